@@ -1,0 +1,53 @@
+# One CMake target a source folder. A folder's headers are reachable only through the target: each target has an include root
+# of its own (a folder with one symbolic link), so that `#include "index/..."` in a folder that does not link rag_index fails
+# to build instead of quietly turning the layers into a knot.
+#
+#   rag_add_folder(core SOURCES a.cpp b.cpp DEPENDS fmt::fmt)            -> target rag_core, headers as "core/a.hpp"
+#   rag_add_folder(index/bm25 SOURCES ... DEPENDS rag_core)              -> target rag_index_bm25, headers as "index/bm25/x.hpp"
+function(rag_add_folder folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  string(REPLACE "/" "_" suffix ${folder})
+  set(target rag_${suffix})
+  set(root ${CMAKE_BINARY_DIR}/include_roots/${suffix})
+  get_filename_component(parent ${root}/${folder} DIRECTORY)
+  file(MAKE_DIRECTORY ${parent})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${root}/${folder} SYMBOLIC)
+  if(ARG_SOURCES)
+    add_library(${target} STATIC ${ARG_SOURCES})
+    set(scope PUBLIC)
+    rag_set_compile_options(${target})
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} ${root})
+  target_link_libraries(${target} ${scope} ${ARG_DEPENDS})
+  if(ARG_PRIVATE_DEPENDS)
+    target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_DEPENDS})
+  endif()
+endfunction()
+
+# What every translation unit of ours is compiled with. Hidden visibility: the two shared libraries export by an explicit list.
+function(rag_set_compile_options target)
+  set_target_properties(${target} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+    $<$<BOOL:${RAG_WARNINGS_AS_ERRORS}>:-Werror>)
+endfunction()
+
+# rag_add_test(tests/core SOURCES ... DEPENDS ...): a Catch2 program registered with ctest; LABELS names the tier (fast, full, long).
+function(rag_add_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  rag_set_compile_options(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} rag_test_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT 600
+    ENVIRONMENT "RAG_SOURCE_DIR=${CMAKE_SOURCE_DIR};RAG_SHARED_DATA=$ENV{RAG_SHARED_DATA}")
+endfunction()

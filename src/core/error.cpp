@@ -1,0 +1,34 @@
+#include "core/error.hpp"
+
+#include "core/utf8.hpp"
+
+namespace rag::core {
+
+Error::Error(Code code, const std::string& text) : std::runtime_error(text), code_(code) {}
+
+std::string quote(std::string_view text, std::size_t limit) {
+    std::string out = "\"";
+    std::size_t at = 0;
+    while (at < text.size() && at < limit) {
+        const Utf8Step step = decode_utf8(text, at);
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (!step.valid) {
+            for (std::size_t i = 0; i < step.length; ++i)
+                out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at + i]));
+        } else if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += static_cast<char>(byte);
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out += fmt::format("\\x{:02x}", byte);
+        } else if ((step.value >= 0x80 && step.value < 0xa0) || step.value == 0x2028 || step.value == 0x2029) {
+            out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(step.value));  // C1 controls and line separators
+        } else {
+            out.append(text.substr(at, step.length));
+        }
+        at += step.length;
+    }
+    out += at < text.size() ? "\"..." : "\"";
+    return out;
+}
+
+}  // namespace rag::core

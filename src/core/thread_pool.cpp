@@ -1,0 +1,134 @@
+#include "core/thread_pool.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rag::core {
+namespace {
+
+/// cgroup v2's cpu.max ("max 100000" or "150000 100000"), v1's cfs quota; 0 if there is none.
+std::size_t cgroup_quota() {
+    std::ifstream v2("/sys/fs/cgroup/cpu.max");
+    std::string quota_text;
+    double period = 0;
+    if (v2 >> quota_text >> period && quota_text != "max" && period > 0) {
+        return static_cast<std::size_t>((std::strtod(quota_text.c_str(), nullptr) + period - 1) / period);
+    }
+    std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    double quota = 0;
+    if (quota_file >> quota && period_file >> period && quota > 0 && period > 0) {
+        return static_cast<std::size_t>((quota + period - 1) / period);
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::size_t available_cpus() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::size_t count = std::max(1U, std::thread::hardware_concurrency());
+    if (::sched_getaffinity(0, sizeof(set), &set) == 0) count = static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+    const std::size_t quota = cgroup_quota();
+    return quota == 0 ? count : std::max<std::size_t>(1, std::min(count, quota));
+}
+
+struct ThreadPool::State {
+    struct Job {
+        std::size_t count = 0;
+        const std::function<void(std::size_t)>* body = nullptr;
+        std::atomic<std::size_t> next{0};
+        std::size_t working = 0;   // workers inside this job; guarded by mutex
+        std::exception_ptr error;  // guarded by mutex
+    };
+    std::mutex run_mutex;  // one job at a time
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::condition_variable finished;
+    Job* job = nullptr;
+    bool closing = false;
+    std::vector<std::thread> threads;
+
+    void work_on(Job& current) {
+        for (std::size_t i = current.next++; i < current.count; i = current.next++) {
+            try {
+                (*current.body)(i);
+            } catch (...) {
+                const std::lock_guard lock(mutex);
+                if (!current.error) current.error = std::current_exception();
+                current.next = current.count;  // the parts not yet begun are dropped
+            }
+        }
+    }
+
+    void loop() {
+        std::unique_lock lock(mutex);
+        while (true) {
+            wake.wait(lock, [&] { return closing || (job != nullptr && job->next < job->count); });
+            if (closing) return;
+            Job& current = *job;
+            ++current.working;
+            lock.unlock();
+            work_on(current);
+            lock.lock();
+            if (--current.working == 0) finished.notify_all();
+        }
+    }
+};
+
+ThreadPool::ThreadPool(std::size_t threads) : state_(std::make_unique<State>()) {
+    if (threads == 0) threads = available_cpus();
+    try {
+        for (std::size_t i = 1; i < threads; ++i) state_->threads.emplace_back([state = state_.get()] { state->loop(); });
+    } catch (const std::system_error&) {
+        // Fewer threads than asked for is slower, not wrong.
+    }
+}
+
+ThreadPool::~ThreadPool() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->closing = true;
+    }
+    state_->wake.notify_all();
+    for (auto& thread : state_->threads) thread.join();
+}
+
+std::size_t ThreadPool::size() const noexcept {
+    return state_->threads.size() + 1;
+}
+
+void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& body) {
+    if (count == 0) return;
+    if (count == 1 || state_->threads.empty()) {
+        for (std::size_t i = 0; i < count; ++i) body(i);
+        return;
+    }
+    const std::lock_guard one_job(state_->run_mutex);
+    State::Job job;
+    job.count = count;
+    job.body = &body;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->job = &job;
+    }
+    state_->wake.notify_all();
+    state_->work_on(job);
+    std::unique_lock lock(state_->mutex);
+    state_->finished.wait(lock, [&] { return job.working == 0; });
+    state_->job = nullptr;
+    if (job.error) std::rethrow_exception(job.error);
+}
+
+}  // namespace rag::core
