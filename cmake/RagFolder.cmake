@@ -38,16 +38,21 @@ function(rag_set_compile_options target)
     $<$<BOOL:${RAG_WARNINGS_AS_ERRORS}>:-Werror>)
 endfunction()
 
-# rag_add_test(tests/core SOURCES ... DEPENDS ...): a Catch2 program registered with ctest; LABELS names the tier (fast, full, long).
+# rag_add_test(test_core SOURCES ... DEPENDS ...): a Catch2 program registered with ctest; LABEL names the tier: fast (the
+# default), full, long. TIMEOUT in seconds, 600 unless told. RAG_SHARED_DATA, RAG_MODELS and RAG_FIXTURES come from the
+# environment of the run (`make test` sets them).
 function(rag_add_test name)
-  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   rag_set_compile_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} rag_test_main)
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/run_test.sh $<TARGET_FILE:${name}>)
   if(NOT ARG_LABEL)
     set(ARG_LABEL fast)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT 600
-    ENVIRONMENT "RAG_SOURCE_DIR=${CMAKE_SOURCE_DIR};RAG_SHARED_DATA=$ENV{RAG_SHARED_DATA}")
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "RAG_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
