@@ -1,0 +1,254 @@
+// rag::Engine: a knowledge base. Documents go in, hits and cited answers come out. Any thread at any time.
+//
+//   rag::Engine engine("my-knowledge");
+//   engine.add({{"faq-1", "Returns are accepted within 30 days."}});
+//   for (const rag::Hit& hit : engine.search("how long can I return?")) std::cout << hit.text << '\n';
+#pragma once
+
+#include <rag/error.hpp>
+#include <rag/generate.hpp>
+#include <rag/model.hpp>
+#include <rag/search.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+namespace rag {
+
+struct EngineOptions {
+    bool read_only = false;
+    const Encoder* embedder = nullptr;     ///< the engine keeps the model alive, not this object
+    const Generator* generator = nullptr;  ///< needed for ask()
+    std::uint32_t chunk_tokens = 0;        ///< 0: the embedder's limit, or 200 words
+    std::uint32_t chunk_overlap = 0;
+};
+
+struct Document {
+    std::string id;  ///< empty: librag makes one
+    std::string text;
+    std::string title;
+    std::string metadata;       ///< a JSON object; empty: {}
+    std::vector<float> vector;  ///< empty: the embedder's, if there is one
+};
+
+struct StoredDocument {
+    std::string id, text, title, metadata;
+    std::int64_t created_ms = 0, updated_ms = 0;  ///< Unix time
+    std::uint64_t chunks = 0;
+};
+
+/// A sentence of an answer and the span of a passage that supports it; bytes.
+struct Citation {
+    std::uint64_t start = 0, end = 0;          ///< in Answer::text
+    std::size_t hit = 0;                       ///< in Answer::hits
+    std::uint64_t hit_start = 0, hit_end = 0;  ///< in that hit's text
+    float score = 0;
+};
+
+struct Answer {
+    std::string text;
+    std::vector<Citation> citations;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> unsupported;  ///< sentences that nothing supports; bytes in text
+    std::vector<Hit> hits;
+    Usage usage;
+};
+
+struct AskOptions {
+    std::uint32_t k = 5;
+    SearchMode mode = SearchMode::kAuto;
+    std::string where;
+    GenerateOptions generation;
+};
+
+class Engine {
+  public:
+    /// In memory.
+    Engine() : Engine(std::string_view(), EngineOptions{}) {}
+    /// In the folder `path` (made if it is not there); empty: in memory.
+    explicit Engine(std::string_view path, const EngineOptions& options = {}) {
+        rag_engine_options c_options = RAG_ENGINE_OPTIONS_INIT;
+        c_options.read_only = options.read_only ? 1 : 0;
+        c_options.embedder = options.embedder != nullptr ? options.embedder->handle() : nullptr;
+        c_options.generator = options.generator != nullptr ? options.generator->handle() : nullptr;
+        c_options.chunk_tokens = options.chunk_tokens;
+        c_options.chunk_overlap = options.chunk_overlap;
+        rag_engine* handle = nullptr;
+        detail::check(rag_engine_open(path.empty() ? rag_text{nullptr, 0} : detail::text(path), &c_options, &handle));
+        handle_.reset(handle);
+    }
+    rag_engine* handle() const noexcept { return handle_.get(); }
+    void close() { detail::check(rag_engine_close(handle_.get())); }
+
+    /// The ids, in order. batch_documents 0: librag chooses. See rag_engine_add for what is checked and what a stop keeps.
+    std::vector<std::string> add(const std::vector<Document>& documents, const Progress& progress = nullptr,
+                                 std::uint32_t batch_documents = 0) {
+        return write(&rag_engine_add, documents, progress, batch_documents);
+    }
+    /// Replaces documents whose id exists; an equal one costs nothing.
+    std::vector<std::string> upsert(const std::vector<Document>& documents, const Progress& progress = nullptr,
+                                    std::uint32_t batch_documents = 0) {
+        return write(&rag_engine_upsert, documents, progress, batch_documents);
+    }
+    /// Deletes by id; how many there were.
+    std::uint64_t remove(const std::vector<std::string>& ids) {
+        if (ids.empty()) return 0;
+        return remove_matching(ids, std::string_view());
+    }
+    /// Deletes what matches a JSON filter over metadata.
+    std::uint64_t remove_where(std::string_view where) { return remove_matching({}, where); }
+
+    /// In this order; nothing where an id is unknown.
+    std::vector<std::optional<StoredDocument>> get(const std::vector<std::string>& ids) const {
+        const auto views = to_c(ids);
+        rag_documents* raw = nullptr;
+        detail::check(rag_engine_get(handle_.get(), views.data(), views.size(), &raw));
+        const detail::Handle<rag_documents, rag_documents_free> owner(raw);
+        std::vector<std::optional<StoredDocument>> out(rag_documents_count(raw));
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            rag_document_view view = RAG_DOCUMENT_VIEW_INIT;
+            detail::check(rag_documents_at(raw, i, &view));
+            if (view.found == 0) continue;
+            out[i] = StoredDocument{detail::copy(view.id),
+                                    detail::copy(view.text),
+                                    detail::copy(view.title),
+                                    detail::copy(view.metadata),
+                                    view.created_ms,
+                                    view.updated_ms,
+                                    view.chunks};
+        }
+        return out;
+    }
+    std::uint64_t count() const {
+        std::uint64_t count = 0;
+        detail::check(rag_engine_count(handle_.get(), &count));
+        return count;
+    }
+
+    std::vector<Hit> search(std::string_view text, std::uint32_t k = 10) const {
+        Query query;
+        query.text = std::string(text);
+        query.k = k;
+        return search(query);
+    }
+    std::vector<Hit> search(const Query& query) const {
+        rag_query c_query = RAG_QUERY_INIT;
+        c_query.k = query.k;
+        c_query.text = detail::text(query.text);
+        c_query.vector = query.vector.empty() ? nullptr : query.vector.data();
+        c_query.dimension = static_cast<std::uint32_t>(query.vector.size());
+        c_query.mode = static_cast<std::uint32_t>(query.mode);
+        c_query.where = query.where.empty() ? rag_text{nullptr, 0} : detail::text(query.where);
+        c_query.explain = query.explain ? 1 : 0;
+        rag_hits* raw = nullptr;
+        detail::check(rag_engine_search(handle_.get(), &c_query, &raw));
+        const detail::Handle<rag_hits, rag_hits_free> owner(raw);
+        return detail::from_c(raw);
+    }
+
+    /// Streams through options.generation.on_token; a stopped answer is given as far as it got.
+    Answer ask(std::string_view question, const AskOptions& options = {}) const {
+        const detail::GenerateBridge bridge(options.generation);
+        rag_ask_options c_options = RAG_ASK_OPTIONS_INIT;
+        c_options.k = options.k;
+        c_options.mode = static_cast<std::uint32_t>(options.mode);
+        c_options.where = options.where.empty() ? rag_text{nullptr, 0} : detail::text(options.where);
+        c_options.generation = bridge.options();
+        rag_answer* raw = nullptr;
+        const rag_status status = rag_engine_ask(handle_.get(), detail::text(question), &c_options, &raw);
+        const detail::Handle<rag_answer, rag_answer_free> owner(raw);
+        bridge.rethrow();
+        detail::check_or_stopped(status);
+        return take(raw);
+    }
+
+    /// JSON.
+    std::string stats() const {
+        rag_string* json = nullptr;
+        detail::check(rag_engine_stats(handle_.get(), &json));
+        return detail::take(json);
+    }
+    /// True if everything stored agrees; `report` (may be null): JSON.
+    bool verify(std::string* report = nullptr) const {
+        std::int32_t ok = 0;
+        rag_string* json = nullptr;
+        detail::check(rag_engine_verify(handle_.get(), &ok, &json));
+        std::string text = detail::take(json);
+        if (report != nullptr) *report = std::move(text);
+        return ok != 0;
+    }
+    void compact() { detail::check(rag_engine_compact(handle_.get())); }
+
+  private:
+    using WriteFunction = rag_status (*)(rag_engine*, const rag_document*, std::size_t, const rag_write_options*, rag_strings**);
+
+    static std::vector<rag_text> to_c(const std::vector<std::string>& texts) {
+        std::vector<rag_text> views;
+        views.reserve(texts.size());
+        for (const auto& text : texts) views.push_back(detail::text(text));
+        return views;
+    }
+    static rag_text optional(const std::string& text) { return text.empty() ? rag_text{nullptr, 0} : detail::text(text); }
+
+    std::vector<std::string> write(WriteFunction function, const std::vector<Document>& documents, const Progress& progress,
+                                   std::uint32_t batch_documents) {
+        std::vector<rag_document> c_documents;
+        c_documents.reserve(documents.size());
+        for (const auto& document : documents) {
+            rag_document c_document = RAG_DOCUMENT_INIT;
+            c_document.id = optional(document.id);
+            c_document.text = detail::text(document.text);
+            c_document.title = optional(document.title);
+            c_document.metadata = optional(document.metadata);
+            c_document.vector = document.vector.empty() ? nullptr : document.vector.data();
+            c_document.dimension = static_cast<std::uint32_t>(document.vector.size());
+            c_documents.push_back(c_document);
+        }
+        detail::ProgressBridge bridge(progress);
+        rag_write_options options = RAG_WRITE_OPTIONS_INIT;
+        options.batch_documents = batch_documents;
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        rag_strings* raw = nullptr;
+        const rag_status status = function(handle_.get(), c_documents.data(), c_documents.size(), &options, &raw);
+        const detail::Handle<rag_strings, rag_strings_free> owner(raw);
+        bridge.rethrow();
+        detail::check(status);
+        std::vector<std::string> ids;
+        ids.reserve(rag_strings_count(raw));
+        for (std::size_t i = 0; i < rag_strings_count(raw); ++i) ids.push_back(detail::copy(rag_strings_at(raw, i)));
+        return ids;
+    }
+    std::uint64_t remove_matching(const std::vector<std::string>& ids, std::string_view where) {
+        const auto views = to_c(ids);
+        std::uint64_t deleted = 0;
+        const rag_text filter = where.empty() ? rag_text{nullptr, 0} : detail::text(where);
+        detail::check(rag_engine_delete(handle_.get(), views.data(), views.size(), filter, &deleted));
+        return deleted;
+    }
+    static Answer take(const rag_answer* raw) {
+        Answer out;
+        out.text = detail::copy(rag_answer_text(raw));
+        out.hits = detail::from_c(rag_answer_hits(raw));
+        for (std::size_t i = 0; i < rag_answer_citation_count(raw); ++i) {
+            rag_citation citation = RAG_CITATION_INIT;
+            detail::check(rag_answer_citation_at(raw, i, &citation));
+            out.citations.push_back(
+                {citation.start, citation.end, citation.hit, citation.hit_start, citation.hit_end, citation.score});
+        }
+        for (std::size_t i = 0; i < rag_answer_unsupported_count(raw); ++i) {
+            std::uint64_t start = 0;
+            std::uint64_t end = 0;
+            detail::check(rag_answer_unsupported_at(raw, i, &start, &end));
+            out.unsupported.emplace_back(start, end);
+        }
+        rag_usage usage = RAG_USAGE_INIT;
+        detail::check(rag_answer_usage(raw, &usage));
+        out.usage = detail::from_c(usage);
+        return out;
+    }
+
+    detail::Handle<rag_engine, rag_engine_free> handle_;
+};
+
+}  // namespace rag

@@ -1,0 +1,175 @@
+// rag::Generator: text from a decoder model, streamed. Any thread; calls are served one after another.
+#pragma once
+
+#include <rag/error.hpp>
+#include <rag/model.hpp>
+#include <rag/tokenizer.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace rag {
+
+/// A piece of text while it is made; `text` may be empty (a character is given only when it is whole).
+struct Token {
+    std::int32_t id;
+    std::string_view text;
+};
+/// Return false to stop. It may throw: generation stops and the exception goes on to the caller.
+using TokenCallback = std::function<bool(const Token&)>;
+
+struct GenerateOptions {
+    std::uint32_t max_tokens = 256;
+    float temperature = 0.0F;  ///< 0: greedy
+    float top_p = 1.0F;
+    std::uint32_t top_k = 0;
+    float min_p = 0.0F;
+    float repeat_penalty = 1.0F;
+    std::uint64_t seed = 0;
+    std::vector<std::string> stop;  ///< texts that end the generation and are not part of it
+    TokenCallback on_token;
+};
+
+enum class Finish : std::uint32_t { kStop = RAG_FINISH_STOP, kLength = RAG_FINISH_LENGTH, kStopped = RAG_FINISH_STOPPED };
+
+/// Tokens and milliseconds; parts that did not take place are 0.
+struct Usage {
+    Finish finish = Finish::kStop;
+    std::uint64_t prompt_tokens = 0, new_tokens = 0;
+    double search_ms = 0, prompt_ms = 0, prefill_ms = 0, decode_ms = 0, citation_ms = 0;
+};
+
+struct Generation {
+    std::string text;  ///< the new text alone
+    std::vector<std::int32_t> ids;
+    Usage usage;
+};
+
+namespace detail {
+
+inline Usage from_c(const rag_usage& usage) {
+    return {static_cast<Finish>(usage.finish),
+            usage.prompt_tokens,
+            usage.new_tokens,
+            usage.search_ms,
+            usage.prompt_ms,
+            usage.prefill_ms,
+            usage.decode_ms,
+            usage.citation_ms};
+}
+
+/// GenerateOptions as the C struct, with the callback carried through; lives as long as the call.
+class GenerateBridge {
+  public:
+    explicit GenerateBridge(const GenerateOptions& options) : callback_(options.on_token) {
+        for (const auto& text_value : options.stop) stop_.push_back(text(text_value));
+        options_.max_tokens = options.max_tokens;
+        options_.temperature = options.temperature;
+        options_.top_p = options.top_p;
+        options_.top_k = options.top_k;
+        options_.min_p = options.min_p;
+        options_.repeat_penalty = options.repeat_penalty;
+        options_.seed = options.seed;
+        options_.stop = stop_.data();
+        options_.stop_count = stop_.size();
+        if (callback_) {
+            options_.token = &GenerateBridge::call;
+            options_.user_data = this;
+        }
+    }
+    GenerateBridge(const GenerateBridge&) = delete;
+    GenerateBridge& operator=(const GenerateBridge&) = delete;
+    const rag_generate_options* options() const noexcept { return &options_; }
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    static int call(const rag_token* token, void* user_data) noexcept {
+        auto* self = static_cast<GenerateBridge*>(user_data);
+        try {
+            return self->callback_({token->id, view(token->text)}) ? 0 : 1;
+        } catch (...) {
+            self->error_ = std::current_exception();
+            return 1;
+        }
+    }
+    const TokenCallback& callback_;
+    std::vector<rag_text> stop_;
+    rag_generate_options options_ = RAG_GENERATE_OPTIONS_INIT;
+    std::exception_ptr error_;
+};
+
+/// As check(), but a stop is a result: what was generated so far is given.
+inline void check_or_stopped(rag_status status) {
+    if (status != RAG_STOPPED) check(status);
+}
+
+}  // namespace detail
+
+class Generator {
+  public:
+    /// Opens a GGUF file of the Llama family, or a Hugging Face folder of it.
+    explicit Generator(std::string_view path, const ModelOptions& options = {}) {
+        rag_generator* handle = nullptr;
+        const rag_model_options c_options = detail::to_c(options);
+        detail::check(rag_generator_open(detail::text(path), &c_options, &handle));
+        handle_.reset(handle);
+    }
+    const rag_generator* handle() const noexcept { return handle_.get(); }
+
+    std::uint32_t context_length() const noexcept { return rag_generator_context_length(handle_.get()); }
+    std::int64_t vocab_size() const noexcept { return rag_generator_vocab_size(handle_.get()); }
+    std::uint64_t weight_bytes() const noexcept { return rag_generator_weight_bytes(handle_.get()); }
+    Tokenizer tokenizer() const {
+        rag_tokenizer* handle = nullptr;
+        detail::check(rag_generator_tokenizer(handle_.get(), &handle));
+        return Tokenizer(handle);
+    }
+
+    /// Continues raw text.
+    Generation generate(std::string_view prompt, const GenerateOptions& options = {}) const {
+        return run(&rag_generator_generate, prompt, options);
+    }
+    /// Answers a conversation: JSON, [{"role": "user", "content": "..."}].
+    Generation chat(std::string_view messages, const GenerateOptions& options = {}) const {
+        return run(&rag_generator_chat, messages, options);
+    }
+    /// Logits of every position, [ids, vocab_size].
+    std::vector<float> logits(const std::vector<std::int32_t>& ids) const {
+        std::vector<float> out(ids.size() * static_cast<std::size_t>(vocab_size()));
+        detail::check(rag_generator_logits(handle_.get(), ids.data(), ids.size(), out.data(), out.size()));
+        return out;
+    }
+
+    void load_adapter(std::string_view path, std::string_view name) {
+        detail::check(rag_generator_load_adapter(handle_.get(), detail::text(path), detail::text(name)));
+    }
+    void merge_adapter(std::string_view name) { detail::check(rag_generator_merge_adapter(handle_.get(), detail::text(name))); }
+    void unmerge_adapter() { detail::check(rag_generator_unmerge_adapter(handle_.get())); }
+
+  private:
+    using Function = rag_status (*)(const rag_generator*, rag_text, const rag_generate_options*, rag_generation**);
+
+    Generation run(Function function, std::string_view input, const GenerateOptions& options) const {
+        const detail::GenerateBridge bridge(options);
+        rag_generation* raw = nullptr;
+        const rag_status status = function(handle_.get(), detail::text(input), bridge.options(), &raw);
+        const detail::Handle<rag_generation, rag_generation_free> owner(raw);
+        bridge.rethrow();
+        detail::check_or_stopped(status);
+        Generation out;
+        out.text = detail::copy(rag_generation_text(raw));
+        std::size_t count = 0;
+        const std::int32_t* ids = rag_generation_ids(raw, &count);
+        if (count > 0) out.ids.assign(ids, ids + count);
+        rag_usage usage = RAG_USAGE_INIT;
+        detail::check(rag_generation_usage(raw, &usage));
+        out.usage = detail::from_c(usage);
+        return out;
+    }
+
+    detail::Handle<rag_generator, rag_generator_free> handle_;
+};
+
+}  // namespace rag

@@ -1,0 +1,169 @@
+// rag::VectorIndex and rag::Bm25Index: search by id without an engine. Searches go on in any thread while one writes.
+#pragma once
+
+#include <rag/error.hpp>
+#include <rag/model.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace rag {
+
+enum class Metric : std::uint32_t { kCosine = RAG_METRIC_COSINE, kInnerProduct = RAG_METRIC_IP, kL2 = RAG_METRIC_L2 };
+
+/// Rows of k results, best first; -1 and NaN where fewer were found.
+struct Neighbours {
+    std::uint32_t k = 0;
+    std::vector<std::int64_t> ids;  ///< [queries, k]
+    std::vector<float> scores;      ///< [queries, k]
+};
+
+namespace detail {
+/// The allowed ids as the C struct; none given: no filter.
+inline rag_filter to_c(const std::vector<std::int64_t>& ids) {
+    rag_filter filter = RAG_FILTER_INIT;
+    filter.ids = ids.data();
+    filter.count = ids.size();
+    return filter;
+}
+}  // namespace detail
+
+struct VectorIndexOptions {
+    std::uint32_t dimension = 0;
+    Metric metric = Metric::kCosine;
+    Dtype dtype = Dtype::kFloat32;  ///< or kInt8: walked in int8, scored again in float32
+    std::uint32_t m = 16;
+    std::uint32_t ef_construction = 200;
+    std::uint64_t seed = 100;
+};
+
+class VectorIndex {
+  public:
+    explicit VectorIndex(const VectorIndexOptions& options) {
+        rag_vector_index_options c_options = RAG_VECTOR_INDEX_OPTIONS_INIT;
+        c_options.dimension = options.dimension;
+        c_options.metric = static_cast<std::uint32_t>(options.metric);
+        c_options.dtype = static_cast<std::uint32_t>(options.dtype);
+        c_options.m = options.m;
+        c_options.ef_construction = options.ef_construction;
+        c_options.seed = options.seed;
+        rag_vector_index* handle = nullptr;
+        detail::check(rag_vector_index_create(&c_options, &handle));
+        handle_.reset(handle);
+    }
+    static VectorIndex load(std::string_view path) {
+        rag_vector_index* handle = nullptr;
+        detail::check(rag_vector_index_load(detail::text(path), &handle));
+        return VectorIndex(handle);
+    }
+    /// Takes over a handle of the C interface.
+    explicit VectorIndex(rag_vector_index* handle) : handle_(handle) {}
+    void save(std::string_view path) const { detail::check(rag_vector_index_save(handle_.get(), detail::text(path))); }
+
+    std::uint64_t size() const noexcept { return rag_vector_index_count(handle_.get()); }
+    std::uint32_t dimension() const noexcept { return rag_vector_index_dimension(handle_.get()); }
+
+    /// `vectors`: [count, columns]; columns must be the dimension.
+    void add(const std::int64_t* ids, const float* vectors, std::size_t count, std::uint32_t columns,
+             const Progress& progress = nullptr) {
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_vector_index_add(handle_.get(), ids, vectors, count, columns, bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
+    /// How many of these ids were there.
+    std::uint64_t remove(const std::vector<std::int64_t>& ids) {
+        std::uint64_t removed = 0;
+        detail::check(rag_vector_index_remove(handle_.get(), ids.data(), ids.size(), &removed));
+        return removed;
+    }
+    /// `queries`: [count, columns]. ef 0: chosen by k. `filter`: the allowed ids, null for all.
+    Neighbours search(const float* queries, std::size_t count, std::uint32_t columns, std::uint32_t k, std::uint32_t ef = 0,
+                      const std::vector<std::int64_t>* filter = nullptr) const {
+        Neighbours out{k, std::vector<std::int64_t>(count * k), std::vector<float>(count * k)};
+        const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
+        detail::check(rag_vector_index_search(handle_.get(), queries, count, columns, k, ef,
+                                              filter != nullptr ? &c_filter : nullptr, out.ids.data(), out.scores.data()));
+        return out;
+    }
+
+  private:
+    detail::Handle<rag_vector_index, rag_vector_index_free> handle_;
+};
+
+struct Bm25IndexOptions {
+    float k1 = 1.2F;
+    float b = 0.75F;
+    std::string language = "auto";
+};
+
+class Bm25Index {
+  public:
+    explicit Bm25Index(const Bm25IndexOptions& options = {}) {
+        rag_bm25_index_options c_options = RAG_BM25_INDEX_OPTIONS_INIT;
+        c_options.k1 = options.k1;
+        c_options.b = options.b;
+        c_options.language = detail::text(options.language);
+        rag_bm25_index* handle = nullptr;
+        detail::check(rag_bm25_index_create(&c_options, &handle));
+        handle_.reset(handle);
+    }
+    static Bm25Index load(std::string_view path) {
+        rag_bm25_index* handle = nullptr;
+        detail::check(rag_bm25_index_load(detail::text(path), &handle));
+        return Bm25Index(handle);
+    }
+    /// Takes over a handle of the C interface.
+    explicit Bm25Index(rag_bm25_index* handle) : handle_(handle) {}
+    void save(std::string_view path) const { detail::check(rag_bm25_index_save(handle_.get(), detail::text(path))); }
+
+    std::uint64_t size() const noexcept { return rag_bm25_index_count(handle_.get()); }
+
+    /// As many ids as texts.
+    void add(const std::vector<std::int64_t>& ids, const std::vector<std::string_view>& texts,
+             const Progress& progress = nullptr) {
+        if (ids.size() != texts.size()) {
+            throw Error(RAG_INVALID_ARGUMENT, std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts");
+        }
+        const auto views = to_c(texts);
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_bm25_index_add(handle_.get(), ids.data(), views.data(), views.size(), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
+    /// How many of these ids were there.
+    std::uint64_t remove(const std::vector<std::int64_t>& ids) {
+        std::uint64_t removed = 0;
+        detail::check(rag_bm25_index_remove(handle_.get(), ids.data(), ids.size(), &removed));
+        return removed;
+    }
+    Neighbours search(const std::vector<std::string_view>& queries, std::uint32_t k,
+                      const std::vector<std::int64_t>* filter = nullptr) const {
+        const auto views = to_c(queries);
+        Neighbours out{k, std::vector<std::int64_t>(queries.size() * k), std::vector<float>(queries.size() * k)};
+        const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
+        detail::check(rag_bm25_index_search(handle_.get(), views.data(), views.size(), k, filter != nullptr ? &c_filter : nullptr,
+                                            out.ids.data(), out.scores.data()));
+        return out;
+    }
+    /// How the score of one text came about: JSON.
+    std::string explain(std::string_view query, std::int64_t id) const {
+        rag_string* json = nullptr;
+        detail::check(rag_bm25_index_explain(handle_.get(), detail::text(query), id, &json));
+        return detail::take(json);
+    }
+
+  private:
+    static std::vector<rag_text> to_c(const std::vector<std::string_view>& texts) {
+        std::vector<rag_text> views;
+        views.reserve(texts.size());
+        for (const auto text : texts) views.push_back(detail::text(text));
+        return views;
+    }
+
+    detail::Handle<rag_bm25_index, rag_bm25_index_free> handle_;
+};
+
+}  // namespace rag

@@ -1,0 +1,546 @@
+/* librag: a private knowledge base with local language models, inside your program. This header is the whole C interface, and
+ * what it declares is all that librag.so exports. It is C99 and valid C++.
+ *
+ * Order: status and text, then the engine (most programs need nothing else), then its parts on their own: tokenizer, encoder,
+ * generator, vector index, BM25 index.
+ *
+ * Conventions
+ *   Status      Functions return rag_status: 0 is success, negative an error, positive a note. After an error,
+ *               rag_error_message() gives one line, for this thread, that names the object and the values.
+ *   Failure     Out parameters come last and are zeroed on failure. Unless a comment says otherwise, a call that fails changes
+ *               nothing.
+ *   Text        UTF-8, pointer and length (rag_text), not terminated. {NULL, 0} is "not given" where that is allowed, else the
+ *               empty text. Ill-formed UTF-8 is RAG_INVALID_ARGUMENT with the offset, never a replacement.
+ *   Ownership   What you pass in is copied or used during the call only. What comes out belongs to a handle and lives until that
+ *               handle is freed; every rag_NOUN_free takes NULL. You never call free() on anything of librag's.
+ *   Structs     Structs that you pass begin with `uint32_t struct_size`; set them with their RAG_..._INIT macro. They grow only
+ * at their end; a longer one is accepted when the part unknown to this version is zero. Callbacks   End with `user_data`. Return
+ * 0 to go on; any other value stops the call, which then returns RAG_STOPPED, and rag_stop_value() tells the value. What was
+ * acknowledged before stays. A callback must not throw, must not longjmp and must not call back into the object that calls it.
+ *   JSON        Metadata, filters, messages and reports are JSON texts (RFC 8259).
+ *
+ * Threads
+ *   rag_engine         any thread at any time; one writes while others search, writers wait for each other
+ *   rag_tokenizer      any thread at any time (immutable)
+ *   rag_encoder        any thread at any time; calls are served one after another
+ *   rag_generator      any thread at any time; calls are served one after another
+ *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
+ *   rag_bm25_index     as rag_vector_index
+ *   results            immutable; any thread until freed
+ *   rag_..._free       when no other thread uses the handle
+ *   rag_log_set        any thread; rag_error_message() and rag_stop_value() are per thread
+ *   fork()             a child must not use handles of its parent: calls return RAG_INVALID_STATE, except rag_..._free
+ *
+ * Stability: every function is marked with the version that brought it. In 0.x everything may still change between minor
+ * versions; CHANGELOG.md says so when it does. */
+#ifndef RAG_RAG_H_
+#define RAG_RAG_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RAG_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define RAG_API __attribute__((visibility("default")))
+#else
+#define RAG_API
+#endif
+
+#ifdef __cplusplus
+#define RAG_NOEXCEPT noexcept
+extern "C" {
+#else
+#define RAG_NOEXCEPT
+#endif
+
+#define RAG_VERSION_MAJOR 0
+#define RAG_VERSION_MINOR 1
+#define RAG_VERSION_PATCH 0
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Status, text, log
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef int32_t rag_status;
+
+enum {
+    RAG_OK = 0,
+    RAG_STOPPED = 1,           /* a callback asked to stop; rag_stop_value() tells with what */
+    RAG_INVALID_ARGUMENT = -1, /* a value outside what the function takes, NULL where a pointer is needed, ill-formed text */
+    RAG_NOT_FOUND = -2,        /* a file, id or name that does not exist */
+    RAG_ALREADY_EXISTS = -3,   /* an id that is there already */
+    RAG_CORRUPT = -4,          /* stored data contradicts itself: truncated, wrong checksum, impossible sizes */
+    RAG_IO = -5,               /* the operating system refused to read or write */
+    RAG_UNSUPPORTED = -6,      /* well-formed but unknown to librag: an architecture, a tokenizer stage, an element type */
+    RAG_VERSION_MISMATCH = -7, /* written by a newer librag, or a library of another version */
+    RAG_BUSY = -8,             /* another process writes to this knowledge base */
+    RAG_READ_ONLY = -9,        /* a write to a knowledge base opened read-only */
+    RAG_OUT_OF_MEMORY = -10,
+    RAG_NO_BACKEND = -11,    /* librag_torch.so or LibTorch could not be loaded; the message says what to install */
+    RAG_INVALID_STATE = -12, /* closed, used after fork, or a part that was not given when the engine was opened */
+    RAG_INTERNAL = -13       /* a defect of librag; please report the message */
+};
+
+/* UTF-8 bytes that somebody else owns. */
+typedef struct rag_text {
+    const char* data;
+    size_t size; /* bytes */
+} rag_text;
+
+/* "0.1.0". Never fails; valid for ever. since 0.1.0 */
+RAG_API const char* rag_version(void) RAG_NOEXCEPT;
+
+/* The name of a status, such as "RAG_NOT_FOUND"; "unknown status" for any other number. Valid for ever. since 0.1.0 */
+RAG_API const char* rag_status_name(rag_status status) RAG_NOEXCEPT;
+
+/* The text of the last error in this thread: one line, terminated, "" when there was none. Valid until the next call into librag
+ * in this thread. since 0.1.0 */
+RAG_API const char* rag_error_message(void) RAG_NOEXCEPT;
+
+/* What the callback returned that made the last RAG_STOPPED in this thread; 0 when there was none. since 0.1.0 */
+RAG_API int rag_stop_value(void) RAG_NOEXCEPT;
+
+typedef enum rag_log_level { RAG_LOG_DEBUG = 0, RAG_LOG_INFO = 1, RAG_LOG_WARNING = 2, RAG_LOG_ERROR = 3 } rag_log_level;
+typedef void (*rag_log_fn)(rag_log_level level, rag_text line, void* user_data);
+
+/* Sends log lines of at least `minimum` to `sink`, from any thread; NULL (the default) drops them. librag never prints.
+ * since 0.1.0 */
+RAG_API rag_status rag_log_set(rag_log_fn sink, rag_log_level minimum, void* user_data) RAG_NOEXCEPT;
+
+/* Work done and work in all (0: not known yet). Called at least every 100 ms in long calls, from the calling thread. */
+typedef int (*rag_progress_fn)(uint64_t done, uint64_t total, void* user_data);
+
+/* A text that librag made. */
+typedef struct rag_string rag_string;
+RAG_API rag_text rag_string_text(const rag_string* string) RAG_NOEXCEPT; /* {NULL, 0} for NULL; also terminated. since 0.1.0 */
+RAG_API void rag_string_free(rag_string* string) RAG_NOEXCEPT;           /* since 0.1.0 */
+
+typedef struct rag_tokenizer rag_tokenizer;
+typedef struct rag_encoder rag_encoder;
+typedef struct rag_generator rag_generator;
+typedef struct rag_engine rag_engine;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Engine: documents in, hits and cited answers out
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct rag_engine_options {
+    uint32_t struct_size;
+    int32_t read_only;           /* not 0: no lock is taken, writes return RAG_READ_ONLY, the last commit of a writer is seen */
+    const rag_encoder* embedder; /* NULL: no vectors but those you give. The engine keeps the model alive; free yours any time */
+    const rag_generator* generator; /* NULL: rag_engine_ask is RAG_INVALID_STATE */
+    uint32_t chunk_tokens;  /* longest chunk: embedder tokens, or words without an embedder. 0: the embedder's limit, or 200 */
+    uint32_t chunk_overlap; /* tokens (words) that neighbouring chunks share, below chunk_tokens */
+} rag_engine_options;
+#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0}
+
+/* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
+ * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
+ * embedder other than the one that made its vectors (both are named). RAG_VERSION_MISMATCH: made by a newer librag. RAG_CORRUPT:
+ * the database is damaged; derived index files that are lost or damaged are rebuilt instead. since 0.1.0 */
+RAG_API rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) RAG_NOEXCEPT;
+
+/* Writes the derived index files and closes; every later call is RAG_INVALID_STATE. Nothing acknowledged is lost without it, the
+ * next open is only slower. Twice is fine. since 0.1.0 */
+RAG_API rag_status rag_engine_close(rag_engine* engine) RAG_NOEXCEPT;
+
+/* Closes if need be (errors are logged) and frees. since 0.1.0 */
+RAG_API void rag_engine_free(rag_engine* engine) RAG_NOEXCEPT;
+
+/* A document to be stored. In an array all elements have the same struct_size. */
+typedef struct rag_document {
+    uint32_t struct_size;
+    uint32_t dimension;  /* of vector; 0 when there is none */
+    rag_text id;         /* not given: librag makes one; at most 1,024 bytes */
+    rag_text text;       /* not empty and not only white space; at most 64 MiB */
+    rag_text title;      /* searched with the text */
+    rag_text metadata;   /* a JSON object; not given: {} */
+    const float* vector; /* your embedding of the whole text: the document then stays one chunk. NULL: the embedder's */
+} rag_document;
+#define RAG_DOCUMENT_INIT {sizeof(rag_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL}
+
+typedef struct rag_write_options {
+    uint32_t struct_size;
+    uint32_t batch_documents; /* documents a transaction; 0: librag chooses (1,024) */
+    rag_progress_fn progress; /* in documents; may be NULL */
+    void* user_data;
+} rag_write_options;
+#define RAG_WRITE_OPTIONS_INIT {sizeof(rag_write_options), 0, NULL, NULL}
+
+/* Texts in an order that the function states. */
+typedef struct rag_strings rag_strings;
+RAG_API size_t rag_strings_count(const rag_strings* strings) RAG_NOEXCEPT;              /* 0 for NULL. since 0.1.0 */
+RAG_API rag_text rag_strings_at(const rag_strings* strings, size_t index) RAG_NOEXCEPT; /* {NULL, 0} out of range. since 0.1.0 */
+RAG_API void rag_strings_free(rag_strings* strings) RAG_NOEXCEPT;                       /* since 0.1.0 */
+
+/* Adds documents: chunks them, embeds the chunks, indexes them. When it returns RAG_OK they are durable and found. All are
+ * checked before any is stored: an id that exists or stands twice is RAG_ALREADY_EXISTS; a bad text, metadata that is no JSON
+ * object, a vector with NaN or of another dimension are RAG_INVALID_ARGUMENT; each names the document. Stored in transactions of
+ * batch_documents: after RAG_STOPPED or a failure of the disk, whole batches before it stay. `ids` (may be NULL): the ids in the
+ * order of the documents; also given with RAG_STOPPED, then only the stored ones. `options` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_engine_add(rag_engine* engine, const rag_document* documents, size_t count,
+                                  const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
+
+/* As rag_engine_add, but a document whose id exists replaces the stored one; one that is equal to it (text, title, metadata,
+ * vector) costs nothing. since 0.1.0 */
+RAG_API rag_status rag_engine_upsert(rag_engine* engine, const rag_document* documents, size_t count,
+                                     const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
+
+/* Deletes the documents with these ids (unknown ones are passed over) that also match `where`; either may be left out (count 0;
+ * not given), both is RAG_INVALID_ARGUMENT. One transaction. `deleted` (may be NULL): how many. since 0.1.0 */
+RAG_API rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t count, rag_text where,
+                                     uint64_t* deleted) RAG_NOEXCEPT;
+
+/* Stored documents. */
+typedef struct rag_documents rag_documents;
+typedef struct rag_document_view {
+    uint32_t struct_size; /* set by the caller: RAG_DOCUMENT_VIEW_INIT */
+    int32_t found;        /* 0: there is no document with this id; the texts but `id` are then not given */
+    rag_text id, text, title, metadata;
+    int64_t created_ms, updated_ms; /* Unix time */
+    uint64_t chunks;
+} rag_document_view;
+#define RAG_DOCUMENT_VIEW_INIT {sizeof(rag_document_view), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0}
+
+/* The documents with these ids, in this order; unknown ids give an entry with found = 0. since 0.1.0 */
+RAG_API rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_documents** documents) RAG_NOEXCEPT;
+RAG_API size_t rag_documents_count(const rag_documents* documents) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_documents_at(const rag_documents* documents, size_t index,
+                                    rag_document_view* view) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_documents_free(rag_documents* documents) RAG_NOEXCEPT;    /* since 0.1.0 */
+
+/* How many documents there are. since 0.1.0 */
+RAG_API rag_status rag_engine_count(rag_engine* engine, uint64_t* count) RAG_NOEXCEPT;
+
+typedef enum rag_search_mode {
+    RAG_SEARCH_AUTO = 0, /* hybrid where there are vectors, else bm25 */
+    RAG_SEARCH_HYBRID = 1,
+    RAG_SEARCH_VECTOR = 2,
+    RAG_SEARCH_BM25 = 3
+} rag_search_mode;
+
+typedef struct rag_query {
+    uint32_t struct_size;
+    uint32_t k;          /* hits wanted; 0: 10 */
+    rag_text text;       /* may be left out in vector mode when `vector` is given */
+    const float* vector; /* NULL: the embedder's, of the text */
+    uint32_t dimension;  /* of vector */
+    uint32_t mode;       /* rag_search_mode */
+    rag_text where;      /* filter over metadata: {"lang": "en", "year": {"$gte": 2020}}; not given: all. Operators: $eq $ne $gt
+                            $gte $lt $lte $in $nin $and $or $not $exists $contains */
+    int32_t explain;     /* not 0: each hit says how its score came about */
+} rag_query;
+#define RAG_QUERY_INIT {sizeof(rag_query), 0, {NULL, 0}, NULL, 0, RAG_SEARCH_AUTO, {NULL, 0}, 0}
+
+typedef struct rag_hits rag_hits;
+typedef struct rag_hit {
+    uint32_t struct_size; /* set by the caller: RAG_HIT_INIT */
+    float score;          /* higher is better; by it the hits are ordered. Comparable within one search only */
+    rag_text id;          /* of the chunk: the document's id, '#', and the chunk's number */
+    rag_text doc_id, text, title, metadata;
+    uint64_t start, end; /* bytes: text is the document's text from start to end */
+    float vector_score;  /* NaN where the vector had no part */
+    float bm25_score;    /* NaN where BM25 had no part */
+    rag_text explain;    /* JSON; not given unless asked for */
+} rag_hit;
+#define RAG_HIT_INIT {sizeof(rag_hit), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, {NULL, 0}}
+
+/* The k best chunks. Fewer only where fewer match. Hybrid joins the best of both lists and scores each by both; a vector search
+ * without vectors is RAG_INVALID_STATE. since 0.1.0 */
+RAG_API rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hits** hits) RAG_NOEXCEPT;
+RAG_API size_t rag_hits_count(const rag_hits* hits) RAG_NOEXCEPT;                              /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* hit) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_hits_free(rag_hits* hits) RAG_NOEXCEPT;                                       /* since 0.1.0 */
+
+/* A piece of an answer while it is made. */
+typedef struct rag_token {
+    int32_t id;
+    rag_text text; /* may be empty: a character is given only when it is whole. Valid during the callback */
+} rag_token;
+typedef int (*rag_token_fn)(const rag_token* token, void* user_data);
+
+typedef struct rag_generate_options {
+    uint32_t struct_size;
+    uint32_t max_tokens;  /* 0: 256 */
+    float temperature;    /* 0: greedy, the most likely token each time */
+    float top_p;          /* (0, 1]; 0 or 1: off */
+    uint32_t top_k;       /* 0: off */
+    float min_p;          /* [0, 1]; 0: off */
+    float repeat_penalty; /* >= 1; 0 or 1: off. Over the last 64 tokens */
+    uint64_t seed;
+    const rag_text* stop; /* texts that end the generation; they are not part of it */
+    size_t stop_count;
+    rag_token_fn token; /* may be NULL */
+    void* user_data;
+} rag_generate_options;
+#define RAG_GENERATE_OPTIONS_INIT {sizeof(rag_generate_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL}
+
+typedef struct rag_ask_options {
+    uint32_t struct_size;
+    uint32_t k;                             /* passages in the prompt; 0: 5 */
+    uint32_t mode;                          /* rag_search_mode */
+    rag_text where;                         /* as in rag_query */
+    const rag_generate_options* generation; /* NULL: greedy, 256 tokens */
+} rag_ask_options;
+#define RAG_ASK_OPTIONS_INIT {sizeof(rag_ask_options), 0, RAG_SEARCH_AUTO, {NULL, 0}, NULL}
+
+typedef struct rag_answer rag_answer;
+
+/* Searches, puts the best passages into a prompt, generates, and checks each sentence of the answer against the passages that
+ * were in the prompt. RAG_INVALID_STATE without a generator. With RAG_STOPPED the answer so far is given. since 0.1.0 */
+RAG_API rag_status rag_engine_ask(rag_engine* engine, rag_text question, const rag_ask_options* options,
+                                  rag_answer** answer) RAG_NOEXCEPT;
+RAG_API rag_text rag_answer_text(const rag_answer* answer) RAG_NOEXCEPT; /* {NULL, 0} for NULL. since 0.1.0 */
+RAG_API const rag_hits* rag_answer_hits(const rag_answer* answer)
+    RAG_NOEXCEPT;                                              /* the passages, owned by the answer. since 0.1.0 */
+RAG_API void rag_answer_free(rag_answer* answer) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* A sentence of the answer that a passage supports. */
+typedef struct rag_citation {
+    uint32_t struct_size;        /* set by the caller: RAG_CITATION_INIT */
+    float score;                 /* (0, 1]: how much of the sentence the span covers */
+    uint64_t start, end;         /* bytes in the answer's text */
+    size_t hit;                  /* index into rag_answer_hits */
+    uint64_t hit_start, hit_end; /* bytes in that hit's text: a span that was in the prompt */
+} rag_citation;
+#define RAG_CITATION_INIT {sizeof(rag_citation), 0, 0, 0, 0, 0, 0}
+RAG_API size_t rag_answer_citation_count(const rag_answer* answer) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API rag_status rag_answer_citation_at(const rag_answer* answer, size_t index,
+                                          rag_citation* citation) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Sentences of the answer that no passage supports: bytes in the answer's text. since 0.1.0 */
+RAG_API size_t rag_answer_unsupported_count(const rag_answer* answer) RAG_NOEXCEPT;
+RAG_API rag_status rag_answer_unsupported_at(const rag_answer* answer, size_t index, uint64_t* start, uint64_t* end) RAG_NOEXCEPT;
+
+/* Why a generation ended, what it used and where the time went. */
+typedef enum rag_finish { RAG_FINISH_STOP = 0, RAG_FINISH_LENGTH = 1, RAG_FINISH_STOPPED = 2 } rag_finish;
+typedef struct rag_usage {
+    uint32_t struct_size; /* set by the caller: RAG_USAGE_INIT */
+    uint32_t finish;      /* rag_finish: end of text or a stop text; max_tokens or context; a callback */
+    uint64_t prompt_tokens, new_tokens;
+    double search_ms, prompt_ms, prefill_ms, decode_ms, citation_ms; /* parts that did not take place are 0 */
+} rag_usage;
+#define RAG_USAGE_INIT {sizeof(rag_usage), 0, 0, 0, 0, 0, 0, 0, 0}
+RAG_API rag_status rag_answer_usage(const rag_answer* answer, rag_usage* usage) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Counts, sizes, models and settings as a JSON object. since 0.1.0 */
+RAG_API rag_status rag_engine_stats(rag_engine* engine, rag_string** json) RAG_NOEXCEPT;
+
+/* Checks everything stored against everything else: {"ok": true, "problems": [], ...}. RAG_OK also when problems were found; the
+ * call fails only where checking itself did. `ok` (may be NULL): 1 or 0. since 0.1.0 */
+RAG_API rag_status rag_engine_verify(rag_engine* engine, int32_t* ok, rag_string** json) RAG_NOEXCEPT;
+
+/* Gives back the space of deleted documents and rebuilds the derived indexes as one segment each. since 0.1.0 */
+RAG_API rag_status rag_engine_compact(rag_engine* engine) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Tokenizer
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* Reads a folder with tokenizer.json (or vocab.txt), one of these files, or a GGUF file. RAG_UNSUPPORTED names a stage that
+ * librag does not know. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_open(rag_text path, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+RAG_API void rag_tokenizer_free(rag_tokenizer* tokenizer) RAG_NOEXCEPT; /* since 0.1.0 */
+
+typedef struct rag_encoding rag_encoding;
+typedef struct rag_encoding_view {
+    uint32_t struct_size; /* set by the caller: RAG_ENCODING_VIEW_INIT */
+    size_t count;
+    const int32_t* ids;
+    const uint32_t* offsets; /* [count, 2]: first byte and byte after the last, in the text; 0, 0 for tokens that were added */
+    const uint32_t* type_ids;
+    const uint32_t* attention_mask;
+    const uint32_t* special_tokens_mask;
+} rag_encoding_view;
+#define RAG_ENCODING_VIEW_INIT {sizeof(rag_encoding_view), 0, NULL, NULL, NULL, NULL, NULL}
+
+/* Encodes a text, or a pair, as the file says, with its truncation and padding. `pair` may be not given. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text text, rag_text pair, int32_t add_special_tokens,
+                                        rag_encoding** encoding) RAG_NOEXCEPT;
+/* Encodes `count` texts; encodings[0 .. count) are handles of their own, all NULL on failure. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_encode_batch(const rag_tokenizer* tokenizer, const rag_text* texts, size_t count,
+                                              int32_t add_special_tokens, rag_encoding** encodings) RAG_NOEXCEPT;
+RAG_API rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API rag_text rag_encoding_token(const rag_encoding* encoding,
+                                    size_t index) RAG_NOEXCEPT;      /* {NULL, 0} out of range. since 0.1.0 */
+RAG_API void rag_encoding_free(rag_encoding* encoding) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* The text of these ids; an id outside the vocabulary is RAG_INVALID_ARGUMENT. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_decode(const rag_tokenizer* tokenizer, const int32_t* ids, size_t count,
+                                        int32_t skip_special_tokens, rag_string** text) RAG_NOEXCEPT;
+RAG_API rag_status rag_tokenizer_token_to_id(const rag_tokenizer* tokenizer, rag_text token,
+                                             int32_t* id) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API rag_status rag_tokenizer_id_to_token(const rag_tokenizer* tokenizer, int32_t id,
+                                             rag_string** token) RAG_NOEXCEPT; /* since 0.1.0 */
+/* Tokens in the vocabulary, added ones included; 0 for NULL. since 0.1.0 */
+RAG_API int64_t rag_tokenizer_vocab_size(const rag_tokenizer* tokenizer) RAG_NOEXCEPT;
+/* Writes a conversation, [{"role": "user", "content": "..."}], as the model's chat template says. RAG_NOT_FOUND: the file has
+ * none. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokenizer, rag_text messages,
+                                                     int32_t add_generation_prompt, rag_string** text) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Models. The first one that is opened loads librag_torch.so and LibTorch (RAG_NO_BACKEND says what is missing).
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG_INT8 = 3 } rag_dtype;
+
+typedef struct rag_model_options {
+    uint32_t struct_size;
+    uint32_t dtype;   /* rag_dtype: what the weights are kept in and computed with */
+    uint32_t threads; /* 0: as many as the process may use */
+    rag_text device;  /* not given: "cpu". Others are experimental */
+} rag_model_options;
+#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}}
+
+/* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json). RAG_UNSUPPORTED names the
+ * architecture or type that librag does not know, RAG_CORRUPT the tensor that does not fit. since 0.1.0 */
+RAG_API rag_status rag_encoder_open(rag_text path, const rag_model_options* options, rag_encoder** encoder) RAG_NOEXCEPT;
+RAG_API void rag_encoder_free(rag_encoder* encoder) RAG_NOEXCEPT;                   /* since 0.1.0 */
+RAG_API uint32_t rag_encoder_dimension(const rag_encoder* encoder) RAG_NOEXCEPT;    /* 0 for NULL. since 0.1.0 */
+RAG_API uint32_t rag_encoder_max_tokens(const rag_encoder* encoder) RAG_NOEXCEPT;   /* longer texts are cut. since 0.1.0 */
+RAG_API uint64_t rag_encoder_weight_bytes(const rag_encoder* encoder) RAG_NOEXCEPT; /* at its dtype. since 0.1.0 */
+/* The model's own tokenizer, as a handle of its own. since 0.1.0 */
+RAG_API rag_status rag_encoder_tokenizer(const rag_encoder* encoder, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+
+typedef struct rag_encode_options {
+    uint32_t struct_size;
+    int32_t normalize;        /* not 0: vectors of length 1 */
+    uint32_t batch_tokens;    /* tokens computed at once; 0: librag chooses */
+    rag_progress_fn progress; /* in texts; may be NULL */
+    void* user_data;
+} rag_encode_options;
+#define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL}
+
+/* Vectors of texts: `vectors` is [count, dimension] and holds `vector_floats` floats, which must be just as many. After a failure
+ * or RAG_STOPPED its content is not defined. since 0.1.0 */
+RAG_API rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts, size_t count,
+                                      const rag_encode_options* options, float* vectors, size_t vector_floats) RAG_NOEXCEPT;
+
+/* Opens a GGUF file of the Llama family, or a Hugging Face folder of it. since 0.1.0 */
+RAG_API rag_status rag_generator_open(rag_text path, const rag_model_options* options, rag_generator** generator) RAG_NOEXCEPT;
+RAG_API void rag_generator_free(rag_generator* generator) RAG_NOEXCEPT;                     /* since 0.1.0 */
+RAG_API uint32_t rag_generator_context_length(const rag_generator* generator) RAG_NOEXCEPT; /* tokens; 0 for NULL. since 0.1.0 */
+RAG_API int64_t rag_generator_vocab_size(const rag_generator* generator) RAG_NOEXCEPT;      /* of the logits. since 0.1.0 */
+RAG_API uint64_t rag_generator_weight_bytes(const rag_generator* generator) RAG_NOEXCEPT;   /* at its dtype. since 0.1.0 */
+RAG_API rag_status rag_generator_tokenizer(const rag_generator* generator,
+                                           rag_tokenizer** tokenizer) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Logits of every position: `logits` is [count, vocab_size] and holds `logit_floats` floats, just as many. since 0.1.0 */
+RAG_API rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, float* logits,
+                                        size_t logit_floats) RAG_NOEXCEPT;
+
+typedef struct rag_generation rag_generation;
+/* Continues raw text. `options` may be NULL. With RAG_STOPPED the text so far is given. since 0.1.0 */
+RAG_API rag_status rag_generator_generate(const rag_generator* generator, rag_text prompt, const rag_generate_options* options,
+                                          rag_generation** generation) RAG_NOEXCEPT;
+/* Answers a conversation (JSON, as rag_tokenizer_apply_chat_template). since 0.1.0 */
+RAG_API rag_status rag_generator_chat(const rag_generator* generator, rag_text messages, const rag_generate_options* options,
+                                      rag_generation** generation) RAG_NOEXCEPT;
+RAG_API rag_text rag_generation_text(const rag_generation* generation) RAG_NOEXCEPT; /* the new text alone. since 0.1.0 */
+/* The new ids; `count` says how many. NULL for NULL. since 0.1.0 */
+RAG_API const int32_t* rag_generation_ids(const rag_generation* generation, size_t* count) RAG_NOEXCEPT;
+RAG_API rag_status rag_generation_usage(const rag_generation* generation, rag_usage* usage) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_generation_free(rag_generation* generation) RAG_NOEXCEPT;                                /* since 0.1.0 */
+
+/* Reads a PEFT LoRA folder and keeps it under `name`. RAG_UNSUPPORTED names a setting or key that librag does not know;
+ * RAG_CORRUPT a module that the model does not have or whose shape differs. since 0.1.0 */
+RAG_API rag_status rag_encoder_load_adapter(rag_encoder* encoder, rag_text path, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_load_adapter(rag_generator* generator, rag_text path, rag_text name) RAG_NOEXCEPT;
+/* Adds a loaded adapter to the weights; one at a time (RAG_INVALID_STATE). Engines that use the model see it. since 0.1.0 */
+RAG_API rag_status rag_encoder_merge_adapter(rag_encoder* encoder, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_merge_adapter(rag_generator* generator, rag_text name) RAG_NOEXCEPT;
+/* Puts the base weights back, bit for bit; RAG_INVALID_STATE when nothing is merged. since 0.1.0 */
+RAG_API rag_status rag_encoder_unmerge_adapter(rag_encoder* encoder) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_unmerge_adapter(rag_generator* generator) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Vector index: nearest neighbours by id, in memory, saved to one file
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum rag_metric { RAG_METRIC_COSINE = 0, RAG_METRIC_IP = 1, RAG_METRIC_L2 = 2 } rag_metric;
+
+typedef struct rag_vector_index rag_vector_index;
+typedef struct rag_vector_index_options {
+    uint32_t struct_size;
+    uint32_t dimension;       /* 1 to 65,536 */
+    uint32_t metric;          /* rag_metric */
+    uint32_t dtype;           /* RAG_FLOAT32, or RAG_INT8: the graph is walked in int8, results are scored again in float32 */
+    uint32_t m;               /* links a node (HNSW's M); 0: 16 */
+    uint32_t ef_construction; /* 0: 200 */
+    uint64_t seed;            /* equal seeds and additions give equal indexes; 0: 100 */
+} rag_vector_index_options;
+#define RAG_VECTOR_INDEX_OPTIONS_INIT {sizeof(rag_vector_index_options), 0, RAG_METRIC_COSINE, RAG_FLOAT32, 0, 0, 0}
+
+RAG_API rag_status rag_vector_index_create(const rag_vector_index_options* options,
+                                           rag_vector_index** index) RAG_NOEXCEPT;              /* since 0.1.0 */
+RAG_API rag_status rag_vector_index_load(rag_text path, rag_vector_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API rag_status rag_vector_index_save(const rag_vector_index* index,
+                                         rag_text path) RAG_NOEXCEPT;                /* replaces the file at once. since 0.1.0 */
+RAG_API void rag_vector_index_free(rag_vector_index* index) RAG_NOEXCEPT;            /* since 0.1.0 */
+RAG_API uint64_t rag_vector_index_count(const rag_vector_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API uint32_t rag_vector_index_dimension(const rag_vector_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Adds `count` vectors [count, dimension]. Ids are 0 or more. An id that exists is RAG_ALREADY_EXISTS; NaN, infinity, a zero
+ * vector under cosine or another dimension RAG_INVALID_ARGUMENT: each names the row, and nothing is added. Found at once. since
+ * 0.1.0 */
+RAG_API rag_status rag_vector_index_add(rag_vector_index* index, const int64_t* ids, const float* vectors, size_t count,
+                                        uint32_t dimension, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+/* Unknown ids are passed over. `removed` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_vector_index_remove(rag_vector_index* index, const int64_t* ids, size_t count,
+                                           uint64_t* removed) RAG_NOEXCEPT;
+
+/* A filter by id: only these are found. */
+typedef struct rag_filter {
+    uint32_t struct_size;
+    const int64_t* ids; /* NULL with count 0: nothing is found */
+    size_t count;
+} rag_filter;
+#define RAG_FILTER_INIT {sizeof(rag_filter), NULL, 0}
+
+/* The k nearest of each of `count` queries [count, dimension]: ids and scores are [count, k], best first, -1 and NaN where fewer
+ * are there. Scores: cosine, inner product, or minus the squared distance. ef 0: chosen by k; larger is more exact. `filter` may
+ * be NULL. since 0.1.0 */
+RAG_API rag_status rag_vector_index_search(const rag_vector_index* index, const float* queries, size_t count, uint32_t dimension,
+                                           uint32_t k, uint32_t ef, const rag_filter* filter, int64_t* ids,
+                                           float* scores) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * BM25 index: lexical search by id, in memory, saved to one file; every script, English and Chinese alike
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct rag_bm25_index rag_bm25_index;
+typedef struct rag_bm25_index_options {
+    uint32_t struct_size;
+    float k1;          /* negative: 1.2 */
+    float b;           /* negative: 0.75 */
+    rag_text language; /* not given: "auto", scripts decide and Latin script is stemmed as English; or a Snowball language */
+} rag_bm25_index_options;
+#define RAG_BM25_INDEX_OPTIONS_INIT {sizeof(rag_bm25_index_options), -1.0f, -1.0f, {NULL, 0}}
+
+RAG_API rag_status rag_bm25_index_create(const rag_bm25_index_options* options,
+                                         rag_bm25_index** index) RAG_NOEXCEPT;              /* since 0.1.0 */
+RAG_API rag_status rag_bm25_index_load(rag_text path, rag_bm25_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API rag_status rag_bm25_index_save(const rag_bm25_index* index,
+                                       rag_text path) RAG_NOEXCEPT;              /* replaces the file at once. since 0.1.0 */
+RAG_API void rag_bm25_index_free(rag_bm25_index* index) RAG_NOEXCEPT;            /* since 0.1.0 */
+RAG_API uint64_t rag_bm25_index_count(const rag_bm25_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Adds texts under ids of 0 or more; an id that exists is RAG_ALREADY_EXISTS and nothing is added. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* texts, size_t count,
+                                      rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+RAG_API rag_status rag_bm25_index_remove(rag_bm25_index* index, const int64_t* ids, size_t count,
+                                         uint64_t* removed) RAG_NOEXCEPT; /* since 0.1.0 */
+/* As rag_vector_index_search; a text that shares no term with the query is not found. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* queries, size_t count, uint32_t k,
+                                         const rag_filter* filter, int64_t* ids, float* scores) RAG_NOEXCEPT;
+/* How the score of one text came about, as JSON whose parts sum to it. RAG_NOT_FOUND: no such id. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, int64_t id,
+                                          rag_string** json) RAG_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RAG_RAG_H_ */

@@ -1,0 +1,10 @@
+// All of librag's C++ interface.
+#pragma once
+
+#include <rag/engine.hpp>
+#include <rag/error.hpp>
+#include <rag/generate.hpp>
+#include <rag/index.hpp>
+#include <rag/model.hpp>
+#include <rag/search.hpp>
+#include <rag/tokenizer.hpp>
