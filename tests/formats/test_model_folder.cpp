@@ -1,0 +1,187 @@
+// The configurations in model folders: both generations of the files, and refusal by file, key and value.
+#include "build_files.hpp"
+#include "formats/model_folder.hpp"
+
+using namespace rag::core;
+using namespace rag::test;
+
+namespace {
+
+const std::string kBert = R"({"model_type":"bert","vocab_size":100,"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,
+    "intermediate_size":64,"max_position_embeddings":48,"type_vocab_size":2,"layer_norm_eps":1e-12,"hidden_act":"gelu"})";
+const std::string kLlama =
+    R"({"model_type":"llama","vocab_size":100,"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,
+    "intermediate_size":64)";
+
+/// `text` with one "key": value put in or replaced.
+std::string with(std::string text, const std::string& key, const std::string& value) {
+    const std::string quoted = "\"" + key + "\":";
+    const auto at = text.find(quoted);
+    if (at == std::string::npos) return text.substr(0, text.size() - 1) + "," + quoted + value + "}";
+    const auto end = text.find_first_of(",}", at);
+    return text.replace(at, end - at, quoted + value);
+}
+
+}  // namespace
+
+TEST_CASE("BERT's config.json is read", "[formats]") {
+    TemporaryFolder folder;
+    require_error(Code::kNotFound, {"config.json"}, [&] { read_bert_config(folder.path()); });
+    folder.write("config.json", kBert);
+    CHECK(read_model_type(folder.path()) == "bert");
+    const auto config = read_bert_config(folder.path());
+    CHECK(config.hidden_size == 32);
+    CHECK(config.max_positions == 48);
+    CHECK(config.layer_norm_eps == 1e-12);
+    CHECK(config.position_embedding_type == "absolute");
+    const std::vector<std::pair<std::string, std::string>> bad = {{"hidden_size", "0"},
+                                                                  {"hidden_size", "-4"},
+                                                                  {"hidden_size", "\"32\""},
+                                                                  {"hidden_size", "32.5"},
+                                                                  {"hidden_size", "1000000000000"},
+                                                                  {"hidden_size", "18446744073709551615"},
+                                                                  {"num_hidden_layers", "5000"},
+                                                                  {"layer_norm_eps", "0"},
+                                                                  {"layer_norm_eps", "\"small\""},
+                                                                  {"hidden_act", "3"},
+                                                                  {"vocab_size", "null"}};
+    for (const auto& [key, value] : bad) {
+        folder.write("config.json", with(kBert, key, value));
+        INFO(key << " = " << value);
+        require_error(Code::kCorrupt, {"config.json", key}, [&] { read_bert_config(folder.path()); });
+    }
+    for (const std::string text : {"", "[]", "{", "{\"a\":1e999}", "{\"model_type\":\"a\",\"model_type\":\"b\"}", "\xff"}) {
+        folder.write("config.json", text);
+        INFO(text);
+        require_error(Code::kCorrupt, {"config.json"}, [&] { read_model_type(folder.path()); });
+    }
+}
+
+TEST_CASE("Llama's config.json is read in both generations", "[formats]") {
+    TemporaryFolder folder;
+    folder.write("config.json", kLlama + "}");
+    const auto bare = read_llama_config(folder.path());
+    CHECK(bare.kv_heads == 4);
+    CHECK(bare.head_dim == 8);
+    CHECK(bare.rope_theta == 10000.0);
+    CHECK(bare.rope_type == "default");
+    CHECK_FALSE(bare.tie_word_embeddings);
+    folder.write("config.json", kLlama + R"(,"num_key_value_heads":2,"head_dim":16,"rope_theta":500000.0,"rope_scaling":null,
+        "tie_word_embeddings":true,"rms_norm_eps":1e-5})");
+    const auto old = read_llama_config(folder.path());
+    CHECK(old.kv_heads == 2);
+    CHECK(old.head_dim == 16);
+    CHECK(old.rope_theta == 500000.0);
+    CHECK(old.tie_word_embeddings);
+    folder.write("config.json", kLlama + R"(,"rope_parameters":{"rope_theta":100000.0,"rope_type":"llama3","factor":8.0}})");
+    const auto current = read_llama_config(folder.path());
+    CHECK(current.rope_theta == 100000.0);
+    CHECK(current.rope_type == "llama3");
+    folder.write("config.json", kLlama + R"(,"rope_scaling":{"type":"linear","factor":2.0}})");
+    CHECK(read_llama_config(folder.path()).rope_type == "linear");
+    folder.write("config.json", kLlama + R"(,"rope_scaling":"linear"})");
+    require_error(Code::kCorrupt, {"rope_scaling", "linear"}, [&] { read_llama_config(folder.path()); });
+}
+
+TEST_CASE("a sentence-transformers folder is read in both generations", "[formats]") {
+    TemporaryFolder folder;
+    folder.write("config.json", kBert);
+    const auto plain = read_sentence_folder(folder.path());
+    CHECK(plain.transformer == folder.path());
+    CHECK(plain.pooling == std::vector<std::string>{"mean"});
+    CHECK_FALSE(plain.normalize);
+    CHECK_FALSE(plain.max_seq_length);
+
+    folder.write("modules.json", R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},
+        {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},
+        {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.models.Normalize"}])");
+    folder.write("1_Pooling/config.json", R"({"word_embedding_dimension":32,"pooling_mode_cls_token":true,
+        "pooling_mode_mean_tokens":false})");
+    folder.write("sentence_bert_config.json", R"({"max_seq_length":40,"do_lower_case":false})");
+    const auto old = read_sentence_folder(folder.path());
+    CHECK(old.pooling == std::vector<std::string>{"cls"});
+    CHECK(old.embedding_dimension == 32);
+    CHECK(old.normalize);
+    CHECK(old.max_seq_length == 40);
+
+    folder.write("modules.json", R"([{"idx":0,"name":"0","path":"0_T",
+        "type":"sentence_transformers.base.modules.transformer.Transformer"},
+        {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
+        {"idx":2,"name":"2","path":"2_Dense","type":"sentence_transformers.models.Dense"}])");
+    folder.write("1_Pooling/config.json", R"({"embedding_dimension":32,"pooling_mode":"mean","include_prompt":true})");
+    folder.write("0_T/tokenizer_config.json", R"({"model_max_length":33})");
+    const auto current = read_sentence_folder(folder.path());
+    CHECK(current.transformer == folder.path() / "0_T");
+    CHECK(current.pooling == std::vector<std::string>{"mean"});
+    CHECK_FALSE(current.normalize);
+    CHECK(current.max_seq_length == 33);
+    CHECK(current.other_modules == std::vector<std::string>{"Dense"});
+    folder.write("0_T/tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
+    CHECK_FALSE(read_sentence_folder(folder.path()).max_seq_length);
+}
+
+TEST_CASE("a bad sentence-transformers folder is refused", "[formats]") {
+    TemporaryFolder folder;
+    const auto modules = [&](const std::string& text) { folder.write("modules.json", text); };
+    const auto read = [&] { read_sentence_folder(folder.path()); };
+    for (const std::string text : {"{}", "[]", "[3]", R"([{"type":3}])", R"([{"type":"Pooling","path":"1_Pooling"}])",
+                                   R"([{"type":"Transformer","path":""}])"}) {
+        modules(text);
+        INFO(text);
+        require_error(Code::kCorrupt, {"modules.json"}, read);
+    }
+    for (const std::string path : {"..", "../x", "/etc", "a/../../b"}) {
+        modules(R"([{"type":"Transformer","path":")" + path + "\"}]");
+        INFO(path);
+        require_error(Code::kCorrupt, {"modules.json", "path", path}, read);
+    }
+    modules(R"([{"type":"Transformer","path":""},{"type":"Pooling","path":"1_Pooling"}])");
+    require_error(Code::kNotFound, {"1_Pooling"}, read);
+    folder.write("1_Pooling/config.json", R"({"word_embedding_dimension":32})");
+    require_error(Code::kCorrupt, {"1_Pooling", "no pooling mode"}, read);
+    folder.write("1_Pooling/config.json", R"({"pooling_mode":3})");
+    require_error(Code::kCorrupt, {"pooling_mode", "3"}, read);
+    folder.write("1_Pooling/config.json", R"({"pooling_mode":"mean"})");
+    folder.write("sentence_bert_config.json", R"({"max_seq_length":0})");
+    require_error(Code::kCorrupt, {"sentence_bert_config.json", "max_seq_length", "0"}, read);
+}
+
+TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name", "[formats]") {
+    TemporaryFolder folder;
+    const std::string base = R"({"peft_type":"LORA","r":4,"lora_alpha":16,"target_modules":["query","value"],"bias":"none"})";
+    folder.write("adapter_config.json", base);
+    const auto config = read_lora_config(folder.path());
+    CHECK(config.r == 4);
+    CHECK(config.lora_alpha == 16.0);
+    CHECK_FALSE(config.use_rslora);
+    CHECK(config.target_modules == std::vector<std::string>{"query", "value"});
+    folder.write("adapter_config.json", R"({"peft_type":"LORA","r":4,"use_rslora":true,"target_modules":".*q_proj",
+        "rank_pattern":{"q_proj":8},"alpha_pattern":{"q_proj":32.5},"use_dora":false,"modules_to_save":null,"layer_replication":[]})");
+    const auto other = read_lora_config(folder.path());
+    CHECK(other.use_rslora);
+    CHECK(other.target_is_regex);
+    CHECK(other.rank_pattern.at("q_proj") == 8);
+    CHECK(other.alpha_pattern.at("q_proj") == 32.5);
+
+    const std::vector<std::pair<std::string, std::string>> unsupported = {
+        {"use_dora", "true"},  {"fan_in_fan_out", "true"}, {"modules_to_save", "[\"score\"]"}, {"bias", "\"all\""},
+        {"lora_bias", "true"}, {"peft_type", "\"IA3\""},   {"target_parameters", "[\"w\"]"},   {"layer_replication", "[[0,2]]"}};
+    for (const auto& [key, value] : unsupported) {
+        folder.write("adapter_config.json", with(base, key, value));
+        INFO(key << " = " << value);
+        require_error(Code::kUnsupported, {"adapter_config.json", key}, [&] { read_lora_config(folder.path()); });
+    }
+    const std::vector<std::pair<std::string, std::string>> corrupt = {{"r", "0"},
+                                                                      {"r", "null"},
+                                                                      {"r", "\"4\""},
+                                                                      {"lora_alpha", "\"x\""},
+                                                                      {"rank_pattern", "[]"},
+                                                                      {"rank_pattern", "{\"q\":0}"},
+                                                                      {"alpha_pattern", "{\"q\":\"1\"}"},
+                                                                      {"peft_type", "null"}};
+    for (const auto& [key, value] : corrupt) {
+        folder.write("adapter_config.json", with(base, key, value));
+        INFO(key << " = " << value);
+        require_error(Code::kCorrupt, {"adapter_config.json"}, [&] { read_lora_config(folder.path()); });
+    }
+}
