@@ -1,6 +1,7 @@
 # hnswlib 0.8.0's headers: Debian 12 carries 0.6, which has no filter functor. In order: HNSWLIB_INCLUDE_DIR or
 # FETCHCONTENT_SOURCE_DIR_HNSWLIB, a system copy of at least 0.8 (recognised by BaseFilterFunctor), the source package of PyPI.
 # The archive's SHA-256 is checked, so a changed file is refused.
+set(RAG_DOWNLOAD_DIR ${CMAKE_BINARY_DIR}/_deps CACHE PATH "Where downloaded source packages are kept; build trees may share it")
 set(RAG_HNSWLIB_SHA256 "cb6d037eedebb34a7134e7dc78966441dfd04c9cf5ee93911be911ced951c44c")
 add_library(rag_hnswlib INTERFACE)
 set(candidate "")
@@ -19,7 +20,7 @@ else()
   endif()
 endif()
 if(NOT candidate)
-  set(folder ${CMAKE_BINARY_DIR}/_deps/hnswlib)
+  set(folder ${RAG_DOWNLOAD_DIR}/hnswlib)
   set(archive ${folder}/hnswlib-0.8.0.tar.gz)
   if(NOT EXISTS ${folder}/hnswlib-0.8.0/hnswlib/hnswlib.h)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
