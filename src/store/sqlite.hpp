@@ -1,0 +1,87 @@
+// SQLite in RAII: a connection with a cache of prepared statements, and the statement in use. Every failure becomes Error with
+// SQLite's own reason and the name of the database. For store/ only; nobody else sees sqlite3.h.
+//
+// Thread rule: a connection and its statements belong to one thread at a time (opened with SQLITE_OPEN_NOMUTEX).
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace rag::core {
+
+class Connection;
+
+/// A prepared statement on loan from its connection; the destructor resets it and gives it back. Parameters and columns count as
+/// in SQLite: parameters from 1, columns from 0.
+class Statement {
+  public:
+    Statement(Statement&& other) noexcept;
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+    ~Statement();
+
+    Statement& bind(int parameter, std::int64_t value);
+    /// The bytes must stay where they are until the statement is done.
+    Statement& bind(int parameter, std::string_view text);
+    Statement& bind(int parameter, std::span<const std::byte> blob);
+
+    /// True: a row is there. False: done.
+    bool step();
+    /// step() of a statement that returns no row.
+    void run();
+    /// For the next set of parameters.
+    void reset() noexcept;
+
+    std::int64_t integer(int column) const;
+    /// Valid until the next step().
+    std::string_view text(int column) const;
+    std::span<const std::byte> blob(int column) const;
+    bool is_null(int column) const;
+
+  private:
+    friend class Connection;
+    Statement(Connection& owner, std::string_view sql, sqlite3_stmt* statement);
+    Connection* owner_;
+    std::string_view sql_;
+    sqlite3_stmt* statement_;
+};
+
+class Connection {
+  public:
+    enum class Access { kReadOnly, kReadWrite, kCreate };
+    /// `file`: an absolute path, or ":memory:", a database of its own. `immutable`: the file is on a medium that cannot change.
+    Connection(const std::string& file, Access access, bool immutable = false);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    /// `sql` must be a literal: the cache keeps the view.
+    Statement prepare(std::string_view sql);
+    void execute(const char* sql);
+    /// The first column of the first row, or 0 without a row.
+    std::int64_t query_integer(std::string_view sql);
+    std::int64_t last_insert_key() const noexcept { return sqlite3_last_insert_rowid(handle_); }
+    std::int64_t changes() const noexcept { return sqlite3_changes64(handle_); }
+    bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
+    const std::string& name() const noexcept { return name_; }
+    sqlite3* handle() const noexcept { return handle_; }
+
+    /// Throws the Error that belongs to an SQLite result code.
+    [[noreturn]] void raise(int result) const;
+
+  private:
+    friend class Statement;
+    void give_back(std::string_view sql, sqlite3_stmt* statement) noexcept;
+
+    std::string name_;
+    sqlite3* handle_ = nullptr;
+    std::unordered_map<std::string_view, sqlite3_stmt*> idle_;
+};
+
+}  // namespace rag::core

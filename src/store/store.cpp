@@ -1,0 +1,233 @@
+#include "store/store.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "store/schema.hpp"
+#include "store/sqlite.hpp"
+#include "store/writer_lock.hpp"
+
+namespace rag::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDatabaseName = "knowledge.sqlite3";
+constexpr const char* kLockName = "knowledge.lock";
+constexpr std::size_t kIdleConnections = 16;
+
+std::string quoted(const fs::path& path) {
+    return quote(path.string(), 400);
+}
+
+bool is_derived(const std::string& name) {
+    return name.starts_with("index-") && name.find(".seg") != std::string::npos;
+}
+
+/// What a creation that was cut short may have left.
+bool is_ours(const std::string& name) {
+    return name.starts_with(kDatabaseName) || name == kLockName || is_derived(name);
+}
+
+void sync_folder(const fs::path& folder) {
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return;  // best effort: the parent may be unreadable to us
+    ::fsync(descriptor);
+    ::close(descriptor);
+}
+
+/// Makes the folder if it is missing and refuses one that holds something else.
+void prepare_folder(const fs::path& folder, bool read_only) {
+    std::error_code error;
+    const fs::file_status status = fs::status(folder, error);
+    if (status.type() == fs::file_type::not_found) {
+        if (read_only) fail(Code::kNotFound, "{} does not exist", quoted(folder));
+        fs::create_directories(folder, error);
+        if (error) fail(Code::kIo, "cannot create the folder {}: {}", quoted(folder), error.message());
+        sync_folder(folder.parent_path());
+        return;
+    }
+    if (status.type() == fs::file_type::none) fail(Code::kIo, "cannot read {}: {}", quoted(folder), error.message());
+    if (status.type() != fs::file_type::directory)
+        fail(Code::kInvalidArgument, "{} is not a folder, and a knowledge base is one", quoted(folder));
+    if (fs::exists(folder / kDatabaseName, error)) return;
+    if (read_only) fail(Code::kNotFound, "{} is no knowledge base: it has no {}", quoted(folder), kDatabaseName);
+    fs::directory_iterator entries(folder, error);
+    if (error) fail(Code::kIo, "cannot read the folder {}: {}", quoted(folder), error.message());
+    for (const auto& entry : entries) {
+        const std::string name = entry.path().filename().string();
+        if (!is_ours(name)) {
+            fail(Code::kInvalidArgument, "{} is no knowledge base: it has no {}, but {}", quoted(folder), kDatabaseName,
+                 quote(name));
+        }
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Store> Store::open(const StoreOptions& options) {
+    std::unique_ptr<Store> store(new Store());
+    store->read_only_ = options.read_only;
+    if (options.folder) {
+        store->open_folder(*options.folder);
+        return store;
+    }
+    if (options.read_only) fail(Code::kInvalidArgument, "a knowledge base in memory cannot be opened read-only: it is empty");
+    store->database_ = ":memory:";
+    store->main_ = store->connect(true);
+    create_tables(*store->main_);
+    return store;
+}
+
+void Store::open_folder(const fs::path& folder) {
+    if (folder.empty()) fail(Code::kInvalidArgument, "the path of a knowledge base is empty");
+    if (folder.native().find('\0') != std::string::npos)
+        fail(Code::kInvalidArgument, "the path {} holds a zero byte", quoted(folder));
+    std::error_code error;
+    folder_ = fs::absolute(folder, error);
+    if (error) fail(Code::kIo, "cannot make {} absolute: {}", quoted(folder), error.message());
+    prepare_folder(*folder_, read_only_);
+    if (!read_only_) lock_ = std::make_unique<WriterLock>(*folder_ / kLockName);
+    open_database((*folder_ / kDatabaseName).string());
+    if (!read_only_) sweep();
+}
+
+void Store::open_database(const std::string& file) {
+    database_ = file;
+    if (!read_only_) {
+        main_ = connect(true);
+        if (check_database(*main_) == DatabaseState::kEmpty) {
+            create_tables(*main_);
+            sync_folder(*folder_);
+        }
+        return;
+    }
+    try {
+        main_ = connect(false);
+        if (check_database(*main_) == DatabaseState::kKnowledgeBase) return;
+    } catch (const Error& failure) {
+        // A medium that nothing can be written to has no place for the shared index of the log. Without a log the file alone is
+        // the whole truth, and cannot change.
+        std::error_code error;
+        const auto log_size = fs::file_size(file + "-wal", error);
+        if (failure.code() != Code::kIo || (!error && log_size > 0) || ::access(folder_->c_str(), W_OK) == 0) throw;
+        immutable_ = true;
+        main_ = connect(false);
+        if (check_database(*main_) == DatabaseState::kKnowledgeBase) return;
+    }
+    fail(Code::kNotFound, "{} is no knowledge base yet: {} is empty", quoted(*folder_), kDatabaseName);
+}
+
+std::unique_ptr<Connection> Store::connect(bool write) const {
+    const auto access = write ? Connection::Access::kCreate : Connection::Access::kReadOnly;
+    auto connection = std::make_unique<Connection>(database_, access, immutable_);
+    if (!write || in_memory()) return connection;
+    // Before anything is written to it, the file must be ours (or empty), and of a format that we know.
+    check_database(*connection);
+    {
+        Statement mode = connection->prepare("PRAGMA journal_mode=WAL");
+        mode.step();
+        if (mode.text(0) != "wal") {
+            fail(Code::kIo, "{} cannot use a write-ahead log (mode {}): its file system has no shared memory",
+                 quote(database_, 400), quote(mode.text(0)));
+        }
+    }
+    connection->execute("PRAGMA synchronous=FULL");
+    return connection;
+}
+
+Store::~Store() {
+    // The writer goes last: the last connection that closes folds the log into the database.
+    idle_.clear();
+    main_.reset();
+}
+
+std::string Store::name() const {
+    return folder_ ? folder_->string() : ":memory:";
+}
+
+Snapshot Store::read() {
+    if (in_memory()) return {*this, *main_, std::unique_lock(turn_)};
+    std::unique_ptr<Connection> connection;
+    {
+        const std::lock_guard lock(idle_mutex_);
+        if (!idle_.empty()) {
+            connection = std::move(idle_.back());
+            idle_.pop_back();
+        }
+    }
+    if (!connection) connection = connect(false);
+    connection->execute("BEGIN");
+    return {*this, std::move(connection)};
+}
+
+void Store::give_back(std::unique_ptr<Connection> connection) noexcept {
+    try {
+        connection->execute("ROLLBACK");
+        const std::lock_guard lock(idle_mutex_);
+        if (idle_.size() < kIdleConnections) idle_.push_back(std::move(connection));
+    } catch (...) {  // a connection that cannot end its transaction is closed instead of kept
+    }
+}
+
+WriteTransaction Store::write() {
+    if (read_only_) fail(Code::kReadOnly, "{} is open read-only", quote(name(), 400));
+    std::unique_lock turn(turn_);
+    if (main_->in_transaction()) fail(Code::kInvalidState, "a write to {} is begun inside another", quote(name(), 400));
+    main_->execute("BEGIN IMMEDIATE");
+    return {*main_, std::move(turn)};
+}
+
+std::int64_t Store::data_version() {
+    const std::lock_guard lock(turn_);
+    return main_->query_integer("PRAGMA data_version");
+}
+
+void Store::vacuum() {
+    if (read_only_) fail(Code::kReadOnly, "{} is open read-only", quote(name(), 400));
+    const std::lock_guard lock(turn_);
+    main_->execute("VACUUM");
+    // Readers may hold the log; then it is cut when they are done.
+    if (!in_memory()) main_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+void Store::sweep() {
+    if (in_memory() || read_only_) return;
+    std::vector<DerivedFile> listed;
+    {
+        const std::lock_guard lock(turn_);
+        struct MainView : StoreView {
+            explicit MainView(Connection* connection) : StoreView(connection) {}
+        };
+        listed = MainView(main_.get()).files();
+    }
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(*folder_, error)) {
+        const std::string name = entry.path().filename().string();
+        const bool keep = std::any_of(listed.begin(), listed.end(), [&](const auto& file) { return file.name == name; });
+        if (keep || !is_derived(name)) continue;
+        std::error_code failure;
+        if (fs::remove(entry.path(), failure))
+            log(LogLevel::kInfo, "deleted {}, which {} does not list", quote(name), kDatabaseName);
+    }
+}
+
+Snapshot::Snapshot(Store& store, std::unique_ptr<Connection> lent)
+    : StoreView(lent.get()), store_(&store), lent_(std::move(lent)) {}
+
+Snapshot::Snapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn)
+    : StoreView(&shared), store_(&store), turn_(std::move(turn)) {}
+
+Snapshot::Snapshot(Snapshot&& other) noexcept
+    : StoreView(other.connection_), store_(other.store_), lent_(std::move(other.lent_)), turn_(std::move(other.turn_)) {}
+
+Snapshot::~Snapshot() {
+    if (lent_) store_->give_back(std::move(lent_));
+}
+
+}  // namespace rag::core

@@ -1,0 +1,143 @@
+// The truth of a knowledge base: one SQLite database in a folder (WAL, synchronous=FULL, so a returned commit is durable), or in
+// memory. Derived index files lie beside it; the database lists them, and everything in them can be made again from it.
+//
+//   folder/knowledge.sqlite3 (-wal, -shm)   knowledge.lock   index-<sequence>.<kind>.seg
+//
+// Thread rule: a Store may be used from any number of threads. Snapshots read while a WriteTransaction writes, each on its own
+// connection; there is one WriteTransaction at a time, the next waits. In memory there is one connection, and views take turns.
+// Process rule: one process writes (WriterLock), any number open read-only and see the last commit. Nothing works after fork.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "store/view.hpp"
+
+namespace rag::core {
+
+class Connection;
+class WriterLock;
+class Store;
+
+struct StoreOptions {
+    std::optional<std::filesystem::path> folder;  // none: in memory
+    bool read_only = false;
+};
+
+/// A consistent state to read, as of its first read. Give it back soon: an old snapshot keeps the log from being cut.
+class Snapshot : public StoreView {
+  public:
+    ~Snapshot();
+    Snapshot(Snapshot&& other) noexcept;
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
+
+  private:
+    friend class Store;
+    Snapshot(Store& store, std::unique_ptr<Connection> lent);                                 // of a folder
+    Snapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn);  // in memory
+    Store* store_;
+    std::unique_ptr<Connection> lent_;
+    std::unique_lock<std::recursive_mutex> turn_;
+};
+
+struct NewDocument {
+    std::string_view id;
+    std::string_view title;
+    std::string_view text;
+    std::string_view metadata;  // a JSON object
+    ContentHash hash{};
+    std::int64_t created_ms = 0;
+    std::int64_t updated_ms = 0;
+};
+
+/// All changes or none: without commit() the destructor rolls back. Reads see the changes made so far.
+class WriteTransaction : public StoreView {
+  public:
+    ~WriteTransaction();
+    WriteTransaction(WriteTransaction&& other) noexcept;
+    WriteTransaction(const WriteTransaction&) = delete;
+    WriteTransaction& operator=(const WriteTransaction&) = delete;
+
+    /// Returns the new document's key. The id must not be there (ask find_head first).
+    std::int64_t insert_document(const NewDocument& document);
+    /// Bytes [start, stop) of the document's text; `vector` empty: none. Returns the new chunk's key.
+    std::int64_t insert_chunk(std::int64_t document, std::int64_t ordinal, std::size_t start, std::size_t stop,
+                              std::span<const float> vector);
+    /// Replaces what chunks and vectors do not depend on.
+    void update_metadata(std::int64_t document, std::string_view metadata, std::int64_t updated_ms);
+    /// Removes a document with its chunks and vectors; returns the keys of the chunks.
+    std::vector<std::int64_t> remove_document(std::int64_t document);
+    void set_meta(std::string_view name, std::string_view value);
+    /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
+    std::optional<DerivedFile> set_file(const DerivedFile& file);
+    void forget_file(std::string_view kind);
+    /// Durable when it returns. On failure nothing of the transaction happened.
+    void commit();
+
+  private:
+    friend class Store;
+    WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn);
+    std::int64_t raise_sequence();
+    std::unique_lock<std::recursive_mutex> turn_;
+    bool open_ = true;
+    std::int64_t raised_ = 0;  // the sequence number of this transaction's changes; 0: no change yet
+};
+
+class Store {
+  public:
+    /// Opens a knowledge base, or creates it in a folder that is empty or does not exist (not read-only). Errors: kNotFound
+    /// (read-only and nothing there), kInvalidArgument (a file, or a folder of something else), kVersion, kCorrupt, kBusy
+    /// (another writer), kIo.
+    static std::unique_ptr<Store> open(const StoreOptions& options);
+    ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+
+    Snapshot read();
+    /// kReadOnly if opened so.
+    WriteTransaction write();
+
+    bool read_only() const noexcept { return read_only_; }
+    bool in_memory() const noexcept { return !folder_.has_value(); }
+    /// Absolute; only with a folder.
+    const std::filesystem::path& folder() const { return *folder_; }
+    /// The folder as text, or ":memory:", for messages and statistics.
+    std::string name() const;
+
+    /// A number that changes when another connection (of any process) has committed. Costs microseconds.
+    std::int64_t data_version();
+
+    /// Checks the database by itself and against its rules: pages, foreign keys, offsets, lengths and values of vectors, sequence
+    /// numbers. One line a problem; empty: none. Stops with Stopped.
+    std::vector<std::string> verify(const Progress& progress = {});
+    /// Gives the space of deleted content back to the file system. Not within a transaction.
+    void vacuum();
+    /// Deletes index files that the database does not list, such as those of a crash. Writers only.
+    void sweep();
+
+  private:
+    friend class Snapshot;
+    Store() = default;
+    void open_folder(const std::filesystem::path& folder);
+    void open_database(const std::string& file);
+    std::unique_ptr<Connection> connect(bool write) const;
+    void give_back(std::unique_ptr<Connection> connection) noexcept;
+
+    std::optional<std::filesystem::path> folder_;
+    std::string database_;
+    bool read_only_ = false;
+    bool immutable_ = false;
+    std::unique_ptr<WriterLock> lock_;
+    std::recursive_mutex turn_;         // over main_
+    std::unique_ptr<Connection> main_;  // the writer's, or the one in memory; a reader's watch
+    std::mutex idle_mutex_;
+    std::vector<std::unique_ptr<Connection>> idle_;  // readers'
+};
+
+}  // namespace rag::core

@@ -1,0 +1,116 @@
+// What can be read from a knowledge base: documents, chunks, vectors, settings, derived files. StoreView is the common part of
+// Snapshot (a consistent state for a reader) and WriteTransaction (the state that it is making); see store.hpp.
+//
+// Keys are SQLite's integers and never come back after a delete; ids are the caller's strings. Byte offsets are into the UTF-8
+// of the document's text. Stored values that contradict each other throw kCorrupt naming the document or chunk.
+// Thread rule: a view belongs to one thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rag::core {
+
+class Connection;
+
+using ContentHash = std::array<std::byte, 16>;
+
+/// A document without its text.
+struct DocumentHead {
+    std::int64_t key = 0;
+    ContentHash hash{};
+};
+
+struct DocumentRow {
+    std::int64_t key = 0;
+    std::string id;
+    std::string title;
+    std::string text;
+    std::string metadata;  // a JSON object
+    std::int64_t created_ms = 0;
+    std::int64_t updated_ms = 0;
+    std::int64_t sequence = 0;  // of its last change
+};
+
+/// A chunk with what a hit shows of its document.
+struct ChunkRow {
+    std::int64_t key = 0;
+    std::int64_t document = 0;
+    std::int64_t ordinal = 0;
+    std::size_t start = 0;  // bytes [start, stop) of the document's text
+    std::size_t stop = 0;
+    std::string text;
+    std::string document_id;
+    std::string title;
+    std::string metadata;
+};
+
+struct StoreCounts {
+    std::int64_t documents = 0;
+    std::int64_t chunks = 0;
+    std::int64_t embeddings = 0;
+};
+
+/// An index file beside the database. `kind`: "vector" or "bm25"; at most one file a kind.
+struct DerivedFile {
+    std::string kind;
+    std::string name;  // inside the folder
+    std::int64_t sequence = 0;
+    std::int64_t size = 0;
+};
+
+class StoreView {
+  public:
+    /// Raised by every transaction that changes content.
+    std::int64_t sequence();
+    std::optional<std::string> meta(std::string_view name);
+    StoreCounts counts();
+    std::vector<DerivedFile> files();
+
+    std::optional<DocumentHead> find_head(std::string_view id);
+    std::optional<DocumentRow> find_document(std::string_view id);
+    /// Documents in the order of their keys, `limit` of them with keys above `above`.
+    std::vector<DocumentRow> list_documents(std::int64_t above, std::size_t limit);
+    /// No such chunk: nothing.
+    std::optional<ChunkRow> find_chunk(std::int64_t key);
+    /// Keys of a document's chunks in order.
+    std::vector<std::int64_t> chunks_of(std::int64_t document);
+
+    /// Keys above `above`, ascending: of all chunks, or of those that have a vector.
+    std::vector<std::int64_t> chunk_keys(std::int64_t above = 0);
+    std::vector<std::int64_t> embedded_keys(std::int64_t above = 0);
+    /// How many chunks (with a vector) have keys up to `key`.
+    std::int64_t count_chunks_to(std::int64_t key);
+    std::int64_t count_embedded_to(std::int64_t key);
+
+    /// Calls visit(position, title, text) for each of the ascending chunk keys; a key that is not there is skipped. The views are
+    /// valid during the call.
+    using TextVisitor = std::function<void(std::size_t position, std::string_view title, std::string_view text)>;
+    void each_chunk_text(std::span<const std::int64_t> keys, const TextVisitor& visit);
+    /// The chunk's vector into `out` ([dimension]). False: it has none. A vector of another length is kCorrupt.
+    bool read_vector(std::int64_t key, std::span<float> out);
+
+    /// Calls visit(document key, metadata JSON) for every document.
+    using MetadataVisitor = std::function<void(std::int64_t document, std::string_view metadata)>;
+    void each_metadata(const MetadataVisitor& visit);
+    /// Calls visit(chunk key, document key) for every chunk, in the order of the documents' keys.
+    using LinkVisitor = std::function<void(std::int64_t chunk, std::int64_t document)>;
+    void each_link(const LinkVisitor& visit);
+
+  protected:
+    explicit StoreView(Connection* connection) : connection_(connection) {}
+    Connection& connection() const { return *connection_; }
+    Connection* connection_;
+
+  private:
+    std::vector<std::int64_t> keys(std::string_view sql, std::int64_t parameter);
+};
+
+}  // namespace rag::core

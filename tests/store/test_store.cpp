@@ -1,0 +1,265 @@
+// The store does what it says: transactions, snapshots, keys that never come back, one writer, readers beside it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "core/error.hpp"
+#include "store/store.hpp"
+#include "test_files.hpp"
+
+using namespace rag::core;
+using rag::test::TemporaryFolder;
+
+namespace {
+
+std::unique_ptr<Store> open_store(const std::filesystem::path& folder, bool read_only = false) {
+    return Store::open({folder, read_only});
+}
+
+std::int64_t add_document(WriteTransaction& write, const std::string& id, const std::string& text,
+                          const std::vector<float>& vector = {}) {
+    NewDocument document;
+    document.id = id;
+    document.title = "title of " + id;
+    document.text = text;
+    document.metadata = R"({"n":1})";
+    document.created_ms = 5;
+    document.updated_ms = 7;
+    const auto key = write.insert_document(document);
+    const std::size_t half = text.size() / 2;
+    write.insert_chunk(key, 0, 0, half, vector);
+    write.insert_chunk(key, 1, half, text.size(), {});
+    return key;
+}
+
+Code code_of(const std::function<void()>& call, std::string* text = nullptr) {
+    try {
+        call();
+    } catch (const Error& error) {
+        if (text != nullptr) *text = error.what();
+        return error.code();
+    }
+    return Code::kOk;
+}
+
+}  // namespace
+
+TEST_CASE("a document is read back as it was written, from a folder and from memory") {
+    TemporaryFolder folder;
+    const bool memory = GENERATE(false, true);
+    auto store = memory ? Store::open({}) : open_store(folder / "kb");
+    {
+        auto write = store->write();
+        write.set_meta("dimension", "3");
+        add_document(write, "a", "hello world", {1, 2, 3});
+        CHECK(write.counts().chunks == 2);
+        write.commit();
+    }
+    auto read = store->read();
+    CHECK(read.sequence() == 1);
+    const auto counts = read.counts();
+    CHECK(counts.documents == 1);
+    CHECK(counts.chunks == 2);
+    CHECK(counts.embeddings == 1);
+    const auto document = read.find_document("a");
+    REQUIRE(document);
+    CHECK(document->text == "hello world");
+    CHECK(document->title == "title of a");
+    CHECK(document->metadata == R"({"n":1})");
+    CHECK(document->created_ms == 5);
+    CHECK(document->updated_ms == 7);
+    CHECK_FALSE(read.find_document("b"));
+    const auto keys = read.chunk_keys();
+    REQUIRE(keys.size() == 2);
+    const auto chunk = read.find_chunk(keys[1]);
+    REQUIRE(chunk);
+    CHECK(chunk->text == " world");
+    CHECK(chunk->document_id == "a");
+    CHECK(chunk->ordinal == 1);
+    CHECK(chunk->start == 5);
+    CHECK(chunk->stop == 11);
+    CHECK(read.embedded_keys() == std::vector<std::int64_t>{keys[0]});
+    std::vector<float> vector(3);
+    CHECK(read.read_vector(keys[0], vector));
+    CHECK(vector == std::vector<float>{1, 2, 3});
+    CHECK_FALSE(read.read_vector(keys[1], vector));
+    std::vector<std::string> texts;
+    read.each_chunk_text(keys, [&](std::size_t, std::string_view, std::string_view text) { texts.emplace_back(text); });
+    CHECK(texts == std::vector<std::string>{"hello", " world"});
+}
+
+TEST_CASE("without commit nothing happened, and keys never come back") {
+    TemporaryFolder folder;
+    auto store = open_store(folder / "kb");
+    {
+        auto write = store->write();
+        add_document(write, "gone", "never stored");
+    }
+    CHECK(store->read().counts().documents == 0);
+    CHECK(store->read().sequence() == 0);
+    std::vector<std::int64_t> first;
+    {
+        auto write = store->write();
+        const auto key = add_document(write, "a", "one text");
+        first = write.chunks_of(key);
+        write.commit();
+    }
+    {
+        auto write = store->write();
+        CHECK(write.remove_document(write.find_head("a")->key) == first);
+        add_document(write, "a", "one text");
+        write.commit();
+    }
+    const auto second = store->read().chunk_keys();
+    REQUIRE(second.size() == 2);
+    CHECK(second[0] > first[1]);
+    CHECK(store->verify().empty());
+}
+
+TEST_CASE("a snapshot keeps its state while a writer goes on") {
+    TemporaryFolder folder;
+    auto store = open_store(folder / "kb");
+    const auto add = [&](const std::string& id) {
+        auto write = store->write();
+        add_document(write, id, "some text");
+        write.commit();
+    };
+    add("a");
+    auto old_state = store->read();
+    CHECK(old_state.counts().documents == 1);
+    add("b");
+    CHECK(old_state.counts().documents == 1);
+    CHECK(store->read().counts().documents == 2);
+}
+
+TEST_CASE("one writer, and readers that see the last commit") {
+    TemporaryFolder folder;
+    auto writer = open_store(folder / "kb");
+    std::string text;
+    CHECK(code_of([&] { open_store(folder / "kb"); }, &text) == Code::kBusy);
+    CHECK(text.find(std::to_string(getpid())) != std::string::npos);
+
+    auto reader = open_store(folder / "kb", true);
+    CHECK(code_of([&] { reader->write(); }) == Code::kReadOnly);
+    CHECK(reader->read().counts().documents == 0);
+    const auto before = reader->data_version();
+    CHECK(reader->data_version() == before);
+    {
+        auto write = writer->write();
+        add_document(write, "a", "some text");
+        write.commit();
+    }
+    CHECK(reader->data_version() != before);
+    CHECK(reader->read().counts().documents == 1);
+    writer.reset();
+    CHECK(reader->read().find_document("a"));
+    CHECK(open_store(folder / "kb")->read().counts().documents == 1);
+}
+
+TEST_CASE("the lock of a process goes with the process, and a busy one is named") {
+    TemporaryFolder folder;
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        auto store = open_store(folder / "kb");
+        char byte = 1;
+        if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
+        ::pause();
+        ::_exit(0);
+    }
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    std::string text;
+    CHECK(code_of([&] { open_store(folder / "kb"); }, &text) == Code::kBusy);
+    CHECK(text.find(std::to_string(child)) != std::string::npos);
+    CHECK(code_of([&] { open_store(folder / "kb", true); }) == Code::kOk);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    CHECK(code_of([&] { open_store(folder / "kb"); }) == Code::kOk);
+    ::close(ready[0]);
+    ::close(ready[1]);
+}
+
+TEST_CASE("derived files are listed, replaced and swept") {
+    TemporaryFolder folder;
+    const auto kb = folder / "kb";
+    auto store = open_store(kb);
+    {
+        auto write = store->write();
+        CHECK_FALSE(write.set_file({"bm25", "index-1.bm25.seg", 1, 10}));
+        write.commit();
+    }
+    {
+        auto write = store->write();
+        const auto former = write.set_file({"bm25", "index-2.bm25.seg", 2, 20});
+        REQUIRE(former);
+        CHECK(former->name == "index-1.bm25.seg");
+        write.commit();
+    }
+    CHECK(store->read().sequence() == 0);  // the content did not change
+    const auto touch = [&](const char* name) { std::ofstream(kb / name) << "x"; };
+    touch("index-1.bm25.seg");
+    touch("index-2.bm25.seg");
+    touch("index-7.vector.seg.Ab12cd");
+    touch("notes.txt");
+    store->sweep();
+    CHECK_FALSE(std::filesystem::exists(kb / "index-1.bm25.seg"));
+    CHECK(std::filesystem::exists(kb / "index-2.bm25.seg"));
+    CHECK_FALSE(std::filesystem::exists(kb / "index-7.vector.seg.Ab12cd"));
+    CHECK(std::filesystem::exists(kb / "notes.txt"));
+}
+
+TEST_CASE("many threads read while one writes") {
+    TemporaryFolder folder;
+    const bool memory = GENERATE(false, true);
+    auto store = memory ? Store::open({}) : open_store(folder / "kb");
+    std::atomic<bool> done{false};
+    std::atomic<int> bad{0};
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 4; ++i) {
+        readers.emplace_back([&] {
+            std::int64_t last = 0;
+            while (!done) {
+                auto read = store->read();
+                const auto counts = read.counts();
+                // A transaction adds two documents of two chunks: a state in between must never show.
+                if (counts.documents % 2 != 0 || counts.chunks != counts.documents * 2 || counts.documents < last) ++bad;
+                last = counts.documents;
+            }
+        });
+    }
+    for (int i = 0; i < 50; ++i) {
+        auto write = store->write();
+        add_document(write, "a" + std::to_string(i), "some text");
+        add_document(write, "b" + std::to_string(i), "some text");
+        write.commit();
+    }
+    done = true;
+    for (auto& reader : readers) reader.join();
+    CHECK(bad == 0);
+    CHECK(store->read().counts().documents == 100);
+}
+
+TEST_CASE("vacuum gives space back") {
+    TemporaryFolder folder;
+    auto store = open_store(folder / "kb");
+    {
+        auto write = store->write();
+        for (int i = 0; i < 200; ++i) add_document(write, std::to_string(i), std::string(20000, 'x'));
+        write.commit();
+    }
+    {
+        auto write = store->write();
+        for (int i = 0; i < 199; ++i) write.remove_document(write.find_head(std::to_string(i))->key);
+        write.commit();
+    }
+    const auto key_before = store->read().chunk_keys();
+    store->vacuum();
+    CHECK(std::filesystem::file_size(folder / "kb" / "knowledge.sqlite3") < 200000);
+    CHECK(store->read().chunk_keys() == key_before);
+}
