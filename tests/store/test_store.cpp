@@ -23,8 +23,9 @@ std::unique_ptr<Store> open_store(const std::filesystem::path& folder, bool read
 std::int64_t add_document(WriteTransaction& write, const std::string& id, const std::string& text,
                           const std::vector<float>& vector = {}) {
     NewDocument document;
+    const std::string title = "title of " + id;
     document.id = id;
-    document.title = "title of " + id;
+    document.title = title;
     document.text = text;
     document.metadata = R"({"n":1})";
     document.created_ms = 5;
