@@ -1,0 +1,80 @@
+// Shared by the parts of the Python module: texts without copies, progress that hears Ctrl-C, numpy arrays checked on the way in.
+// The module wraps the headers in include/rag and nothing else of ours. Thread rule: everything here needs the GIL unless said
+// otherwise; calls into librag are made without it.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <rag/rag.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rag::python {
+
+namespace py = pybind11;
+
+/// The UTF-8 of a str (cached in it, so it lives as long as the object) or the bytes of a bytes object. A lone surrogate is an
+/// rag::Error that names `what` and its index, any other type a TypeError.
+std::string_view text_of(py::handle object, const char* what);
+
+/// As text_of, "not given" for None.
+std::optional<std::string_view> optional_text(py::handle object, const char* what);
+
+/// Views of a sequence of texts, and the objects that keep them alive. Free it with the GIL held.
+class Texts {
+  public:
+    Texts(const py::iterable& objects, const char* what);
+    const std::vector<std::string_view>& views() const noexcept { return views_; }
+
+  private:
+    std::vector<py::object> owners_;
+    std::vector<std::string_view> views_;
+};
+
+/// Calls a Python function (or None) with (done, total) at most every 50 ms and polls for signals, so that Ctrl-C ends a long
+/// call with KeyboardInterrupt. The result may be called without the GIL.
+Progress progress_of(py::object callback);
+
+/// Throws the pending Python exception, if a signal (Ctrl-C) made one. Needs the GIL.
+void check_signals();
+
+/// Code point index of every byte offset of `offsets` in `text`.
+class CharacterOffsets {
+  public:
+    explicit CharacterOffsets(std::string_view text);
+    std::uint64_t operator()(std::uint64_t byte) const;
+
+  private:
+    bool ascii_;
+    std::vector<std::uint32_t> index_;  // [bytes + 1], empty if the text is ASCII
+};
+
+using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using IdArray = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+
+/// A [rows, columns] float32 view of a one- or two-dimensional array; any other shape is an rag::Error that names it.
+struct Matrix {
+    FloatArray array;
+    std::size_t rows;
+    std::uint32_t columns;
+};
+Matrix matrix_of(const py::object& object, const char* what);
+
+/// One-dimensional int64 ids; other shapes and fractions are an rag::Error.
+std::vector<std::int64_t> ids_of(const py::object& object, const char* what);
+
+/// Generation options from keyword arguments; an unknown one is a TypeError. The token callback may be called without the GIL.
+GenerateOptions generate_options_of(const py::dict& arguments);
+
+void bind_errors(py::module_& module);
+void bind_tokenizer(py::module_& module);
+void bind_models(py::module_& module);
+void bind_indexes(py::module_& module);
+void bind_engine(py::module_& module);
+
+}  // namespace rag::python

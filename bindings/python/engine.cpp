@@ -1,0 +1,211 @@
+// Engine, hits and answers. JSON (metadata, filters, reports) stays text here; python/librag turns it into objects.
+#include "common.hpp"
+
+namespace rag::python {
+namespace {
+
+SearchMode mode_of(const py::object& mode) {
+    if (mode.is_none()) return SearchMode::kAuto;
+    const auto name = mode.cast<std::string>();
+    if (name == "hybrid") return SearchMode::kHybrid;
+    if (name == "vector") return SearchMode::kVector;
+    if (name == "bm25") return SearchMode::kBm25;
+    throw Error(RAG_INVALID_ARGUMENT, "mode is \"" + name + "\", it must be hybrid, vector, bm25 or None");
+}
+
+std::vector<float> vector_of(const py::object& object) {
+    if (object.is_none()) return {};
+    const Matrix matrix = matrix_of(object, "vector");
+    if (matrix.rows != 1)
+        throw Error(RAG_INVALID_ARGUMENT, "vector has " + std::to_string(matrix.rows) + " rows, it must have 1");
+    if (matrix.columns == 0) throw Error(RAG_INVALID_ARGUMENT, "vector is empty");
+    return {matrix.array.data(), matrix.array.data() + matrix.columns};
+}
+
+/// (id or None, text, title or None, metadata JSON or None, vector or None) of each document. Texts are views into the objects.
+struct Documents {
+    std::vector<py::object> owners;
+    std::vector<std::vector<float>> vectors;
+    std::vector<rag_document> documents;
+
+    explicit Documents(const py::sequence& rows) {
+        vectors.reserve(py::len(rows));
+        for (const py::handle row : rows) {
+            const auto fields = row.cast<py::tuple>();
+            owners.push_back(fields);
+            rag_document document = RAG_DOCUMENT_INIT;
+            const auto field = [&](std::size_t i, const char* name) {
+                const auto text = optional_text(fields[i], name);
+                return text ? detail::text(*text) : rag_text{nullptr, 0};
+            };
+            document.id = field(0, "id");
+            document.text = field(1, "text");
+            document.title = field(2, "title");
+            document.metadata = field(3, "metadata");
+            vectors.push_back(vector_of(fields[4]));
+            if (!vectors.back().empty()) document.vector = vectors.back().data();
+            document.dimension = static_cast<std::uint32_t>(vectors.back().size());
+            documents.push_back(document);
+        }
+    }
+};
+
+std::vector<std::string> write(Engine& engine, const py::sequence& rows, bool upsert, std::uint32_t batch_documents,
+                               py::object callback) {
+    const Documents held(rows);
+    const Progress progress = progress_of(std::move(callback));
+    const py::gil_scoped_release release;
+    detail::ProgressBridge bridge(progress);
+    rag_write_options options = RAG_WRITE_OPTIONS_INIT;
+    options.batch_documents = batch_documents;
+    options.progress = bridge.function();
+    options.user_data = bridge.data();
+    rag_strings* raw = nullptr;
+    const auto function = upsert ? &rag_engine_upsert : &rag_engine_add;
+    const rag_status status = function(engine.handle(), held.documents.data(), held.documents.size(), &options, &raw);
+    const detail::Handle<rag_strings, rag_strings_free> owner(raw);
+    bridge.rethrow();
+    detail::check(status);
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < rag_strings_count(raw); ++i) ids.push_back(detail::copy(rag_strings_at(raw, i)));
+    return ids;
+}
+
+std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& where) {
+    std::optional<Texts> held;
+    std::vector<rag_text> views;
+    if (!ids.is_none()) {
+        held.emplace(ids.cast<py::iterable>(), "ids");
+        for (const auto view : held->views()) views.push_back(detail::text(view));
+        if (views.empty()) return 0;
+    }
+    const auto filter = optional_text(where, "where");
+    std::uint64_t deleted = 0;
+    const py::gil_scoped_release release;
+    detail::check(rag_engine_delete(engine.handle(), views.data(), views.size(),
+                                    filter ? detail::text(*filter) : rag_text{nullptr, 0}, &deleted));
+    return deleted;
+}
+
+std::vector<Hit> search(const Engine& engine, const py::object& text, const py::object& vector, std::uint32_t k,
+                        const py::object& mode, const py::object& where, bool explain) {
+    Query query;
+    query.text = std::string(optional_text(text, "query").value_or(std::string_view()));
+    query.vector = vector_of(vector);
+    query.k = k;
+    query.mode = mode_of(mode);
+    query.where = std::string(optional_text(where, "where").value_or(std::string_view()));
+    query.explain = explain;
+    const py::gil_scoped_release release;
+    return engine.search(query);
+}
+
+Answer ask(const Engine& engine, const py::object& question, std::uint32_t k, const py::object& mode, const py::object& where,
+           const py::dict& generation) {
+    AskOptions options;
+    options.k = k;
+    options.mode = mode_of(mode);
+    options.where = std::string(optional_text(where, "where").value_or(std::string_view()));
+    options.generation = generate_options_of(generation);
+    const std::string_view text = text_of(question, "question");
+    const py::gil_scoped_release release;
+    return engine.ask(text, options);
+}
+
+/// Citations with offsets in characters: (start, end, hit, hit_start, hit_end, score).
+py::list citations_of(const Answer& answer) {
+    const CharacterOffsets in_answer(answer.text);
+    std::vector<CharacterOffsets> in_hit;
+    in_hit.reserve(answer.hits.size());
+    for (const Hit& hit : answer.hits) in_hit.emplace_back(hit.text);
+    py::list out;
+    for (const Citation& citation : answer.citations) {
+        const CharacterOffsets& map = in_hit.at(citation.hit);
+        out.append(py::make_tuple(in_answer(citation.start), in_answer(citation.end), citation.hit, map(citation.hit_start),
+                                  map(citation.hit_end), citation.score));
+    }
+    return out;
+}
+
+py::list unsupported_of(const Answer& answer) {
+    const CharacterOffsets in_answer(answer.text);
+    py::list out;
+    for (const auto& [start, end] : answer.unsupported) out.append(py::make_tuple(in_answer(start), in_answer(end)));
+    return out;
+}
+
+}  // namespace
+
+void bind_engine(py::module_& module) {
+    py::class_<Hit>(module, "Hit")
+        .def_readonly("id", &Hit::id)
+        .def_readonly("doc_id", &Hit::doc_id)
+        .def_readonly("text", &Hit::text)
+        .def_readonly("title", &Hit::title)
+        .def_readonly("metadata", &Hit::metadata)
+        .def_readonly("score", &Hit::score)
+        .def_readonly("vector_score", &Hit::vector_score)
+        .def_readonly("bm25_score", &Hit::bm25_score)
+        .def_readonly("start", &Hit::start)
+        .def_readonly("end", &Hit::end)
+        .def_readonly("explain", &Hit::explain);
+
+    py::class_<StoredDocument>(module, "StoredDocument")
+        .def_readonly("id", &StoredDocument::id)
+        .def_readonly("text", &StoredDocument::text)
+        .def_readonly("title", &StoredDocument::title)
+        .def_readonly("metadata", &StoredDocument::metadata)
+        .def_readonly("created_ms", &StoredDocument::created_ms)
+        .def_readonly("updated_ms", &StoredDocument::updated_ms)
+        .def_readonly("chunks", &StoredDocument::chunks);
+
+    py::class_<Answer>(module, "Answer")
+        .def_readonly("text", &Answer::text)
+        .def_readonly("hits", &Answer::hits)
+        .def_readonly("usage", &Answer::usage)
+        .def_property_readonly("citations", &citations_of)
+        .def_property_readonly("unsupported", &unsupported_of);
+
+    py::class_<Engine>(module, "Engine")
+        .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, bool read_only,
+                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap) {
+                 EngineOptions options;
+                 options.embedder = embedder;
+                 options.generator = generator;
+                 options.read_only = read_only;
+                 options.chunk_tokens = chunk_tokens;
+                 options.chunk_overlap = chunk_overlap;
+                 const std::string_view view = optional_text(path, "path").value_or(std::string_view());
+                 const py::gil_scoped_release release;
+                 return std::make_unique<Engine>(view, options);
+             }),
+             py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("read_only"), py::arg("chunk_tokens"),
+             py::arg("chunk_overlap"))
+        .def("close", &Engine::close, py::call_guard<py::gil_scoped_release>())
+        .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
+        .def("delete", &remove, py::arg("ids"), py::arg("where"))
+        .def(
+            "get",
+            [](const Engine& self, const py::iterable& ids) {
+                const Texts held(ids, "ids");
+                const std::vector<std::string> copies(held.views().begin(), held.views().end());
+                const py::gil_scoped_release release;
+                return self.get(copies);
+            },
+            py::arg("ids"))
+        .def("count", &Engine::count, py::call_guard<py::gil_scoped_release>())
+        .def("search", &search, py::arg("query"), py::arg("vector"), py::arg("k"), py::arg("mode"), py::arg("where"),
+             py::arg("explain"))
+        .def("ask", &ask, py::arg("question"), py::arg("k"), py::arg("mode"), py::arg("where"), py::arg("generation"))
+        .def("stats", &Engine::stats, py::call_guard<py::gil_scoped_release>())
+        .def("verify",
+             [](const Engine& self) {
+                 const py::gil_scoped_release release;
+                 std::string report;
+                 self.verify(&report);
+                 return report;
+             })
+        .def("compact", &Engine::compact, py::call_guard<py::gil_scoped_release>());
+}
+
+}  // namespace rag::python

@@ -1,0 +1,150 @@
+// VectorIndex and BM25Index: arrays in, arrays out.
+#include "common.hpp"
+
+namespace rag::python {
+namespace {
+
+py::tuple to_arrays(Neighbours&& found, std::size_t rows) {
+    const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(found.k)};
+    py::array_t<std::int64_t> ids(shape, found.ids.data());
+    py::array_t<float> scores(shape, found.scores.data());
+    return py::make_tuple(std::move(ids), std::move(scores));
+}
+
+std::optional<std::vector<std::int64_t>> filter_of(const py::object& object) {
+    if (object.is_none()) return std::nullopt;
+    return ids_of(object, "filter");
+}
+
+void vector_add(VectorIndex& index, const py::object& ids_object, const py::object& vectors, py::object callback) {
+    const auto ids = ids_of(ids_object, "ids");
+    const Matrix matrix = matrix_of(vectors, "vectors");
+    const std::size_t rows = ids.empty() && matrix.array.size() == 0 ? 0 : matrix.rows;
+    if (ids.size() != rows) {
+        throw Error(RAG_INVALID_ARGUMENT, std::to_string(ids.size()) + " ids for " + std::to_string(rows) + " vectors");
+    }
+    const Progress progress = progress_of(std::move(callback));
+    const float* data = matrix.array.data();
+    const py::gil_scoped_release release;
+    index.add(ids.data(), data, ids.size(), rows == 0 ? index.dimension() : matrix.columns, progress);
+}
+
+py::tuple vector_search(const VectorIndex& index, const py::object& vectors, std::uint32_t k, std::uint32_t ef,
+                        const py::object& filter) {
+    const Matrix matrix = matrix_of(vectors, "vectors");
+    const auto allowed = filter_of(filter);
+    const float* data = matrix.array.data();
+    Neighbours found;
+    {
+        const py::gil_scoped_release release;
+        found = index.search(data, matrix.rows, matrix.columns, k, ef, allowed ? &*allowed : nullptr);
+    }
+    return to_arrays(std::move(found), matrix.rows);
+}
+
+VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric, const std::string& dtype, std::uint32_t m,
+                              std::uint32_t ef_construction, std::uint64_t seed) {
+    VectorIndexOptions options;
+    options.dimension = dimension;
+    if (metric == "cosine") {
+        options.metric = Metric::kCosine;
+    } else if (metric == "ip") {
+        options.metric = Metric::kInnerProduct;
+    } else if (metric == "l2") {
+        options.metric = Metric::kL2;
+    } else {
+        throw Error(RAG_INVALID_ARGUMENT, "metric is \"" + metric + "\", it must be cosine, ip or l2");
+    }
+    if (dtype == "float32") {
+        options.dtype = Dtype::kFloat32;
+    } else if (dtype == "int8") {
+        options.dtype = Dtype::kInt8;
+    } else {
+        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32 or int8");
+    }
+    options.m = m;
+    options.ef_construction = ef_construction;
+    options.seed = seed;
+    return VectorIndex(options);
+}
+
+/// What both indexes share: load, save, remove, size.
+template <typename Index>
+void bind_common(py::class_<Index>& index) {
+    index
+        .def_static(
+            "load",
+            [](const py::object& path) {
+                const std::string_view view = text_of(path, "path");
+                const py::gil_scoped_release release;
+                return Index::load(view);
+            },
+            py::arg("path"))
+        .def(
+            "save",
+            [](const Index& self, const py::object& path) {
+                const std::string_view view = text_of(path, "path");
+                const py::gil_scoped_release release;
+                self.save(view);
+            },
+            py::arg("path"))
+        .def(
+            "remove",
+            [](Index& self, const py::object& object) {
+                const auto ids = ids_of(object, "ids");
+                const py::gil_scoped_release release;
+                return self.remove(ids);
+            },
+            py::arg("ids"))
+        .def("__len__", &Index::size);
+}
+
+}  // namespace
+
+void bind_indexes(py::module_& module) {
+    py::class_<VectorIndex> vector(module, "VectorIndex");
+    vector
+        .def(py::init(&make_vector_index), py::arg("dim"), py::arg("metric"), py::arg("dtype"), py::arg("m"),
+             py::arg("ef_construction"), py::arg("seed"))
+        .def("add", &vector_add, py::arg("ids"), py::arg("vectors"), py::arg("progress"))
+        .def("search", &vector_search, py::arg("vectors"), py::arg("k"), py::arg("ef"), py::arg("filter"))
+        .def_property_readonly("dim", &VectorIndex::dimension);
+    bind_common(vector);
+
+    py::class_<Bm25Index> bm25(module, "BM25Index");
+    bm25.def(
+            py::init([](float k1, float b, const std::string& language) { return Bm25Index(Bm25IndexOptions{k1, b, language}); }),
+            py::arg("k1"), py::arg("b"), py::arg("language"))
+        .def(
+            "add",
+            [](Bm25Index& self, const py::object& ids_object, const py::iterable& texts, py::object callback) {
+                const auto ids = ids_of(ids_object, "ids");
+                const Texts held(texts, "texts");
+                const Progress progress = progress_of(std::move(callback));
+                const py::gil_scoped_release release;
+                self.add(ids, held.views(), progress);
+            },
+            py::arg("ids"), py::arg("texts"), py::arg("progress"))
+        .def(
+            "search",
+            [](const Bm25Index& self, const py::iterable& queries, std::uint32_t k, const py::object& filter) {
+                const Texts held(queries, "queries");
+                const auto allowed = filter_of(filter);
+                Neighbours found;
+                {
+                    const py::gil_scoped_release release;
+                    found = self.search(held.views(), k, allowed ? &*allowed : nullptr);
+                }
+                return to_arrays(std::move(found), held.views().size());
+            },
+            py::arg("queries"), py::arg("k"), py::arg("filter"))
+        .def(
+            "explain",
+            [](const Bm25Index& self, const py::object& query, std::int64_t id) {
+                return self.explain(text_of(query, "query"), id);
+            },
+            py::arg("query"), py::arg("id"));
+    bind_common(bm25);
+}
+
+}  // namespace rag::python

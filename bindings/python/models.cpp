@@ -1,0 +1,195 @@
+// Encoder and Generator.
+#include <cstring>
+
+#include "common.hpp"
+
+namespace rag::python {
+namespace {
+
+ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads) {
+    ModelOptions options;
+    if (dtype == "float32") {
+        options.dtype = Dtype::kFloat32;
+    } else if (dtype == "bfloat16") {
+        options.dtype = Dtype::kBFloat16;
+    } else if (dtype == "float16") {
+        options.dtype = Dtype::kFloat16;
+    } else if (dtype == "int8") {
+        options.dtype = Dtype::kInt8;
+    } else {
+        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32, bfloat16, float16 or int8");
+    }
+    options.device = device;
+    options.threads = threads;
+    return options;
+}
+
+FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normalize, std::uint32_t batch_tokens,
+                  py::object callback) {
+    const Texts held(texts, "texts");
+    FloatArray out({static_cast<py::ssize_t>(held.views().size()), static_cast<py::ssize_t>(encoder.dimension())});
+    float* data = out.mutable_data();
+    const auto size = static_cast<std::size_t>(out.size());
+    const Progress progress = progress_of(std::move(callback));
+    const py::gil_scoped_release release;
+    encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress);
+    return out;
+}
+
+FloatArray logits(const Generator& generator, const py::object& ids_object) {
+    const std::vector<std::int64_t> wide = ids_of(ids_object, "ids");
+    std::vector<std::int32_t> ids;
+    ids.reserve(wide.size());
+    for (const std::int64_t id : wide) {
+        if (id < 0 || id >= generator.vocab_size()) {
+            throw Error(RAG_INVALID_ARGUMENT,
+                        "id " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(generator.vocab_size()));
+        }
+        ids.push_back(static_cast<std::int32_t>(id));
+    }
+    FloatArray out({static_cast<py::ssize_t>(ids.size()), static_cast<py::ssize_t>(generator.vocab_size())});
+    float* data = out.mutable_data();
+    const auto size = static_cast<std::size_t>(out.size());
+    const py::gil_scoped_release release;
+    detail::check(rag_generator_logits(generator.handle(), ids.data(), ids.size(), data, size));
+    return out;
+}
+
+template <typename Model>
+void bind_adapters(py::class_<Model>& model) {
+    model
+        .def(
+            "load_adapter",
+            [](Model& self, const py::object& path, const py::object& name) {
+                const std::string_view path_text = text_of(path, "path");
+                const std::string_view name_text = text_of(name, "name");
+                const py::gil_scoped_release release;
+                self.load_adapter(path_text, name_text);
+            },
+            py::arg("path"), py::arg("name"))
+        .def(
+            "merge_adapter",
+            [](Model& self, const py::object& name) {
+                const std::string_view name_text = text_of(name, "name");
+                const py::gil_scoped_release release;
+                self.merge_adapter(name_text);
+            },
+            py::arg("name"))
+        .def("unmerge_adapter", &Model::unmerge_adapter, py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("weight_bytes", &Model::weight_bytes)
+        .def_property_readonly("tokenizer", &Model::tokenizer);
+}
+
+}  // namespace
+
+/// A token callback that takes the GIL, hears Ctrl-C, and stops when the Python function returns False.
+TokenCallback token_callback_of(py::object callback) {
+    auto held = std::shared_ptr<py::object>(new py::object(std::move(callback)), [](py::object* object) {
+        const py::gil_scoped_acquire gil;
+        delete object;
+    });
+    return [held](const Token& token) {
+        const py::gil_scoped_acquire gil;
+        check_signals();
+        if (held->is_none()) return true;
+        const py::object result = (*held)(token.id, py::str(token.text.data(), token.text.size()));
+        return result.is_none() || result.cast<bool>();
+    };
+}
+
+/// GenerateOptions from the keyword arguments that the Python layer has checked; unknown ones are a TypeError.
+GenerateOptions generate_options_of(const py::dict& arguments) {
+    GenerateOptions options;
+    py::object callback = py::none();
+    for (const auto& [key, value] : arguments) {
+        const auto name = key.cast<std::string>();
+        if (name == "max_tokens") {
+            options.max_tokens = value.cast<std::uint32_t>();
+        } else if (name == "temperature") {
+            options.temperature = value.cast<float>();
+        } else if (name == "top_p") {
+            options.top_p = value.cast<float>();
+        } else if (name == "top_k") {
+            options.top_k = value.cast<std::uint32_t>();
+        } else if (name == "min_p") {
+            options.min_p = value.cast<float>();
+        } else if (name == "repeat_penalty") {
+            options.repeat_penalty = value.cast<float>();
+        } else if (name == "seed") {
+            options.seed = value.cast<std::uint64_t>();
+        } else if (name == "stop") {
+            for (const py::handle text : value) options.stop.emplace_back(text_of(text, "stop"));
+        } else if (name == "on_token") {
+            callback = py::reinterpret_borrow<py::object>(value);
+        } else {
+            throw py::type_error("unknown generation option " + name);
+        }
+    }
+    options.on_token = token_callback_of(std::move(callback));
+    return options;
+}
+
+void bind_models(py::module_& module) {
+    py::class_<Usage>(module, "Usage")
+        .def_property_readonly("finish", [](const Usage& self) { return static_cast<std::uint32_t>(self.finish); })
+        .def_readonly("prompt_tokens", &Usage::prompt_tokens)
+        .def_readonly("new_tokens", &Usage::new_tokens)
+        .def_readonly("search_ms", &Usage::search_ms)
+        .def_readonly("prompt_ms", &Usage::prompt_ms)
+        .def_readonly("prefill_ms", &Usage::prefill_ms)
+        .def_readonly("decode_ms", &Usage::decode_ms)
+        .def_readonly("citation_ms", &Usage::citation_ms);
+
+    py::class_<Generation>(module, "Generation")
+        .def_readonly("text", &Generation::text)
+        .def_readonly("ids", &Generation::ids)
+        .def_readonly("usage", &Generation::usage);
+
+    py::class_<Encoder> encoder(module, "Encoder");
+    encoder
+        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
+                 const std::string_view view = text_of(path, "path");
+                 const ModelOptions options = options_of(dtype, device, threads);
+                 const py::gil_scoped_release release;
+                 return std::make_unique<Encoder>(view, options);
+             }),
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
+        .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"))
+        .def_property_readonly("dimension", &Encoder::dimension)
+        .def_property_readonly("max_tokens", &Encoder::max_tokens);
+    bind_adapters(encoder);
+
+    py::class_<Generator> generator(module, "Generator");
+    generator
+        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
+                 const std::string_view view = text_of(path, "path");
+                 const ModelOptions options = options_of(dtype, device, threads);
+                 const py::gil_scoped_release release;
+                 return std::make_unique<Generator>(view, options);
+             }),
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
+        .def(
+            "generate",
+            [](const Generator& self, const py::object& prompt, const py::dict& options) {
+                const std::string_view view = text_of(prompt, "prompt");
+                const GenerateOptions generation = generate_options_of(options);
+                const py::gil_scoped_release release;
+                return self.generate(view, generation);
+            },
+            py::arg("prompt"), py::arg("options"))
+        .def(
+            "chat",
+            [](const Generator& self, const py::object& messages, const py::dict& options) {
+                const std::string_view view = text_of(messages, "messages");
+                const GenerateOptions generation = generate_options_of(options);
+                const py::gil_scoped_release release;
+                return self.chat(view, generation);
+            },
+            py::arg("messages"), py::arg("options"))
+        .def("logits", &logits, py::arg("ids"))
+        .def_property_readonly("context_length", &Generator::context_length)
+        .def_property_readonly("vocab_size", &Generator::vocab_size);
+    bind_adapters(generator);
+}
+
+}  // namespace rag::python

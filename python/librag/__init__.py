@@ -1,0 +1,72 @@
+"""librag: a private knowledge base with local language models, inside your program.
+
+    import librag
+
+    with librag.Engine("my-knowledge", embedder="models/encoder", generator="models/generator.gguf") as engine:
+        engine.add(["Returns are accepted within 30 days."])
+        print(engine.ask("How long can I return something?").marked())
+
+Importing it costs milliseconds: numpy, tqdm and LibTorch come when something first needs them.
+"""
+
+from ._librag import version as _version
+from .engine import AnswerStream, Engine
+from .errors import (
+    AlreadyExists,
+    BackendMissing,
+    Busy,
+    Corrupt,
+    InternalError,
+    InvalidArgument,
+    InvalidState,
+    IoError,
+    NotFound,
+    OutOfMemory,
+    RagError,
+    ReadOnly,
+    Stopped,
+    Unsupported,
+    VersionMismatch,
+)
+from .indexes import BM25Index, VectorIndex
+from .models import Encoder, Generator
+from .tokenizer import Encoding, Tokenizer
+from .types import Answer, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
+
+__version__: str = _version()
+
+__all__ = [
+    "AlreadyExists",
+    "Answer",
+    "AnswerStream",
+    "BM25Index",
+    "BackendMissing",
+    "Busy",
+    "Citation",
+    "Corrupt",
+    "Document",
+    "Encoder",
+    "Encoding",
+    "Engine",
+    "Generation",
+    "Generator",
+    "Hit",
+    "Hits",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidState",
+    "IoError",
+    "NotFound",
+    "OutOfMemory",
+    "RagError",
+    "ReadOnly",
+    "Stopped",
+    "Token",
+    "Tokenizer",
+    "Unsupported",
+    "Usage",
+    "VectorIndex",
+    "VerifyReport",
+    "VersionMismatch",
+    "__version__",
+]

@@ -1,0 +1,57 @@
+"""Progress bars: tqdm when a person watches (stderr is a terminal, or a notebook), nothing else.
+
+tqdm is imported when the first bar is shown, never by ``import librag``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+
+def wanted(show_progress: bool | None) -> bool:
+    """``show_progress`` itself, or for None whether a person is there to see a bar."""
+    if show_progress is not None:
+        return show_progress
+    if "ipykernel" in sys.modules:
+        return True
+    stderr = sys.stderr
+    return stderr is not None and stderr.isatty()
+
+
+class Bar:
+    """A tqdm bar fed by (done, total); a no-op when it is not wanted."""
+
+    def __init__(self, show_progress: bool | None, description: str, unit: str, total: int | None = None) -> None:
+        self._bar: Any = None
+        self._base = 0
+        if wanted(show_progress):
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, desc=description, unit=unit, leave=True)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    @property
+    def callback(self) -> Callable[[int, int], None] | None:
+        """What to hand to the core, or None when no bar is shown."""
+        return None if self._bar is None else self._update
+
+    def advance(self, count: int) -> None:
+        """Counts ``count`` units as done for good: the next part of a stream starts from there."""
+        self._base += count
+        if self._bar is not None:
+            self._bar.update(self._base - self._bar.n)
+
+    def _update(self, done: int, total: int) -> None:
+        bar = self._bar
+        if bar.total is None and total and self._base == 0:
+            bar.total = total
+        bar.update(self._base + done - bar.n)

@@ -1,0 +1,237 @@
+"""The command line: librag index | search | ask | stats | verify.
+
+It needs the extra ``librag[cli]`` (typer and rich). ``index`` remembers the models in the knowledge base's folder, so that the other
+commands need only the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+except ImportError as missing:
+    sys.exit(f"librag: the command line needs {missing.name}: pip install 'librag[cli]'")
+
+import librag
+from librag.models import Dtype
+from librag.readers import read_folder
+from librag.types import Mode, shorten
+
+app = typer.Typer(
+    help="A private knowledge base with local language models: documents in, cited answers out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(soft_wrap=True, highlight=False)
+_SETTINGS = "models.json"
+
+Base = Annotated[Path, typer.Argument(help="Folder of the knowledge base.", metavar="KNOWLEDGE")]
+EmbedderOption = Annotated[
+    Path | None,
+    typer.Option("--embedder", envvar="LIBRAG_EMBEDDER", help="A sentence-transformers folder. Default: the one used last."),
+]
+GeneratorOption = Annotated[
+    Path | None,
+    typer.Option("--generator", envvar="LIBRAG_GENERATOR", help="A GGUF file or model folder. Default: the one used last."),
+]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16 or int8.")]
+ModeOption = Annotated[
+    str | None, typer.Option("--mode", help="hybrid, vector or bm25. Default: hybrid where there are vectors.")
+]
+WhereOption = Annotated[str | None, typer.Option("--where", help='Filter over metadata, JSON: \'{"format": "md"}\'.')]
+
+
+def _settings(base: Path) -> dict[str, str]:
+    try:
+        loaded = json.loads((base / _SETTINGS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in loaded.items() if isinstance(value, str)} if isinstance(loaded, dict) else {}
+
+
+def remember_models(base: Path, **models: Path | None) -> None:
+    """Notes in the knowledge base which models belong to it, so that later commands need only the folder."""
+    known = _settings(base)
+    known.update({name: str(path.resolve()) for name, path in models.items() if path is not None})
+    temporary = base / (_SETTINGS + ".new")
+    temporary.write_text(json.dumps(known, indent=2) + "\n", "utf-8")
+    os.replace(temporary, base / _SETTINGS)
+
+
+def _where(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise librag.InvalidArgument(f"--where is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise librag.InvalidArgument("--where must be a JSON object")
+    return value
+
+
+def _existing(base: Path) -> Path:
+    if not base.is_dir():
+        raise librag.NotFound(f"there is no knowledge base {str(base)!r}; 'librag index {base} FOLDER' makes one")
+    return base
+
+
+def _embedder(base: Path, path: Path | None, dtype: str) -> librag.Encoder | None:
+    chosen = path or _settings(base).get("embedder")
+    return librag.Encoder(chosen, dtype=cast(Dtype, dtype)) if chosen else None
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """One line on stderr and exit code 1 for what librag refuses; 130 for Ctrl-C."""
+    try:
+        yield
+    except (librag.RagError, TypeError, OSError) as error:
+        print(f"librag: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        print("librag: interrupted; what was stored before stays", file=sys.stderr)
+        raise typer.Exit(130) from error
+
+
+@app.command()
+def index(
+    base: Base,
+    folder: Annotated[Path, typer.Argument(help="Folder (or file) of .txt, .md, .rst and .html.")],
+    embedder: EmbedderOption = None,
+    dtype: DtypeOption = "float32",
+    chunk_tokens: Annotated[int, typer.Option(help="Longest chunk in tokens; 0: the embedder's limit, or 200 words.")] = 0,
+) -> None:
+    """Put the files of a folder into a knowledge base; files that did not change cost nothing."""
+    with _errors():
+        started = time.perf_counter()
+        with librag.Engine(base, _embedder(base, embedder, dtype), chunk_tokens=chunk_tokens) as engine:
+            ids = engine.upsert(list(read_folder(folder)))
+            remember_models(base, embedder=embedder)
+            stats = engine.stats()
+        out.print(
+            f"{len(ids)} documents in {time.perf_counter() - started:.1f} s; the knowledge base has {stats['documents']} "
+            f"documents and {stats['chunks']} chunks"
+        )
+
+
+@app.command()
+def search(
+    base: Base,
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", help="Hits wanted.", min=1)] = 5,
+    mode: ModeOption = None,
+    where: WhereOption = None,
+    embedder: EmbedderOption = None,
+    dtype: DtypeOption = "float32",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show the chunks that fit best."""
+    with _errors():
+        model = None if mode == "bm25" else _embedder(_existing(base), embedder, dtype)
+        with librag.Engine(_existing(base), model, read_only=True) as engine:
+            started = time.perf_counter()
+            hits = engine.search(query, k=k, mode=cast(Mode | None, mode), where=_where(where))
+            took = (time.perf_counter() - started) * 1000
+        if as_json:
+            for hit in hits:
+                print(
+                    json.dumps(
+                        {"id": hit.id, "score": hit.score, "title": hit.title, "text": hit.text, "metadata": hit.metadata},
+                        ensure_ascii=False,
+                    )
+                )
+            return
+        table = Table(show_header=True, header_style="bold", caption=f"{len(hits)} hits in {took:.1f} ms")
+        table.add_column("score", justify="right")
+        table.add_column("chunk", overflow="fold")
+        table.add_column("text", overflow="fold")
+        for hit in hits:
+            table.add_row(f"{hit.score:.3f}", hit.id, shorten(hit.text, 220))
+        Console(highlight=False, markup=False).print(table)
+
+
+@app.command()
+def ask(
+    base: Base,
+    question: Annotated[str, typer.Argument(help="The question.")],
+    k: Annotated[int, typer.Option("-k", help="Passages in the prompt.", min=1)] = 5,
+    mode: ModeOption = None,
+    where: WhereOption = None,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1)] = 256,
+    embedder: EmbedderOption = None,
+    generator: GeneratorOption = None,
+    dtype: DtypeOption = "float32",
+) -> None:
+    """Answer from the knowledge base, with checked citations."""
+    with _errors():
+        chosen = generator or _settings(_existing(base)).get("generator")
+        if not chosen:
+            raise librag.InvalidArgument("no generator is known for this knowledge base; give --generator FILE.gguf once")
+        model = None if mode == "bm25" else _embedder(base, embedder, dtype)
+        with librag.Engine(base, model, librag.Generator(chosen, dtype=cast(Dtype, dtype)), read_only=True) as engine:
+            stream = engine.ask(
+                question, k=k, mode=cast(Mode | None, mode), where=_where(where), max_tokens=max_tokens, stream=True
+            )
+            with stream:
+                for token in stream:
+                    print(token.text, end="", flush=True)
+                answer = stream.answer
+        if generator is not None and os.access(base, os.W_OK):
+            remember_models(base, generator=generator)
+        print()
+        show_citations(answer)
+
+
+def show_citations(answer: librag.Answer) -> None:
+    """What supports which sentence, what nothing supports, and where the time went."""
+    for citation in answer.citations:
+        print(f"  [{citation.hit + 1}] {citation.doc_id}: {shorten(citation.quote, 160)}")
+    for start, end in answer.unsupported:
+        print(f"  [?] no passage supports: {shorten(answer.text[start:end], 160)}")
+    parts = ", ".join(f"{name} {ms:.0f} ms" for name, ms in answer.timings.items())
+    print(f"  {answer.usage.prompt_tokens} prompt and {answer.usage.new_tokens} new tokens; {parts}")
+
+
+@app.command()
+def stats(base: Base, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Counts, sizes and settings."""
+    with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        report = engine.stats()
+        if as_json:
+            print(json.dumps(report, ensure_ascii=False))
+            return
+        for key, value in report.items():
+            print(f"{key:24} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")
+
+
+@app.command()
+def verify(base: Base) -> None:
+    """Check everything stored against everything else; exit code 1 when something is wrong."""
+    with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        report = engine.verify()
+        for problem in report.problems:
+            print(problem)
+        print("ok" if report else f"{len(report.problems)} problems")
+        if not report:
+            raise typer.Exit(1)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

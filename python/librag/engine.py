@@ -1,0 +1,379 @@
+"""Engine: a knowledge base with local models. Documents go in, hits and cited answers come out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from . import _librag
+from ._progress import Bar
+from ._stream import TokenFunction, TokenStream
+from .models import Encoder, Generator, generation_options, timings_of, usage_of
+from .types import Answer, Citation, Document, Hit, Hits, Mode, VerifyReport
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    DocumentLike = str | Mapping[str, Any] | Document
+    Where = Mapping[str, Any]
+
+__all__ = ["AnswerStream", "Engine"]
+
+_STREAM_BATCH = 1024
+_Row = tuple[str | None, str, str | None, str | None, Any]
+
+
+class AnswerStream(TokenStream[Answer]):
+    """Iterates over the tokens of an answer; ``answer`` is the whole of it."""
+
+    @property
+    def answer(self) -> Answer:
+        """The answer with its citations; reads the tokens that nobody has read yet."""
+        return self.result
+
+
+class Engine:
+    """A knowledge base in a folder, or in memory.
+
+    Any thread may use it at any time; one process writes at a time, any number read. Use it as a context manager, or call close():
+    nothing acknowledged is lost without it, the next open is only slower.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str] | None = None,
+        embedder: str | PathLike[str] | Encoder | None = None,
+        generator: str | PathLike[str] | Generator | None = None,
+        *,
+        read_only: bool = False,
+        chunk_tokens: int | None = None,
+        chunk_overlap: int = 0,
+    ) -> None:
+        self._path = None if path is None else os.fspath(path)
+        self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
+        self._generator = generator if generator is None or isinstance(generator, Generator) else Generator(generator)
+        self._core = _librag.Engine(
+            self._path,
+            None if self._embedder is None else self._embedder._core,
+            None if self._generator is None else self._generator._core,
+            read_only,
+            chunk_tokens or 0,
+            chunk_overlap,
+        )
+
+    @property
+    def embedder(self) -> Encoder | None:
+        """The model that makes vectors of texts."""
+        return self._embedder
+
+    @property
+    def generator(self) -> Generator | None:
+        """The model that answers."""
+        return self._generator
+
+    def add(
+        self,
+        docs: DocumentLike | Iterable[DocumentLike],
+        *,
+        ids: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | Iterable[Mapping[str, Any] | None] | None = None,
+        vectors: Any = None,
+        show_progress: bool | None = None,
+    ) -> list[str]:
+        """Adds documents and gives their ids; when it returns they are durable and found.
+
+        ``docs``: str, dict(id, text, title, metadata) or Document, one or many. ``ids``, ``metadata`` and ``vectors`` go beside
+        them, one each (``metadata`` may be one dict for all). A list is checked as a whole before anything is stored: AlreadyExists
+        or InvalidArgument name the document and add nothing. An iterator streams: it is stored batch by batch, and batches before
+        a failure or Ctrl-C stay.
+        """
+        return self._write(docs, ids, metadata, vectors, show_progress, upsert=False)
+
+    def upsert(
+        self,
+        docs: DocumentLike | Iterable[DocumentLike],
+        *,
+        ids: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | Iterable[Mapping[str, Any] | None] | None = None,
+        vectors: Any = None,
+        show_progress: bool | None = None,
+    ) -> list[str]:
+        """As add(), but a document whose id exists replaces the stored one; an equal one costs nothing."""
+        return self._write(docs, ids, metadata, vectors, show_progress, upsert=True)
+
+    def _write(
+        self,
+        docs: DocumentLike | Iterable[DocumentLike],
+        ids: Iterable[str] | None,
+        metadata: Mapping[str, Any] | Iterable[Mapping[str, Any] | None] | None,
+        vectors: Any,
+        show_progress: bool | None,
+        *,
+        upsert: bool,
+    ) -> list[str]:
+        many: Iterable[DocumentLike]
+        if isinstance(docs, str | Mapping | Document):
+            many = [docs]
+            ids = [ids] if isinstance(ids, str) else ids
+            if vectors is not None and len(vectors) and not hasattr(vectors[0], "__len__"):
+                vectors = [vectors]
+        else:
+            many = docs
+        rows = _rows(many, ids, metadata, vectors)
+        total = len(many) if isinstance(many, Sequence) else None
+        stored: list[str] = []
+        with Bar(show_progress, "indexing", "doc", total) as bar:
+            if total is not None:
+                return self._core.write(list(rows), upsert, 0, bar.callback)
+            while batch := list(itertools.islice(rows, _STREAM_BATCH)):
+                stored += self._core.write(batch, upsert, 0, bar.callback)
+                bar.advance(len(batch))
+        return stored
+
+    def delete(self, ids: str | Iterable[str] | None = None, where: Where | None = None) -> int:
+        """Deletes by id, by filter, or where both hold; how many there were. Neither is an InvalidArgument."""
+        wanted = [ids] if isinstance(ids, str) else ids
+        return self._core.delete(wanted, None if where is None else _dump(where, "where"))
+
+    @overload
+    def get(self, ids: str) -> Document | None: ...
+    @overload
+    def get(self, ids: list[str] | tuple[str, ...]) -> list[Document | None]: ...
+    def get(self, ids: str | list[str] | tuple[str, ...]) -> Document | None | list[Document | None]:
+        """The stored documents in the order of ``ids``, None where one is unknown; of one str, one."""
+        if isinstance(ids, str):
+            return self.get([ids])[0]
+        return [
+            None if d is None else Document(d.text, d.id, d.title, json.loads(d.metadata), d.created_ms, d.updated_ms, d.chunks)
+            for d in self._core.get(ids)
+        ]
+
+    def count(self) -> int:
+        """How many documents there are."""
+        return self._core.count()
+
+    @overload
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        vector: Any = None,
+        k: int = 10,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> Hits: ...
+    @overload
+    def search(
+        self,
+        query: list[str],
+        *,
+        k: int = 10,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> list[Hits]: ...
+    def search(
+        self,
+        query: str | list[str] | None = None,
+        *,
+        vector: Any = None,
+        k: int = 10,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        explain: bool = False,
+    ) -> Hits | list[Hits]:
+        """The k best chunks for a text, a vector, or both; a list of hits for each of a list of queries.
+
+        ``mode`` None is hybrid where there are vectors, else bm25. ``where`` filters by metadata: {"lang": "en", "year": {"$gte":
+        2020}, "$or": [...]} with $eq $ne $gt $gte $lt $lte $in $nin $and $or $not $exists $contains. ``explain`` fills Hit.explain.
+        """
+        filter_text = None if where is None else _dump(where, "where")
+        if isinstance(query, list):
+            if vector is not None:
+                raise TypeError("vector goes with one query, not with a list of them")
+            return [_hits(self._core.search(text, None, k, mode, filter_text, explain)) for text in query]
+        return _hits(self._core.search(query, vector, k, mode, filter_text, explain))
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        stream: Literal[False] = False,
+        **generation: Any,
+    ) -> Answer: ...
+    @overload
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        stream: Literal[True],
+        **generation: Any,
+    ) -> AnswerStream: ...
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        mode: Mode | None = None,
+        where: Where | None = None,
+        stream: bool = False,
+        **generation: Any,
+    ) -> Answer | AnswerStream:
+        """Answers from the knowledge base; each sentence is cited or shown as unsupported.
+
+        ``stream=True`` gives an iterator of Token whose ``.answer`` is the whole. ``generation``: see Generator.generate.
+        """
+        options = generation_options(generation)
+        filter_text = None if where is None else _dump(where, "where")
+
+        def run(on_token: TokenFunction | None) -> Answer:
+            arguments = options if on_token is None else {**options, "on_token": on_token}
+            return _answer(self._core.ask(question, k, mode, filter_text, arguments))
+
+        return AnswerStream(run) if stream else run(None)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts, sizes, models and settings."""
+        report: dict[str, Any] = json.loads(self._core.stats())
+        return report
+
+    def verify(self) -> VerifyReport:
+        """Checks everything stored against everything else."""
+        report: dict[str, Any] = json.loads(self._core.verify())
+        return VerifyReport(bool(report.pop("ok")), list(report.pop("problems")), report)
+
+    def compact(self) -> None:
+        """Gives back the space of deleted documents and rebuilds the indexes as one segment each."""
+        self._core.compact()
+
+    def close(self) -> None:
+        """Writes the derived index files and closes. Twice is fine."""
+        self._core.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and self.get(id) is not None
+
+    def __repr__(self) -> str:
+        where = "in memory" if self._path is None else repr(self._path)
+        return f"Engine({where})"
+
+
+def _dump(value: Any, what: str) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{what} cannot be written as JSON: {error}") from error
+
+
+def _rows(
+    docs: Iterable[DocumentLike],
+    ids: Iterable[str] | None,
+    metadata: Mapping[str, Any] | Iterable[Mapping[str, Any] | None] | None,
+    vectors: Any,
+) -> Iterator[_Row]:
+    """Documents with what goes beside them, as the core takes them; a shorter or longer companion is a ValueError."""
+    companions: dict[str, Iterator[Any]] = {}
+    if ids is not None:
+        companions["ids"] = iter(ids)
+    if metadata is not None:
+        companions["metadata"] = itertools.repeat(metadata) if isinstance(metadata, Mapping) else iter(metadata)
+    if vectors is not None:
+        companions["vectors"] = iter(vectors)
+    end = object()
+    count = 0
+    for count, doc in enumerate(docs, 1):
+        beside: dict[str, Any] = {}
+        for name, values in companions.items():
+            beside[name] = next(values, end)
+            if beside[name] is end:
+                raise ValueError(f"there are more docs than {name}: only {count - 1}")
+        yield _row(doc, beside)
+    for name, values in companions.items():
+        if not isinstance(values, itertools.repeat) and next(values, end) is not end:
+            raise ValueError(f"there are more {name} than docs: only {count} docs")
+
+
+def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
+    vector = beside.get("vectors")
+    if isinstance(doc, str):
+        document = Document(doc)
+    elif isinstance(doc, Document):
+        document = doc
+    elif isinstance(doc, Mapping):
+        unknown = set(doc) - {"id", "text", "title", "metadata", "vector"}
+        if unknown:
+            raise TypeError(f"a document has unknown keys {sorted(unknown)}; known are id, text, title, metadata, vector")
+        if "text" not in doc:
+            raise TypeError("a document has no text")
+        document = Document(doc["text"], doc.get("id"), doc.get("title") or "", doc.get("metadata") or {})
+        vector = doc.get("vector") if vector is None else vector
+    else:
+        raise TypeError(f"a document must be str, dict or Document, not {type(doc).__name__}")
+    metadata = beside.get("metadata") or document.metadata
+    return (
+        beside.get("ids") or document.id,
+        document.text,
+        document.title or None,
+        _dump(metadata, "metadata") if metadata else None,
+        vector,
+    )
+
+
+def _hits(found: Sequence[_librag.Hit]) -> Hits:
+    return Hits(_hit(hit) for hit in found)
+
+
+def _hit(hit: _librag.Hit) -> Hit:
+    scores = {"vector": hit.vector_score, "bm25": hit.bm25_score}
+    return Hit(
+        hit.id,
+        hit.doc_id,
+        hit.text,
+        hit.score,
+        json.loads(hit.metadata) if hit.metadata else {},
+        hit.start,
+        hit.end,
+        {name: score for name, score in scores.items() if not math.isnan(score)},
+        hit.title,
+        json.loads(hit.explain) if hit.explain else None,
+    )
+
+
+def _answer(core: _librag.Answer) -> Answer:
+    hits = _hits(core.hits)
+    citations = [
+        Citation(
+            start,
+            end,
+            hit,
+            hit_start,
+            hit_end,
+            score,
+            core.text[start:end],
+            hits[hit].text[hit_start:hit_end],
+            hits[hit].doc_id,
+        )
+        for start, end, hit, hit_start, hit_end, score in core.citations
+    ]
+    return Answer(core.text, citations, core.unsupported, hits, usage_of(core.usage), timings_of(core.usage))

@@ -1,0 +1,123 @@
+"""VectorIndex and BM25Index: search by id without an engine. Ids are int64 of 0 or more.
+
+Searches may go on in any number of threads while one adds or removes. ``add`` of an id that exists raises AlreadyExists and adds
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _librag
+from ._progress import Bar
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids = Sequence[int] | npt.NDArray[np.int64]
+    Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+
+__all__ = ["BM25Index", "VectorIndex"]
+
+
+class VectorIndex:
+    """Nearest neighbours by cosine, inner product or squared distance."""
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        metric: Literal["cosine", "ip", "l2"] = "cosine",
+        dtype: Literal["float32", "int8"] = "float32",
+        M: int = 16,
+        ef_construction: int = 200,
+        seed: int = 100,
+    ) -> None:
+        self._core = _librag.VectorIndex(dim, metric, dtype, M, ef_construction, seed)
+
+    def add(self, ids: Ids, vectors: Any, *, show_progress: bool | None = None) -> None:
+        """Adds vectors (n, dim) under ``ids`` (n,); they are found at once."""
+        with Bar(show_progress, "adding", "vector", len(ids)) as bar:
+            self._core.add(ids, vectors, bar.callback)
+
+    def search(self, vectors: Any, k: int = 10, *, ef: int | None = None, filter: Ids | None = None) -> Found:
+        """The k nearest of each query: ids and scores, both (n, k), best first; -1 and NaN where fewer are there.
+
+        ``vectors`` is (n, dim) or (dim,). ``ef``: larger is more exact. ``filter``: the allowed ids.
+        """
+        return self._core.search(vectors, k, ef or 0, filter)
+
+    def remove(self, ids: Ids) -> int:
+        """How many of these ids were there."""
+        return self._core.remove(ids)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes one file, replacing an older one at once."""
+        self._core.save(os.fspath(path))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> VectorIndex:
+        """Reads a file that save() wrote; Corrupt names what is damaged."""
+        index = cls.__new__(cls)
+        index._core = _librag.VectorIndex.load(os.fspath(path))
+        return index
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._core.dim
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __repr__(self) -> str:
+        return f"VectorIndex(dim={self.dim}, {len(self)} vectors)"
+
+
+class BM25Index:
+    """Lexical search; English and Chinese alike."""
+
+    def __init__(self, *, k1: float = 1.2, b: float = 0.75, language: str = "auto") -> None:
+        self._core = _librag.BM25Index(k1, b, language)
+
+    def add(self, ids: Ids, texts: Iterable[str], *, show_progress: bool | None = None) -> None:
+        """Adds texts under ``ids``; they are found at once."""
+        with Bar(show_progress, "indexing", "text", len(ids)) as bar:
+            self._core.add(ids, texts, bar.callback)
+
+    def search(self, queries: str | Sequence[str], k: int = 10, *, filter: Ids | None = None) -> Found:
+        """The k best of each query: ids and scores, both (n, k), best first; -1 and NaN where fewer match."""
+        return self._core.search([queries] if isinstance(queries, str) else queries, k, filter)
+
+    def explain(self, query: str, id: int) -> dict[str, Any]:
+        """How the score of one text came about; the parts sum to it."""
+        import json
+
+        report: dict[str, Any] = json.loads(self._core.explain(query, id))
+        return report
+
+    def remove(self, ids: Ids) -> int:
+        """How many of these ids were there."""
+        return self._core.remove(ids)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes one file, replacing an older one at once."""
+        self._core.save(os.fspath(path))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> BM25Index:
+        """Reads a file that save() wrote; Corrupt names what is damaged."""
+        index = cls.__new__(cls)
+        index._core = _librag.BM25Index.load(os.fspath(path))
+        return index
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __repr__(self) -> str:
+        return f"BM25Index({len(self)} texts)"
