@@ -1,0 +1,43 @@
+// int8 codes of float rows: value = code * scale, the scale of each row its largest magnitude / 127 (symmetric, per row).
+// They are read by the graph search of an int8 index; its answers are rescored with the float rows.
+// Immutable after construction: any thread may read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "index/vector/rows.hpp"
+
+namespace rag::core {
+
+struct CodeMeta {
+    float scale;
+    float squared_length;  // of the float row
+};
+
+/// Writes padded_codes(dimension) codes of `values`; returns their scale and the row's squared length.
+CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* codes) noexcept;
+
+class Codes {
+  public:
+    explicit Codes(const Rows& rows);
+    /// Codes of a file: [metas.size(), padded_codes(dimension)], living as long as `owner`.
+    Codes(std::size_t dimension, std::vector<CodeMeta> metas, const std::int8_t* codes, std::shared_ptr<const void> owner);
+
+    std::size_t stride() const noexcept { return stride_; }
+    std::size_t size() const noexcept { return metas_.size(); }
+    const std::int8_t* data() const noexcept { return codes_; }
+    const std::int8_t* row(std::size_t index) const noexcept { return codes_ + index * stride_; }
+    const std::vector<CodeMeta>& metas() const noexcept { return metas_; }
+
+  private:
+    std::size_t stride_;
+    std::vector<CodeMeta> metas_;
+    AlignedArray<std::int8_t> own_;
+    const std::int8_t* codes_;
+    std::shared_ptr<const void> owner_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,61 @@
+// A finished HNSW graph (Malkov and Yashunin, 2016, arXiv:1603.09320), frozen out of hnswlib, which builds it: flat arrays that
+// are searched, written and mapped as they are. hnswlib's own form keeps links between vectors in one block and the upper
+// layers in one allocation a node; frozen, both stay on cache lines, and nothing of a file reaches hnswlib.
+// Immutable after it is built or checked: any thread may search.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "index/vector/codes.hpp"
+#include "index/vector/rows.hpp"
+
+namespace rag::core {
+
+constexpr std::uint32_t kNoRow = 0xFFFFFFFFU;
+
+struct GraphOptions {
+    Metric metric = Metric::kCosine;
+    std::size_t m = 16;
+    std::size_t ef_construction = 200;
+    std::uint64_t seed = 100;
+    std::size_t threads = 1;
+};
+
+struct Graph {
+    std::size_t m = 0;
+    std::uint32_t entry = kNoRow;
+    std::uint32_t top_level = 0;
+    std::vector<std::uint8_t> levels;        // [rows] highest layer of each row
+    AlignedArray<std::uint32_t> level0;      // [rows, 2m] neighbours, ended by kNoRow when fewer
+    std::vector<std::uint32_t> upper_begin;  // [rows] index of a row's first upper list, in lists; kNoRow for level 0
+    std::vector<std::uint32_t> upper;        // [lists, m] neighbours of layers 1, 2, ... of each row, ended as above
+    // Rows that no way from the entry reaches on layer 0 (hnswlib's pruning can cut the last link to a row): always scored.
+    std::vector<std::uint32_t> stragglers;
+
+    std::size_t rows() const noexcept { return levels.size(); }
+    const std::uint32_t* neighbours0(std::uint32_t row) const noexcept { return level0.data() + row * 2 * m; }
+    const std::uint32_t* neighbours(std::uint32_t row, std::size_t level) const noexcept {
+        return upper.data() + (static_cast<std::size_t>(upper_begin[row]) + level - 1) * m;
+    }
+
+    /// Fills upper_begin from levels; returns the number of upper lists.
+    std::size_t index_upper();
+    /// Rows that stragglers must hold.
+    std::vector<std::uint32_t> unreached() const;
+    /// Checks every count, level and neighbour; false with a reason that names the row and the values.
+    bool check(std::string& why) const;
+    std::size_t bytes() const noexcept;
+};
+
+/// Builds a graph over all rows (dead ones too); over the int8 codes when `codes` is not null. With one thread the result
+/// depends only on rows and options; with several also on the order in which threads meet. Polls `progress` every few rows.
+/// Throws what progress throws, kOutOfMemory, kInternal with hnswlib's text.
+Graph build_graph(const Rows& rows, const Codes* codes, const GraphOptions& options, const Progress& progress);
+
+}  // namespace rag::core

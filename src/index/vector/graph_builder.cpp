@@ -1,0 +1,166 @@
+// Builds graphs with hnswlib 0.8 and freezes them. hnswlib never sees bytes of a file, never prints here (M is capped by the
+// index's options), and what it throws becomes an Error.
+#include <hnswlib/hnswlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "core/thread_pool.hpp"
+#include "index/vector/graph.hpp"
+#include "index/vector/kernels.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kRowsPerReport = 64;
+constexpr std::size_t kRowsPerPart = 16;
+
+/// Our distances under hnswlib's interface.
+class KernelSpace : public hnswlib::SpaceInterface<float> {
+  public:
+    KernelSpace(PairDistance distance, std::size_t length, std::size_t data_size)
+        : distance_(distance), shape_{length}, data_size_(data_size) {}
+    std::size_t get_data_size() override { return data_size_; }
+    hnswlib::DISTFUNC<float> get_dist_func() override { return distance_; }
+    void* get_dist_func_param() override { return &shape_; }
+
+  private:
+    PairDistance distance_;
+    PairShape shape_;
+    std::size_t data_size_;
+};
+
+KernelSpace make_space(const Rows& rows, const Codes* codes, Metric metric) {
+    const Kernels& k = kernels();
+    const bool l2 = metric == Metric::kL2;
+    if (codes == nullptr) return {l2 ? k.pair_squared_l2 : k.pair_dot, rows.stride(), rows.stride() * sizeof(float)};
+    return {l2 ? k.pair_squared_l2_i8 : k.pair_dot_i8, codes->stride(), codes->stride() + sizeof(CodeMeta)};
+}
+
+using Hnsw = hnswlib::HierarchicalNSW<float>;
+
+std::size_t round_up(std::size_t value) {
+    return (value + kLine - 1) / kLine * kLine;
+}
+
+/// Moves the vectors onto cache lines (hnswlib puts them right behind the links, so that every wide load straddles two), and
+/// gives upper lists one element more, because hnswlib prefetches by the value behind the last link.
+void align(Hnsw& graph) {
+    graph.offsetData_ = round_up(graph.size_links_level0_);
+    graph.label_offset_ = graph.offsetData_ + graph.data_size_;
+    graph.size_data_per_element_ = round_up(graph.label_offset_ + sizeof(hnswlib::labeltype));
+    graph.size_links_per_element_ += sizeof(hnswlib::tableint);
+    std::free(graph.data_level0_memory_);
+    graph.data_level0_memory_ = static_cast<char*>(
+        std::aligned_alloc(kLine, std::max<std::size_t>(1, graph.max_elements_) * graph.size_data_per_element_));
+    if (graph.data_level0_memory_ == nullptr) throw std::bad_alloc();
+}
+
+/// Hands rows to hnswlib; one a thread.
+class Inserter {
+  public:
+    Inserter(Hnsw& graph, const Rows& rows, const Codes* codes)
+        : graph_(graph), rows_(rows), codes_(codes), scratch_(codes == nullptr ? 0 : codes->stride() + sizeof(CodeMeta)) {}
+    void insert(std::size_t begin, std::size_t end) {
+        for (std::size_t row = begin; row < end; ++row) graph_.addPoint(data(row), row);
+    }
+
+  private:
+    const void* data(std::size_t row) {
+        if (codes_ == nullptr) return rows_.vector(row);
+        std::memcpy(scratch_.data(), codes_->row(row), codes_->stride());
+        std::memcpy(scratch_.data() + codes_->stride(), &codes_->metas()[row], sizeof(CodeMeta));
+        return scratch_.data();
+    }
+    Hnsw& graph_;
+    const Rows& rows_;
+    const Codes* codes_;
+    AlignedArray<char> scratch_;
+};
+
+/// Copies one list of hnswlib's, whose ids are in the order of insertion, as row numbers.
+void freeze_list(const Hnsw& graph, const hnswlib::linklistsizeint* list, std::uint32_t* to, std::size_t capacity) {
+    const std::size_t size = graph.getListCount(const_cast<hnswlib::linklistsizeint*>(list));
+    for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<std::uint32_t>(graph.getExternalLabel(list[1 + i]));
+    std::fill(to + size, to + capacity, kNoRow);
+}
+
+Graph freeze(const Hnsw& graph) {
+    const std::size_t count = graph.cur_element_count;
+    Graph out;
+    out.m = graph.M_;
+    out.entry = static_cast<std::uint32_t>(graph.getExternalLabel(graph.enterpoint_node_));
+    out.top_level = static_cast<std::uint32_t>(graph.maxlevel_);
+    out.levels.resize(count);
+    std::vector<hnswlib::tableint> internal(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto node = static_cast<hnswlib::tableint>(i);
+        const std::size_t row = graph.getExternalLabel(node);
+        internal[row] = node;
+        out.levels[row] = static_cast<std::uint8_t>(graph.element_levels_[i]);
+    }
+    out.upper.resize(out.index_upper() * out.m);
+    out.level0 = AlignedArray<std::uint32_t>(count * 2 * out.m);
+    for (std::size_t row = 0; row < count; ++row) {
+        freeze_list(graph, graph.get_linklist0(internal[row]), out.level0.data() + row * 2 * out.m, 2 * out.m);
+        for (std::size_t level = 1; level <= out.levels[row]; ++level) {
+            freeze_list(graph, graph.get_linklist(internal[row], static_cast<int>(level)),
+                        out.upper.data() + (out.upper_begin[row] + level - 1) * out.m, out.m);
+        }
+    }
+    out.stragglers = out.unreached();
+    return out;
+}
+
+/// Runs `work`, which calls hnswlib, and turns what that throws into an Error. Errors and the caller's exceptions pass.
+template <typename Work>
+auto translated(const Rows& rows, Work work) {
+    try {
+        return work();
+    } catch (const Error&) {
+        throw;
+    } catch (const std::bad_alloc&) {
+        fail(Code::kOutOfMemory, "a graph of {} rows x {} needs more memory than there is", rows.size(), rows.dimension());
+    } catch (const std::runtime_error& error) {
+        const std::string_view text = error.what();
+        const Code code = text.starts_with("Not enough memory") ? Code::kOutOfMemory : Code::kInternal;
+        fail(code, "hnswlib refused a graph of {} rows x {}: {}", rows.size(), rows.dimension(), quote(text));
+    }
+}
+
+void insert_all(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t threads, const Progress& progress) {
+    const std::size_t count = rows.size();
+    report(progress, 0, count);
+    Inserter(graph, rows, codes).insert(0, 1);  // alone: hnswlib's first element makes the entry point
+    ThreadPool pool(std::max<std::size_t>(1, threads));
+    const std::size_t step = kRowsPerReport * pool.size();
+    for (std::size_t begin = 1; begin < count; begin += step) {
+        const std::size_t end = std::min(count, begin + step);
+        translated(rows, [&] {
+            pool.run((end - begin + kRowsPerPart - 1) / kRowsPerPart, [&](std::size_t part) {
+                const std::size_t first = begin + part * kRowsPerPart;
+                Inserter(graph, rows, codes).insert(first, std::min(end, first + kRowsPerPart));
+            });
+        });
+        report(progress, end, count);
+    }
+}
+
+}  // namespace
+
+Graph build_graph(const Rows& rows, const Codes* codes, const GraphOptions& options, const Progress& progress) {
+    if (rows.size() == 0) return {};
+    KernelSpace space = make_space(rows, codes, options.metric);
+    const auto graph = translated(rows, [&] {
+        auto made = std::make_unique<Hnsw>(&space, rows.size(), options.m, options.ef_construction,
+                                           static_cast<std::size_t>(options.seed));
+        align(*made);
+        return made;
+    });
+    insert_all(*graph, rows, codes, options.threads, progress);
+    return translated(rows, [&] { return freeze(*graph); });
+}
+
+}  // namespace rag::core

@@ -1,0 +1,107 @@
+// Searching one frozen graph: the distance of a query to rows, the memory a search works in, and the two walks.
+// Twin: Rows scored one after another (segment.cpp); both use the same kernels, so equal rows get equal scores.
+// Thread rule: a Scratch serves one search at a time; everything else is read only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "index/vector/graph.hpp"
+#include "index/vector/kernels.hpp"
+
+namespace rag::core {
+
+/// Distances (lower is nearer: -dot, squared L2) of one query to rows, over floats or over codes.
+class QueryDistance {
+  public:
+    /// `query` is [rows.stride()], padded with zeros; under cosine of length 1. It must outlive this.
+    QueryDistance(Metric metric, const Rows& rows, const float* query) : metric_(metric), rows_(&rows), query_(query) {}
+    /// Over codes: `query_codes` is [codes.stride()] with its meta.
+    QueryDistance(Metric metric, const Codes& codes, const std::int8_t* query_codes, CodeMeta meta)
+        : metric_(metric), codes_(&codes), query_codes_(query_codes), query_meta_(meta) {}
+
+    /// out[i] = distance to ids[i] (to first + i when ids is null). NaN, which only a damaged file can cause, becomes +infinity.
+    void operator()(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const;
+
+  private:
+    void code_distances(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const;
+    Metric metric_;
+    const Rows* rows_ = nullptr;
+    const float* query_ = nullptr;
+    const Codes* codes_ = nullptr;
+    const std::int8_t* query_codes_ = nullptr;
+    CodeMeta query_meta_{};
+};
+
+struct Candidate {
+    float distance;
+    std::uint32_t row;
+    /// A total order, so that results do not depend on the order of work.
+    friend bool operator<(const Candidate& a, const Candidate& b) noexcept {
+        return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
+    }
+};
+
+/// The memory of one search, kept between searches: one bit a row, and lists.
+struct Scratch {
+    std::vector<std::uint64_t> visited;
+    std::vector<std::uint32_t> touched;  // rows whose bit is set
+    std::vector<std::uint32_t> batch;
+    std::vector<float> distances;
+    std::vector<Candidate> pool;
+    std::vector<std::uint8_t> expanded;
+    std::vector<Candidate> frontier;
+    std::vector<Candidate> results;
+    AlignedArray<float> query;
+    AlignedArray<std::int8_t> query_codes;
+
+    void prepare(std::size_t rows);
+    bool visit(std::uint32_t row) {
+        std::uint64_t& word = visited[row / 64];
+        const std::uint64_t bit = std::uint64_t{1} << (row % 64);
+        if ((word & bit) != 0) return false;
+        word |= bit;
+        touched.push_back(row);
+        return true;
+    }
+};
+
+/// Hands out Scratches: as many exist as searches ever ran at once. Thread-safe.
+class ScratchPool {
+  public:
+    class Lease {
+      public:
+        Lease(ScratchPool& pool, std::unique_ptr<Scratch> scratch) : pool_(pool), scratch_(std::move(scratch)) {}
+        ~Lease();
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        Scratch& operator*() const noexcept { return *scratch_; }
+        Scratch* operator->() const noexcept { return scratch_.get(); }
+
+      private:
+        ScratchPool& pool_;
+        std::unique_ptr<Scratch> scratch_;
+    };
+    Lease take();
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+using AllowRow = std::function<bool(std::uint32_t row)>;
+
+/// The `ef` nearest rows met, nearest first, in scratch.pool; stragglers included.
+void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch);
+
+/// The `ef` nearest rows met for which `allowed` holds, nearest first, in scratch.pool. The walk passes through rows that are
+/// not allowed. Gives up and returns false after `budget` rows: then an exact scan of the allowed rows is cheaper.
+bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, std::size_t ef, const AllowRow& allowed,
+                           std::size_t budget, Scratch& scratch);
+
+}  // namespace rag::core

@@ -1,0 +1,54 @@
+// The arithmetic of vector search: dot products and squared distances of padded rows, chosen at run time for the processor
+// (Google Highway), and scalar twins that tests hold them to.
+// Shapes: float rows have a multiple of kFloatPad elements, int8 rows a multiple of kCodePad, the padding is zero.
+// Pure functions: any thread. Not for normalising or quantising (rows.hpp, codes.hpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rag::core {
+
+constexpr std::size_t kFloatPad = 16;  // 64 bytes, one AVX-512 register
+constexpr std::size_t kCodePad = 64;
+
+constexpr std::size_t padded_floats(std::size_t dimension) {
+    return (dimension + kFloatPad - 1) / kFloatPad * kFloatPad;
+}
+constexpr std::size_t padded_codes(std::size_t dimension) {
+    return (dimension + kCodePad - 1) / kCodePad * kCodePad;
+}
+
+/// One distance function of a pair as hnswlib calls it while a graph is built; `shape` points to a PairShape.
+using PairDistance = float (*)(const void* a, const void* b, const void* shape);
+
+/// What a PairDistance needs to know. An int8 row is `length` codes, then its scale and its squared length, both float.
+struct PairShape {
+    std::size_t length;  // padded elements
+};
+
+struct Kernels {
+    const char* target;  // "AVX3", "AVX2", "scalar", ...
+    float (*dot)(const float* a, const float* b, std::size_t length);
+    float (*squared_l2)(const float* a, const float* b, std::size_t length);
+    std::int32_t (*dot_i8)(const std::int8_t* a, const std::int8_t* b, std::size_t length);
+    /// out[i] = kernel(query, base + rows[i] * length) for i < count; the next rows are prefetched meanwhile.
+    /// rows nullptr: rows 0, 1, ... count - 1.
+    void (*dot_rows)(const float* query, const float* base, const std::uint32_t* rows, std::size_t count, std::size_t length,
+                     float* out);
+    void (*squared_l2_rows)(const float* query, const float* base, const std::uint32_t* rows, std::size_t count,
+                            std::size_t length, float* out);
+    void (*dot_i8_rows)(const std::int8_t* query, const std::int8_t* base, const std::uint32_t* rows, std::size_t count,
+                        std::size_t length, std::int32_t* out);
+    PairDistance pair_dot;  // -dot
+    PairDistance pair_squared_l2;
+    PairDistance pair_dot_i8;  // -scale_a * scale_b * dot
+    PairDistance pair_squared_l2_i8;
+};
+
+/// The fastest kernels of this processor.
+const Kernels& kernels();
+/// Their slow twins, in double precision where it matters.
+const Kernels& scalar_kernels();
+
+}  // namespace rag::core

@@ -1,0 +1,76 @@
+#include "index/vector/rows.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <new>
+
+#include "index/vector/kernels.hpp"
+
+namespace rag::core {
+
+template <typename T>
+AlignedArray<T>::AlignedArray(std::size_t size) : size_(size) {
+    constexpr std::size_t kLine = 64;
+    if (size > (std::numeric_limits<std::size_t>::max() - kLine) / sizeof(T)) throw std::bad_alloc();
+    const std::size_t bytes = std::max(kLine, (size * sizeof(T) + kLine - 1) / kLine * kLine);
+    data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
+    if (!data_) throw std::bad_alloc();
+}
+template class AlignedArray<float>;
+template class AlignedArray<std::int8_t>;
+template class AlignedArray<std::uint32_t>;
+template class AlignedArray<char>;
+
+Rows::Rows(std::size_t dimension, std::size_t capacity)
+    : dimension_(dimension),
+      stride_(padded_floats(dimension)),
+      ids_(capacity),
+      lengths_(capacity),
+      dead_((capacity + 63) / 64),
+      own_(capacity * stride_),
+      vectors_(own_.data()) {}
+
+Rows::Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
+           const float* vectors, std::shared_ptr<const void> owner)
+    : dimension_(dimension),
+      stride_(padded_floats(dimension)),
+      ids_(std::move(ids)),
+      lengths_(std::move(lengths)),
+      dead_(dead.size()),
+      vectors_(vectors),
+      owner_(std::move(owner)),
+      size_(ids_.size()) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < dead.size(); ++i) {
+        dead_[i].store(dead[i], std::memory_order_relaxed);
+        count += static_cast<std::size_t>(std::popcount(dead[i]));
+    }
+    dead_count_.store(count, std::memory_order_relaxed);
+}
+
+void Rows::append(std::int64_t id, const float* values, double factor, float length) noexcept {
+    const std::size_t row = size_.load(std::memory_order_relaxed);
+    float* to = own_.data() + row * stride_;
+    for (std::size_t i = 0; i < dimension_; ++i) to[i] = static_cast<float>(static_cast<double>(values[i]) * factor);
+    std::fill(to + dimension_, to + stride_, 0.0F);
+    ids_[row] = id;
+    lengths_[row] = length;
+    size_.store(row + 1, std::memory_order_release);
+}
+
+void Rows::append_copy(const Rows& from, std::size_t row) noexcept {
+    const std::size_t at = size_.load(std::memory_order_relaxed);
+    std::copy_n(from.vector(row), stride_, own_.data() + at * stride_);
+    ids_[at] = from.id(row);
+    lengths_[at] = from.length(row);
+    size_.store(at + 1, std::memory_order_release);
+}
+
+void Rows::kill(std::size_t row) noexcept {
+    const std::uint64_t bit = std::uint64_t{1} << (row % 64);
+    const std::uint64_t before = dead_[row / 64].fetch_or(bit, std::memory_order_relaxed);
+    if ((before & bit) == 0) dead_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace rag::core

@@ -1,0 +1,81 @@
+// The rows of one part of a vector index: ids, vectors padded and aligned to 64 bytes, lengths, and tombstones.
+// Appending is for one writer; readers on other threads see the rows below size(), and may read while the writer appends or
+// marks rows dead. Rows never move and never change after they are published; only their tombstone may be set, once.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace rag::core {
+
+enum class Metric : std::uint32_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
+enum class VectorType : std::uint32_t { kFloat32 = 0, kInt8 = 1 };
+
+/// Memory aligned to a cache line, not initialised. Throws std::bad_alloc.
+template <typename T>
+class AlignedArray {
+  public:
+    AlignedArray() = default;
+    explicit AlignedArray(std::size_t size);
+    T* data() noexcept { return data_.get(); }
+    const T* data() const noexcept { return data_.get(); }
+    std::size_t size() const noexcept { return size_; }
+
+  private:
+    struct Free {
+        void operator()(T* pointer) const noexcept { std::free(pointer); }
+    };
+    std::unique_ptr<T[], Free> data_;
+    std::size_t size_ = 0;
+};
+
+class Rows {
+  public:
+    /// Room for `capacity` rows of `dimension` floats.
+    Rows(std::size_t dimension, std::size_t capacity);
+    /// Rows of a file: `vectors` is [ids.size(), padded_floats(dimension)] and lives as long as `owner`.
+    Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
+         const float* vectors, std::shared_ptr<const void> owner);
+
+    std::size_t dimension() const noexcept { return dimension_; }
+    std::size_t stride() const noexcept { return stride_; }
+    std::size_t capacity() const noexcept { return ids_.size(); }
+    std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+    std::size_t dead_count() const noexcept { return dead_count_.load(std::memory_order_relaxed); }
+
+    std::int64_t id(std::size_t row) const noexcept { return ids_[row]; }
+    const float* vectors() const noexcept { return vectors_; }
+    const float* vector(std::size_t row) const noexcept { return vectors_ + row * stride_; }
+    /// Length of the vector that the caller gave (under cosine `vector` is that divided by it).
+    float length(std::size_t row) const noexcept { return lengths_[row]; }
+    bool dead(std::size_t row) const noexcept {
+        return (dead_[row / 64].load(std::memory_order_relaxed) >> (row % 64) & 1U) != 0;
+    }
+    std::uint64_t dead_word(std::size_t word) const noexcept { return dead_[word].load(std::memory_order_relaxed); }
+    std::size_t dead_words() const noexcept { return dead_.size(); }
+
+    /// Appends a row; below capacity only. `values` has dimension elements, each multiplied by `factor`.
+    void append(std::int64_t id, const float* values, double factor, float length) noexcept;
+    /// Appends a live row of another part as it is.
+    void append_copy(const Rows& from, std::size_t row) noexcept;
+    void kill(std::size_t row) noexcept;
+
+  private:
+    std::size_t dimension_;
+    std::size_t stride_;
+    std::vector<std::int64_t> ids_;
+    std::vector<float> lengths_;
+    std::vector<std::atomic<std::uint64_t>> dead_;
+    AlignedArray<float> own_;
+    const float* vectors_;
+    std::shared_ptr<const void> owner_;
+    std::atomic<std::size_t> size_{0};
+    std::atomic<std::size_t> dead_count_{0};
+};
+
+}  // namespace rag::core

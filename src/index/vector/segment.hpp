@@ -1,0 +1,65 @@
+// One immutable part of a vector index: rows, and for sealed parts a graph over them (and codes, for int8). The tail of an
+// index is segments without a graph, which are always scanned. Tombstones live in the rows.
+// Thread rule: any thread may search; see rows.hpp for the one writer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "index/vector/codes.hpp"
+#include "index/vector/graph.hpp"
+#include "index/vector/graph_search.hpp"
+#include "index/vector/rows.hpp"
+
+namespace rag::core {
+
+struct Segment {
+    std::shared_ptr<Rows> rows;
+    std::shared_ptr<const Graph> graph;  // null: part of the tail
+    std::shared_ptr<const Codes> codes;  // null unless int8 and sealed
+
+    std::size_t live() const noexcept { return rows->size() - rows->dead_count(); }
+};
+
+struct Neighbour {
+    std::int64_t id;
+    float score;
+};
+
+/// The k best of what it is offered: higher score first, equal scores by id.
+class TopK {
+  public:
+    explicit TopK(std::size_t k) : k_(k) {}
+    bool admits(float score) const noexcept { return best_.size() < k_ || score >= best_.front().score; }
+    void offer(std::int64_t id, float score);
+    /// Best first; empties this.
+    std::vector<Neighbour> take();
+
+  private:
+    std::size_t k_;
+    std::vector<Neighbour> best_;  // heap, worst in front
+};
+
+using IdFilter = std::function<bool(std::int64_t id)>;
+
+struct SegmentQuery {
+    Metric metric;
+    const float* vector;  // [stride], padded; under cosine of length 1
+    std::size_t k;
+    std::size_t ef;
+    const IdFilter* filter;  // null: all
+};
+
+/// Offers every live, allowed row. The oracle, the tail's search, and the fallback of search_segment.
+void scan_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
+
+/// Offers the nearest rows by the graph, or by a scan where that is cheaper or where the graph gave fewer than k rows.
+void search_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
+
+/// Seals rows: builds codes (int8) and the graph.
+Segment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress);
+
+}  // namespace rag::core
