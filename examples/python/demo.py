@@ -1,7 +1,7 @@
 """The main job on real input: index documents, ask three questions, cite, close, open again, search.
 
-    python demo.py --models models --knowledge demo-kb              # the docstrings of Python's standard library
-    python demo.py --models models --knowledge my-kb --docs folder  # a folder of .txt, .md, .rst and .html
+    python demo.py                # the docstrings of Python's standard library
+    python demo.py --docs folder  # a folder of .txt, .md, .rst and .html
 
 `make demo` runs it. The folder stays: `librag search`, `librag ask` and `librag stats` work on it.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -33,12 +34,17 @@ def say(text: str = "") -> None:
 def main() -> int:
     """Exit code 0 if everything worked, 1 with one line on stderr if not, 130 on Ctrl-C."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--models", type=Path, required=True, help="folder that `make models` fills")
-    arguments.add_argument("--knowledge", type=Path, required=True, help="folder of the knowledge base; it stays")
+    arguments.add_argument(
+        "--models", type=Path, default=os.environ.get("RAG_MODELS", "models"), help="folder that `make models` fills"
+    )
+    arguments.add_argument(
+        "--knowledge", type=Path, help="folder of the knowledge base; it stays (demo-kb, with --docs demo-kb-docs)"
+    )
     arguments.add_argument("--docs", type=Path, help="folder of .txt, .md, .rst and .html; default: Python's docstrings")
     arguments.add_argument("--question", action="append", help="ask this instead of the three questions; may be repeated")
     arguments.add_argument("--dtype", default="int8", help="float32, bfloat16, float16 or int8 (default)")
     options = arguments.parse_args()
+    options.knowledge = options.knowledge or Path("demo-kb" if options.docs is None else "demo-kb-docs")
     try:
         run(options)
     except librag.RagError as error:

