@@ -1,0 +1,52 @@
+"""Texts for benchmarks: real ones where RAG_SHARED_DATA has them, else Python's own docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from itertools import cycle, islice
+
+from data import data_folder, load
+
+
+def english_and_chinese(size: int) -> list[str]:
+    """About `size` bytes, half English and half Chinese where both are there."""
+    if data_folder() is None:
+        return _fill(_docstrings(), size)
+    english = load("en_retrieval_scifact").texts
+    chinese = load("zh_qa_cmrc2018").texts
+    return _fill(english, size // 2) + _fill(chinese, size // 2)
+
+
+def abstracts(count: int) -> list[str]:
+    """Scientific abstracts of about 240 tokens."""
+    if data_folder() is None:
+        return list(islice(cycle(_docstrings()), count))
+    return load("en_retrieval_scifact").texts[:count]
+
+
+def prompt(tokens: int, encode) -> list[int]:
+    """Exactly `tokens` ids of running text; `encode` gives ids of a text."""
+    ids: list[int] = []
+    for text in cycle(abstracts(200)):
+        ids += encode(text + "\n")
+        if len(ids) >= tokens:
+            return ids[:tokens]
+    raise AssertionError("no text")
+
+
+def _docstrings() -> list[str]:
+    found = {
+        inspect.getdoc(value) or "" for module in list(sys.modules.values()) for value in vars(module).values() if callable(value)
+    }
+    return sorted(text for text in found if len(text) > 200)
+
+
+def _fill(texts: list[str], size: int) -> list[str]:
+    out, filled = [], 0
+    for text in cycle(texts):
+        out.append(text)
+        filled += len(text.encode())
+        if filled >= size:
+            return out
+    raise AssertionError("no text")
