@@ -4,9 +4,8 @@
 #include <rag/rag.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <shared_mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,4 +51,18 @@ struct rag_vector_index {
 struct rag_bm25_index {
     std::unique_ptr<rag::core::Bm25Index> index;
     rag::core::ForkGuard fork_guard;
+};
+
+struct rag_engine {
+    std::unique_ptr<rag::core::Engine> engine;
+};
+struct rag_documents {
+    struct Entry {
+        std::string id;  // as asked for
+        std::optional<rag::core::StoredDocument> document;
+    };
+    std::vector<Entry> entries;
+};
+struct rag_hits {
+    std::vector<rag::core::Hit> hits;
 };

@@ -10,7 +10,8 @@
 
 namespace rag {
 
-/// A piece of text while it is made; `text` may be empty (a character is given only when it is whole).
+/// A piece of text while it is made; `text` may be empty (a character is given only when it is whole). While the prompt is still
+/// being computed, id is -1.
 struct Token {
     std::int32_t id;
     std::string_view text;

@@ -253,7 +253,8 @@ RAG_API size_t rag_hits_count(const rag_hits* hits) RAG_NOEXCEPT;               
 RAG_API rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* hit) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API void rag_hits_free(rag_hits* hits) RAG_NOEXCEPT;                                       /* since 0.1.0 */
 
-/* A piece of an answer while it is made. */
+/* A piece of an answer while it is made. While the prompt is still being computed the callback comes about every 50 ms with id -1
+ * and no text, so that a host can stop then too. */
 typedef struct rag_token {
     int32_t id;
     rag_text text; /* may be empty: a character is given only when it is whole. Valid during the callback */

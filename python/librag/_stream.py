@@ -91,7 +91,8 @@ def _work(
     outcome: _Outcome[Result],
 ) -> None:
     def on_token(token_id: int, text: str) -> bool:
-        tokens.put(Token(token_id, text))
+        if token_id >= 0:  # -1: the prompt is still being computed, the core only asks whether to go on
+            tokens.put(Token(token_id, text))
         return not stop.is_set()
 
     try:

@@ -1,0 +1,255 @@
+// rag_engine_*, documents, hits: the engine over C. Answers are in answer.cpp.
+#include "engine/engine.hpp"
+
+#include "arguments.hpp"
+#include "guard.hpp"
+#include "handles.hpp"
+
+namespace core = rag::core;
+using rag::capi::Code;
+using rag::capi::fail;
+using rag::capi::given;
+using rag::capi::guard;
+using rag::capi::require;
+using rag::capi::text_of;
+
+namespace {
+
+core::Engine& use(rag_engine* engine) {
+    return *require(engine, "engine").engine;
+}
+
+std::optional<std::string_view> optional_text(rag_text text, const char* name) {
+    if (!given(text)) return std::nullopt;
+    return text_of(text, name);
+}
+
+rag_text view(const std::string& text) {
+    return {text.c_str(), text.size()};
+}
+
+/// Texts are not checked here: the engine does it and names the document.
+core::DocumentInput to_core(const rag_document& document) {
+    core::DocumentInput out;
+    if (given(document.id)) out.id = rag::capi::bytes_of(document.id, "id");
+    out.text = rag::capi::bytes_of(document.text, "text");
+    out.title = rag::capi::bytes_of(document.title, "title");
+    out.metadata = rag::capi::bytes_of(document.metadata, "metadata");
+    if (document.vector == nullptr && document.dimension != 0) {
+        fail(Code::kInvalidArgument, "document {}: vector is NULL and its dimension is {}", core::quote(out.id.value_or("")),
+             document.dimension);
+    }
+    if (document.vector != nullptr && document.dimension == 0) {
+        fail(Code::kInvalidArgument, "document {}: vector has dimension 0", core::quote(out.id.value_or("")));
+    }
+    out.vector = {document.vector, document.dimension};
+    return out;
+}
+
+std::vector<core::DocumentInput> documents_of(const rag_document* documents, size_t count) {
+    rag::capi::require_array(documents, count, "documents");
+    std::vector<core::DocumentInput> out;
+    out.reserve(count);
+    // A newer caller's elements are longer than ours: its struct_size is the stride.
+    const auto* bytes = reinterpret_cast<const std::byte*>(documents);
+    for (size_t i = 0; i < count; ++i) {
+        const auto* element = reinterpret_cast<const rag_document*>(bytes + i * documents->struct_size);
+        if (i > 0 && element->struct_size != documents->struct_size) {
+            fail(Code::kInvalidArgument, "documents[{}].struct_size is {}, that of documents[0] is {}", i, element->struct_size,
+                 documents->struct_size);
+        }
+        out.push_back(to_core(rag::capi::read_struct(element, rag_document RAG_DOCUMENT_INIT, "rag_document")));
+    }
+    return out;
+}
+
+using Write = void (core::Engine::*)(std::span<const core::DocumentInput>, const core::WriteOptions&, std::vector<std::string>&);
+
+rag_status write(Write method, rag_engine* engine, const rag_document* documents, size_t count, const rag_write_options* options,
+                 rag_strings** ids) noexcept {
+    auto stored = std::unique_ptr<rag_strings>();
+    const rag_status status = guard([&] {
+        if (ids != nullptr) *ids = nullptr;
+        core::Engine& target = use(engine);
+        const auto known = rag::capi::read_struct(options, rag_write_options RAG_WRITE_OPTIONS_INIT, "rag_write_options");
+        core::WriteOptions out;
+        out.batch_documents = known.batch_documents;
+        out.progress = rag::capi::progress_of(known.progress, known.user_data);
+        stored = std::make_unique<rag_strings>();
+        (target.*method)(documents_of(documents, count), out, stored->texts);
+    });
+    if (ids != nullptr && (status == RAG_OK || status == RAG_STOPPED)) *ids = stored.release();
+    return status;
+}
+
+core::SearchMode mode_of(std::uint32_t mode) {
+    if (mode > RAG_SEARCH_BM25) {
+        fail(Code::kInvalidArgument, "mode is {}, it must be 0 (auto), 1 (hybrid), 2 (vector) or 3 (bm25)", mode);
+    }
+    return static_cast<core::SearchMode>(mode);
+}
+
+}  // namespace
+
+extern "C" {
+
+rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) noexcept {
+    return guard([&] {
+        require(engine, "engine") = nullptr;
+        const auto known = rag::capi::read_struct(options, rag_engine_options RAG_ENGINE_OPTIONS_INIT, "rag_engine_options");
+        core::EngineOptions out;
+        if (given(path)) out.path = rag::capi::path_of(path, "path");
+        if (known.embedder != nullptr) out.embedder = known.embedder->model;
+        if (known.generator != nullptr) out.generator = known.generator->model;
+        out.read_only = known.read_only != 0;
+        out.chunk_tokens = known.chunk_tokens;
+        out.chunk_overlap = known.chunk_overlap;
+        *engine = new rag_engine{core::Engine::open(out)};
+    });
+}
+
+rag_status rag_engine_close(rag_engine* engine) noexcept {
+    return guard([&] { use(engine).close(); });
+}
+
+void rag_engine_free(rag_engine* engine) noexcept {
+    delete engine;
+}
+
+rag_status rag_engine_add(rag_engine* engine, const rag_document* documents, size_t count, const rag_write_options* options,
+                          rag_strings** ids) noexcept {
+    return write(&core::Engine::add, engine, documents, count, options, ids);
+}
+
+rag_status rag_engine_upsert(rag_engine* engine, const rag_document* documents, size_t count, const rag_write_options* options,
+                             rag_strings** ids) noexcept {
+    return write(&core::Engine::upsert, engine, documents, count, options, ids);
+}
+
+rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t count, rag_text where, uint64_t* deleted) noexcept {
+    return guard([&] {
+        if (deleted != nullptr) *deleted = 0;
+        core::Engine& target = use(engine);
+        const std::uint64_t gone = target.remove(rag::capi::texts_of(ids, count, "ids"), optional_text(where, "where"));
+        if (deleted != nullptr) *deleted = gone;
+    });
+}
+
+rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_documents** documents) noexcept {
+    return guard([&] {
+        require(documents, "documents") = nullptr;
+        const auto views = rag::capi::texts_of(ids, count, "ids");
+        auto found = use(engine).get(views);
+        auto out = std::make_unique<rag_documents>();
+        out->entries.reserve(count);
+        for (size_t i = 0; i < count; ++i) out->entries.push_back({std::string(views[i]), std::move(found[i])});
+        *documents = out.release();
+    });
+}
+
+size_t rag_documents_count(const rag_documents* documents) noexcept {
+    return documents == nullptr ? 0 : documents->entries.size();
+}
+
+rag_status rag_documents_at(const rag_documents* documents, size_t index, rag_document_view* out) noexcept {
+    return guard([&] {
+        const auto& entries = require(documents, "documents").entries;
+        rag_document_view value = RAG_DOCUMENT_VIEW_INIT;
+        if (index < entries.size()) {
+            value.id = view(entries[index].id);
+            if (const auto& document = entries[index].document) {
+                value.found = 1;
+                value.text = view(document->text);
+                value.title = view(document->title);
+                value.metadata = view(document->metadata);
+                value.created_ms = document->created_ms;
+                value.updated_ms = document->updated_ms;
+                value.chunks = document->chunks;
+            }
+        }
+        rag::capi::write_struct(out, value, "rag_document_view");
+        if (index >= entries.size()) fail(Code::kInvalidArgument, "index is {}, there are {} documents", index, entries.size());
+    });
+}
+
+void rag_documents_free(rag_documents* documents) noexcept {
+    delete documents;
+}
+
+rag_status rag_engine_count(rag_engine* engine, uint64_t* count) noexcept {
+    return guard([&] {
+        require(count, "count") = 0;
+        *count = use(engine).count();
+    });
+}
+
+rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hits** hits) noexcept {
+    return guard([&] {
+        require(hits, "hits") = nullptr;
+        core::Engine& target = use(engine);
+        const auto known = rag::capi::read_struct(&require(query, "query"), rag_query RAG_QUERY_INIT, "rag_query");
+        core::Query out;
+        out.text = text_of(known.text, "query.text");
+        rag::capi::require_array(known.vector, known.dimension, "query.vector");
+        if (known.vector != nullptr) out.vector = {known.vector, known.dimension};
+        if (known.k != 0) out.k = known.k;
+        out.mode = mode_of(known.mode);
+        out.where = optional_text(known.where, "query.where");
+        out.explain = known.explain != 0;
+        *hits = new rag_hits{target.search(out)};
+    });
+}
+
+size_t rag_hits_count(const rag_hits* hits) noexcept {
+    return hits == nullptr ? 0 : hits->hits.size();
+}
+
+rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* out) noexcept {
+    return guard([&] {
+        const auto& all = require(hits, "hits").hits;
+        rag_hit value = RAG_HIT_INIT;
+        if (index < all.size()) {
+            const core::Hit& hit = all[index];
+            value.score = hit.score;
+            value.id = view(hit.id);
+            value.doc_id = view(hit.document_id);
+            value.text = view(hit.text);
+            value.title = view(hit.title);
+            value.metadata = view(hit.metadata);
+            value.start = hit.start;
+            value.end = hit.end;
+            value.vector_score = hit.vector_score;
+            value.bm25_score = hit.bm25_score;
+            if (!hit.explain.empty()) value.explain = view(hit.explain);
+        }
+        rag::capi::write_struct(out, value, "rag_hit");
+        if (index >= all.size()) fail(Code::kInvalidArgument, "index is {}, there are {} hits", index, all.size());
+    });
+}
+
+void rag_hits_free(rag_hits* hits) noexcept {
+    delete hits;
+}
+
+rag_status rag_engine_stats(rag_engine* engine, rag_string** json) noexcept {
+    return guard([&] {
+        require(json, "json") = nullptr;
+        *json = new rag_string{use(engine).stats()};
+    });
+}
+
+rag_status rag_engine_verify(rag_engine* engine, int32_t* ok, rag_string** json) noexcept {
+    return guard([&] {
+        if (ok != nullptr) *ok = 0;
+        require(json, "json") = nullptr;
+        core::VerifyReport report = use(engine).verify();
+        *json = new rag_string{std::move(report.json)};
+        if (ok != nullptr) *ok = report.ok ? 1 : 0;
+    });
+}
+
+rag_status rag_engine_compact(rag_engine* engine) noexcept {
+    return guard([&] { use(engine).compact(); });
+}
+
+}  // extern "C"

@@ -1,0 +1,64 @@
+// What encoder and generator share at the C boundary: options in, adapters.
+#pragma once
+
+#include <rag/rag.h>
+
+#include <string>
+
+#include "arguments.hpp"
+#include "handles.hpp"
+
+namespace rag::capi {
+
+inline core::ModelOptions model_options_of(const rag_model_options* options) {
+    const rag_model_options known = read_struct(options, rag_model_options RAG_MODEL_OPTIONS_INIT, "rag_model_options");
+    core::ModelOptions out;
+    switch (known.dtype) {
+        case RAG_FLOAT32:
+            out.precision = core::Precision::kFloat32;
+            break;
+        case RAG_BFLOAT16:
+            out.precision = core::Precision::kBFloat16;
+            break;
+        case RAG_FLOAT16:
+            out.precision = core::Precision::kFloat16;
+            break;
+        case RAG_INT8:
+            out.precision = core::Precision::kInt8;
+            break;
+        default:
+            fail(Code::kInvalidArgument, "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16) or 3 (int8)",
+                 known.dtype);
+    }
+    constexpr std::uint32_t kMostThreads = 4096;
+    if (known.threads > kMostThreads)
+        fail(Code::kInvalidArgument, "threads is {}, at most {} are taken", known.threads, kMostThreads);
+    out.threads = known.threads;
+    if (given(known.device)) out.device = std::string(text_of(known.device, "device"));
+    return out;
+}
+
+/// The model of a handle, refused in a child of fork().
+template <typename Handle>
+auto& use_model(Handle* handle, const char* name) {
+    require(handle, name).fork_guard.check(name);
+    return *handle->model;
+}
+
+template <typename Handle>
+rag_status load_adapter(Handle* handle, const char* what, rag_text path, rag_text name) noexcept {
+    return guard([&] {
+        auto& model = use_model(handle, what);
+        model.load_adapter(path_of(path, "path"), std::string(text_of(name, "name")));
+    });
+}
+template <typename Handle>
+rag_status merge_adapter(Handle* handle, const char* what, rag_text name) noexcept {
+    return guard([&] { use_model(handle, what).merge_adapter(text_of(name, "name")); });
+}
+template <typename Handle>
+rag_status unmerge_adapter(Handle* handle, const char* what) noexcept {
+    return guard([&] { use_model(handle, what).unmerge_adapter(); });
+}
+
+}  // namespace rag::capi
