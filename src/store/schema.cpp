@@ -24,10 +24,11 @@ constexpr std::array<Table, 5> kTables = {{
      "CREATE TABLE documents(key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, "
      "created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, sequence INTEGER NOT NULL, title TEXT NOT NULL, "
      "metadata TEXT NOT NULL, text TEXT NOT NULL) STRICT"},
-    // One row a chunk: bytes [start, stop) of the document's text.
+    // One row a chunk: bytes [start, stop) of the document's text; embedded: 1 if it has a vector, so that counting those does
+    // not walk through the vectors.
     {"chunks",
      "CREATE TABLE chunks(key INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents(key) "
-     "ON DELETE CASCADE, ordinal INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, "
+     "ON DELETE CASCADE, ordinal INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, embedded INTEGER NOT NULL, "
      "UNIQUE(document, ordinal)) STRICT"},
     // Little-endian float32, as many as meta's "dimension" says. A chunk may have none.
     {"embeddings",

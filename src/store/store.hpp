@@ -66,9 +66,9 @@ class WriteTransaction : public StoreView {
 
     /// Returns the new document's key. The id must not be there (ask find_head first).
     std::int64_t insert_document(const NewDocument& document);
-    /// Bytes [start, stop) of the document's text; `vector` empty: none. Returns the new chunk's key.
-    std::int64_t insert_chunk(std::int64_t document, std::int64_t ordinal, std::size_t start, std::size_t stop,
-                              std::span<const float> vector);
+    /// Bytes [start, stop) of the document's text; `vector` empty: none. `key` must be above last_chunk_key().
+    void insert_chunk(std::int64_t key, std::int64_t document, std::int64_t ordinal, std::size_t start, std::size_t stop,
+                      std::span<const float> vector);
     /// Replaces what chunks and vectors do not depend on.
     void update_metadata(std::int64_t document, std::string_view metadata, std::int64_t updated_ms);
     /// Removes a document with its chunks and vectors; returns the keys of the chunks.

@@ -22,7 +22,7 @@ class Checker {
         guard([&] { foreign_keys(); });
         guard([&] { documents(); });
         guard([&] { embeddings(); });
-        guard([&] { leftovers(); });
+        guard([&] { marks(); });
         return std::move(problems_);
     }
 
@@ -114,10 +114,13 @@ class Checker {
         }
     }
 
-    void leftovers() {
+    void marks() {
         const std::int64_t chunks =
-            connection_.query_integer("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT key FROM documents)");
-        if (chunks > 0) problem("{} chunks belong to no document", chunks);
+            connection_.query_integer("SELECT count(*) FROM chunks WHERE embedded<>(key IN (SELECT chunk FROM embeddings))");
+        if (chunks > 0) problem("{} chunks are marked wrongly as having a vector or not", chunks);
+        const std::int64_t above = connection_.query_integer(
+            "SELECT count(*) FROM chunks WHERE key>(SELECT seq FROM sqlite_sequence WHERE name='chunks')");
+        if (above > 0) problem("{} chunks have keys that were never given out", above);
     }
 
     Connection& connection_;

@@ -63,7 +63,7 @@ std::optional<std::string> StoreView::meta(std::string_view name) {
 StoreCounts StoreView::counts() {
     return {connection().query_integer("SELECT count(*) FROM documents"),
             connection().query_integer("SELECT count(*) FROM chunks"),
-            connection().query_integer("SELECT count(*) FROM embeddings")};
+            connection().query_integer("SELECT count(*) FROM chunks WHERE embedded")};
 }
 
 std::vector<DerivedFile> StoreView::files() {
@@ -138,7 +138,11 @@ std::vector<std::int64_t> StoreView::chunk_keys(std::int64_t above) {
 }
 
 std::vector<std::int64_t> StoreView::embedded_keys(std::int64_t above) {
-    return keys("SELECT chunk FROM embeddings WHERE chunk>? ORDER BY chunk", above);
+    return keys("SELECT key FROM chunks WHERE key>? AND embedded ORDER BY key", above);
+}
+
+std::int64_t StoreView::last_chunk_key() {
+    return connection().query_integer("SELECT seq FROM sqlite_sequence WHERE name='chunks'");
 }
 
 std::int64_t StoreView::count_chunks_to(std::int64_t key) {
@@ -146,7 +150,7 @@ std::int64_t StoreView::count_chunks_to(std::int64_t key) {
 }
 
 std::int64_t StoreView::count_embedded_to(std::int64_t key) {
-    return keys("SELECT count(*) FROM embeddings WHERE chunk<=?", key).front();
+    return keys("SELECT count(*) FROM chunks WHERE key<=? AND embedded", key).front();
 }
 
 void StoreView::each_chunk_text(std::span<const std::int64_t> chunk_keys, const TextVisitor& visit) {

@@ -86,6 +86,8 @@ class StoreView {
     /// Keys above `above`, ascending: of all chunks, or of those that have a vector.
     std::vector<std::int64_t> chunk_keys(std::int64_t above = 0);
     std::vector<std::int64_t> embedded_keys(std::int64_t above = 0);
+    /// The highest key that a committed chunk ever had; new ones come after it.
+    std::int64_t last_chunk_key();
     /// How many chunks (with a vector) have keys up to `key`.
     std::int64_t count_chunks_to(std::int64_t key);
     std::int64_t count_embedded_to(std::int64_t key);

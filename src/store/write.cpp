@@ -48,24 +48,19 @@ std::int64_t WriteTransaction::insert_document(const NewDocument& document) {
     return connection().last_insert_key();
 }
 
-std::int64_t WriteTransaction::insert_chunk(std::int64_t document, std::int64_t ordinal, std::size_t start, std::size_t stop,
-                                            std::span<const float> vector) {
+void WriteTransaction::insert_chunk(std::int64_t key, std::int64_t document, std::int64_t ordinal, std::size_t start,
+                                    std::size_t stop, std::span<const float> vector) {
     connection()
-        .prepare("INSERT INTO chunks(document, ordinal, start, stop) VALUES(?,?,?,?)")
-        .bind(1, document)
-        .bind(2, ordinal)
-        .bind(3, static_cast<std::int64_t>(start))
-        .bind(4, static_cast<std::int64_t>(stop))
+        .prepare("INSERT INTO chunks(key, document, ordinal, start, stop, embedded) VALUES(?,?,?,?,?,?)")
+        .bind(1, key)
+        .bind(2, document)
+        .bind(3, ordinal)
+        .bind(4, static_cast<std::int64_t>(start))
+        .bind(5, static_cast<std::int64_t>(stop))
+        .bind(6, static_cast<std::int64_t>(!vector.empty()))
         .run();
-    const std::int64_t key = connection().last_insert_key();
-    if (!vector.empty()) {
-        connection()
-            .prepare("INSERT INTO embeddings(chunk, vector) VALUES(?,?)")
-            .bind(1, key)
-            .bind(2, std::as_bytes(vector))
-            .run();
-    }
-    return key;
+    if (vector.empty()) return;
+    connection().prepare("INSERT INTO embeddings(chunk, vector) VALUES(?,?)").bind(1, key).bind(2, std::as_bytes(vector)).run();
 }
 
 void WriteTransaction::update_metadata(std::int64_t document, std::string_view metadata, std::int64_t updated_ms) {

@@ -32,8 +32,9 @@ std::int64_t add_document(WriteTransaction& write, const std::string& id, const 
     document.updated_ms = 7;
     const auto key = write.insert_document(document);
     const std::size_t half = text.size() / 2;
-    write.insert_chunk(key, 0, 0, half, vector);
-    write.insert_chunk(key, 1, half, text.size(), {});
+    const auto last = write.last_chunk_key();
+    write.insert_chunk(last + 1, key, 0, 0, half, vector);
+    write.insert_chunk(last + 2, key, 1, half, text.size(), {});
     return key;
 }
 

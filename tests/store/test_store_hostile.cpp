@@ -57,7 +57,7 @@ void make_knowledge_base(const fs::path& folder, int documents = 3) {
         document.metadata = "{}";
         const auto key = write.insert_document(document);
         const float vector[] = {1.0F, 0.5F};
-        write.insert_chunk(key, 0, 0, text.size(), vector);
+        write.insert_chunk(write.last_chunk_key() + 1, key, 0, 0, text.size(), vector);
     }
     write.commit();
 }
@@ -159,6 +159,8 @@ TEST_CASE("verify names what contradicts itself") {
     CHECK(has(broken_by("DELETE FROM documents WHERE key=1"), "refers to a row of documents"));
     CHECK(has(broken_by("UPDATE embeddings SET vector=x'00' WHERE chunk=3"), "chunk 3"));
     CHECK(has(broken_by("UPDATE embeddings SET vector=x'0000c07f00000000' WHERE chunk=3"), "nan"));
+    CHECK(has(broken_by("DELETE FROM embeddings WHERE chunk=3"), "marked wrongly"));
+    CHECK(has(broken_by("UPDATE sqlite_sequence SET seq=2 WHERE name='chunks'"), "never given out"));
     CHECK(has(broken_by("UPDATE documents SET sequence=99 WHERE key=1"), "99"));
     CHECK(has(broken_by("UPDATE documents SET text=CAST(x'ff' AS TEXT) WHERE key=1"), "UTF-8"));
 }
