@@ -1,0 +1,218 @@
+#include "tokenizer/chat_template/python_text.hpp"
+
+#include <fmt/format.h>
+#include <unicode/brkiter.h>
+#include <unicode/uchar.h>
+#include <unicode/unistr.h>
+
+#include <algorithm>
+
+#include "core/utf8.hpp"
+
+namespace rag::core::jinja {
+
+namespace {
+
+icu::UnicodeString to_icu(std::string_view text) {
+    return icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
+}
+
+std::string from_icu(const icu::UnicodeString& text) {
+    std::string out;
+    text.toUTF8String(out);
+    return out;
+}
+
+/// The full title case mapping of one code point; ICU gives it only through a break iterator, so special casing is reached by the
+/// upper case of the first and lower case of the rest where the simple mapping does not tell all (German sharp s: "Ss").
+void append_title(std::string& out, char32_t value) {
+    const auto simple = static_cast<char32_t>(u_totitle(static_cast<UChar32>(value)));
+    if (simple != value) {
+        append_utf8(out, simple);
+        return;
+    }
+    const icu::UnicodeString full = icu::UnicodeString(static_cast<UChar32>(value)).toUpper(icu::Locale::getRoot());
+    if (full.countChar32() == 1) {
+        append_utf8(out, simple);
+        return;
+    }
+    icu::UnicodeString rest = full.tempSubString(full.moveIndex32(0, 1));
+    append_utf8(out, static_cast<char32_t>(full.char32At(0)));
+    out += from_icu(rest.toLower(icu::Locale::getRoot()));
+}
+
+template <typename Visit>
+void each_code_point(std::string_view text, const Visit& visit) {
+    for (std::size_t at = 0; at < text.size();) {
+        const Utf8Step step = decode_utf8(text, at);
+        visit(step.value, at, step.length);
+        at += step.length;
+    }
+}
+
+bool in_class(char32_t value, TextClass wanted) {
+    const auto c = static_cast<UChar32>(value);
+    const auto numeric = u_getIntPropertyValue(c, UCHAR_NUMERIC_TYPE);
+    switch (wanted) {
+        case TextClass::kAlpha:
+            return u_isalpha(c) != 0;
+        case TextClass::kDecimal:
+            return numeric == U_NT_DECIMAL;
+        case TextClass::kDigit:
+            return numeric == U_NT_DECIMAL || numeric == U_NT_DIGIT;
+        case TextClass::kNumeric:
+            return numeric != U_NT_NONE;
+        case TextClass::kAlnum:
+            return u_isalpha(c) != 0 || numeric != U_NT_NONE;
+        case TextClass::kSpace:
+            return is_python_space(value);
+        case TextClass::kLower:
+            return u_hasBinaryProperty(c, UCHAR_LOWERCASE) != 0;
+        case TextClass::kUpper:
+            return u_hasBinaryProperty(c, UCHAR_UPPERCASE) != 0;
+    }
+    return false;
+}
+
+bool is_cased(char32_t value) {
+    const auto c = static_cast<UChar32>(value);
+    return u_hasBinaryProperty(c, UCHAR_LOWERCASE) != 0 || u_hasBinaryProperty(c, UCHAR_UPPERCASE) != 0 || u_istitle(c) != 0;
+}
+
+}  // namespace
+
+bool is_python_space(char32_t value) noexcept {
+    return (value >= 0x09 && value <= 0x0d) || (value >= 0x1c && value <= 0x20) || value == 0x85 || value == 0xa0 ||
+           value == 0x1680 || (value >= 0x2000 && value <= 0x200a) || value == 0x2028 || value == 0x2029 || value == 0x202f ||
+           value == 0x205f || value == 0x3000;
+}
+
+std::string_view strip(std::string_view text, const std::string* characters, bool left, bool right) {
+    const auto drop = [&](std::size_t at, const Utf8Step& step) {
+        if (characters == nullptr) return is_python_space(step.value);
+        return characters->find(text.substr(at, step.length)) != std::string::npos;
+    };
+    std::size_t begin = 0;
+    std::size_t end = text.size();
+    while (left && begin < end) {
+        const Utf8Step step = decode_utf8(text, begin);
+        if (!drop(begin, step)) break;
+        begin += step.length;
+    }
+    while (right && end > begin) {
+        std::size_t at = end - 1;
+        while (at > begin && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) --at;
+        if (!drop(at, decode_utf8(text, at))) break;
+        end = at;
+    }
+    return text.substr(begin, end - begin);
+}
+
+std::string upper(std::string_view text) {
+    return from_icu(to_icu(text).toUpper(icu::Locale::getRoot()));
+}
+std::string lower(std::string_view text) {
+    return from_icu(to_icu(text).toLower(icu::Locale::getRoot()));
+}
+std::string casefold(std::string_view text) {
+    return from_icu(to_icu(text).foldCase(U_FOLD_CASE_DEFAULT));
+}
+
+std::string capitalize(std::string_view text) {
+    if (text.empty()) return {};
+    const Utf8Step first = decode_utf8(text, 0);
+    std::string out;
+    append_title(out, first.value);
+    // Lowered together with the first character, because a final sigma looks back at what stands before it.
+    const std::string whole = lower(text);
+    const std::string head = lower(text.substr(0, first.length));
+    return out + whole.substr(std::min(head.size(), whole.size()));
+}
+
+std::string title(std::string_view text) {
+    std::string out;
+    bool after_cased = false;
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
+        if (after_cased) {
+            out += lower(text.substr(at, length));
+        } else {
+            append_title(out, value);
+        }
+        after_cased = is_cased(value);
+    });
+    return out;
+}
+
+std::string title_filter(std::string_view text) {
+    std::string out;
+    std::size_t begin = 0;
+    const auto finish = [&](std::size_t end) {
+        if (begin == end) return;
+        const Utf8Step first = decode_utf8(text, begin);
+        out += upper(text.substr(begin, first.length)) + lower(text.substr(begin + first.length, end - begin - first.length));
+        begin = end;
+    };
+    bool in_separator = false;
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t) {
+        const bool separator =
+            is_python_space(value) ||
+            (value < 0x80 && std::string_view("-({[<").find(static_cast<char>(value)) != std::string_view::npos);
+        if (separator != in_separator) finish(at);
+        in_separator = separator;
+    });
+    finish(text.size());
+    return out;
+}
+
+std::string swap_case(std::string_view text) {
+    std::string out;
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
+        out += in_class(value, TextClass::kUpper) ? lower(text.substr(at, length)) : upper(text.substr(at, length));
+    });
+    return out;
+}
+
+bool is_class(std::string_view text, TextClass wanted) {
+    bool all = !text.empty();
+    bool any_cased = false;
+    each_code_point(text, [&](char32_t value, std::size_t, std::uint32_t) {
+        if (wanted == TextClass::kLower || wanted == TextClass::kUpper) {
+            if (!is_cased(value)) return;
+            any_cased = true;
+        }
+        if (!in_class(value, wanted)) all = false;
+    });
+    return all && (any_cased || (wanted != TextClass::kLower && wanted != TextClass::kUpper));
+}
+
+std::vector<std::size_t> code_point_offsets(std::string_view text) {
+    std::vector<std::size_t> out;
+    out.reserve(text.size() + 1);
+    each_code_point(text, [&](char32_t, std::size_t at, std::uint32_t) { out.push_back(at); });
+    out.push_back(text.size());
+    return out;
+}
+
+std::string repr(std::string_view text) {
+    const bool single = text.find('\'') == std::string_view::npos || text.find('"') != std::string_view::npos;
+    const char quote_mark = single ? '\'' : '"';
+    std::string out(1, quote_mark);
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
+        const auto code = static_cast<std::uint32_t>(value);
+        if (value == static_cast<char32_t>(quote_mark) || value == '\\') {
+            out += '\\';
+            out += static_cast<char>(value);
+        } else if (value == '\n' || value == '\r' || value == '\t') {
+            out += value == '\n' ? "\\n" : value == '\r' ? "\\r" : "\\t";
+        } else if (value == ' ' || (U_MASK(u_charType(static_cast<UChar32>(value))) & (U_GC_C_MASK | U_GC_Z_MASK)) == 0) {
+            out.append(text.substr(at, length));
+        } else {
+            out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+                   : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                                    : fmt::format("\\U{:08x}", code);
+        }
+    });
+    return out + quote_mark;
+}
+
+}  // namespace rag::core::jinja
