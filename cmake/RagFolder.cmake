@@ -45,6 +45,8 @@ function(rag_add_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   rag_set_compile_options(${name})
+  # Assertions expand to much code: -O1 halves the time that tests take to build, what they test is optimised as ever.
+  target_compile_options(${name} PRIVATE -O1)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} rag_test_main)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/run_test.sh $<TARGET_FILE:${name}>)
   if(NOT ARG_LABEL)
