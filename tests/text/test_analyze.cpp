@@ -1,0 +1,117 @@
+// The analyzer: what people type finds what people write, and every term knows its bytes.
+#include <catch2/catch.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.hpp"
+#include "text/analyze.hpp"
+#include "text/fold.hpp"
+#include "text/stem.hpp"
+
+using namespace rag::core;
+
+namespace {
+
+std::vector<std::string> terms_of(std::string_view text, const std::string& language = "auto") {
+    std::vector<Analyzer::Term> terms;
+    Analyzer(language).analyze(text, terms);
+    std::vector<std::string> out;
+    for (const auto& term : terms) out.push_back(term.text);
+    return out;
+}
+using List = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("English: case, stop words, stems, contractions, identifiers, numbers") {
+    CHECK(terms_of("The Cats are RUNNING") == List{"cat", "run"});
+    CHECK(terms_of("don't the patient's") == List{"patient"});
+    CHECK(terms_of("asyncio.create_task(x)") == List{"asyncio", "creat", "task", "x"});
+    CHECK(terms_of("1,234.5 3.14 2020; 1;2") == List{"1234.5", "3.14", "2020", "1", "2"});
+    CHECK(terms_of("IL-6") == List{"il", "6"});
+    CHECK(terms_of("O'Brien") == List{"o", "brien"});
+    CHECK(terms_of("").empty());
+    CHECK(terms_of("?! ... -- __").empty());
+    CHECK(terms_of("cats", "none") == List{"cats"});
+}
+
+TEST_CASE("forms that mean the same become the same term") {
+    CHECK(terms_of("caf\u00e9 CAFE\u0301 cafe") == List{"cafe", "cafe", "cafe"});
+    CHECK(terms_of("M\u00fcller stra\u00dfe \u0141\u00f3d\u017a") == List{"muller", "strass", "lodz"});
+    CHECK(terms_of("\uff21\uff22\uff23 abc") == List{"abc", "abc"});
+    CHECK(terms_of("co\u00adoperate cooperate") == List{"cooper", "cooper"});
+    CHECK(terms_of("isn\u2019t") == terms_of("isn't"));
+    CHECK(terms_of("\ufb01ne") == terms_of("fine"));
+}
+
+TEST_CASE("other languages by script or by name") {
+    CHECK(terms_of("\u043a\u043d\u0438\u0433\u0438") == terms_of("\u043a\u043d\u0438\u0433\u0430"));  // Russian: books, book
+    CHECK(terms_of("H\u00e4user", "german") == terms_of("Haus", "german"));
+    CHECK(Analyzer("de").version() != Analyzer("auto").version());
+    CHECK(Analyzer("zh").language() == "auto");
+    CHECK(Analyzer("en").language() == "english");
+    CHECK_THROWS_WITH(Analyzer("klingon"), Catch::Contains("klingon") && Catch::Contains("english"));
+}
+
+TEST_CASE("Chinese, Japanese, Korean and Thai") {
+    CHECK(terms_of("\u9ad8\u8840\u538b") == List{"\u9ad8\u8840", "\u8840\u538b"});
+    CHECK(terms_of("\u836f") == List{"\u836f"});
+    CHECK(terms_of("\u7528IL-6\u6d4b") == List{"\u7528", "il", "6", "\u6d4b"});
+    CHECK(terms_of("\u9ad8\u8840\uff0c\u538b") == List{"\u9ad8\u8840", "\u538b"});
+    CHECK(terms_of("\u30ab\u30bf\u30ab\u30ca") == terms_of("\uff76\uff80\uff76\uff85"));  // half-width Kana
+    CHECK(terms_of("\ud55c\uad6d\uc5b4") == List{"\ud55c\uad6d\uc5b4", "\ud55c\uad6d", "\uad6d\uc5b4"});
+    CHECK(terms_of("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e04\u0e23\u0e31\u0e1a").size() == 2);
+}
+
+TEST_CASE("terms know their bytes") {
+    const std::string text = "The caf\u00e9, asyncio.create_task \u9ad8\u8840\u538b 3.5 \uff76\uff80";
+    std::vector<Analyzer::Term> terms;
+    const Analyzer analyzer;
+    analyzer.analyze(text, terms);
+    std::vector<std::string> sources;
+    for (const auto& term : terms) sources.push_back(text.substr(term.start, term.end - term.start));
+    CHECK(sources == List{"caf\u00e9", "asyncio", "create", "task", "\u9ad8\u8840", "\u8840\u538b", "3.5", "\uff76\uff80"});
+}
+
+TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
+    std::mt19937 random(7);
+    const Analyzer analyzer;
+    std::vector<Analyzer::Term> terms;
+    for (int round = 0; round < 20000; ++round) {
+        std::string text;
+        const std::size_t size = random() % 40;
+        for (std::size_t i = 0; i < size; ++i) text += static_cast<char>(random() % 2 == 0 ? random() : " aZ.'_9"[random() % 7]);
+        analyzer.analyze(text, terms);
+        for (const auto& term : terms) {
+            REQUIRE(!term.text.empty());
+            REQUIRE(term.text.size() <= 128);
+            REQUIRE(term.start < term.end);
+            REQUIRE(term.end <= text.size());
+        }
+        const std::vector<Analyzer::Term> first = terms;
+        analyzer.analyze(text, terms);
+        REQUIRE(first.size() == terms.size());
+        for (std::size_t i = 0; i < first.size(); ++i) REQUIRE(first[i].text == terms[i].text);
+    }
+    const std::string word(100000, 'a');
+    analyzer.analyze(word, terms);
+    REQUIRE(terms.size() == 1);
+    CHECK(terms[0].text == std::string(128, 'a'));
+}
+
+TEST_CASE("threads and languages do not disturb each other") {
+    std::vector<std::thread> threads;
+    std::vector<int> wrong(4, 0);
+    for (std::size_t t = 0; t < wrong.size(); ++t) {
+        threads.emplace_back([t, &wrong] {
+            for (int i = 0; i < 300; ++i) {
+                wrong[t] += terms_of("running H\u00e4user", "auto") != List{"run", "hauser"};
+                wrong[t] += terms_of("\u4e2d\u6587", "german") != List{"\u4e2d\u6587"};
+            }
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    CHECK(wrong == std::vector<int>(4, 0));
+}
