@@ -52,7 +52,7 @@ std::vector<std::string> read_lines(const std::filesystem::path& path) {
 struct Set {
     std::vector<std::int64_t> ids;
     std::vector<std::string> texts;
-    std::vector<std::string> queries;                                     // those with judgments
+    std::vector<std::string> queries;                                 // those with judgments
     std::vector<std::unordered_map<std::int64_t, double>> judgments;  // of the queries
 };
 
@@ -121,9 +121,9 @@ void run(const std::filesystem::path& folder, const std::string& qrels) {
         bytes = index.stats().bytes;
     }
     fmt::print("{}\t{}\t{} documents\t{} queries\tndcg@10 {:.4f}\t{:.0f} documents/s\t{:.0f} queries/s\t{:.1f} MB\n",
-               folder.filename().string(), qrels, set.ids.size(), set.queries.size(), quality / static_cast<double>(set.queries.size()),
-               static_cast<double>(set.ids.size()) / add_seconds, static_cast<double>(set.queries.size()) / query_seconds,
-               static_cast<double>(bytes) / 1e6);
+               folder.filename().string(), qrels, set.ids.size(), set.queries.size(),
+               quality / static_cast<double>(set.queries.size()), static_cast<double>(set.ids.size()) / add_seconds,
+               static_cast<double>(set.queries.size()) / query_seconds, static_cast<double>(bytes) / 1e6);
 }
 
 }  // namespace

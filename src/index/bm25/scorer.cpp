@@ -1,0 +1,322 @@
+#include "index/bm25/scorer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "index/bm25/term_hash.hpp"
+
+namespace rag::core {
+namespace {
+
+/// Documents whose scores are added up at once: 32 KiB of floats.
+constexpr std::uint32_t kWindow = 8192;
+/// Scores are compared with a margin for the rounding of sums in another order.
+constexpr float kMargin = 1e-5F;
+
+bool better(const Bm25Hit& a, const Bm25Hit& b) noexcept {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+}
+
+/// The best k so far, as a heap with the worst in front.
+class TopHits {
+  public:
+    TopHits(std::size_t k, const Bm25Filter* filter) : k_(k), filter_(filter) { hits_.reserve(k); }
+
+    bool full() const noexcept { return hits_.size() == k_; }
+    /// A document needs at least this score.
+    float threshold() const noexcept { return full() ? hits_.front().score : 0.0F; }
+
+    void offer(const SegmentState& state, std::uint32_t doc, float score) {
+        const Bm25Hit hit{state.segment->ids()[doc], score};
+        if (full() && !better(hit, hits_.front())) return;
+        if (!state.is_live(doc) || (filter_ != nullptr && !(*filter_)(hit.id))) return;
+        if (full()) {
+            std::pop_heap(hits_.begin(), hits_.end(), better);
+            hits_.back() = hit;
+        } else {
+            hits_.push_back(hit);
+        }
+        std::push_heap(hits_.begin(), hits_.end(), better);
+    }
+
+    std::vector<Bm25Hit> take() {
+        std::sort_heap(hits_.begin(), hits_.end(), better);
+        return std::move(hits_);
+    }
+
+  private:
+    std::size_t k_;
+    const Bm25Filter* filter_;
+    std::vector<Bm25Hit> hits_;
+};
+
+/// A query term in one segment, and its postings in the window at hand.
+struct TermList {
+    float weight = 0;
+    float bound = 0;          // of its scores in the segment
+    float window_bound = 0;   // of its scores in the window
+    std::uint64_t first = 0;  // of the window
+    std::uint64_t last = 0;   // of the window
+    std::uint64_t end = 0;    // of the term
+    std::uint64_t probe = 0;  // where the last look-up in the window ended
+};
+
+class SegmentSearch {
+  public:
+    SegmentSearch(const SegmentState& state, const Bm25Query& query, TopHits& top, float* sums)
+        : state_(state), segment_(*state.segment), query_(query), top_(top), sums_(sums) {
+        const double own = segment_.average_length();
+        for (const Bm25QueryTerm& term : query.terms) {
+            const auto number = segment_.find_term(term.text, term.hash);
+            if (!number) continue;
+            const Segment::Postings range = segment_.postings_of(*number);
+            TermList list;
+            list.weight = term.weight;
+            list.bound = term.weight * bound_for_average(segment_.term_bound(*number), own, query.average_length);
+            list.last = range.first;
+            list.end = range.last;
+            lists_.push_back(list);
+        }
+    }
+
+    void run() {
+        float bound = 0;
+        for (const TermList& list : lists_) bound += list.bound;
+        if (top_.full() && bound * (1 + kMargin) < top_.threshold()) return;
+        while (next_window()) {
+            if (!top_.full() || total_ < kWindow / 16 || !prune()) {
+                for (const TermList& list : lists_) accumulate(list);
+                collect();
+            }
+        }
+    }
+
+  private:
+    /// Moves all lists to the next window that has a posting; false at the end.
+    bool next_window() {
+        std::uint32_t least = std::numeric_limits<std::uint32_t>::max();
+        bool any = false;
+        for (TermList& list : lists_) {
+            list.first = list.last;
+            if (list.first == list.end) continue;
+            least = std::min(least, segment_.docs()[list.first]);
+            any = true;
+        }
+        if (!any) return false;
+        base_ = least / kWindow * kWindow;
+        size_ = std::min(kWindow, segment_.documents() - base_);
+        total_ = 0;
+        for (TermList& list : lists_) {
+            list.last = seek(list.first, list.end, std::uint64_t{base_} + kWindow);
+            total_ += list.last - list.first;
+        }
+        return true;
+    }
+
+    /// First posting in [from, end) whose document is at least `doc`.
+    std::uint64_t seek(std::uint64_t from, std::uint64_t end, std::uint64_t doc) const noexcept {
+        const std::uint32_t* docs = segment_.docs();
+        std::uint64_t step = 1;
+        while (from + step < end && docs[from + step] < doc) {
+            from += step;
+            step *= 2;
+        }
+        return static_cast<std::uint64_t>(std::lower_bound(docs + from, docs + std::min(end, from + step + 1), doc) - docs);
+    }
+
+    void accumulate(const TermList& list) const noexcept {
+        const std::uint32_t* docs = segment_.docs();
+        const std::uint8_t* frequencies = segment_.frequencies();
+        const std::uint32_t* lengths = segment_.lengths().data();
+        for (std::uint64_t at = list.first; at < list.last; ++at) {
+            const std::uint32_t doc = docs[at];
+            const float frequency = frequencies[at] != kLongFrequency ? static_cast<float>(frequencies[at])
+                                                                      : static_cast<float>(segment_.frequency(at));
+            sums_[doc - base_] += query_.posting_score(list.weight, frequency, lengths[doc]);
+        }
+    }
+
+    /// Calls give(doc, sum) for every sum that is at least limit (and not 0), and leaves the sums 0.
+    template <typename Give>
+    void drain(float limit, const Give& give) {
+        limit = std::max(limit, std::numeric_limits<float>::denorm_min());
+        constexpr std::uint32_t kStep = 32;
+        for (std::uint32_t at = 0; at < size_; at += kStep) {
+            float* sums = sums_ + at;
+            bool any = false;
+            for (std::uint32_t i = 0; i < kStep; ++i) any |= sums[i] >= limit;
+            if (any) {
+                for (std::uint32_t i = 0; i < kStep; ++i) {
+                    if (sums[i] >= limit) give(base_ + at + i, sums[i]);
+                }
+            }
+            std::fill_n(sums, kStep, 0.0F);
+        }
+    }
+
+    void collect() {
+        if (total_ >= size_ / 8) {
+            drain(top_.threshold(), [this](std::uint32_t doc, float sum) { top_.offer(state_, doc, sum); });
+            return;
+        }
+        for (const TermList& list : lists_) {
+            for (std::uint64_t at = list.first; at < list.last; ++at) {
+                const std::uint32_t doc = segment_.docs()[at];
+                const float sum = sums_[doc - base_];
+                if (sum == 0) continue;  // seen with an earlier term
+                sums_[doc - base_] = 0;
+                if (sum >= top_.threshold()) top_.offer(state_, doc, sum);
+            }
+        }
+    }
+
+    /// Handles the window by its essential terms, if that saves work; false: nothing done.
+    bool prune() {
+        const double own = segment_.average_length();
+        for (TermList& list : lists_) {
+            list.window_bound = 0;
+            list.probe = list.first;
+            if (list.first == list.last) continue;
+            float bound = 0;
+            for (std::uint64_t block = list.first / kBlockPostings; block <= (list.last - 1) / kBlockPostings; ++block) {
+                bound = std::max(bound, segment_.block_bounds()[block]);
+            }
+            list.window_bound = std::min(list.bound, list.weight * bound_for_average(bound, own, query_.average_length));
+        }
+        order_.clear();
+        for (std::size_t i = 0; i < lists_.size(); ++i) order_.push_back(i);
+        std::sort(order_.begin(), order_.end(),
+                  [this](std::size_t a, std::size_t b) { return lists_[a].window_bound < lists_[b].window_bound; });
+        // The first `optional` terms together stay below the threshold.
+        std::size_t optional = 0;
+        float rest = 0;
+        std::uint64_t spared = 0;
+        for (; optional < order_.size(); ++optional) {
+            const TermList& list = lists_[order_[optional]];
+            if ((rest + list.window_bound) * (1 + kMargin) >= top_.threshold()) break;
+            rest += list.window_bound;
+            spared += list.last - list.first;
+        }
+        if (optional == order_.size()) return true;
+        if (spared * 4 < total_) return false;
+        for (std::size_t i = optional; i < order_.size(); ++i) accumulate(lists_[order_[i]]);
+        drain((top_.threshold() - rest) * (1 - kMargin), [this, rest](std::uint32_t doc, float sum) {
+            if ((sum + rest) * (1 + kMargin) < top_.threshold()) return;
+            top_.offer(state_, doc, probe(doc));
+        });
+        return true;
+    }
+
+    /// The document's whole score; documents come in ascending order within a window.
+    float probe(std::uint32_t doc) {
+        float sum = 0;
+        for (TermList& list : lists_) {
+            list.probe = seek(list.probe, list.last, doc);
+            if (list.probe == list.last || segment_.docs()[list.probe] != doc) continue;
+            sum += query_.posting_score(list.weight, static_cast<float>(segment_.frequency(list.probe)), segment_.lengths()[doc]);
+        }
+        return sum;
+    }
+
+    const SegmentState& state_;
+    const Segment& segment_;
+    const Bm25Query& query_;
+    TopHits& top_;
+    float* sums_;  // [kWindow], zeros between windows
+    std::vector<TermList> lists_;
+    std::vector<std::size_t> order_;
+    std::uint32_t base_ = 0;
+    std::uint32_t size_ = 0;
+    std::uint64_t total_ = 0;
+};
+
+}  // namespace
+
+Bm25Query make_query(const Analyzer& analyzer, const Snapshot& snapshot, std::string_view text, double k1, double b) {
+    class Collect final : public TermSink {
+      public:
+        explicit Collect(std::vector<Bm25QueryTerm>& terms) : terms_(terms) {}
+        void term(std::string_view term_text, std::size_t /*start*/, std::size_t /*end*/) override {
+            terms_.push_back({std::string(term_text), hash_term(term_text), 1, 0, 0, 0});
+        }
+
+      private:
+        std::vector<Bm25QueryTerm>& terms_;
+    };
+    Bm25Query query;
+    query.average_length = snapshot.average_length();
+    if (snapshot.documents == 0) return query;
+    std::vector<Bm25QueryTerm> found;
+    Collect collect(found);
+    analyzer.analyze(text, collect);
+    // A query may be as long as a document: repetitions are found by sorting, the order of first occurrence is kept.
+    std::vector<std::size_t> order(found.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&found](std::size_t a, std::size_t b_index) {
+        if (found[a].hash != found[b_index].hash) return found[a].hash < found[b_index].hash;
+        const int compared = found[a].text.compare(found[b_index].text);
+        return compared != 0 ? compared < 0 : a < b_index;
+    });
+    for (std::size_t i = 1, kept = 0; i < order.size(); ++i) {
+        if (found[order[i]].hash == found[order[kept]].hash && found[order[i]].text == found[order[kept]].text) {
+            ++found[order[kept]].count;
+            found[order[i]].count = 0;
+        } else {
+            kept = i;
+        }
+    }
+    for (Bm25QueryTerm& term : found) {
+        if (term.count == 0) continue;
+        term.documents = snapshot.document_frequency(term.text, term.hash);
+        if (term.documents == 0) continue;
+        const auto df = static_cast<double>(term.documents);
+        term.idf = std::log(1 + (static_cast<double>(snapshot.documents) - df + 0.5) / (df + 0.5));
+        term.weight = static_cast<float>(term.count * term.idf);
+        query.terms.push_back(std::move(term));
+    }
+    query.norm_constant = static_cast<float>(k1 * (1 - b));
+    // Where a term was found, a document has length, so the average is not 0.
+    query.norm_slope = query.terms.empty() ? 0.0F : static_cast<float>(k1 * b / query.average_length);
+    return query;
+}
+
+std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const Bm25Filter* filter) {
+    k = std::min<std::size_t>(k, snapshot.documents);
+    if (k == 0 || query.terms.empty()) return {};
+    thread_local const std::unique_ptr<float[]> sums = std::make_unique<float[]>(kWindow);
+    std::fill_n(sums.get(), kWindow, 0.0F);  // a filter that threw may have left some
+    TopHits top(k, filter);
+    for (const SegmentState& state : snapshot.segments) SegmentSearch(state, query, top, sums.get()).run();
+    return top.take();
+}
+
+float score_document(const Segment& segment, const Bm25Query& query, std::uint32_t doc) {
+    float sum = 0;
+    for (const Bm25QueryTerm& term : query.terms) {
+        const auto number = segment.find_term(term.text, term.hash);
+        if (!number) continue;
+        const auto posting = segment.find_posting(segment.postings_of(*number), doc);
+        if (!posting) continue;
+        sum += query.posting_score(term.weight, static_cast<float>(segment.frequency(*posting)), segment.lengths()[doc]);
+    }
+    return sum;
+}
+
+std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
+                                                const Bm25Filter* filter) {
+    std::vector<Bm25Hit> hits;
+    for (const SegmentState& state : snapshot.segments) {
+        for (std::uint32_t doc = 0; doc < state.segment->documents(); ++doc) {
+            if (!state.is_live(doc)) continue;
+            const Bm25Hit hit{state.segment->ids()[doc], score_document(*state.segment, query, doc)};
+            if (hit.score > 0 && (filter == nullptr || (*filter)(hit.id))) hits.push_back(hit);
+        }
+    }
+    std::sort(hits.begin(), hits.end(), better);
+    if (hits.size() > k) hits.resize(k);
+    return hits;
+}
+
+}  // namespace rag::core

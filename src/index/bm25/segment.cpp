@@ -1,0 +1,292 @@
+#include "index/bm25/segment.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/byte_reader.hpp"
+#include "core/error.hpp"
+#include "index/bm25/term_hash.hpp"
+
+namespace rag::core {
+namespace {
+
+template <typename T>
+std::span<const T> section(std::span<const std::byte> block, std::size_t offset, std::uint64_t count) noexcept {
+    return {reinterpret_cast<const T*>(block.data() + offset), static_cast<std::size_t>(count)};
+}
+
+[[noreturn]] void corrupt(const std::string& name, const std::string& what) {
+    fail(Code::kCorrupt, "{}: {}", name, what);
+}
+
+/// Decodes one LEB128 number; false at the end of the bytes or beyond 32 bits.
+bool read_varint(std::span<const std::uint8_t> bytes, std::size_t& at, std::uint32_t& value) noexcept {
+    value = 0;
+    for (unsigned shift = 0; shift < 35 && at < bytes.size(); shift += 7) {
+        const std::uint8_t byte = bytes[at++];
+        if (shift == 28 && byte > 0x0F) return false;
+        value |= static_cast<std::uint32_t>(byte & 0x7FU) << shift;
+        if (byte < 0x80) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+SegmentLayout::SegmentLayout(const SegmentHeader& header, std::string_view name) {
+    std::uint64_t at = sizeof(SegmentHeader);
+    const auto place = [&](std::uint64_t count, std::uint64_t width) {
+        const std::uint64_t start = at;
+        const std::uint64_t bytes = checked_multiply(count, width, name);
+        if (bytes > (std::uint64_t{1} << 62) - at)
+            fail(Code::kCorrupt, "{}: {} elements of {} bytes overflow", name, count, width);
+        at = (at + bytes + 7) / 8 * 8;
+        return static_cast<std::size_t>(start);
+    };
+    ids = place(header.documents, 8);
+    lengths = place(header.documents, 4);
+    forward_ends = place(header.documents, 8);
+    term_ends = place(header.terms, 4);
+    posting_ends = place(header.terms, 8);
+    term_bounds = place(header.terms, 4);
+    slots = place(header.slots, 4);
+    docs = place(header.postings, 4);
+    frequencies = place(header.postings, 1);
+    block_bounds = place(header.postings / kBlockPostings + (header.postings % kBlockPostings != 0), 4);
+    long_frequencies = place(header.long_frequencies, sizeof(LongFrequency));
+    strings = place(header.string_bytes, 1);
+    forward = place(header.forward_bytes, 1);
+    size = static_cast<std::size_t>(at);
+}
+
+Segment::Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, std::string_view name)
+    : owner_(std::move(owner)), block_(block) {
+    if (block.size() < sizeof(SegmentHeader)) {
+        fail(Code::kCorrupt, "{}: {} bytes are too few for a segment's header", name, block.size());
+    }
+    std::memcpy(&header_, block.data(), sizeof header_);
+    const SegmentLayout layout(header_, name);
+    if (layout.size != block.size()) {
+        fail(Code::kCorrupt, "{}: {} bytes, its header asks for {}", name, block.size(), layout.size);
+    }
+    ids_ = section<std::int64_t>(block, layout.ids, header_.documents);
+    lengths_ = section<std::uint32_t>(block, layout.lengths, header_.documents);
+    forward_ends_ = section<std::uint64_t>(block, layout.forward_ends, header_.documents);
+    term_ends_ = section<std::uint32_t>(block, layout.term_ends, header_.terms);
+    posting_ends_ = section<std::uint64_t>(block, layout.posting_ends, header_.terms);
+    term_bounds_ = section<float>(block, layout.term_bounds, header_.terms);
+    slots_ = section<std::uint32_t>(block, layout.slots, header_.slots);
+    docs_ = section<std::uint32_t>(block, layout.docs, header_.postings);
+    frequencies_ = section<std::uint8_t>(block, layout.frequencies, header_.postings);
+    block_bounds_ = section<float>(block, layout.block_bounds, (header_.postings + kBlockPostings - 1) / kBlockPostings);
+    long_frequencies_ = section<LongFrequency>(block, layout.long_frequencies, header_.long_frequencies);
+    strings_ = section<char>(block, layout.strings, header_.string_bytes);
+    forward_ = section<std::uint8_t>(block, layout.forward, header_.forward_bytes);
+}
+
+std::shared_ptr<const Segment> Segment::own(std::vector<std::byte> block) {
+    std::shared_ptr<Segment> segment(new Segment(block, nullptr, "new segment"));
+    segment->own_ = std::move(block);  // moving a vector keeps its bytes where they are
+    return segment;
+}
+
+std::shared_ptr<const Segment> Segment::open(std::span<const std::byte> block, std::shared_ptr<const void> owner,
+                                             const std::string& name) {
+    if (reinterpret_cast<std::uintptr_t>(block.data()) % 8 != 0) fail(Code::kInternal, "{}: not on a multiple of 8 bytes", name);
+    std::shared_ptr<Segment> segment(new Segment(block, std::move(owner), name));
+    segment->check(name);
+    return segment;
+}
+
+void Segment::check(const std::string& name) const {
+    if (header_.documents == 0 || header_.documents > kMaxSegmentDocuments) {
+        corrupt(name, fmt::format("{} documents", header_.documents));
+    }
+    if (!std::has_single_bit(header_.slots) || header_.slots <= header_.terms) {
+        corrupt(name, fmt::format("{} hash slots for {} terms", header_.slots, header_.terms));
+    }
+    check_documents(name);
+    check_terms(name);
+    check_postings(name);
+}
+
+void Segment::check_documents(const std::string& name) const {
+    std::uint64_t total = 0;
+    std::uint64_t pairs = 0;
+    std::uint64_t start = 0;
+    for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
+        if (doc > 0 && ids_[doc] <= ids_[doc - 1]) corrupt(name, fmt::format("id {} follows id {}", ids_[doc], ids_[doc - 1]));
+        total += lengths_[doc];
+        const std::uint64_t end = forward_ends_[doc];
+        if (end < start || end > forward_.size()) corrupt(name, fmt::format("terms of document {} end at {}", doc, end));
+        const auto bytes = forward_.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(end - start));
+        std::uint64_t next = 0;  // least term number that may follow
+        for (std::size_t at = 0; at < bytes.size(); ++pairs) {
+            std::uint32_t difference = 0;
+            if (!read_varint(bytes, at, difference)) corrupt(name, fmt::format("terms of document {} are cut", doc));
+            next += difference;
+            if (next >= header_.terms) corrupt(name, fmt::format("document {} has term {} of {}", doc, next, header_.terms));
+            ++next;
+        }
+        start = end;
+    }
+    if (total != header_.total_length) corrupt(name, fmt::format("lengths add up to {}, not {}", total, header_.total_length));
+    if (pairs != header_.postings) corrupt(name, fmt::format("documents list {} terms for {} postings", pairs, header_.postings));
+    if (start != forward_.size()) corrupt(name, fmt::format("{} bytes of terms of no document", forward_.size() - start));
+}
+
+void Segment::check_terms(const std::string& name) const {
+    std::uint64_t text_end = 0;
+    std::uint64_t posting_end = 0;
+    for (std::uint32_t i = 0; i < header_.terms; ++i) {
+        if (term_ends_[i] <= text_end || term_ends_[i] > strings_.size()) {
+            corrupt(name, fmt::format("term {} ends at byte {} of {}", i, term_ends_[i], strings_.size()));
+        }
+        if (posting_ends_[i] <= posting_end || posting_ends_[i] > header_.postings) {
+            corrupt(name, fmt::format("postings of term {} end at {} of {}", i, posting_ends_[i], header_.postings));
+        }
+        text_end = term_ends_[i];
+        posting_end = posting_ends_[i];
+        if (i > 0 && term(i) <= term(i - 1)) corrupt(name, fmt::format("term {} is not above the one before it", i));
+    }
+    if (text_end != strings_.size() || posting_end != header_.postings) {
+        corrupt(name, fmt::format("terms end at byte {} of {}, posting {} of {}", text_end, strings_.size(), posting_end,
+                                  header_.postings));
+    }
+    std::uint64_t used = 0;
+    for (const std::uint32_t slot : slots_) {
+        if (slot != kEmptySlot && slot >= header_.terms) corrupt(name, fmt::format("a hash slot holds term {}", slot));
+        used += slot != kEmptySlot;
+    }
+    if (used != header_.terms) corrupt(name, fmt::format("{} hash slots are used for {} terms", used, header_.terms));
+    for (std::uint32_t i = 0; i < header_.terms; ++i) {
+        const std::string_view text = term(i);
+        if (find_term(text, hash_term(text)) != i) corrupt(name, fmt::format("the hash table does not find term {}", i));
+    }
+}
+
+void Segment::check_postings(const std::string& name) const {
+    std::uint64_t long_count = 0;
+    std::uint64_t first = 0;
+    for (std::uint32_t i = 0; i < header_.terms; ++i) {
+        const std::uint64_t last = posting_ends_[i];
+        std::uint64_t least = 0;
+        bool ascending = true;
+        for (std::uint64_t at = first; at < last; ++at) {
+            ascending = ascending && docs_[at] >= least;
+            least = std::uint64_t{docs_[at]} + 1;
+        }
+        if (!ascending || docs_[last - 1] >= header_.documents) {
+            corrupt(name, fmt::format("documents of term {} are out of order or beyond {}", i, header_.documents));
+        }
+        first = last;
+    }
+    for (std::uint64_t at = 0; at < header_.postings; ++at) {
+        if (frequencies_[at] == 0) corrupt(name, fmt::format("posting {} has frequency 0", at));
+        if (frequencies_[at] != kLongFrequency) continue;
+        if (long_count >= long_frequencies_.size() || long_frequencies_[long_count].posting != at ||
+            long_frequencies_[long_count].frequency < kLongFrequency || long_frequencies_[long_count].frequency >> 32 != 0) {
+            corrupt(name, fmt::format("posting {} has no valid long frequency", at));
+        }
+        ++long_count;
+    }
+    if (long_count != long_frequencies_.size()) {
+        corrupt(name, fmt::format("{} long frequencies for {} postings", long_frequencies_.size(), long_count));
+    }
+}
+
+double Segment::average_length() const noexcept {
+    return static_cast<double>(header_.total_length) / std::max<double>(1.0, header_.documents);
+}
+
+std::optional<std::uint32_t> Segment::find_document(std::int64_t id) const noexcept {
+    if (ids_.empty() || id < ids_.front() || id > ids_.back()) return std::nullopt;
+    const auto found = std::lower_bound(ids_.begin(), ids_.end(), id);
+    if (*found != id) return std::nullopt;
+    return static_cast<std::uint32_t>(found - ids_.begin());
+}
+
+std::string_view Segment::term(std::uint32_t number) const noexcept {
+    const std::uint32_t start = number == 0 ? 0 : term_ends_[number - 1];
+    return {strings_.data() + start, term_ends_[number] - start};
+}
+
+std::optional<std::uint32_t> Segment::find_term(std::string_view text, std::uint64_t hash) const noexcept {
+    const std::uint64_t mask = header_.slots - 1;
+    for (std::uint64_t at = hash & mask;; at = (at + 1) & mask) {  // ends: a slot is empty
+        const std::uint32_t number = slots_[at];
+        if (number == kEmptySlot) return std::nullopt;
+        if (term(number) == text) return number;
+    }
+}
+
+Segment::Postings Segment::postings_of(std::uint32_t number) const noexcept {
+    return {number == 0 ? 0 : posting_ends_[number - 1], posting_ends_[number]};
+}
+
+std::optional<std::uint64_t> Segment::find_posting(Postings range, std::uint32_t doc) const noexcept {
+    const std::uint32_t* end = docs_.data() + range.last;
+    const std::uint32_t* found = std::lower_bound(docs_.data() + range.first, end, doc);
+    if (found == end || *found != doc) return std::nullopt;
+    return static_cast<std::uint64_t>(found - docs_.data());
+}
+
+std::uint64_t Segment::long_frequency(std::uint64_t posting) const noexcept {
+    const auto found = std::lower_bound(long_frequencies_.begin(), long_frequencies_.end(), posting,
+                                        [](const LongFrequency& entry, std::uint64_t key) { return entry.posting < key; });
+    return found->frequency;
+}
+
+void Segment::terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const {
+    out.clear();
+    const auto start = static_cast<std::size_t>(doc == 0 ? 0 : forward_ends_[doc - 1]);
+    const auto bytes = forward_.subspan(start, static_cast<std::size_t>(forward_ends_[doc]) - start);
+    std::uint32_t next = 0;
+    for (std::size_t at = 0; at < bytes.size(); ++next) {
+        std::uint32_t difference = 0;
+        if (!read_varint(bytes, at, difference)) return;
+        next += difference;
+        out.push_back(next);
+    }
+}
+
+bool Segment::verify(double k1, double b, std::string& why) const {
+    std::vector<std::uint32_t> numbers;
+    for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
+        terms_of(doc, numbers);
+        std::uint64_t length = 0;
+        for (const std::uint32_t number : numbers) {
+            const auto posting = find_posting(postings_of(number), doc);
+            if (!posting) {
+                why = fmt::format("document {} lists term {}, whose postings do not have it", ids_[doc], number);
+                return false;
+            }
+            const float value = saturation(k1, b, average_length(), frequency(*posting), lengths_[doc]);
+            if (!(value <= block_bounds_[*posting / kBlockPostings]) || !(value <= term_bounds_[number])) {
+                why = fmt::format("posting {} exceeds the bound of its block or term", *posting);
+                return false;
+            }
+            length += frequency(*posting);
+        }
+        if (length != lengths_[doc]) {
+            why = fmt::format("document {} has length {}, its postings add up to {}", ids_[doc], lengths_[doc], length);
+            return false;
+        }
+    }
+    return true;
+}
+
+float saturation(double k1, double b, double average, std::uint64_t frequency, std::uint32_t length) noexcept {
+    const auto count = static_cast<double>(frequency);
+    return static_cast<float>(count / (count + k1 * (1 - b + b * length / average)));
+}
+
+float bound_for_average(float bound, double own_average, double average) noexcept {
+    const double ratio = own_average / average;
+    // A little more than the bound, because scores are rounded to float in another order than here.
+    constexpr double kSlack = 1.00001;
+    if (ratio >= 1) return static_cast<float>(bound * kSlack);
+    return static_cast<float>(kSlack / (1 + ratio * (1 / static_cast<double>(bound) - 1)));
+}
+
+}  // namespace rag::core

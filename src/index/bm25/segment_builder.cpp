@@ -1,0 +1,146 @@
+#include "index/bm25/segment_builder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <numeric>
+
+#include "index/bm25/term_hash.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::size_t kFullDocuments = std::size_t{1} << 17;
+constexpr std::size_t kFullPairs = std::size_t{1} << 24;
+constexpr std::size_t kFullStrings = std::size_t{1} << 28;
+
+/// The first eight bytes as a number that orders as the bytes do.
+std::uint64_t prefix_of(std::string_view text) noexcept {
+    std::array<char, 8> bytes{};
+    std::memcpy(bytes.data(), text.data(), std::min<std::size_t>(8, text.size()));
+    return __builtin_bswap64(std::bit_cast<std::uint64_t>(bytes));
+}
+
+}  // namespace
+
+SegmentBuilder::SegmentBuilder(const Analyzer& analyzer) : analyzer_(analyzer), slots_(1024, kEmptySlot) {}
+
+bool SegmentBuilder::full() const noexcept {
+    return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || strings_.size() >= kFullStrings;
+}
+
+void SegmentBuilder::add(std::int64_t id, std::string_view text) {
+    length_ = 0;
+    analyzer_.analyze(text, *this);
+    ids_.push_back(id);
+    lengths_.push_back(length_);
+    pair_ends_.push_back(pairs_.size());
+}
+
+void SegmentBuilder::term(std::string_view text, std::size_t /*start*/, std::size_t /*end*/) {
+    const std::uint32_t number = number_of(text);
+    TermInfo& info = terms_[number];
+    const auto doc = static_cast<std::uint32_t>(ids_.size());
+    ++length_;
+    if (info.last_doc == doc) {
+        ++pairs_[info.last_pair].frequency;
+        return;
+    }
+    info.last_doc = doc;
+    info.last_pair = pairs_.size();
+    ++info.documents;
+    pairs_.push_back({number, 1});
+}
+
+std::uint32_t SegmentBuilder::number_of(std::string_view text) {
+    const std::uint64_t hash = hash_term(text);
+    const std::uint64_t mask = slots_.size() - 1;
+    std::uint64_t slot = hash & mask;
+    for (; slots_[slot] != kEmptySlot; slot = (slot + 1) & mask) {
+        const TermInfo& info = terms_[slots_[slot]];
+        if (info.hash == hash && info.text_size == text.size() &&
+            std::memcmp(strings_.data() + info.text_start, text.data(), text.size()) == 0) {
+            return slots_[slot];
+        }
+    }
+    const auto number = static_cast<std::uint32_t>(terms_.size());
+    TermInfo info;
+    info.hash = hash;
+    info.text_start = static_cast<std::uint32_t>(strings_.size());
+    info.text_size = static_cast<std::uint32_t>(text.size());
+    strings_.append(text);
+    terms_.push_back(info);
+    slots_[slot] = number;
+    if (terms_.size() * 2 > slots_.size()) grow();
+    return number;
+}
+
+void SegmentBuilder::grow() {
+    std::vector<std::uint32_t> slots(slots_.size() * 4, kEmptySlot);
+    const std::uint64_t mask = slots.size() - 1;
+    for (std::uint32_t number = 0; number < terms_.size(); ++number) {
+        std::uint64_t slot = terms_[number].hash & mask;
+        while (slots[slot] != kEmptySlot) slot = (slot + 1) & mask;
+        slots[slot] = number;
+    }
+    slots_ = std::move(slots);
+}
+
+std::vector<std::uint32_t> SegmentBuilder::sorted_documents() const {
+    std::vector<std::uint32_t> order(ids_.size());
+    std::iota(order.begin(), order.end(), 0U);
+    if (!std::is_sorted(ids_.begin(), ids_.end())) {
+        std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) { return ids_[a] < ids_[b]; });
+    }
+    return order;
+}
+
+std::vector<std::uint32_t> SegmentBuilder::sorted_terms() const {
+    struct Key {
+        std::uint64_t prefix;
+        std::uint32_t term;
+    };
+    std::vector<Key> keys(terms_.size());
+    for (std::uint32_t term = 0; term < terms_.size(); ++term) keys[term] = {prefix_of(text_of(term)), term};
+    std::sort(keys.begin(), keys.end(), [this](const Key& a, const Key& b) {
+        return a.prefix != b.prefix ? a.prefix < b.prefix : text_of(a.term) < text_of(b.term);
+    });
+    std::vector<std::uint32_t> order(keys.size());
+    std::transform(keys.begin(), keys.end(), order.begin(), [](const Key& key) { return key.term; });
+    return order;
+}
+
+SegmentParts SegmentBuilder::finish() const {
+    SegmentParts parts;
+    const std::vector<std::uint32_t> terms = sorted_terms();
+    std::vector<std::uint64_t> next(terms_.size());
+    std::uint64_t sum = 0;
+    parts.strings.reserve(strings_.size());
+    for (const std::uint32_t term : terms) {
+        next[term] = sum;
+        sum += terms_[term].documents;
+        parts.posting_ends.push_back(sum);
+        parts.strings += text_of(term);
+        parts.term_ends.push_back(static_cast<std::uint32_t>(parts.strings.size()));
+    }
+    parts.docs.resize(pairs_.size());
+    parts.frequencies.resize(pairs_.size());
+    std::uint32_t doc = 0;
+    for (const std::uint32_t from : sorted_documents()) {
+        for (std::size_t at = from == 0 ? 0 : pair_ends_[from - 1]; at < pair_ends_[from]; ++at) {
+            const std::uint64_t posting = next[pairs_[at].term]++;
+            parts.docs[posting] = doc;
+            parts.frequencies[posting] = static_cast<std::uint8_t>(std::min<std::uint32_t>(pairs_[at].frequency, kLongFrequency));
+            if (pairs_[at].frequency >= kLongFrequency) parts.long_frequencies.push_back({posting, pairs_[at].frequency});
+        }
+        parts.ids.push_back(ids_[from]);
+        parts.lengths.push_back(lengths_[from]);
+        ++doc;
+    }
+    std::sort(parts.long_frequencies.begin(), parts.long_frequencies.end(),
+              [](const LongFrequency& a, const LongFrequency& b) { return a.posting < b.posting; });
+    return parts;
+}
+
+}  // namespace rag::core

@@ -1,0 +1,63 @@
+// Builds a segment from texts: analysis, one hash table of terms, and a flat list of (term, frequency) per document that a
+// counting sort turns into postings. One thread; as fast as terms can be counted (no allocation per term or per document).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "index/bm25/segment_writer.hpp"
+#include "text/analyze.hpp"
+
+namespace rag::core {
+
+class SegmentBuilder final : private TermSink {
+  public:
+    explicit SegmentBuilder(const Analyzer& analyzer);
+
+    /// `id` has not been added before. The text is analyzed at once and not kept.
+    void add(std::int64_t id, std::string_view text);
+    std::size_t documents() const noexcept { return ids_.size(); }
+    std::size_t postings() const noexcept { return pairs_.size(); }
+    /// True when the segment should be closed: what is built fits in memory several times over, and its numbers in 32 bits.
+    bool full() const noexcept;
+
+    /// The parts of a segment, ready for write_segment().
+    SegmentParts finish() const;
+
+  private:
+    struct TermInfo {
+        std::uint64_t hash = 0;
+        std::uint32_t text_start = 0;
+        std::uint32_t text_size = 0;
+        std::uint32_t documents = 0;
+        std::uint32_t last_doc = 0xFFFFFFFFU;
+        std::size_t last_pair = 0;  // where the pair of last_doc is
+    };
+    struct Pair {
+        std::uint32_t term = 0;
+        std::uint32_t frequency = 0;
+    };
+
+    void term(std::string_view text, std::size_t start, std::size_t end) override;
+    std::uint32_t number_of(std::string_view text);
+    void grow();
+    std::vector<std::uint32_t> sorted_documents() const;
+    std::vector<std::uint32_t> sorted_terms() const;
+    std::string_view text_of(std::uint32_t term) const noexcept {
+        return {strings_.data() + terms_[term].text_start, terms_[term].text_size};
+    }
+
+    const Analyzer& analyzer_;
+    std::vector<std::uint32_t> slots_;
+    std::vector<TermInfo> terms_;
+    std::string strings_;
+    std::vector<Pair> pairs_;
+    std::vector<std::size_t> pair_ends_;  // of the documents
+    std::vector<std::int64_t> ids_;
+    std::vector<std::uint32_t> lengths_;
+    std::uint32_t length_ = 0;  // of the document being added
+};
+
+}  // namespace rag::core

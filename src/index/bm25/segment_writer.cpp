@@ -1,0 +1,120 @@
+#include "index/bm25/segment_writer.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "index/bm25/term_hash.hpp"
+
+namespace rag::core {
+namespace {
+
+/// Term numbers of each document, by turning the postings over: terms come in ascending order, so each list ascends.
+std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::uint64_t>& ends) {
+    std::vector<std::uint64_t> next(parts.ids.size(), 0);
+    for (const std::uint32_t doc : parts.docs) ++next[doc];
+    std::uint64_t sum = 0;
+    for (std::uint64_t& count : next) {
+        const std::uint64_t size = count;
+        count = sum;
+        sum += size;
+    }
+    std::vector<std::uint32_t> terms(parts.docs.size());
+    std::uint64_t first = 0;
+    for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
+        for (std::uint64_t at = first; at < parts.posting_ends[term]; ++at) {
+            terms[static_cast<std::size_t>(next[parts.docs[at]]++)] = static_cast<std::uint32_t>(term);
+        }
+        first = parts.posting_ends[term];
+    }
+    ends = std::move(next);  // each document's cursor stopped at its end
+    return terms;
+}
+
+std::vector<std::uint8_t> encode_forward(const SegmentParts& parts, std::vector<std::uint64_t>& ends) {
+    const std::vector<std::uint32_t> terms = invert(parts, ends);
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(terms.size() * 2);
+    std::uint64_t at = 0;
+    for (std::uint64_t& end : ends) {
+        std::uint32_t least = 0;
+        for (; at < end; ++at) {
+            std::uint32_t difference = terms[static_cast<std::size_t>(at)] - least;
+            least = terms[static_cast<std::size_t>(at)] + 1;
+            for (; difference >= 0x80; difference >>= 7) bytes.push_back(static_cast<std::uint8_t>(difference | 0x80U));
+            bytes.push_back(static_cast<std::uint8_t>(difference));
+        }
+        end = bytes.size();
+    }
+    return bytes;
+}
+
+void fill_slots(const SegmentParts& parts, std::uint32_t* slots, std::uint64_t count) {
+    std::fill_n(slots, count, kEmptySlot);
+    std::uint32_t start = 0;
+    for (std::size_t term = 0; term < parts.term_ends.size(); ++term) {
+        const std::string_view text(parts.strings.data() + start, parts.term_ends[term] - start);
+        start = parts.term_ends[term];
+        std::uint64_t slot = hash_term(text) & (count - 1);
+        while (slots[slot] != kEmptySlot) slot = (slot + 1) & (count - 1);
+        slots[slot] = static_cast<std::uint32_t>(term);
+    }
+}
+
+void fill_bounds(const SegmentParts& parts, double k1, double b, double average, float* term_bounds, float* block_bounds) {
+    std::fill_n(block_bounds, (parts.docs.size() + kBlockPostings - 1) / kBlockPostings, 0.0F);
+    std::size_t at = 0;
+    std::size_t next_long = 0;
+    for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
+        float largest = 0;
+        for (; at < parts.posting_ends[term]; ++at) {
+            std::uint64_t frequency = parts.frequencies[at];
+            if (frequency == kLongFrequency) frequency = parts.long_frequencies[next_long++].frequency;
+            const float value = saturation(k1, b, average, frequency, parts.lengths[parts.docs[at]]);
+            float& block = block_bounds[at / kBlockPostings];
+            block = std::max(block, value);
+            largest = std::max(largest, value);
+        }
+        term_bounds[term] = largest;
+    }
+}
+
+}  // namespace
+
+std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b) {
+    std::vector<std::uint64_t> forward_ends;
+    const std::vector<std::uint8_t> forward = encode_forward(parts, forward_ends);
+    SegmentHeader header;
+    header.documents = static_cast<std::uint32_t>(parts.ids.size());
+    header.terms = static_cast<std::uint32_t>(parts.term_ends.size());
+    header.postings = parts.docs.size();
+    for (const std::uint32_t length : parts.lengths) header.total_length += length;
+    header.long_frequencies = parts.long_frequencies.size();
+    header.string_bytes = parts.strings.size();
+    header.forward_bytes = forward.size();
+    header.slots = std::bit_ceil(std::uint64_t{header.terms} * 2 + 1);
+    const SegmentLayout layout(header);
+    std::vector<std::byte> block(layout.size);
+    const auto put = [&block](std::size_t offset, const auto& values) {
+        if (!values.empty()) std::memcpy(block.data() + offset, values.data(), values.size() * sizeof(values[0]));
+    };
+    std::memcpy(block.data(), &header, sizeof header);
+    put(layout.ids, parts.ids);
+    put(layout.lengths, parts.lengths);
+    put(layout.forward_ends, forward_ends);
+    put(layout.term_ends, parts.term_ends);
+    put(layout.posting_ends, parts.posting_ends);
+    put(layout.docs, parts.docs);
+    put(layout.frequencies, parts.frequencies);
+    put(layout.long_frequencies, parts.long_frequencies);
+    put(layout.strings, parts.strings);
+    put(layout.forward, forward);
+    fill_slots(parts, reinterpret_cast<std::uint32_t*>(block.data() + layout.slots), header.slots);
+    const double average = static_cast<double>(header.total_length) / std::max<double>(1.0, header.documents);
+    fill_bounds(parts, k1, b, average, reinterpret_cast<float*>(block.data() + layout.term_bounds),
+                reinterpret_cast<float*>(block.data() + layout.block_bounds));
+    return block;
+}
+
+}  // namespace rag::core
