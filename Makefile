@@ -14,7 +14,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 BUILD := build/release
-PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet
 
 RAG_MODELS ?= $(CURDIR)/models
 RAG_SHARED_DATA ?= $(abspath $(wildcard ../shared/data))

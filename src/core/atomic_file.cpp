@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -12,7 +15,8 @@
 namespace rag::core {
 namespace {
 
-constexpr std::size_t kBufferSize = 1u << 20;
+constexpr std::size_t kBufferSize = 1U << 20;
+constexpr std::string_view kTemporaryMark = ".tmp-";  // then the process's number, a dash, a running number
 
 [[noreturn]] void fail_io(const char* what, const std::filesystem::path& path, int error) {
     fail(Code::kIo, "cannot {} {}: {}", what, quote(path.string(), 400), std::generic_category().message(error));
@@ -31,12 +35,32 @@ void sync_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-    std::string pattern = path_.string() + ".XXXXXX";
-    descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
-    if (descriptor_ < 0) fail_io("create", path_, errno);
-    temporary_ = pattern;
-    ::fchmod(descriptor_, 0644);
+    if (path_.native().find('\0') != std::string::npos)
+        fail(Code::kInvalidArgument, "the path {} has a NUL in it", quote(path_.native(), 400));
     buffer_.reserve(kBufferSize);
+    create();
+}
+
+/// As mkostemp, but with the permissions that the umask says: a private knowledge base must not become readable by its indexes.
+void AtomicFile::create() {
+    static std::atomic<std::uint64_t> counter{0};
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+        temporary_ = path_;
+        temporary_ += fmt::format("{}{}-{}", kTemporaryMark, ::getpid(), counter.fetch_add(1, std::memory_order_relaxed));
+        descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor_ >= 0) return;
+        if (errno != EEXIST) break;  // the file of a dead process with the same number: take the next name
+    }
+    fail_io("create", path_, errno);
+}
+
+bool AtomicFile::is_temporary(std::string_view file_name) noexcept {
+    const std::size_t mark = file_name.rfind(kTemporaryMark);
+    if (mark == std::string_view::npos || mark == 0) return false;
+    const std::string_view rest = file_name.substr(mark + kTemporaryMark.size());
+    const std::size_t dash = rest.find('-');
+    return dash != std::string_view::npos && dash > 0 && dash + 1 < rest.size() &&
+           std::count(rest.begin(), rest.end(), '-') == 1 && rest.find_first_not_of("0123456789-") == std::string_view::npos;
 }
 
 AtomicFile::~AtomicFile() {
@@ -46,16 +70,23 @@ AtomicFile::~AtomicFile() {
     }
 }
 
+void AtomicFile::require_open() const {
+    if (failed_) fail(Code::kInvalidState, "writing {} has failed before", quote(path_.string(), 400));
+    if (descriptor_ < 0) fail(Code::kInvalidState, "{} is finished, nothing can be added", quote(path_.string(), 400));
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
+    require_open();
+    failed_ = true;  // until the end is reached without an exception
     buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     offset_ += bytes.size();
     if (buffer_.size() >= kBufferSize) flush();
+    failed_ = false;
 }
 
 void AtomicFile::align(std::size_t alignment) {
-    const std::size_t gap = (alignment - offset_ % alignment) % alignment;
-    buffer_.append(gap, '\0');
-    offset_ += gap;
+    const std::string zeros((alignment - offset_ % alignment) % alignment, '\0');
+    write(std::as_bytes(std::span(zeros)));
 }
 
 void AtomicFile::flush() {
@@ -72,6 +103,8 @@ void AtomicFile::flush() {
 }
 
 void AtomicFile::commit() {
+    require_open();
+    failed_ = true;
     flush();
     if (::fsync(descriptor_) != 0) fail_io("sync", path_, errno);
     const int closed = ::close(descriptor_);
@@ -82,6 +115,7 @@ void AtomicFile::commit() {
         ::unlink(temporary_.c_str());
         fail_io("replace", path_, why);
     }
+    failed_ = false;
     sync_folder(path_.parent_path());
 }
 

@@ -25,26 +25,41 @@ std::string reason(int error) {
     return std::generic_category().message(error);
 }
 
+/// A regular file open for reading, and its size.
+struct OpenFile {
+    Descriptor descriptor;
+    std::size_t size = 0;
+};
+
+OpenFile open_regular_file(const std::filesystem::path& path, const std::string& name) {
+    // The system would silently take the part before a NUL.
+    if (name.find('\0') != std::string::npos) fail(Code::kInvalidArgument, "the path {} has a NUL in it", quote(name, 400));
+    OpenFile file;
+    // O_NONBLOCK: opening a named pipe must not wait for a writer.
+    file.descriptor.value = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file.descriptor.value < 0) {
+        const int error = errno;
+        fail(error == ENOENT || error == ENOTDIR ? Code::kNotFound : Code::kIo, "cannot open {}: {}", quote(name, 400),
+             reason(error));
+    }
+    struct stat status{};
+    if (::fstat(file.descriptor.value, &status) != 0) fail(Code::kIo, "cannot read {}: {}", quote(name, 400), reason(errno));
+    if (!S_ISREG(status.st_mode)) fail(Code::kInvalidArgument, "{} is not a file", quote(name, 400));
+    file.size = static_cast<std::size_t>(status.st_size);
+    return file;
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
     std::shared_ptr<MappedFile> file(new MappedFile());
     file->name_ = path.string();
-    // O_NONBLOCK: opening a named pipe must not wait for a writer.
-    const Descriptor descriptor{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    if (descriptor.value < 0) {
-        const int error = errno;
-        fail(error == ENOENT || error == ENOTDIR ? Code::kNotFound : Code::kIo, "cannot open {}: {}", quote(file->name_, 400),
-             reason(error));
-    }
-    struct stat status{};
-    if (::fstat(descriptor.value, &status) != 0) fail(Code::kIo, "cannot read {}: {}", quote(file->name_, 400), reason(errno));
-    if (!S_ISREG(status.st_mode)) fail(Code::kInvalidArgument, "{} is not a file", quote(file->name_, 400));
-    file->size_ = static_cast<std::size_t>(status.st_size);
-    if (file->size_ == 0) return file;
-    void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_SHARED, descriptor.value, 0);
-    if (data == MAP_FAILED) fail(Code::kIo, "cannot map {} ({} bytes): {}", quote(file->name_, 400), file->size_, reason(errno));
+    const OpenFile opened = open_regular_file(path, file->name_);
+    if (opened.size == 0) return file;
+    void* data = ::mmap(nullptr, opened.size, PROT_READ, MAP_SHARED, opened.descriptor.value, 0);
+    if (data == MAP_FAILED) fail(Code::kIo, "cannot map {} ({} bytes): {}", quote(file->name_, 400), opened.size, reason(errno));
     file->data_ = static_cast<const std::byte*>(data);
+    file->size_ = opened.size;
     return file;
 }
 
@@ -53,11 +68,25 @@ MappedFile::~MappedFile() {
 }
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit) {
-    const auto file = MappedFile::open(path);
-    const auto bytes = file->bytes();
-    if (bytes.size() > limit)
-        fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(file->name(), 400), bytes.size(), limit);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    const std::string name = path.string();
+    const OpenFile opened = open_regular_file(path, name);
+    if (opened.size > limit) fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(name, 400), opened.size, limit);
+    std::string text(opened.size + 1, '\0');  // one byte more, to see that there is no more
+    std::size_t done = 0;
+    while (done <= limit) {
+        if (done == text.size()) text.resize(2 * done);
+        const ssize_t got = ::read(opened.descriptor.value, text.data() + done, text.size() - done);
+        if (got < 0) {
+            if (errno == EINTR) continue;
+            fail(Code::kIo, "cannot read {}: {}", quote(name, 400), reason(errno));
+        }
+        done += static_cast<std::size_t>(got);
+        if (got == 0) {
+            text.resize(done);
+            return text;
+        }
+    }
+    fail(Code::kCorrupt, "{} has grown to more than {} bytes, at most as many are read", quote(name, 400), limit);
 }
 
 }  // namespace rag::core

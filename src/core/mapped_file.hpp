@@ -13,7 +13,8 @@ namespace rag::core {
 
 class MappedFile {
   public:
-    /// Throws kNotFound (no such file), kInvalidArgument (a folder or a device), kIo. An empty file maps to no bytes.
+    /// Throws kNotFound (no such file), kInvalidArgument (a folder or a device, a path with a NUL), kIo. An empty file maps to no
+    /// bytes.
     static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
     ~MappedFile();
     MappedFile(const MappedFile&) = delete;
@@ -30,7 +31,8 @@ class MappedFile {
     std::string name_;
 };
 
-/// A small text file (configuration) read whole; over `limit` bytes is kCorrupt.
+/// A small text file (configuration) read whole into memory, so that an editor that truncates it meanwhile does no harm. Errors
+/// as MappedFile::open; over `limit` bytes is kCorrupt.
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit = 64u << 20);
 
 }  // namespace rag::core

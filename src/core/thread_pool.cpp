@@ -1,17 +1,24 @@
 #include "core/thread_pool.hpp"
 
+#include <pthread.h>
 #include <sched.h>
+
+#include <csignal>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "core/error.hpp"
+#include "core/fork_guard.hpp"
 
 namespace rag::core {
 namespace {
@@ -33,6 +40,37 @@ std::size_t cgroup_quota() {
     return 0;
 }
 
+/// While it lives, threads begin with all signals blocked but those that a fault of the thread itself raises or a profiler sends.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() noexcept {
+        sigset_t all;
+        ::sigfillset(&all);
+        for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPROF}) ::sigdelset(&all, signal);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
+/// The pool whose part this thread is in the middle of; null outside.
+thread_local const void* t_inside = nullptr;
+
+class Inside {
+  public:
+    explicit Inside(const void* pool) noexcept : before_(t_inside) { t_inside = pool; }
+    ~Inside() { t_inside = before_; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+  private:
+    const void* before_;
+};
+
 }  // namespace
 
 std::size_t available_cpus() {
@@ -52,6 +90,7 @@ struct ThreadPool::State {
         std::size_t working = 0;   // workers inside this job; guarded by mutex
         std::exception_ptr error;  // guarded by mutex
     };
+    ForkGuard fork_guard;
     std::mutex run_mutex;  // one job at a time
     std::mutex mutex;
     std::condition_variable wake;
@@ -61,6 +100,7 @@ struct ThreadPool::State {
     std::vector<std::thread> threads;
 
     void work_on(Job& current) {
+        const Inside inside(this);
         for (std::size_t i = current.next++; i < current.count; i = current.next++) {
             try {
                 (*current.body)(i);
@@ -89,6 +129,10 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(std::size_t threads) : state_(std::make_unique<State>()) {
     if (threads == 0) threads = available_cpus();
+    if (threads > kMaxThreads)
+        fail(Code::kInvalidArgument, "{} threads are asked for, at most {} are made", threads, kMaxThreads);
+    state_->threads.reserve(threads - 1);  // no exception once threads run
+    const SignalsBlocked blocked;
     try {
         for (std::size_t i = 1; i < threads; ++i) state_->threads.emplace_back([state = state_.get()] { state->loop(); });
     } catch (const std::system_error&) {
@@ -97,6 +141,11 @@ ThreadPool::ThreadPool(std::size_t threads) : state_(std::make_unique<State>()) 
 }
 
 ThreadPool::~ThreadPool() {
+    if (state_->fork_guard.in_child()) {
+        // The threads exist in the parent alone: joining them, or destroying what they wait on, would hang.
+        static_cast<void>(state_.release());
+        return;
+    }
     {
         const std::lock_guard lock(state_->mutex);
         state_->closing = true;
@@ -110,8 +159,9 @@ std::size_t ThreadPool::size() const noexcept {
 }
 
 void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& body) {
+    state_->fork_guard.check("the thread pool");
     if (count == 0) return;
-    if (count == 1 || state_->threads.empty()) {
+    if (count == 1 || state_->threads.empty() || t_inside == state_.get()) {
         for (std::size_t i = 0; i < count; ++i) body(i);
         return;
     }

@@ -51,6 +51,7 @@ Utf8Step decode_utf8(std::string_view text, std::size_t at) noexcept {
 }
 
 void append_utf8(std::string& out, char32_t value) {
+    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) value = kReplacement;
     if (value < 0x80) {
         out += static_cast<char>(value);
     } else if (value < 0x800) {

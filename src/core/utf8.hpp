@@ -18,7 +18,8 @@ struct Utf8Step {
 };
 Utf8Step decode_utf8(std::string_view text, std::size_t at) noexcept;
 
-/// Appends `value` (a scalar value) to `out`.
+/// Appends `value` to `out`; what is no scalar value (a surrogate, above U+10FFFF) becomes U+FFFD, so that the result is always
+/// well-formed.
 void append_utf8(std::string& out, char32_t value);
 
 /// Offset of the first ill-formed byte, or npos.

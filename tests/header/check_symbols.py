@@ -9,8 +9,7 @@ import sys
 
 def exported(library: str) -> set[str]:
     listing = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout
-    symbols = {line.split()[-1].split("@")[0] for line in listing.splitlines() if line.strip()}
-    return symbols
+    return {line.split()[-1].split("@")[0] for line in listing.splitlines() if line.strip()}
 
 
 def declared(header: str) -> set[str]:

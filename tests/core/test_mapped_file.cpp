@@ -1,0 +1,78 @@
+// Mapped files and small text files: every kind of thing a path can name.
+#include "core/mapped_file.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "core/byte_reader.hpp"
+#include "expect_error.hpp"
+#include "test_files.hpp"
+
+using namespace rag::core;
+using rag::test::expect_error;
+using rag::test::write_file;
+
+TEST_CASE("a file is mapped whole and stays readable after it was replaced") {
+    const rag::test::TemporaryFolder folder;
+    const auto path = folder / "\xE4\xB8\xAD file.bin";
+    write_file(path, "first");
+    const auto file = MappedFile::open(path);
+    CHECK(ByteReader(file->bytes(), file->name()).take_text(5) == "first");
+    CHECK(file->name() == path.string());
+    write_file(folder / "other", "second");
+    std::filesystem::rename(folder / "other", path);
+    CHECK(ByteReader(file->bytes(), file->name()).take_text(5) == "first");
+    std::filesystem::remove(path);
+    CHECK(ByteReader(file->bytes(), file->name()).take_text(5) == "first");
+}
+
+TEST_CASE("an empty file has no bytes") {
+    const rag::test::TemporaryFolder folder;
+    write_file(folder / "empty", "");
+    CHECK(MappedFile::open(folder / "empty")->bytes().empty());
+    CHECK(read_text_file(folder / "empty").empty());
+}
+
+TEST_CASE("what is no file is named in the error") {
+    const rag::test::TemporaryFolder folder;
+    for (const bool mapped : {true, false}) {
+        const auto open = [&](const std::filesystem::path& path) {
+            return [mapped, path] {
+                if (mapped) {
+                    MappedFile::open(path);
+                } else {
+                    read_text_file(path);
+                }
+            };
+        };
+        expect_error(Code::kNotFound, {"missing", "No such file"}, open(folder / "missing"));
+        expect_error(Code::kNotFound, {}, open(""));
+        write_file(folder / "file", "x");
+        expect_error(Code::kNotFound, {"Not a directory"}, open(folder / "file" / "below"));
+        expect_error(Code::kInvalidArgument, {"is not a file"}, open(folder.path()));
+        expect_error(Code::kInvalidArgument, {"is not a file"}, open("/dev/null"));
+        expect_error(Code::kIo, {"too long"}, open(std::string(5000, 'x')));
+        ::mkfifo((folder / "pipe").c_str(), 0600);
+        expect_error(Code::kInvalidArgument, {"is not a file"}, open(folder / "pipe"));  // and does not wait for a writer
+        std::filesystem::remove(folder / "pipe");
+        // A NUL must not cut the path: folder/file exists.
+        expect_error(Code::kInvalidArgument, {"NUL", "\\x00"}, open((folder / "file").string() + std::string("\0x", 2)));
+        expect_error(Code::kNotFound, {"\\x0a"}, open(folder / "line\nbreak"));
+    }
+}
+
+TEST_CASE("text files keep their bytes and their limit") {
+    const rag::test::TemporaryFolder folder;
+    const std::string text("a\0b\r\n\xFF", 6);
+    write_file(folder / "text", text);
+    CHECK(read_text_file(folder / "text") == text);
+    CHECK(read_text_file(folder / "text", 6) == text);
+    expect_error(Code::kCorrupt, {"6 bytes", "at most 5"}, [&] { read_text_file(folder / "text", 5); });
+    write_file(folder / "big", std::string(300000, 'x'));
+    CHECK(read_text_file(folder / "big").size() == 300000);
+    // A file whose size the system does not tell in advance.
+    CHECK(read_text_file("/proc/self/maps").size() > 100);
+    expect_error(Code::kCorrupt, {"more than 20 bytes"}, [] { read_text_file("/proc/self/maps", 20); });
+}
