@@ -4,7 +4,9 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "index/vector/vector_index.hpp"
@@ -181,4 +183,64 @@ TEST_CASE("10,000 rows of 384 open in less than 20 ms") {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     CHECK(best_ms < 20);
 #endif
+}
+
+namespace {
+
+std::unique_ptr<VectorIndex> tiny_index(VectorType type, std::size_t sealed, std::size_t tail) {
+    VectorIndexOptions options;
+    options.dimension = 3;
+    options.metric = type == VectorType::kInt8 ? Metric::kInnerProduct : Metric::kCosine;
+    options.type = type;
+    options.m = 2;
+    options.ef_construction = 8;
+    auto index = std::make_unique<VectorIndex>(options);
+    index->add(rag::test::consecutive_ids(sealed), rag::test::random_vectors(sealed, 3, 1));
+    index->seal();
+    index->add(rag::test::consecutive_ids(tail, 100), rag::test::random_vectors(tail, 3, 2));
+    index->remove(std::vector<std::int64_t>{1});
+    index->set_sequence(42);
+    return index;
+}
+
+std::filesystem::path source_folder() {
+    const char* folder = std::getenv("RAG_SOURCE_DIR");
+    return folder == nullptr ? std::filesystem::path() : std::filesystem::path(folder);
+}
+
+}  // namespace
+
+// Run by hand when the format grows: RAG_SOURCE_DIR=. test_index_vector "[.corpus]". Old golden files stay.
+TEST_CASE("write the golden file and the corpus of the fuzz target", "[.corpus]") {
+    const auto corpus = source_folder() / "tests/fuzz/corpus/vector_file";
+    std::filesystem::create_directories(corpus);
+    const auto write = [](const std::filesystem::path& path, std::vector<std::byte> bytes, bool body_only) {
+        if (body_only) bytes.resize(body_bytes_of(bytes));
+        rag::test::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    };
+    write(corpus / "float_body", tiny_index(VectorType::kFloat32, 24, 2)->serialize(), true);
+    write(corpus / "int8_body", tiny_index(VectorType::kInt8, 24, 2)->serialize(), true);
+    write(corpus / "tail_body", tiny_index(VectorType::kFloat32, 0, 3)->serialize(), true);
+    write(corpus / "empty_body", tiny_index(VectorType::kFloat32, 0, 0)->serialize(), true);
+    write(corpus / "whole", tiny_index(VectorType::kFloat32, 6, 1)->serialize(), false);
+    write(source_folder() / "tests/index_vector/golden_v1.vec", tiny_index(VectorType::kInt8, 24, 2)->serialize(), false);
+}
+
+TEST_CASE("the golden file of version 1 is read") {
+    const auto path = source_folder() / "tests/index_vector/golden_v1.vec";
+    REQUIRE(std::filesystem::exists(path));
+    const auto index = VectorIndex::load(path);
+    CHECK(index->sequence() == 42);
+    CHECK(index->size() == 25);
+    CHECK(index->options().metric == Metric::kInnerProduct);
+    CHECK(index->options().type == VectorType::kInt8);
+    std::string why;
+    CHECK(index->verify(why));
+    const auto hits = index->search(std::vector<float>{1, 0, 0}, 25);
+    REQUIRE(hits.size() == 25);
+    std::vector<float> out(3);
+    for (const auto& hit : hits) {
+        REQUIRE(index->get(hit.id, out));
+        CHECK(hit.score == Approx(out[0]));
+    }
 }
