@@ -1,0 +1,97 @@
+#include "model/decoder.hpp"
+
+#include "core/error.hpp"
+#include "model/host_call.hpp"
+
+namespace rag::core {
+namespace {
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const DecoderFiles& files) {
+    if (files.tokenizer.empty()) return nullptr;
+    auto tokenizer = Tokenizer::from_pretrained(files.tokenizer);
+    if (tokenizer->id_limit() > files.config.vocab_size)
+        fail(Code::kCorrupt, "{}: the tokenizer has ids up to {}, the model {} tokens: they do not belong together",
+             quote(files.tokenizer.string(), 400), tokenizer->id_limit() - 1, files.config.vocab_size);
+    return tokenizer;
+}
+
+}  // namespace
+
+Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string source)
+    : Model(options, files.layers),
+      files_(std::move(files)),
+      source_(std::move(source)),
+      precision_(options.precision),
+      tokenizer_(open_tokenizer(files_)) {
+    check_status(backend().load_decoder(files_.config, files_.weights, backend_options(options), model_));
+    if (model_ == nullptr) fail(Code::kInternal, "the backend gave no decoder for {}", quote(source_, 400));
+}
+
+std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const ModelOptions& options) {
+    DecoderFiles files = read_decoder_files(path);
+    return std::shared_ptr<Decoder>(new Decoder(options, std::move(files), path.string()));
+}
+
+// In the child of a fork the backend's threads do not exist: waiting for them would never end, so its objects are left alone.
+Decoder::~Decoder() {
+    if (in_fork_child()) static_cast<void>(model_.release());
+}
+
+DecoderSession::~DecoderSession() {
+    if (decoder_->in_fork_child()) static_cast<void>(session_.release());
+}
+
+std::shared_ptr<const Tokenizer> Decoder::shared_tokenizer() const {
+    if (tokenizer_ == nullptr) fail(Code::kInvalidState, "{} has no tokenizer: it works with ids alone", quote(source_, 400));
+    return tokenizer_;
+}
+
+std::string Decoder::describe() const {
+    const DecoderConfig& c = files_.config;
+    return fmt::format("{}: {} decoder, {} layers, {} dimensions, {} tokens of context, {}; {}", source_, c.architecture,
+                       c.layers, c.hidden_size, c.context_length, precision_name(precision_), backend().describe());
+}
+
+std::unique_ptr<DecoderSession> Decoder::new_session() {
+    check_fork();
+    std::unique_ptr<BackendSession> session;
+    check_status(model_->new_session(session));
+    if (session == nullptr) fail(Code::kInternal, "the backend gave no session for {}", quote(source_, 400));
+    return std::unique_ptr<DecoderSession>(new DecoderSession(shared_from_this(), std::move(session)));
+}
+
+void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop) {
+    const std::size_t expected = ids.size() * static_cast<std::size_t>(vocab_size());
+    if (out.size() != expected)
+        fail(Code::kInvalidArgument, "room for {} logits, {} ids of {} logits take {}", out.size(), ids.size(), vocab_size(),
+             expected);
+    if (!ids.empty()) new_session()->forward(ids, out, stop);
+}
+
+void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
+    decoder_->check_fork();
+    const std::int64_t vocab = decoder_->vocab_size();
+    const auto one = static_cast<std::size_t>(vocab);
+    if (ids.empty()) fail(Code::kInvalidArgument, "no ids to compute");
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] < 0 || ids[i] >= vocab)
+            fail(Code::kInvalidArgument, "id {} at position {} is outside the vocabulary of {} tokens", ids[i], i, vocab);
+    }
+    if (!logits.empty() && logits.size() != one && logits.size() != ids.size() * one)
+        fail(Code::kInvalidArgument, "room for {} logits; 0, {} or {} are expected", logits.size(), one, ids.size() * one);
+    const std::int64_t room = decoder_->context_length() - length();
+    if (static_cast<std::int64_t>(ids.size()) > room)
+        fail(Code::kInvalidArgument, "{} tokens after {} do not fit the context of {} tokens", ids.size(), length(),
+             decoder_->context_length());
+    StopCheck check(stop);
+    check.finish(session_->forward(ids, logits, check.call()));
+}
+
+void DecoderSession::truncate(std::int64_t length) {
+    decoder_->check_fork();
+    if (length < 0 || length > session_->length())
+        fail(Code::kInvalidArgument, "cannot cut a sequence of {} tokens to {}", session_->length(), length);
+    check_status(session_->truncate(length));
+}
+
+}  // namespace rag::core

@@ -1,0 +1,118 @@
+#include "model/model.hpp"
+
+#include "core/cancel.hpp"
+#include "core/checksum.hpp"
+#include "core/error.hpp"
+#include "core/thread_pool.hpp"
+#include "model/adapter.hpp"
+#include "model/loader.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr unsigned kMaxThreads = 1024;
+
+std::uint64_t checksum_adapter(const AdapterWeights& adapter) {
+    std::uint64_t sum = 1;
+    for (const AdapterPair& pair : adapter.pairs) {
+        sum = checksum64(std::as_bytes(std::span(pair.module)), sum);
+        sum = checksum64(pair.a.bytes, sum);
+        sum = checksum64(pair.b.bytes, sum);
+        sum = checksum64(std::as_bytes(std::span(&pair.scale, 1)), sum);
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::string_view precision_name(Precision precision) {
+    switch (precision) {
+        case Precision::kFloat32:
+            return "float32";
+        case Precision::kBFloat16:
+            return "bfloat16";
+        case Precision::kFloat16:
+            return "float16";
+        case Precision::kInt8:
+            return "int8";
+    }
+    return "unknown";
+}
+
+void check_status(const BackendStatus& status) {
+    if (status.ok()) return;
+    if (status.code == static_cast<std::int32_t>(Code::kStopped)) throw Stopped();
+    const bool known = status.code < 0 && status.code >= static_cast<std::int32_t>(Code::kInternal);
+    throw Error(known ? static_cast<Code>(status.code) : Code::kInternal, status.text);
+}
+
+Model::Model(const ModelOptions& options, LinearShapes layers)
+    : backend_(options.backend != nullptr ? options.backend : &rag::core::backend()), layers_(std::move(layers)) {}
+
+BackendOptions Model::backend_options(const ModelOptions& options) {
+    if (options.threads > kMaxThreads)
+        fail(Code::kInvalidArgument, "{} threads are asked for, at most {} are allowed", options.threads, kMaxThreads);
+    BackendOptions result;
+    result.precision = options.precision;
+    result.device = options.device;
+    result.threads = options.threads != 0 ? options.threads : static_cast<std::uint32_t>(available_cpus());
+    return result;
+}
+
+void Model::load_adapter(const std::filesystem::path& folder, const std::string& name) {
+    check_fork();
+    if (name.empty()) fail(Code::kInvalidArgument, "the name of an adapter is empty");
+    auto adapter = std::make_shared<const AdapterWeights>(read_adapter(folder, layers_));
+    const std::lock_guard lock(mutex_);
+    if (!adapters_.emplace(name, std::move(adapter)).second)
+        fail(Code::kAlreadyExists, "the adapter {} is loaded already", quote(name));
+}
+
+void Model::merge_locked(const AdapterWeights& adapter, const std::string& name) {
+    if (!merged_.empty()) fail(Code::kInvalidState, "the adapter {} is merged already, unmerge it first", quote(merged_));
+    const std::uint64_t checksum = checksum_adapter(adapter);
+    std::string kept = name;
+    check_status(backend_model().merge_adapter(adapter));
+    merged_.swap(kept);
+    merged_checksum_ = checksum;
+}
+
+void Model::merge_adapter(std::string_view name) {
+    check_fork();
+    const std::lock_guard lock(mutex_);
+    const auto found = adapters_.find(name);
+    if (found == adapters_.end()) fail(Code::kNotFound, "no adapter {} is loaded", quote(name));
+    merge_locked(*found->second, found->first);
+}
+
+void Model::merge_adapter_folder(const std::filesystem::path& folder) {
+    check_fork();
+    const AdapterWeights adapter = read_adapter(folder, layers_);
+    const std::lock_guard lock(mutex_);
+    merge_locked(adapter, folder.string());
+}
+
+void Model::unmerge_adapter() {
+    check_fork();
+    const std::lock_guard lock(mutex_);
+    if (merged_.empty()) fail(Code::kInvalidState, "no adapter is merged");
+    check_status(backend_model().unmerge_adapter());
+    merged_.clear();
+    merged_checksum_ = 0;
+}
+
+std::string Model::merged_adapter() const {
+    const std::lock_guard lock(mutex_);
+    return merged_;
+}
+
+std::uint64_t Model::merged_checksum() const {
+    const std::lock_guard lock(mutex_);
+    return merged_checksum_;
+}
+
+std::uint64_t Model::weight_bytes() const {
+    return backend_model().weight_bytes();
+}
+
+}  // namespace rag::core

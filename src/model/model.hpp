@@ -1,0 +1,77 @@
+// What encoders and decoders have in common: the options they are opened with, the adapters they keep, the check after fork().
+// Thread rule: any thread; the backend serves calls one after another.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "core/fork_guard.hpp"
+#include "model/backend.hpp"
+#include "model/weights.hpp"
+
+namespace rag::core {
+
+struct ModelOptions {
+    Precision precision = Precision::kFloat32;
+    std::string device = "cpu";
+    unsigned threads = 0;        // 0: as many as the process may use
+    Backend* backend = nullptr;  // nullptr: librag_torch.so; tests put their own here, which must outlive the model
+};
+
+/// "float32", "bfloat16", "float16", "int8".
+std::string_view precision_name(Precision precision);
+
+/// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.
+void check_status(const BackendStatus& status);
+
+class Model {
+  public:
+    virtual ~Model() = default;
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
+
+    /// Reads a PEFT LoRA folder and keeps it as `name`. Throws as read_adapter, kAlreadyExists, kInvalidArgument (an empty name).
+    void load_adapter(const std::filesystem::path& folder, const std::string& name);
+    /// Adds a loaded adapter to the weights. Throws kNotFound (no such name), kInvalidState (one is merged already).
+    /// Sessions begun before keep keys and values of the weights they were computed with.
+    void merge_adapter(std::string_view name);
+    /// Reads and merges in one go without keeping a name: merged_adapter() is the folder's path then.
+    void merge_adapter_folder(const std::filesystem::path& folder);
+    /// Puts the base weights back, bit for bit. Throws kInvalidState when nothing is merged.
+    void unmerge_adapter();
+    /// Empty when nothing is merged.
+    std::string merged_adapter() const;
+
+    /// Bytes of weights at the model's precision.
+    std::uint64_t weight_bytes() const;
+    /// One line for people: architecture, sizes, precision, file, backend.
+    virtual std::string describe() const = 0;
+
+  protected:
+    Model(const ModelOptions& options, LinearShapes layers);
+    static BackendOptions backend_options(const ModelOptions& options);
+    Backend& backend() const { return *backend_; }
+    void check_fork() const { fork_.check("the model"); }
+    bool in_fork_child() const noexcept { return fork_.in_child(); }
+    /// checksum64 of the merged adapter's pairs; 0 when nothing is merged.
+    std::uint64_t merged_checksum() const;
+
+  private:
+    virtual BackendModel& backend_model() const = 0;
+    void merge_locked(const AdapterWeights& adapter, const std::string& name);
+
+    Backend* backend_;
+    LinearShapes layers_;
+    ForkGuard fork_;
+    mutable std::mutex mutex_;  // over the three below
+    std::map<std::string, std::shared_ptr<const AdapterWeights>, std::less<>> adapters_;
+    std::string merged_;
+    std::uint64_t merged_checksum_ = 0;
+};
+
+}  // namespace rag::core

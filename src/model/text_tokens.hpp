@@ -1,0 +1,31 @@
+// Token ids of one text as an encoder takes them: cut to the model's limit in the way Hugging Face's tokenizers cut, that is the
+// special tokens stay and the text's last tokens go. Immutable, any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer.hpp"
+
+namespace rag::core {
+
+class TextTokens {
+  public:
+    /// `max_tokens`: special tokens included. Throws kInvalidArgument when it leaves no room for a token of text.
+    TextTokens(std::shared_ptr<const Tokenizer> tokenizer, std::int64_t max_tokens);
+
+    /// Replaces `ids`. Of a very long text only as much is tokenized as can matter.
+    void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+    /// Special tokens that every text gets.
+    std::size_t special_tokens() const noexcept { return before_ + after_.size(); }
+
+  private:
+    std::shared_ptr<const Tokenizer> tokenizer_;
+    std::size_t max_tokens_;
+    std::size_t before_ = 0;           // special tokens in front: [CLS]
+    std::vector<std::int32_t> after_;  // and behind: [SEP]
+};
+
+}  // namespace rag::core

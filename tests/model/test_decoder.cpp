@@ -1,0 +1,130 @@
+// Decoder and its sessions over a fake backend: arguments, state after failure, life times.
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/cancel.hpp"
+#include "fake_backend.hpp"
+#include "model/decoder.hpp"
+#include "model_files.hpp"
+
+using namespace rag::core;
+using namespace rag::test;
+
+namespace {
+
+std::shared_ptr<Decoder> open(const std::filesystem::path& path, FakeBackend& backend) {
+    ModelOptions options;
+    options.backend = &backend;
+    options.threads = 3;
+    return Decoder::open(path, options);
+}
+
+}  // namespace
+
+TEST_CASE("a decoder says what it is", "[model]") {
+    const auto gguf = fixture("tiny_llama.Q4_1.gguf"), folder = fixture("tiny_llama"), bare = fixture("tiny_llama_untied");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(folder);
+    RAG_NEEDS(bare);
+    FakeBackend backend;
+    for (const auto& path : {gguf.path, folder.path}) {
+        const auto decoder = open(path, backend);
+        CHECK(decoder->context_length() == 64);
+        CHECK(decoder->vocab_size() == 320);
+        CHECK(decoder->has_tokenizer());
+        CHECK(decoder->tokenizer().vocab_size() == 320);
+        CHECK(backend.record->options.threads == 3);
+        CHECK_THAT(decoder->describe(), Catch::Matchers::Contains("llama") && Catch::Matchers::Contains("64"));
+    }
+    const auto decoder = open(bare, backend);
+    CHECK_FALSE(decoder->has_tokenizer());
+    require_error(Code::kInvalidState, {"no tokenizer"}, [&] { decoder->tokenizer(); });
+    CHECK_NOTHROW(decoder->new_session());
+}
+
+TEST_CASE("a session appends, cuts, and gives the logits asked for", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf");
+    RAG_NEEDS(gguf);
+    FakeBackend backend;
+    auto decoder = open(gguf, backend);
+    const std::vector<std::int32_t> ids = {5, 319, 0, 7};
+    const std::size_t vocab = 320;
+    std::vector<float> every(4 * vocab), whole(4 * vocab), last(vocab);
+    decoder->logits(ids, whole);
+    auto session = decoder->new_session();
+    session->forward(ids, every);
+    CHECK(every == whole);
+    CHECK(session->length() == 4);
+    session->truncate(2);
+    CHECK(session->length() == 2);
+    session->forward(std::span(ids).subspan(2), last);
+    CHECK(std::equal(last.begin(), last.end(), whole.begin() + 3 * static_cast<std::ptrdiff_t>(vocab)));
+    session->forward(ids, {});
+    CHECK(session->length() == 8);
+    // The session keeps the model alive.
+    std::weak_ptr<Decoder> watch = decoder;
+    decoder.reset();
+    CHECK_FALSE(watch.expired());
+    session->forward(ids, last);
+    session.reset();
+    CHECK(watch.expired());
+    // No ids, no logits.
+    CHECK_NOTHROW(open(gguf, backend)->logits({}, {}));
+}
+
+TEST_CASE("a session is as before after a call that failed", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf");
+    RAG_NEEDS(gguf);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend);
+    const auto session = decoder->new_session();
+    std::vector<float> logits(320);
+    const auto forward = [&](std::vector<std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop = {}) {
+        session->forward(ids, out, stop);
+    };
+    forward({1, 2, 3}, logits);
+    require_error(Code::kInvalidArgument, {"id 320", "position 1", "320 tokens"}, [&] { forward({1, 320}, logits); });
+    require_error(Code::kInvalidArgument, {"id -1", "position 0"}, [&] { forward({-1}, logits); });
+    require_error(Code::kInvalidArgument, {"no ids"}, [&] { forward({}, logits); });
+    require_error(Code::kInvalidArgument, {"319", "320", "640"}, [&] { forward({1, 2}, std::span(logits).first(319)); });
+    require_error(Code::kInvalidArgument, {"62 tokens after 3", "64"},
+                  [&] { forward(std::vector<std::int32_t>(62, 1), logits); });
+    require_error(Code::kInvalidArgument, {"3 tokens to 4"}, [&] { session->truncate(4); });
+    require_error(Code::kInvalidArgument, {"-1"}, [&] { session->truncate(-1); });
+    CHECK_THROWS_AS(forward({1}, logits, [] { return true; }), Stopped);
+    CHECK_THROWS_AS(forward({1}, logits, []() -> bool { throw std::out_of_range("mine"); }), std::out_of_range);
+    backend.record->next = {-10, "no memory"};
+    require_error(Code::kOutOfMemory, {"no memory"}, [&] { forward({1}, logits); });
+    CHECK(session->length() == 3);
+    forward(std::vector<std::int32_t>(61, 1), logits);
+    CHECK(session->length() == 64);
+    std::vector<float> wrong(7);
+    const std::vector<std::int32_t> ids = {1, 2};
+    require_error(Code::kInvalidArgument, {"7", "640"}, [&] { decoder->logits(ids, wrong); });
+}
+
+TEST_CASE("a GGUF file with more tokens than the model has is refused", "[model]") {
+    const auto folder = fixture("tiny_llama"), bert = fixture("tiny_bert");
+    RAG_NEEDS(folder);
+    RAG_NEEDS(bert);
+    FakeBackend backend;
+    TemporaryFolder scratch;
+    const auto copy = copy_model(folder, scratch);
+    edit(copy / "tokenizer.json", "\"added_tokens\": [",
+         R"("added_tokens": [{"id": 320, "content": "<|more|>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true},)");
+    require_error(Code::kCorrupt, {"ids up to 320", "320 tokens"}, [&] { open(copy, backend); });
+}
+
+TEST_CASE("a decoder merges the adapter of its Hugging Face twin", "[model]") {
+    const auto gguf = fixture("tiny_llama.Q8_0.gguf"), adapter = fixture("tiny_llama_lora");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend);
+    decoder->load_adapter(adapter, "a");
+    decoder->merge_adapter("a");
+    CHECK(backend.record->merged.size() == 8);
+    decoder->unmerge_adapter();
+    CHECK(backend.record->unmerges == 1);
+}

@@ -1,0 +1,65 @@
+// Finding and loading librag_torch.so: what is said when it is not there or not right, and that it is loaded once. One test case,
+// because a backend that was loaded once stays.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "model/encoder.hpp"
+#include "model/loader.hpp"
+#include "model_files.hpp"
+
+using namespace rag::core;
+using namespace rag::test;
+
+TEST_CASE("the backend is looked for, checked and kept", "[model]") {
+    const std::string fake = RAG_FAKE_BACKEND_DIR;
+    TemporaryFolder scratch;
+    ::unsetenv("RAG_BACKEND_DIR");
+    ::unsetenv("RAG_LIBTORCH_DIR");
+    require_error(Code::kNoBackend, {"pip install librag[torch]", "RAG_LIBTORCH_DIR", "librag_torch.so"}, [] { backend(); });
+
+    ::setenv("RAG_BACKEND_DIR", scratch.path().c_str(), 1);
+    require_error(Code::kNoBackend, {scratch.path().string()}, [] { backend(); });
+    write_file(scratch / "librag_torch.so", "this is no library");
+    require_error(Code::kNoBackend, {scratch.path().string(), "RAG_LIBTORCH_DIR is not set"}, [] { backend(); });
+    ::setenv("RAG_LIBTORCH_DIR", (scratch / "torch").c_str(), 1);
+    require_error(Code::kNoBackend, {(scratch / "torch").string(), "libc10.so"}, [] { backend(); });
+    ::unsetenv("RAG_LIBTORCH_DIR");
+
+    ::setenv("RAG_BACKEND_DIR", fake.c_str(), 1);
+    ::setenv("FAKE_BACKEND", "version", 1);
+    require_error(Code::kVersion, {"version 99"}, [] { backend(); });
+    ::setenv("FAKE_BACKEND", "null", 1);
+    require_error(Code::kInternal, {"gave no backend"}, [] { backend(); });
+
+    // A model asks for the backend only when its files are in order.
+    ModelOptions options;
+    require_error(Code::kNotFound, {"absent"}, [&] { Encoder::open(scratch / "absent", options); });
+
+    // In a child of a fork before the loading it can be loaded.
+    const auto child_result = [](auto&& body) {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) ::_exit(body());
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        REQUIRE(WIFEXITED(status));
+        return WEXITSTATUS(status);
+    };
+    ::setenv("FAKE_BACKEND", "", 1);
+    CHECK(child_result([] { return backend().describe() == "the fake backend" ? 0 : 1; }) == 0);
+
+    Backend& first = backend();
+    CHECK(first.describe() == "the fake backend");
+    ::setenv("RAG_BACKEND_DIR", scratch.path().c_str(), 1);
+    CHECK(&backend() == &first);
+    CHECK(child_result([] {
+              try {
+                  backend();
+              } catch (const Error& error) {
+                  return error.code() == Code::kInvalidState ? 0 : 2;
+              }
+              return 1;
+          }) == 0);
+}
