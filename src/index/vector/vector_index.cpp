@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/log.hpp"
-
 namespace rag::core {
 namespace {
 
@@ -39,30 +37,30 @@ std::shared_ptr<const VectorIndex::Segments> VectorIndex::snapshot() const {
     return segments_;
 }
 
-/// Checks one vector and sets its length; returns the factor that the stored values are multiplied by. Sums in double, where no
-/// float can overflow.
-double VectorIndex::check_row(const float* values, std::string_view what, std::size_t row, float& length) const {
+/// Checks one vector and sets its length; returns the factor that the stored values are multiplied by. `row` names it in errors,
+/// kNoRow means a query. Sums in double, where no float can overflow.
+double VectorIndex::check_vector(const float* values, std::size_t row, float& length) const {
+    const auto name = [&] { return row == kNoRow ? std::string("the query") : fmt::format("vector {}", row); };
     double squared = 0;
     for (std::size_t i = 0; i < options_.dimension; ++i)
         squared += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    const double exact = std::sqrt(squared);
     if (!std::isfinite(squared)) {
         for (std::size_t i = 0; i < options_.dimension; ++i) {
-            if (!std::isfinite(values[i])) fail(Code::kInvalidArgument, "{} {} holds {} at position {}", what, row, values[i], i);
+            if (!std::isfinite(values[i])) fail(Code::kInvalidArgument, "{} holds {} at position {}", name(), values[i], i);
         }
     }
     constexpr double kLargest = std::numeric_limits<float>::max();
-    length = static_cast<float>(std::min(exact, kLargest));
-    if (options_.metric != Metric::kCosine) {
-        // A quarter, so that the squared distance of two such vectors is a float too.
-        if (squared > kLargest / 4) fail(Code::kInvalidArgument, "{} {} has length {:g}, too long for float32", what, row, exact);
-        return 1.0;
+    const bool cosine = options_.metric == Metric::kCosine;
+    const double exact = std::sqrt(squared);
+    // Without cosine a quarter, so that the squared distance of two such vectors is a float too.
+    if (cosine ? exact > kLargest : squared > kLargest / 4) {
+        fail(Code::kInvalidArgument, "{} has length {:g}, too long for float32", name(), exact);
     }
-    if (exact > kLargest) fail(Code::kInvalidArgument, "{} {} has length {:g}, too long for float32", what, row, exact);
-    if (exact < static_cast<double>(std::numeric_limits<float>::min())) {
-        fail(Code::kInvalidArgument, "{} {} has length {:g}, which has no direction for cosine", what, row, exact);
+    if (cosine && exact < static_cast<double>(std::numeric_limits<float>::min())) {
+        fail(Code::kInvalidArgument, "{} has length {:g}, which has no direction for cosine", name(), exact);
     }
-    return 1.0 / exact;
+    length = static_cast<float>(exact);
+    return cosine ? 1.0 / exact : 1.0;
 }
 
 void VectorIndex::check_new_ids(std::span<const std::int64_t> ids) const {
@@ -95,7 +93,7 @@ void VectorIndex::add(std::span<const std::int64_t> ids, std::span<const float> 
         std::vector<float> lengths(ids.size());
         std::vector<double> factors(ids.size());
         for (std::size_t row = 0; row < ids.size(); ++row) {
-            factors[row] = check_row(vectors.data() + row * options_.dimension, "vector", row, lengths[row]);
+            factors[row] = check_vector(vectors.data() + row * options_.dimension, row, lengths[row]);
         }
         report(progress, 0, ids.size());
         append(ids, vectors, lengths, factors);
@@ -127,7 +125,8 @@ void VectorIndex::append(std::span<const std::int64_t> ids, std::span<const floa
     const std::unique_lock places_lock(places_mutex_);
     std::size_t placed = 0;
     try {
-        places_.reserve(places_.size() + ids.size());
+        // One row at a time, the map's own growth is the better one.
+        if (ids.size() > places_.size() / 2) places_.reserve(places_.size() + ids.size());
         for (; placed < ids.size(); ++placed) {
             Rows* rows = placed < fitting ? open : piece.get();
             const std::size_t row = placed < fitting ? open_size + placed : placed - fitting;
@@ -205,7 +204,7 @@ void VectorIndex::fill_query(std::span<const float> query, Scratch& scratch) con
         fail(Code::kInvalidArgument, "the query has {} values, the index has dimension {}", query.size(), options_.dimension);
     }
     float length = 0;
-    const double factor = check_row(query.data(), "query", 0, length);
+    const double factor = check_vector(query.data(), kNoRow, length);
     const std::size_t stride = padded_floats(options_.dimension);
     if (scratch.query.size() < stride) scratch.query = AlignedArray<float>(stride);
     float* to = scratch.query.data();

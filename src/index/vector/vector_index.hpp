@@ -59,7 +59,8 @@ class VectorIndex {
     const VectorIndexOptions& options() const noexcept { return options_; }
 
     /// Adds ids.size() rows; `vectors` is [ids.size(), dimension]. They are found from then on. Seals the tail when it is over
-    /// the limit, and merges segments, which takes the time of building a graph; `progress` counts rows of that.
+    /// the limit, and merges segments, which takes the time of building a graph (and, meanwhile, the memory of its rows again);
+    /// `progress` counts rows of that.
     /// Throws, with nothing added: kInvalidArgument (size; NaN or infinity; length 0 or below 1.2e-38 under cosine; too long
     /// for float32: names row and value), kAlreadyExists (names the id), Stopped before the first row, kOutOfMemory.
     /// Throws Stopped while sealing: all rows are added, their graph is left to the next add() or seal().
@@ -123,7 +124,7 @@ class VectorIndex {
     void fill_query(std::span<const float> query, Scratch& scratch) const;
     std::vector<Neighbour> run(std::span<const float> query, std::size_t k, std::size_t ef, const Filter* filter,
                                bool exact) const;
-    double check_row(const float* values, std::string_view what, std::size_t row, float& length) const;
+    double check_vector(const float* values, std::size_t row, float& length) const;
     void check_new_ids(std::span<const std::int64_t> ids) const;
     void append(std::span<const std::int64_t> ids, std::span<const float> vectors, std::span<const float> lengths,
                 std::span<const double> factors);
