@@ -12,6 +12,7 @@
 #include "core/utf8.hpp"
 #include "text/fold.hpp"
 #include "text/scripts.hpp"
+#include "text/small_bytes.hpp"
 #include "text/stem.hpp"
 #include "text/words.hpp"
 
@@ -35,16 +36,13 @@ constexpr std::size_t kMemoEntries = 8192;
 
 std::uint64_t hash_word(std::string_view word) noexcept {
     std::uint64_t hash = 0x9E3779B97F4A7C15ULL * (word.size() + 1);
-    std::size_t at = 0;
-    for (; at + 8 <= word.size(); at += 8) {
-        std::uint64_t part = 0;
-        std::memcpy(&part, word.data() + at, 8);
-        hash = (hash ^ part) * 0xD6E8FEB86659FD93ULL;
+    const char* at = word.data();
+    std::size_t left = word.size();
+    for (; left >= 8; left -= 8, at += 8) {
+        hash = (hash ^ load_bytes<std::uint64_t>(at)) * 0xD6E8FEB86659FD93ULL;
         hash ^= hash >> 32;
     }
-    std::uint64_t rest = 0;
-    std::memcpy(&rest, word.data() + at, word.size() - at);
-    hash = (hash ^ rest) * 0xD6E8FEB86659FD93ULL;
+    hash = (hash ^ load_short(at, left)) * 0xD6E8FEB86659FD93ULL;
     return hash ^ (hash >> 29);
 }
 
@@ -91,7 +89,7 @@ class ThreadState {
     std::string_view term_of(std::string_view word, bool ascii, bool number) {
         if (word.size() > MemoEntry::kBytes) return compute(word, ascii, number);
         MemoEntry& entry = memo_[hash_word(word) % kMemoEntries];
-        if (entry.word_size != word.size() || std::memcmp(entry.word.data(), word.data(), word.size()) != 0) {
+        if (entry.word_size != word.size() || !equal_bytes(entry.word.data(), word.data(), word.size())) {
             const std::string_view term = compute(word, ascii, number);
             if (term.size() > MemoEntry::kBytes) return term;
             entry.word_size = static_cast<std::uint8_t>(word.size());

@@ -24,7 +24,7 @@ std::uint64_t prefix_of(std::string_view text) noexcept {
 
 }  // namespace
 
-SegmentBuilder::SegmentBuilder(const Analyzer& analyzer) : analyzer_(analyzer), slots_(1024, kEmptySlot) {}
+SegmentBuilder::SegmentBuilder(const Analyzer& analyzer) : analyzer_(analyzer), slots_(1024) {}
 
 bool SegmentBuilder::full() const noexcept {
     return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || strings_.size() >= kFullStrings;
@@ -56,33 +56,35 @@ void SegmentBuilder::term(std::string_view text, std::size_t /*start*/, std::siz
 std::uint32_t SegmentBuilder::number_of(std::string_view text) {
     const std::uint64_t hash = hash_term(text);
     const std::uint64_t mask = slots_.size() - 1;
-    std::uint64_t slot = hash & mask;
-    for (; slots_[slot] != kEmptySlot; slot = (slot + 1) & mask) {
-        const TermInfo& info = terms_[slots_[slot]];
-        if (info.hash == hash && info.text_size == text.size() &&
-            std::memcmp(strings_.data() + info.text_start, text.data(), text.size()) == 0) {
-            return slots_[slot];
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    std::uint64_t at = hash & mask;
+    for (; slots_[at].term != kEmptySlot; at = (at + 1) & mask) {
+        const Slot slot = slots_[at];
+        const TermInfo& info = terms_[slot.term];
+        if (slot.tag == tag && info.text_size == text.size() &&
+            equal_bytes(strings_.data() + info.text_start, text.data(), text.size())) {
+            return slot.term;
         }
     }
     const auto number = static_cast<std::uint32_t>(terms_.size());
     TermInfo info;
-    info.hash = hash;
     info.text_start = static_cast<std::uint32_t>(strings_.size());
     info.text_size = static_cast<std::uint32_t>(text.size());
     strings_.append(text);
     terms_.push_back(info);
-    slots_[slot] = number;
+    slots_[at] = {tag, number};
     if (terms_.size() * 2 > slots_.size()) grow();
     return number;
 }
 
 void SegmentBuilder::grow() {
-    std::vector<std::uint32_t> slots(slots_.size() * 4, kEmptySlot);
+    std::vector<Slot> slots(slots_.size() * 4);
     const std::uint64_t mask = slots.size() - 1;
     for (std::uint32_t number = 0; number < terms_.size(); ++number) {
-        std::uint64_t slot = terms_[number].hash & mask;
-        while (slots[slot] != kEmptySlot) slot = (slot + 1) & mask;
-        slots[slot] = number;
+        const std::uint64_t hash = hash_term(text_of(number));
+        std::uint64_t at = hash & mask;
+        while (slots[at].term != kEmptySlot) at = (at + 1) & mask;
+        slots[at] = {static_cast<std::uint32_t>(hash >> 32), number};
     }
     slots_ = std::move(slots);
 }

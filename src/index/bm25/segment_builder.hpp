@@ -28,12 +28,15 @@ class SegmentBuilder final : private TermSink {
 
   private:
     struct TermInfo {
-        std::uint64_t hash = 0;
         std::uint32_t text_start = 0;
         std::uint32_t text_size = 0;
         std::uint32_t documents = 0;
         std::uint32_t last_doc = 0xFFFFFFFFU;
         std::size_t last_pair = 0;  // where the pair of last_doc is
+    };
+    struct Slot {
+        std::uint32_t tag = 0;  // upper half of the hash, so that most other terms are told apart without a look at them
+        std::uint32_t term = kEmptySlot;
     };
     struct Pair {
         std::uint32_t term = 0;
@@ -50,7 +53,7 @@ class SegmentBuilder final : private TermSink {
     }
 
     const Analyzer& analyzer_;
-    std::vector<std::uint32_t> slots_;
+    std::vector<Slot> slots_;
     std::vector<TermInfo> terms_;
     std::string strings_;
     std::vector<Pair> pairs_;

@@ -4,8 +4,9 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "text/small_bytes.hpp"
 
 namespace rag::core {
 
@@ -21,16 +22,8 @@ inline std::uint64_t hash_term(std::string_view term) noexcept {
         hash = (hash ^ part) * kSecond;
         hash ^= hash >> 32;
     };
-    for (; left >= 8; left -= 8, at += 8) {
-        std::uint64_t part = 0;
-        std::memcpy(&part, at, 8);
-        mix(part);
-    }
-    if (left != 0) {
-        std::uint64_t part = 0;
-        std::memcpy(&part, at, left);
-        mix(part);
-    }
+    for (; left >= 8; left -= 8, at += 8) mix(load_bytes<std::uint64_t>(at));
+    if (left != 0) mix(load_short(at, left));
     hash *= kFirst;
     return hash ^ (hash >> 29);
 }
