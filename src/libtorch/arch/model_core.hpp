@@ -1,0 +1,69 @@
+// What every architecture has besides its layers: the file, the precision, the worker thread and the adapter slot.
+// Thread rule: merge(), unmerge() and run() from any thread; they end up on the worker one after another.
+#pragma once
+
+#include <atomic>
+
+#include "libtorch/lora/lora.hpp"
+#include "libtorch/worker.hpp"
+
+namespace rag::core::libtorch {
+
+class ModelCore {
+  public:
+    ModelCore(const Weights& weights, std::string_view prefix, const BackendOptions& options)
+        : source(std::make_shared<WeightSource>(weights, prefix)), precision(options.precision), worker(options.threads) {}
+    virtual ~ModelCore() = default;
+
+    BackendStatus merge(const AdapterWeights& adapter) noexcept {
+        return worker.run([&] {
+            const std::vector<Linear*> layers = linears();
+            adapters_.merge(adapter, *source, layers);
+            weight_bytes = count_bytes();
+        });
+    }
+
+    BackendStatus unmerge() noexcept {
+        return worker.run([&] {
+            adapters_.unmerge();
+            weight_bytes = count_bytes();
+        });
+    }
+
+    const std::shared_ptr<const WeightSource> source;
+    const Precision precision;
+    Worker worker;
+    std::atomic<std::uint64_t> weight_bytes{0};
+
+  protected:
+    /// The layers that an adapter may change.
+    virtual std::vector<Linear*> linears() = 0;
+    virtual std::uint64_t count_bytes() const = 0;
+
+  private:
+    AdapterSlot adapters_;
+};
+
+/// The adapter and size functions of BackendModel for an interface (BackendEncoder, BackendDecoder) over a shared core.
+template <typename Interface, typename Core>
+class CoreModel : public Interface {
+  public:
+    explicit CoreModel(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+    BackendStatus merge_adapter(const AdapterWeights& adapter) noexcept override { return core_->merge(adapter); }
+    BackendStatus unmerge_adapter() noexcept override { return core_->unmerge(); }
+    std::uint64_t weight_bytes() const noexcept override { return core_->weight_bytes; }
+
+  protected:
+    std::shared_ptr<Core> core_;
+};
+
+/// A configuration value outside minimum..maximum is an error that names it.
+inline void check_value(const Weights& weights, const char* name, std::int64_t value, std::int64_t minimum,
+                        std::int64_t maximum) {
+    if (value < minimum || value > maximum) {
+        fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " says ", name, " = ", value, " (allowed: ", minimum,
+             "..", maximum, ")");
+    }
+}
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,90 @@
+// The entry of librag_torch.so: checks the versions on both sides, chooses the architecture by name, describes itself.
+#include <thread>
+
+#include "libtorch/arch/arch.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+void check_options(const BackendOptions& options) {
+    if (options.device != "cpu") {
+        fail(Code::kUnsupported, "device ", quote(options.device), " is not supported, only \"cpu\"");
+    }
+    if (options.precision > Precision::kInt8) {
+        fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(options.precision), " is unknown");
+    }
+    if (options.threads > 1024) {
+        fail(Code::kInvalidArgument, options.threads, " threads asked for (allowed: 0..1024)");
+    }
+}
+
+// 0 threads means as many as the process may use.
+BackendOptions resolved(BackendOptions options) {
+    check_options(options);
+    if (options.threads == 0) {
+        options.threads = std::max(1U, std::thread::hardware_concurrency());
+    }
+    return options;
+}
+
+class TorchBackend : public Backend {
+  public:
+    std::string describe() const override {
+        return c10::str("LibTorch ", TORCH_VERSION, ", ", at::get_cpu_capability(),
+                        at::globalContext().hasMKLDNN() ? ", oneDNN" : "", at::globalContext().hasMKL() ? ", MKL" : "", ", ",
+                        std::thread::hardware_concurrency(), " processors");
+    }
+
+    BackendStatus load_encoder(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
+                               std::unique_ptr<BackendEncoder>& out) noexcept override {
+        out.reset();
+        return flattened([&] {
+            if (config.architecture != "bert") {
+                unknown("encoder", config.architecture, weights, "bert");
+            }
+            return load_bert(config, weights, resolved(options), out);
+        });
+    }
+
+    BackendStatus load_decoder(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
+                               std::unique_ptr<BackendDecoder>& out) noexcept override {
+        out.reset();
+        return flattened([&] {
+            if (config.architecture != "llama") {
+                unknown("decoder", config.architecture, weights, "llama");
+            }
+            return load_llama(config, weights, resolved(options), out);
+        });
+    }
+
+  private:
+    [[noreturn]] static void unknown(const char* kind, const std::string& name, const Weights& weights, const char* known) {
+        fail(Code::kUnsupported, quote(weights.source), " is of ", kind, " architecture ", quote(name), "; known: ", known);
+    }
+
+    // `load` returns a status or throws.
+    template <typename Load>
+    static BackendStatus flattened(Load&& load) noexcept {
+        BackendStatus inner;
+        BackendStatus outer = guarded([&] { inner = load(); });
+        return outer.ok() ? inner : outer;
+    }
+};
+
+}  // namespace
+}  // namespace rag::core::libtorch
+
+extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::uint32_t host_version, rag::core::Backend** out,
+                                                                         rag::core::BackendStatus* status) {
+    using namespace rag::core::libtorch;
+    *out = nullptr;
+    *status = guarded([&] {
+        if (host_version != rag::core::kBackendVersion) {
+            fail(Code::kVersion, "librag_torch.so has backend interface ", rag::core::kBackendVersion, ", librag.so asks for ",
+                 host_version);
+        }
+        // Never destroyed: LibTorch cannot be unloaded, and models may be in use while static objects are destroyed.
+        static rag::core::Backend* const backend = new TorchBackend;
+        *out = backend;
+    });
+}

@@ -1,0 +1,248 @@
+#include "libtorch/kernels/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libtorch/kernels/attention.cpp"
+#include <hwy/foreach_target.h>
+// foreach_target.h must come first.
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace rag::core::libtorch::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Lanes = hn::ScalableTag<float>;
+using Vector = hn::Vec<Lanes>;
+
+constexpr std::int64_t kKeyBlock = 128;
+constexpr float kMasked = -1e30F;
+// Rows of the left matrix that a register tile holds; each takes two registers of sums.
+#if HWY_TARGET <= HWY_AVX3
+constexpr std::int64_t kTile = 8;
+#else
+constexpr std::int64_t kTile = 4;
+#endif
+
+std::int64_t block_rows() {
+    return 2 * static_cast<std::int64_t>(hn::Lanes(Lanes()));
+}
+
+// The parts of the scratch memory; `width` is block_rows().
+struct Scratch {
+    float* queries;  // [head_dim, width], scaled
+    float* sums;     // [head_dim, width], the output before division
+    float* scores;   // [kKeyBlock, width]
+    float* maximum;  // [width]
+    float* total;    // [width]
+    float* keys;     // [kKeyBlock, head_dim], widened; only for 16-bit keys
+    float* values;   // [kKeyBlock, head_dim]
+};
+
+Scratch split(float* memory, std::int64_t head_dim, std::int64_t width) {
+    Scratch s{};
+    for (auto [part, size] : {std::pair{&s.queries, head_dim * width}, std::pair{&s.sums, head_dim * width},
+                              std::pair{&s.scores, kKeyBlock * width}, std::pair{&s.maximum, width}, std::pair{&s.total, width},
+                              std::pair{&s.keys, kKeyBlock * head_dim}, std::pair{&s.values, kKeyBlock * head_dim}}) {
+        *part = memory;
+        memory += (size + 15) / 16 * 16;
+    }
+    return s;
+}
+
+// c[i, lanes] (+)= sum over k of a(i, k) * b[k, lanes] for kRows rows; a(i, k) = a[i * row_step + k * k_step].
+template <std::int64_t kRows>
+void MultiplyTile(const float* a, std::int64_t row_step, std::int64_t k_step, std::int64_t depth, const float* b,
+                  std::int64_t width, bool accumulate, float* c) {
+    const Lanes d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    Vector low[kRows];
+    Vector high[kRows];
+    for (std::int64_t i = 0; i < kRows; ++i) {
+        low[i] = accumulate ? hn::Load(d, c + i * width) : hn::Zero(d);
+        high[i] = accumulate ? hn::Load(d, c + i * width + lanes) : hn::Zero(d);
+    }
+    for (std::int64_t k = 0; k < depth; ++k) {
+        const Vector b_low = hn::Load(d, b + k * width);
+        const Vector b_high = hn::Load(d, b + k * width + lanes);
+        for (std::int64_t i = 0; i < kRows; ++i) {
+            const Vector factor = hn::Set(d, a[i * row_step + k * k_step]);
+            low[i] = hn::MulAdd(factor, b_low, low[i]);
+            high[i] = hn::MulAdd(factor, b_high, high[i]);
+        }
+    }
+    for (std::int64_t i = 0; i < kRows; ++i) {
+        hn::Store(low[i], d, c + i * width);
+        hn::Store(high[i], d, c + i * width + lanes);
+    }
+}
+
+void Multiply(const float* a, std::int64_t rows, std::int64_t row_step, std::int64_t k_step, std::int64_t depth, const float* b,
+              std::int64_t width, bool accumulate, float* c) {
+    std::int64_t i = 0;
+    for (; i + kTile <= rows; i += kTile) {
+        MultiplyTile<kTile>(a + i * row_step, row_step, k_step, depth, b, width, accumulate, c + i * width);
+    }
+    for (; i < rows; ++i) {
+        MultiplyTile<1>(a + i * row_step, row_step, k_step, depth, b, width, accumulate, c + i * width);
+    }
+}
+
+// Turns scores[keys, lanes] of one register column into exp(score - maximum), and rescales what was summed before.
+void SoftmaxColumn(float* scores, std::int64_t keys, std::int64_t head_dim, std::int64_t width, float* maximum, float* total,
+                   float* sums) {
+    const Lanes d;
+    const Vector before = hn::Load(d, maximum);
+    Vector largest = before;
+    for (std::int64_t j = 0; j < keys; ++j) {
+        largest = hn::Max(largest, hn::Load(d, scores + j * width));
+    }
+    const Vector correction = hn::Exp(d, hn::Sub(before, largest));
+    Vector sum = hn::Mul(hn::Load(d, total), correction);
+    for (std::int64_t j = 0; j < keys; ++j) {
+        const Vector p = hn::Exp(d, hn::Sub(hn::Load(d, scores + j * width), largest));
+        sum = hn::Add(sum, p);
+        hn::Store(p, d, scores + j * width);
+    }
+    hn::Store(largest, d, maximum);
+    hn::Store(sum, d, total);
+    if (!hn::AllTrue(d, hn::Eq(before, largest))) {
+        for (std::int64_t i = 0; i < head_dim; ++i) {
+            hn::Store(hn::Mul(hn::Load(d, sums + i * width), correction), d, sums + i * width);
+        }
+    }
+}
+
+template <typename T>
+void WidenRows(const void* from, std::int64_t stride, std::int64_t first, std::int64_t rows, std::int64_t columns, float* to) {
+    const Lanes d;
+    const hn::Rebind<T, Lanes> narrow;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    for (std::int64_t j = 0; j < rows; ++j) {
+        const T* row = static_cast<const T*>(from) + (first + j) * stride;
+        std::int64_t c = 0;
+        for (; c + lanes <= columns; c += lanes) {
+            hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, row + c)), d, to + j * columns + c);
+        }
+        if (c < columns) {
+            // head_dim is no multiple of the lanes: the rest through a padded copy
+            HWY_ALIGN T rest[hn::MaxLanes(Lanes())] = {};
+            HWY_ALIGN float wide[hn::MaxLanes(Lanes())];
+            std::copy_n(row + c, columns - c, rest);
+            hn::Store(hn::PromoteTo(d, hn::Load(narrow, rest)), d, wide);
+            std::copy_n(wide, columns - c, to + j * columns + c);
+        }
+    }
+}
+
+// Keys or values first .. first + rows as float rows; returns the stride.
+const float* FloatRows(const AttentionHead& head, const void* from, std::int64_t first, std::int64_t rows, float* scratch,
+                       std::int64_t& stride) {
+    stride = head.head_dim;
+    switch (head.key_type) {
+        case KeyType::kFloat16:
+            WidenRows<hwy::float16_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
+            return scratch;
+        case KeyType::kBFloat16:
+            WidenRows<hwy::bfloat16_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
+            return scratch;
+        case KeyType::kFloat32:
+            break;
+    }
+    stride = head.key_stride;
+    return static_cast<const float*>(from) + first * head.key_stride;
+}
+
+// Scores of keys that a row may not see. `row` is the first of the block's rows.
+void MaskScores(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t first_key, std::int64_t keys,
+                std::int64_t width, float* scores) {
+    for (std::int64_t r = 0; r < count; ++r) {
+        const std::int64_t visible = head.past + (row + r) / head.group + 1 - first_key;
+        for (std::int64_t j = std::max<std::int64_t>(visible, 0); j < keys; ++j) {
+            scores[j * width + r] = kMasked;
+        }
+    }
+}
+
+void LoadQueries(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t width, float* to) {
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head.head_dim));
+    std::fill_n(to, head.head_dim * width, 0.0F);
+    for (std::int64_t r = 0; r < count; ++r) {
+        const float* from = head.queries + (row + r) / head.group * head.query_stride + (row + r) % head.group * head.head_dim;
+        for (std::int64_t k = 0; k < head.head_dim; ++k) {
+            to[k * width + r] = from[k] * scale;
+        }
+    }
+}
+
+void StoreOutput(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t width, const Scratch& s) {
+    for (std::int64_t r = 0; r < count; ++r) {
+        float* to = head.out + (row + r) / head.group * head.out_stride + (row + r) % head.group * head.head_dim;
+        const float inverse = 1.0F / s.total[r];
+        for (std::int64_t k = 0; k < head.head_dim; ++k) {
+            to[k] = s.sums[k * width + r] * inverse;
+        }
+    }
+}
+
+void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
+    const std::int64_t width = block_rows();
+    const std::int64_t row = block * width;
+    const std::int64_t count = std::min(width, head.positions * head.group - row);
+    const Scratch s = split(memory, head.head_dim, width);
+    LoadQueries(head, row, count, width, s.queries);
+    std::fill_n(s.sums, head.head_dim * width, 0.0F);
+    std::fill_n(s.maximum, width, kMasked);
+    std::fill_n(s.total, width, 0.0F);
+    const bool causal = head.past >= 0;
+    const std::int64_t all = causal ? std::min(head.key_count, head.past + (row + count - 1) / head.group + 1) : head.key_count;
+    const std::int64_t half = width / 2;
+    for (std::int64_t first = 0; first < all; first += kKeyBlock) {
+        const std::int64_t keys = std::min(kKeyBlock, all - first);
+        std::int64_t stride = 0;
+        const float* key_rows = FloatRows(head, head.keys, first, keys, s.keys, stride);
+        Multiply(key_rows, keys, stride, 1, head.head_dim, s.queries, width, false, s.scores);
+        if (causal && first + keys > head.past + row / head.group + 1) {
+            MaskScores(head, row, count, first, keys, width, s.scores);
+        }
+        SoftmaxColumn(s.scores, keys, head.head_dim, width, s.maximum, s.total, s.sums);
+        SoftmaxColumn(s.scores + half, keys, head.head_dim, width, s.maximum + half, s.total + half, s.sums + half);
+        const float* value_rows = FloatRows(head, head.values, first, keys, s.values, stride);
+        Multiply(value_rows, head.head_dim, 1, stride, keys, s.scores, width, true, s.sums);
+    }
+    StoreOutput(head, row, count, width, s);
+}
+
+std::int64_t BlockRows() {
+    return block_rows();
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace rag::core::libtorch::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace rag::core::libtorch::kernels {
+
+HWY_EXPORT(AttendBlock);
+HWY_EXPORT(BlockRows);
+
+std::int64_t attention_block_rows() {
+    return HWY_DYNAMIC_DISPATCH(BlockRows)();
+}
+
+std::int64_t attention_scratch(std::int64_t head_dim) {
+    constexpr std::int64_t kKeys = 128;
+    const std::int64_t width = attention_block_rows();
+    return 2 * head_dim * width + kKeys * width + 2 * width + 2 * kKeys * head_dim + 7 * 16;
+}
+
+void attend_block(const AttentionHead& head, std::int64_t block, float* scratch) {
+    HWY_DYNAMIC_DISPATCH(AttendBlock)(head, block, scratch);
+}
+
+}  // namespace rag::core::libtorch::kernels
+#endif

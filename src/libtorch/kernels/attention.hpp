@@ -1,0 +1,37 @@
+// Scaled dot-product attention with online softmax (Milakov & Gimelshein 2018, https://arxiv.org/abs/1805.02867; blocked over
+// keys as in FlashAttention) for heads as they lie in packed rows or in a cache: no padding, no copies of keys and values.
+// Queries lie along the vector lanes, so that keys and values need no transposing and the softmax no sums across lanes. Over
+// Google Highway. Thread rule: pure functions; the caller spreads blocks over threads.
+#pragma once
+
+#include <cstdint>
+
+namespace rag::core::libtorch::kernels {
+
+enum class KeyType : std::uint32_t { kFloat32, kFloat16, kBFloat16 };
+
+/// The queries that share one head of keys and values.
+struct AttentionHead {
+    const float* queries = nullptr;  // query head g of position i at queries + i * query_stride + g * head_dim
+    std::int64_t query_stride = 0;
+    std::int64_t positions = 0;
+    std::int64_t group = 1;  // query heads that share the keys
+    KeyType key_type = KeyType::kFloat32;
+    const void* keys = nullptr;    // key j at element j * key_stride
+    const void* values = nullptr;  // the same stride
+    std::int64_t key_stride = 0;
+    std::int64_t key_count = 0;
+    std::int64_t head_dim = 0;
+    std::int64_t past = -1;  // 0 or more: position i sees keys 0 .. past + i; -1: all
+    float* out = nullptr;    // laid out as queries, with out_stride
+    std::int64_t out_stride = 0;
+};
+
+/// Query rows (positions * group) that one call of attend_block computes.
+std::int64_t attention_block_rows();
+/// Floats of scratch memory, aligned to 64 bytes, that a call needs.
+std::int64_t attention_scratch(std::int64_t head_dim);
+/// Computes rows block * attention_block_rows() and on.
+void attend_block(const AttentionHead& head, std::int64_t block, float* scratch);
+
+}  // namespace rag::core::libtorch::kernels

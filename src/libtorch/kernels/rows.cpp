@@ -1,0 +1,99 @@
+#include "libtorch/kernels/rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libtorch/kernels/rows.cpp"
+#include <hwy/foreach_target.h>
+// foreach_target.h must come first.
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace rag::core::libtorch::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+struct Range {
+    float low;
+    float high;
+};
+
+// The range of a row, widened to hold 0.
+Range row_range(const float* x, std::int64_t columns) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    auto low = hn::Zero(d);
+    auto high = hn::Zero(d);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto v = hn::LoadU(d, x + c);
+        low = hn::Min(low, v);
+        high = hn::Max(high, v);
+    }
+    Range range{hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high))};
+    for (; c < columns; ++c) {
+        range.low = std::min(range.low, x[c]);
+        range.high = std::max(range.high, x[c]);
+    }
+    return range;
+}
+
+void QuantizeRow(const float* x, std::int64_t columns, std::uint8_t* bytes, float* scale, float* zero) {
+    const hn::ScalableTag<float> d;
+    const hn::Rebind<std::uint8_t, decltype(d)> d8;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const Range range = row_range(x, columns);
+    const float span = range.high - range.low;
+    *scale = span > 0.0F ? span / 255.0F : 1.0F;
+    const float inverse = 1.0F / *scale;
+    *zero = std::nearbyint(-range.low * inverse);
+    const auto factor = hn::Set(d, inverse);
+    const auto shift = hn::Set(d, *zero);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto v = hn::MulAdd(hn::LoadU(d, x + c), factor, shift);
+        hn::StoreU(hn::DemoteTo(d8, hn::NearestInt(v)), d8, bytes + c);
+    }
+    for (; c < columns; ++c) {
+        bytes[c] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(x[c] * inverse + *zero), 0.0F, 255.0F));
+    }
+}
+
+void DequantizeRow(const float* raw, std::int64_t columns, float scale, float zero, const float* column_sums, const float* bias,
+                   float* out) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto factor = hn::Set(d, scale);
+    const auto shift = hn::Set(d, zero);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto centred = hn::NegMulAdd(shift, hn::LoadU(d, column_sums + c), hn::LoadU(d, raw + c));
+        hn::StoreU(hn::MulAdd(factor, centred, hn::LoadU(d, bias + c)), d, out + c);
+    }
+    for (; c < columns; ++c) {
+        out[c] = scale * (raw[c] - zero * column_sums[c]) + bias[c];
+    }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace rag::core::libtorch::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace rag::core::libtorch::kernels {
+
+HWY_EXPORT(QuantizeRow);
+HWY_EXPORT(DequantizeRow);
+
+void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, float* scale, float* zero) {
+    HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, columns, bytes, scale, zero);
+}
+
+void dequantize_row(const float* raw, std::int64_t columns, float scale, float zero, const float* column_sums, const float* bias,
+                    float* out) {
+    HWY_DYNAMIC_DISPATCH(DequantizeRow)(raw, columns, scale, zero, column_sums, bias, out);
+}
+
+}  // namespace rag::core::libtorch::kernels
+#endif

@@ -1,0 +1,73 @@
+#include "libtorch/layers/embedding.hpp"
+
+#include "libtorch/quant/packed_int8.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+template <typename T>
+void lookup_rows(const T* table, const float* scale, std::span<const std::int32_t> ids, std::int64_t columns, bool add,
+                 float* out) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    at::parallel_for(0, count, 256, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t id = ids[static_cast<std::size_t>(i)];
+            const T* row = table + id * columns;
+            float* to = out + i * columns;
+            const float factor = scale == nullptr ? 1.0F : scale[id];
+            for (std::int64_t c = 0; c < columns; ++c) {
+                const float value = factor * static_cast<float>(row[c]);
+                to[c] = add ? to[c] + value : value;
+            }
+        }
+    });
+}
+
+}  // namespace
+
+Embedding::Embedding(const at::Tensor& table, Precision precision) {
+    switch (precision) {
+        case Precision::kFloat32:
+            table_ = table;
+            return;
+        case Precision::kBFloat16:
+            table_ = table.to(at::kBFloat16);
+            return;
+        case Precision::kFloat16:
+            table_ = table.to(at::kHalf);
+            return;
+        case Precision::kInt8:
+            quantize_weight_rows(table, table_, scale_);
+            return;
+    }
+    fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(precision), " is unknown");
+}
+
+void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add) const {
+    const std::int64_t columns = table_.size(1);
+    float* to = out.mutable_data_ptr<float>();
+    switch (table_.scalar_type()) {
+        case at::kFloat:
+            return lookup_rows(table_.const_data_ptr<float>(), nullptr, ids, columns, add, to);
+        case at::kBFloat16:
+            return lookup_rows(table_.const_data_ptr<at::BFloat16>(), nullptr, ids, columns, add, to);
+        case at::kHalf:
+            return lookup_rows(table_.const_data_ptr<at::Half>(), nullptr, ids, columns, add, to);
+        default:
+            return lookup_rows(table_.const_data_ptr<std::int8_t>(), scale_.const_data_ptr<float>(), ids, columns, add, to);
+    }
+}
+
+std::uint64_t Embedding::size_bytes() const {
+    return table_.nbytes() + (scale_.defined() ? scale_.nbytes() : 0);
+}
+
+void check_ids(std::span<const std::int32_t> ids, std::int64_t rows, const char* what) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] < 0 || ids[i] >= rows) {
+            fail(Code::kInvalidArgument, what, " ", ids[i], " at position ", i, " is outside 0..", rows - 1);
+        }
+    }
+}
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,52 @@
+#include "libtorch/layers/linear.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+// [heads * (half * 2), in], neighbouring pairs -> two halves
+at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads) {
+    const std::int64_t half = weight.size(0) / heads / 2;
+    return weight.view({heads, half, 2, weight.size(1)}).transpose(1, 2).contiguous().view(weight.sizes());
+}
+
+}  // namespace
+
+Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, Precision precision)
+    : source_(std::move(source)), spec_(std::move(spec)), precision_(precision) {
+    for (const LinearPart& part : spec_.parts) {
+        outputs_ += part.rows;
+    }
+    packed_ = with_deltas(std::vector<at::Tensor>(spec_.parts.size()));
+}
+
+at::Tensor Linear::run(const at::Tensor& x) const {
+    at::Tensor out = at::empty({x.size(0), outputs_}, at::kFloat);
+    packed_->run(x, out);
+    return out;
+}
+
+std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Tensor>& deltas) const {
+    std::vector<LinearPartTensors> tensors;
+    for (std::size_t i = 0; i < spec_.parts.size(); ++i) {
+        const LinearPart& part = spec_.parts[i];
+        LinearPartTensors& out = tensors.emplace_back();
+        out.weight = source_->float_tensor(part.module + ".weight", {part.rows, spec_.inputs});
+        if (part.interleaved_heads > 0) {
+            out.weight = restore_halves(out.weight, part.interleaved_heads);
+        }
+        if (deltas[i].defined()) {
+            out.weight = out.weight.add(deltas[i]);
+        }
+        if (spec_.bias) {
+            out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
+        }
+    }
+    return pack_linear(precision_, tensors);
+}
+
+std::shared_ptr<const PackedLinear> Linear::install(std::shared_ptr<const PackedLinear> packed) {
+    packed_.swap(packed);
+    return packed;
+}
+
+}  // namespace rag::core::libtorch

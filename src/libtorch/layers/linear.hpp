@@ -1,0 +1,49 @@
+// A linear layer (or several over one input, packed together) that remembers where its weights came from, so that adapters can be
+// merged into the original values and taken out again.
+// Thread rule: run() and install() on the model's worker.
+#pragma once
+
+#include "libtorch/quant/packed_linear.hpp"
+#include "libtorch/quant/weight_source.hpp"
+
+namespace rag::core::libtorch {
+
+struct LinearPart {
+    std::string module;  // "encoder.layer.0.attention.self.query"; ".weight" and ".bias" are its tensors
+    std::int64_t rows = 0;
+    /// Above 0: the file stores the rows of each of so many heads as neighbouring pairs (GGUF's llama); they are put back into
+    /// Hugging Face's halves.
+    std::int64_t interleaved_heads = 0;
+};
+
+struct LinearSpec {
+    std::vector<LinearPart> parts;
+    std::int64_t inputs = 0;
+    bool bias = false;
+};
+
+class Linear {
+  public:
+    Linear() = default;
+    Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, Precision precision);
+
+    /// x: [rows, in] float32 -> [rows, sum of parts] float32
+    at::Tensor run(const at::Tensor& x) const;
+    const PackedLinear& packed() const { return *packed_; }
+    const LinearSpec& spec() const { return spec_; }
+    std::int64_t outputs() const { return outputs_; }
+
+    /// A new packing of the file's weights plus `deltas` (one a part, [rows, in] float32 or undefined).
+    std::shared_ptr<const PackedLinear> with_deltas(const std::vector<at::Tensor>& deltas) const;
+    /// Puts `packed` in the place of the present weights and returns those.
+    std::shared_ptr<const PackedLinear> install(std::shared_ptr<const PackedLinear> packed);
+
+  private:
+    std::shared_ptr<const WeightSource> source_;
+    LinearSpec spec_;
+    Precision precision_ = Precision::kFloat32;
+    std::int64_t outputs_ = 0;
+    std::shared_ptr<const PackedLinear> packed_;
+};
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,41 @@
+// LayerNorm and RMSNorm over the last dimension. Weights and sums are float32 in every precision: they are small, and rounding
+// them costs accuracy in all that follows.
+// Thread rule: immutable; on the model's worker.
+#pragma once
+
+#include "libtorch/quant/weight_source.hpp"
+
+namespace rag::core::libtorch {
+
+class LayerNorm {
+  public:
+    LayerNorm() = default;
+    LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
+    /// [rows, columns] -> [rows, columns]
+    at::Tensor run(const at::Tensor& x) const;
+    const float* weight() const { return weight_.const_data_ptr<float>(); }
+    const float* bias() const { return bias_.const_data_ptr<float>(); }
+    float epsilon() const { return epsilon_; }
+    std::uint64_t size_bytes() const { return weight_.nbytes() + bias_.nbytes(); }
+
+  private:
+    at::Tensor weight_;
+    at::Tensor bias_;
+    float epsilon_ = 0.0F;
+};
+
+class RmsNorm {
+  public:
+    RmsNorm() = default;
+    RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
+    at::Tensor run(const at::Tensor& x) const;
+    const float* weight() const { return weight_.const_data_ptr<float>(); }
+    float epsilon() const { return epsilon_; }
+    std::uint64_t size_bytes() const { return weight_.nbytes(); }
+
+  private:
+    at::Tensor weight_;
+    float epsilon_ = 0.0F;
+};
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,26 @@
+// Merging of LoRA adapters (Hu et al. 2021, https://arxiv.org/abs/2106.09685): W + scale * B * A, computed in float32 from the
+// weights of the file and then packed in the model's precision. The packings that were replaced are kept, so that unmerging puts
+// back the same bytes.
+// Thread rule: on the model's worker.
+#pragma once
+
+#include "libtorch/layers/linear.hpp"
+
+namespace rag::core::libtorch {
+
+class AdapterSlot {
+  public:
+    /// All or nothing: unknown modules, wrong shapes and a second adapter are errors that name them.
+    void merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers);
+    void unmerge();
+
+  private:
+    struct Replaced {
+        Linear* layer;
+        std::shared_ptr<const PackedLinear> base;
+    };
+    std::vector<Replaced> replaced_;
+    std::string merged_;  // the source of the merged adapter; only with `replaced_` not empty
+};
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,21 @@
+// Element types of model files turned into float32: F16, BF16 and the GGUF blocks Q8_0, Q4_0 and Q4_1 (32 values along the
+// innermost dimension, layout of ggml-common.h). Runs on the team of the calling thread.
+#pragma once
+
+#include "libtorch/guard.hpp"
+
+namespace rag::core::libtorch {
+
+/// Bytes that `count` elements of `type` take; `count` is a multiple of 32 for the block types.
+std::uint64_t encoded_bytes(ElementType type, std::int64_t count);
+
+/// Values in a block of `type`; 1 for the plain types.
+std::int64_t block_values(ElementType type);
+
+/// "F32", "Q4_1", ...
+const char* type_name(ElementType type);
+
+/// Writes `count` values to `out`. `bytes` holds encoded_bytes(type, count) and needs no alignment.
+void dequantize(ElementType type, const std::byte* bytes, std::int64_t count, float* out);
+
+}  // namespace rag::core::libtorch

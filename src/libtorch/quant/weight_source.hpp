@@ -1,0 +1,36 @@
+// The tensors of a model file by name, checked against the shape that the architecture asks for. It keeps the file mapped as long
+// as it lives, so that an adapter can be merged into the original values.
+// Thread rule: immutable; any thread.
+#pragma once
+
+#include "libtorch/guard.hpp"
+
+namespace rag::core::libtorch {
+
+class WeightSource {
+  public:
+    /// `prefix`: removed from names that begin with it ("bert."). Two tensors of one name are an error.
+    WeightSource(Weights weights, std::string_view prefix);
+    WeightSource(const WeightSource&) = delete;
+    WeightSource& operator=(const WeightSource&) = delete;
+
+    const std::string& source() const noexcept { return weights_.source; }
+    bool has(const std::string& name) const { return by_name_.count(name) != 0; }
+
+    /// The tensor as contiguous float32 of exactly `shape`: a view of the mapped file where it is F32 and aligned, else a copy.
+    /// An absent name or another shape is an error that names the file, the tensor and the shapes.
+    at::Tensor float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
+
+    /// `name` without the prefix, as the architecture's tables spell it.
+    std::string canonical(const std::string& name) const;
+
+  private:
+    Weights weights_;
+    std::string prefix_;
+    std::unordered_map<std::string, std::size_t> by_name_;
+};
+
+/// Checks a view's byte count against its type and shape, and returns its values as float32 (zero copy where it can).
+at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const void>& owner, const std::string& source);
+
+}  // namespace rag::core::libtorch
