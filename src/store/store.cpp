@@ -151,7 +151,7 @@ std::string Store::name() const {
     return folder_ ? folder_->string() : ":memory:";
 }
 
-Snapshot Store::read() {
+StoreSnapshot Store::read() {
     if (in_memory()) return {*this, *main_, std::unique_lock(turn_)};
     std::unique_ptr<Connection> connection;
     {
@@ -217,16 +217,16 @@ void Store::sweep() {
     }
 }
 
-Snapshot::Snapshot(Store& store, std::unique_ptr<Connection> lent)
+StoreSnapshot::StoreSnapshot(Store& store, std::unique_ptr<Connection> lent)
     : StoreView(lent.get()), store_(&store), lent_(std::move(lent)) {}
 
-Snapshot::Snapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn)
+StoreSnapshot::StoreSnapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn)
     : StoreView(&shared), store_(&store), turn_(std::move(turn)) {}
 
-Snapshot::Snapshot(Snapshot&& other) noexcept
+StoreSnapshot::StoreSnapshot(StoreSnapshot&& other) noexcept
     : StoreView(other.connection_), store_(other.store_), lent_(std::move(other.lent_)), turn_(std::move(other.turn_)) {}
 
-Snapshot::~Snapshot() {
+StoreSnapshot::~StoreSnapshot() {
     if (lent_) store_->give_back(std::move(lent_));
 }
 

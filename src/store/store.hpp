@@ -30,17 +30,17 @@ struct StoreOptions {
 };
 
 /// A consistent state to read, as of its first read. Give it back soon: an old snapshot keeps the log from being cut.
-class Snapshot : public StoreView {
+class StoreSnapshot : public StoreView {
   public:
-    ~Snapshot();
-    Snapshot(Snapshot&& other) noexcept;
-    Snapshot(const Snapshot&) = delete;
-    Snapshot& operator=(const Snapshot&) = delete;
+    ~StoreSnapshot();
+    StoreSnapshot(StoreSnapshot&& other) noexcept;
+    StoreSnapshot(const StoreSnapshot&) = delete;
+    StoreSnapshot& operator=(const StoreSnapshot&) = delete;
 
   private:
     friend class Store;
-    Snapshot(Store& store, std::unique_ptr<Connection> lent);                                 // of a folder
-    Snapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn);  // in memory
+    StoreSnapshot(Store& store, std::unique_ptr<Connection> lent);                                 // of a folder
+    StoreSnapshot(Store& store, Connection& shared, std::unique_lock<std::recursive_mutex> turn);  // in memory
     Store* store_;
     std::unique_ptr<Connection> lent_;
     std::unique_lock<std::recursive_mutex> turn_;
@@ -99,7 +99,7 @@ class Store {
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
-    Snapshot read();
+    StoreSnapshot read();
     /// kReadOnly if opened so.
     WriteTransaction write();
 
@@ -122,7 +122,7 @@ class Store {
     void sweep();
 
   private:
-    friend class Snapshot;
+    friend class StoreSnapshot;
     Store() = default;
     void open_folder(const std::filesystem::path& folder);
     void open_database(const std::string& file);

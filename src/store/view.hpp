@@ -1,5 +1,5 @@
 // What can be read from a knowledge base: documents, chunks, vectors, settings, derived files. StoreView is the common part of
-// Snapshot (a consistent state for a reader) and WriteTransaction (the state that it is making); see store.hpp.
+// StoreSnapshot (a consistent state for a reader) and WriteTransaction (the state that it is making); see store.hpp.
 //
 // Keys are SQLite's integers and never come back after a delete; ids are the caller's strings. Byte offsets are into the UTF-8
 // of the document's text. Stored values that contradict each other throw kCorrupt naming the document or chunk.

@@ -20,12 +20,12 @@ bool better(const Neighbour& a, const Neighbour& b) noexcept {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
 }
 
-bool row_allowed(const Segment& segment, const IdFilter* filter, std::size_t row) {
+bool row_allowed(const VectorSegment& segment, const IdFilter* filter, std::size_t row) {
     return !segment.rows->dead(row) && (filter == nullptr || (*filter)(segment.rows->id(row)));
 }
 
 /// Allowed rows in the segment by a sample of evenly spread rows.
-std::size_t estimate_allowed(const Segment& segment, const IdFilter* filter) {
+std::size_t estimate_allowed(const VectorSegment& segment, const IdFilter* filter) {
     const std::size_t rows = segment.rows->size();
     if (filter == nullptr) return segment.live();
     const std::size_t samples = std::min(rows, kFilterSamples);
@@ -34,7 +34,7 @@ std::size_t estimate_allowed(const Segment& segment, const IdFilter* filter) {
     return hits * rows / samples;
 }
 
-void offer_rows(const Segment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
+void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
                 const SegmentQuery& query, Scratch& scratch, TopK& top) {
     if (scratch.distances.size() < count) scratch.distances.resize(count);
     QueryDistance(query.metric, *segment.rows, query.vector)(rows, first, count, scratch.distances.data());
@@ -47,7 +47,7 @@ void offer_rows(const Segment& segment, const std::uint32_t* rows, std::size_t f
 }
 
 /// The graph's candidates in scratch.pool; false when a scan is the better way.
-bool walk(const Segment& segment, const SegmentQuery& query, Scratch& scratch) {
+bool walk(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
     const std::size_t rows = segment.rows->size();
     const std::size_t ef = std::max(query.ef, query.k);
     if (rows <= ef * kScanBelowEfTimes) return false;
@@ -88,7 +88,7 @@ std::vector<Neighbour> TopK::take() {
     return std::move(best_);
 }
 
-void scan_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
+void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
     const std::size_t rows = segment.rows->size();
     for (std::size_t begin = 0; begin < rows; begin += kScanBatch) {
         const std::size_t end = std::min(rows, begin + kScanBatch);
@@ -104,7 +104,7 @@ void scan_segment(const Segment& segment, const SegmentQuery& query, Scratch& sc
     }
 }
 
-void search_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
+void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
     if (!segment.graph || !walk(segment, query, scratch)) return scan_segment(segment, query, scratch, top);
     auto& found = scratch.pool;
     if (found.size() < std::min(query.k, segment.live())) return scan_segment(segment, query, scratch, top);
@@ -119,8 +119,8 @@ void search_segment(const Segment& segment, const SegmentQuery& query, Scratch& 
     offer_rows(segment, scratch.batch.data(), 0, rescored, query, scratch, top);
 }
 
-Segment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress) {
-    Segment segment;
+VectorSegment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress) {
+    VectorSegment segment;
     segment.rows = std::move(rows);
     if (type == VectorType::kInt8) segment.codes = std::make_shared<Codes>(*segment.rows);
     segment.graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), options, progress));

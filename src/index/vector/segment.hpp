@@ -16,7 +16,7 @@
 
 namespace rag::core {
 
-struct Segment {
+struct VectorSegment {
     std::shared_ptr<Rows> rows;
     std::shared_ptr<const Graph> graph;  // null: part of the tail
     std::shared_ptr<const Codes> codes;  // null unless int8 and sealed
@@ -54,12 +54,12 @@ struct SegmentQuery {
 };
 
 /// Offers every live, allowed row. The oracle, the tail's search, and the fallback of search_segment.
-void scan_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
+void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
 
 /// Offers the nearest rows by the graph, or by a scan where that is cheaper or where the graph gave fewer than k rows.
-void search_segment(const Segment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
+void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
 
 /// Seals rows: builds codes (int8) and the graph.
-Segment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress);
+VectorSegment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress);
 
 }  // namespace rag::core

@@ -114,7 +114,7 @@ class Writer {
     std::uint64_t size_ = 0;
 };
 
-void write_segment(const Segment& segment, Writer& out) {
+void write_segment(const VectorSegment& segment, Writer& out) {
     const Rows& rows = *segment.rows;
     const Graph* graph = segment.graph.get();
     const std::size_t count = rows.size();
@@ -190,7 +190,7 @@ class SegmentReader {
     SegmentReader(ByteReader& in, const VectorIndexOptions& options, std::shared_ptr<const void> owner)
         : in_(in), options_(options), owner_(std::move(owner)) {}
 
-    Segment read(std::uint64_t number) {
+    VectorSegment read(std::uint64_t number) {
         what_ = fmt::format("{}: segment {}", in_.name(), number);
         header_ = in_.read<SegmentHeader>();
         if (header_.rows == 0 || header_.rows > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max()) ||
@@ -198,7 +198,7 @@ class SegmentReader {
             fail(Code::kCorrupt, "{} claims {} rows, sealed {}, codes {}", what_, header_.rows, header_.sealed,
                  header_.has_codes);
         }
-        Segment segment;
+        VectorSegment segment;
         segment.rows = read_rows();
         if (header_.has_codes == 1) segment.codes = read_codes();
         if (header_.sealed == 1) segment.graph = read_graph();
@@ -283,7 +283,7 @@ VectorIndexOptions options_of(const Header& header, const std::string& name) {
 
 }  // namespace
 
-void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<Segment>& segments,
+void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<VectorSegment>& segments,
                        const ByteSink& sink) {
     Header header{};
     header.magic = kMagic;
@@ -297,13 +297,13 @@ void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence
     header.block_bytes = kBlock;
     header.seed = options.seed;
     header.sequence = sequence;
-    for (const Segment& segment : segments) {
+    for (const VectorSegment& segment : segments) {
         header.live += segment.live();
         header.segments += segment.rows->size() > 0 ? 1 : 0;
     }
     Writer out(sink);
     out.array(&header, 1);
-    for (const Segment& segment : segments) {
+    for (const VectorSegment& segment : segments) {
         if (segment.rows->size() > 0) write_segment(segment, out);
     }
     out.finish();

@@ -27,7 +27,7 @@ constexpr std::uint32_t kVectorFileVersion = 1;
 
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
-void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<Segment>& segments,
+void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<VectorSegment>& segments,
                        const ByteSink& sink);
 
 /// The checksums and the footer that belong behind `body`: what makes bytes of a fuzzer pass as undamaged.
@@ -36,7 +36,7 @@ std::vector<std::byte> vector_file_end(std::span<const std::byte> body);
 struct VectorFile {
     VectorIndexOptions options;
     std::uint64_t sequence = 0;
-    std::vector<Segment> segments;
+    std::vector<VectorSegment> segments;
 };
 
 /// Checks checksums, counts, ids of rows in links and options before anything is used. Vectors are not looked at: a NaN in

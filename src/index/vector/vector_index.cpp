@@ -218,12 +218,12 @@ std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_
     fill_query(query, *scratch);
     const auto segments = snapshot();
     std::size_t rows = 0;
-    for (const Segment& segment : *segments) rows += segment.rows->size();
+    for (const VectorSegment& segment : *segments) rows += segment.rows->size();
     const Filter* used = filter != nullptr && *filter ? filter : nullptr;
     const SegmentQuery asked{options_.metric, scratch->query.data(), std::min(k, rows), std::min(ef, rows), used};
     TopK top(asked.k);
     if (asked.k == 0) return {};
-    for (const Segment& segment : *segments) {
+    for (const VectorSegment& segment : *segments) {
         if (exact) {
             scan_segment(segment, asked, *scratch, top);
         } else {
@@ -245,7 +245,7 @@ std::vector<Neighbour> VectorIndex::search_exact(std::span<const float> query, s
 VectorIndexStats VectorIndex::stats() const {
     VectorIndexStats out;
     const auto segments = snapshot();
-    for (const Segment& segment : *segments) {
+    for (const VectorSegment& segment : *segments) {
         const std::size_t rows = segment.rows->size();
         out.live += segment.live();
         out.dead += segment.rows->dead_count();

@@ -117,7 +117,7 @@ class VectorIndex {
         Rows* rows;
         std::uint32_t row;
     };
-    using Segments = std::vector<Segment>;
+    using Segments = std::vector<VectorSegment>;
 
     std::shared_ptr<const Segments> snapshot() const;
     GraphOptions graph_options() const;
@@ -128,9 +128,9 @@ class VectorIndex {
     void check_new_ids(std::span<const std::int64_t> ids) const;
     void append(std::span<const std::int64_t> ids, std::span<const float> vectors, std::span<const float> lengths,
                 std::span<const double> factors);
-    std::vector<Segment> tail() const;
-    void rebuild(const std::vector<Segment>& sources, const Progress& progress);
-    void publish(const std::vector<Segment>& removed, const std::optional<Segment>& added);
+    std::vector<VectorSegment> tail() const;
+    void rebuild(const std::vector<VectorSegment>& sources, const Progress& progress);
+    void publish(const std::vector<VectorSegment>& removed, const std::optional<VectorSegment>& added);
     void maintain(const Progress& progress);
     void adopt(Segments segments, const std::string& name);
 

@@ -18,14 +18,14 @@ constexpr double kLargestDeadShare = 0.3;
 // More sealed segments than this are merged: each costs a walk of its own.
 constexpr std::size_t kMostSegments = 8;
 
-bool mostly_dead(const Segment& segment) {
+bool mostly_dead(const VectorSegment& segment) {
     return static_cast<double>(segment.rows->dead_count()) > kLargestDeadShare * static_cast<double>(segment.rows->size());
 }
 
 /// Of sealed segments, the smallest ones as long as each is at most twice all smaller ones together: sizes of segments grow
 /// geometrically, so a row is merged a logarithmic number of times.
-std::vector<Segment> smallest_group(std::vector<Segment> sealed) {
-    std::sort(sealed.begin(), sealed.end(), [](const Segment& a, const Segment& b) { return a.live() < b.live(); });
+std::vector<VectorSegment> smallest_group(std::vector<VectorSegment> sealed) {
+    std::sort(sealed.begin(), sealed.end(), [](const VectorSegment& a, const VectorSegment& b) { return a.live() < b.live(); });
     std::size_t total = sealed.front().live();
     std::size_t taken = 1;
     while (taken < sealed.size() && (taken < 2 || sealed[taken].live() <= 2 * total)) total += sealed[taken++].live();
@@ -40,18 +40,18 @@ GraphOptions VectorIndex::graph_options() const {
             options_.threads == 0 ? available_cpus() : options_.threads};
 }
 
-std::vector<Segment> VectorIndex::tail() const {
-    std::vector<Segment> pieces;
-    for (const Segment& segment : *segments_) {
+std::vector<VectorSegment> VectorIndex::tail() const {
+    std::vector<VectorSegment> pieces;
+    for (const VectorSegment& segment : *segments_) {
         if (!segment.graph) pieces.push_back(segment);
     }
     return pieces;
 }
 
 /// Replaces `sources` by one sealed segment of their live rows (by none if all are dead).
-void VectorIndex::rebuild(const std::vector<Segment>& sources, const Progress& progress) {
+void VectorIndex::rebuild(const std::vector<VectorSegment>& sources, const Progress& progress) {
     std::size_t live = 0;
-    for (const Segment& source : sources) live += source.live();
+    for (const VectorSegment& source : sources) live += source.live();
     if (live == 0) return publish(sources, {});
     std::shared_ptr<Rows> rows;
     const Rows& first = *sources.front().rows;
@@ -59,7 +59,7 @@ void VectorIndex::rebuild(const std::vector<Segment>& sources, const Progress& p
         rows = sources.front().rows;
     } else {
         rows = std::make_shared<Rows>(options_.dimension, live);
-        for (const Segment& source : sources) {
+        for (const VectorSegment& source : sources) {
             for (std::size_t row = 0; row < source.rows->size(); ++row) {
                 if (!source.rows->dead(row)) rows->append_copy(*source.rows, row);
             }
@@ -68,18 +68,19 @@ void VectorIndex::rebuild(const std::vector<Segment>& sources, const Progress& p
     publish(sources, make_segment(std::move(rows), options_.type, graph_options(), progress));
 }
 
-void VectorIndex::publish(const std::vector<Segment>& removed, const std::optional<Segment>& added) {
+void VectorIndex::publish(const std::vector<VectorSegment>& removed, const std::optional<VectorSegment>& added) {
     auto next = std::make_shared<Segments>();
     next->reserve(segments_->size() + 1);
-    const auto is_removed = [&](const Segment& segment) {
-        return std::any_of(removed.begin(), removed.end(), [&](const Segment& other) { return other.rows == segment.rows; });
+    const auto is_removed = [&](const VectorSegment& segment) {
+        return std::any_of(removed.begin(), removed.end(),
+                           [&](const VectorSegment& other) { return other.rows == segment.rows; });
     };
     if (added) next->push_back(*added);
-    for (const Segment& segment : *segments_) {
+    for (const VectorSegment& segment : *segments_) {
         if (!is_removed(segment)) next->push_back(segment);
     }
     // Sealed ones first, the pieces of the tail after them in their order: the last is the one with room.
-    std::stable_partition(next->begin(), next->end(), [](const Segment& segment) { return segment.graph != nullptr; });
+    std::stable_partition(next->begin(), next->end(), [](const VectorSegment& segment) { return segment.graph != nullptr; });
     const std::unique_lock places_lock(places_mutex_);
     if (added) {
         Rows* rows = added->rows.get();
@@ -107,16 +108,16 @@ void VectorIndex::compact(const Progress& progress) {
 void VectorIndex::maintain(const Progress& progress) {
     try {
         std::size_t tail_rows = 0;
-        std::vector<Segment> dead;
-        for (const Segment& segment : *segments_) {
+        std::vector<VectorSegment> dead;
+        for (const VectorSegment& segment : *segments_) {
             if (!segment.graph) tail_rows += segment.rows->size();
             if (segment.graph && mostly_dead(segment)) dead.push_back(segment);
         }
         if (tail_rows >= options_.tail_limit) rebuild(tail(), progress);
         if (!dead.empty()) rebuild(dead, progress);
-        std::vector<Segment> sealed;
+        std::vector<VectorSegment> sealed;
         std::copy_if(segments_->begin(), segments_->end(), std::back_inserter(sealed),
-                     [](const Segment& segment) { return segment.graph != nullptr; });
+                     [](const VectorSegment& segment) { return segment.graph != nullptr; });
         if (sealed.size() > kMostSegments) rebuild(smallest_group(std::move(sealed)), progress);
     } catch (const Stopped&) {
         throw;
@@ -170,9 +171,9 @@ std::unique_ptr<VectorIndex> VectorIndex::parse(std::span<const std::byte> bytes
 /// Takes the segments of a file; the index is new and not shared yet.
 void VectorIndex::adopt(Segments segments, const std::string& name) {
     std::size_t live = 0;
-    for (const Segment& segment : segments) live += segment.live();
+    for (const VectorSegment& segment : segments) live += segment.live();
     places_.reserve(live);
-    for (const Segment& segment : segments) {
+    for (const VectorSegment& segment : segments) {
         Rows* rows = segment.rows.get();
         for (std::size_t row = 0; row < rows->size(); ++row) {
             if (rows->dead(row)) continue;
@@ -202,7 +203,7 @@ bool verify_rows(const Rows& rows, Metric metric, std::string& why) {
     return true;
 }
 
-bool verify_codes(const Segment& segment, std::string& why) {
+bool verify_codes(const VectorSegment& segment, std::string& why) {
     std::vector<std::int8_t> codes(segment.codes->stride());
     for (std::size_t row = 0; row < segment.rows->size(); ++row) {
         encode_row(segment.rows->vector(row), segment.rows->dimension(), codes.data());
@@ -218,7 +219,7 @@ bool verify_codes(const Segment& segment, std::string& why) {
 bool VectorIndex::verify(std::string& why) const {
     const std::lock_guard writing(writer_);
     std::size_t live = 0;
-    for (const Segment& segment : *segments_) {
+    for (const VectorSegment& segment : *segments_) {
         const Rows& rows = *segment.rows;
         for (std::size_t row = 0; row < rows.size(); ++row) {
             if (rows.dead(row)) continue;
