@@ -46,7 +46,7 @@ class Bm25Index {
     /// Adds ids.size() documents; all are found when it returns, none after a failure. kAlreadyExists names the first id that is
     /// there already or comes twice; kInvalidArgument: text that is not UTF-8, spans of different sizes. Texts are not kept.
     void add(std::span<const std::int64_t> ids, std::span<const std::string_view> texts, const Progress& progress = {});
-    /// Removes those of `ids` that exist and returns how many did.
+    /// Removes those of `ids` that exist and returns how many did. kCorrupt: a forged file in which documents list other terms.
     std::size_t remove(std::span<const std::int64_t> ids);
 
     std::size_t size() const;

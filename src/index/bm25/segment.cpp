@@ -21,6 +21,10 @@ std::span<const T> section(std::span<const std::byte> block, std::size_t offset,
 
 /// Decodes one LEB128 number; false at the end of the bytes or beyond 32 bits.
 bool read_varint(std::span<const std::uint8_t> bytes, std::size_t& at, std::uint32_t& value) noexcept {
+    if (at < bytes.size() && bytes[at] < 0x80) {
+        value = bytes[at++];
+        return true;
+    }
     value = 0;
     for (unsigned shift = 0; shift < 35 && at < bytes.size(); shift += 7) {
         const std::uint8_t byte = bytes[at++];
@@ -59,8 +63,8 @@ SegmentLayout::SegmentLayout(const SegmentHeader& header, std::string_view name)
     size = static_cast<std::size_t>(at);
 }
 
-Segment::Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, std::string_view name)
-    : owner_(std::move(owner)), block_(block) {
+Segment::Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, const std::string& name)
+    : owner_(std::move(owner)), block_(block), name_(name) {
     if (block.size() < sizeof(SegmentHeader)) {
         fail(Code::kCorrupt, "{}: {} bytes are too few for a segment's header", name, block.size());
     }
@@ -94,104 +98,94 @@ std::shared_ptr<const Segment> Segment::open(std::span<const std::byte> block, s
                                              const std::string& name) {
     if (reinterpret_cast<std::uintptr_t>(block.data()) % 8 != 0) fail(Code::kInternal, "{}: not on a multiple of 8 bytes", name);
     std::shared_ptr<Segment> segment(new Segment(block, std::move(owner), name));
-    segment->check(name);
+    segment->check();
     return segment;
 }
 
-void Segment::check(const std::string& name) const {
+void Segment::check() const {
     if (header_.documents == 0 || header_.documents > kMaxSegmentDocuments) {
-        corrupt(name, fmt::format("{} documents", header_.documents));
+        corrupt(name_, fmt::format("{} documents", header_.documents));
     }
     if (!std::has_single_bit(header_.slots) || header_.slots <= header_.terms) {
-        corrupt(name, fmt::format("{} hash slots for {} terms", header_.slots, header_.terms));
+        corrupt(name_, fmt::format("{} hash slots for {} terms", header_.slots, header_.terms));
     }
-    check_documents(name);
-    check_terms(name);
-    check_postings(name);
+    check_documents();
+    check_terms();
+    check_postings();
 }
 
-void Segment::check_documents(const std::string& name) const {
+void Segment::check_documents() const {
     std::uint64_t total = 0;
-    std::uint64_t pairs = 0;
-    std::uint64_t start = 0;
+    std::uint64_t end = 0;
     for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
-        if (doc > 0 && ids_[doc] <= ids_[doc - 1]) corrupt(name, fmt::format("id {} follows id {}", ids_[doc], ids_[doc - 1]));
+        if (doc > 0 && ids_[doc] <= ids_[doc - 1]) corrupt(name_, fmt::format("id {} follows id {}", ids_[doc], ids_[doc - 1]));
+        if (forward_ends_[doc] < end) corrupt(name_, fmt::format("terms of document {} end before they begin", ids_[doc]));
         total += lengths_[doc];
-        const std::uint64_t end = forward_ends_[doc];
-        if (end < start || end > forward_.size()) corrupt(name, fmt::format("terms of document {} end at {}", doc, end));
-        const auto bytes = forward_.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(end - start));
-        std::uint64_t next = 0;  // least term number that may follow
-        for (std::size_t at = 0; at < bytes.size(); ++pairs) {
-            std::uint32_t difference = 0;
-            if (!read_varint(bytes, at, difference)) corrupt(name, fmt::format("terms of document {} are cut", doc));
-            next += difference;
-            if (next >= header_.terms) corrupt(name, fmt::format("document {} has term {} of {}", doc, next, header_.terms));
-            ++next;
-        }
-        start = end;
+        end = forward_ends_[doc];
     }
-    if (total != header_.total_length) corrupt(name, fmt::format("lengths add up to {}, not {}", total, header_.total_length));
-    if (pairs != header_.postings) corrupt(name, fmt::format("documents list {} terms for {} postings", pairs, header_.postings));
-    if (start != forward_.size()) corrupt(name, fmt::format("{} bytes of terms of no document", forward_.size() - start));
+    if (total != header_.total_length) corrupt(name_, fmt::format("lengths add up to {}, not {}", total, header_.total_length));
+    if (end != forward_.size()) corrupt(name_, fmt::format("terms of documents end at {} of {}", end, forward_.size()));
 }
 
-void Segment::check_terms(const std::string& name) const {
+void Segment::check_terms() const {
     std::uint64_t text_end = 0;
     std::uint64_t posting_end = 0;
     for (std::uint32_t i = 0; i < header_.terms; ++i) {
         if (term_ends_[i] <= text_end || term_ends_[i] > strings_.size()) {
-            corrupt(name, fmt::format("term {} ends at byte {} of {}", i, term_ends_[i], strings_.size()));
+            corrupt(name_, fmt::format("term {} ends at byte {} of {}", i, term_ends_[i], strings_.size()));
         }
         if (posting_ends_[i] <= posting_end || posting_ends_[i] > header_.postings) {
-            corrupt(name, fmt::format("postings of term {} end at {} of {}", i, posting_ends_[i], header_.postings));
+            corrupt(name_, fmt::format("postings of term {} end at {} of {}", i, posting_ends_[i], header_.postings));
         }
         text_end = term_ends_[i];
         posting_end = posting_ends_[i];
-        if (i > 0 && term(i) <= term(i - 1)) corrupt(name, fmt::format("term {} is not above the one before it", i));
+        if (i > 0 && term(i) <= term(i - 1)) corrupt(name_, fmt::format("term {} is not above the one before it", i));
     }
     if (text_end != strings_.size() || posting_end != header_.postings) {
-        corrupt(name, fmt::format("terms end at byte {} of {}, posting {} of {}", text_end, strings_.size(), posting_end,
-                                  header_.postings));
+        corrupt(name_, fmt::format("terms end at byte {} of {}, posting {} of {}", text_end, strings_.size(), posting_end,
+                                   header_.postings));
     }
     std::uint64_t used = 0;
     for (const std::uint32_t slot : slots_) {
-        if (slot != kEmptySlot && slot >= header_.terms) corrupt(name, fmt::format("a hash slot holds term {}", slot));
+        if (slot != kEmptySlot && slot >= header_.terms) corrupt(name_, fmt::format("a hash slot holds term {}", slot));
         used += slot != kEmptySlot;
     }
-    if (used != header_.terms) corrupt(name, fmt::format("{} hash slots are used for {} terms", used, header_.terms));
+    if (used != header_.terms) corrupt(name_, fmt::format("{} hash slots are used for {} terms", used, header_.terms));
     for (std::uint32_t i = 0; i < header_.terms; ++i) {
         const std::string_view text = term(i);
-        if (find_term(text, hash_term(text)) != i) corrupt(name, fmt::format("the hash table does not find term {}", i));
+        if (find_term(text, hash_term(text)) != i) corrupt(name_, fmt::format("the hash table does not find term {}", i));
     }
 }
 
-void Segment::check_postings(const std::string& name) const {
+void Segment::check_postings() const {
     std::uint64_t long_count = 0;
     std::uint64_t first = 0;
     for (std::uint32_t i = 0; i < header_.terms; ++i) {
         const std::uint64_t last = posting_ends_[i];
-        std::uint64_t least = 0;
-        bool ascending = true;
-        for (std::uint64_t at = first; at < last; ++at) {
-            ascending = ascending && docs_[at] >= least;
-            least = std::uint64_t{docs_[at]} + 1;
-        }
+        bool ascending = true;  // without a branch, so that the loop is done in vectors
+        for (std::uint64_t at = first + 1; at < last; ++at) ascending &= docs_[at] > docs_[at - 1];
         if (!ascending || docs_[last - 1] >= header_.documents) {
-            corrupt(name, fmt::format("documents of term {} are out of order or beyond {}", i, header_.documents));
+            corrupt(name_, fmt::format("documents of term {} are out of order or beyond {}", i, header_.documents));
         }
         first = last;
     }
+    bool zero = false;
     for (std::uint64_t at = 0; at < header_.postings; ++at) {
-        if (frequencies_[at] == 0) corrupt(name, fmt::format("posting {} has frequency 0", at));
-        if (frequencies_[at] != kLongFrequency) continue;
-        if (long_count >= long_frequencies_.size() || long_frequencies_[long_count].posting != at ||
-            long_frequencies_[long_count].frequency < kLongFrequency || long_frequencies_[long_count].frequency >> 32 != 0) {
-            corrupt(name, fmt::format("posting {} has no valid long frequency", at));
-        }
-        ++long_count;
+        zero |= frequencies_[at] == 0;
+        long_count += frequencies_[at] == kLongFrequency;
     }
+    if (zero) corrupt(name_, "a posting has frequency 0");
     if (long_count != long_frequencies_.size()) {
-        corrupt(name, fmt::format("{} long frequencies for {} postings", long_frequencies_.size(), long_count));
+        corrupt(name_, fmt::format("{} long frequencies for {} postings", long_frequencies_.size(), long_count));
+    }
+    // As many as there should be, ascending, each where one belongs: then each posting that needs one has it.
+    std::uint64_t least = 0;
+    for (const LongFrequency& entry : long_frequencies_) {
+        if (entry.posting < least || entry.posting >= header_.postings || frequencies_[entry.posting] != kLongFrequency ||
+            entry.frequency < kLongFrequency || entry.frequency >> 32 != 0) {
+            corrupt(name_, fmt::format("long frequency {} of posting {}", entry.frequency, entry.posting));
+        }
+        least = entry.posting + 1;
     }
 }
 
@@ -241,19 +235,25 @@ void Segment::terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const
     out.clear();
     const auto start = static_cast<std::size_t>(doc == 0 ? 0 : forward_ends_[doc - 1]);
     const auto bytes = forward_.subspan(start, static_cast<std::size_t>(forward_ends_[doc]) - start);
-    std::uint32_t next = 0;
+    std::uint64_t next = 0;  // least number that may follow
     for (std::size_t at = 0; at < bytes.size(); ++next) {
         std::uint32_t difference = 0;
-        if (!read_varint(bytes, at, difference)) return;
+        if (!read_varint(bytes, at, difference)) corrupt(name_, fmt::format("the terms of document {} are cut off", ids_[doc]));
         next += difference;
-        out.push_back(next);
+        if (next >= header_.terms) corrupt(name_, fmt::format("document {} has term {} of {}", ids_[doc], next, header_.terms));
+        out.push_back(static_cast<std::uint32_t>(next));
     }
 }
 
 bool Segment::verify(double k1, double b, std::string& why) const {
     std::vector<std::uint32_t> numbers;
     for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
-        terms_of(doc, numbers);
+        try {
+            terms_of(doc, numbers);
+        } catch (const Error& error) {
+            why = error.what();
+            return false;
+        }
         std::uint64_t length = 0;
         for (const std::uint32_t number : numbers) {
             const auto posting = find_posting(postings_of(number), doc);

@@ -63,7 +63,8 @@ class Segment {
   public:
     /// Takes a block that write_segment() made.
     static std::shared_ptr<const Segment> own(std::vector<std::byte> block);
-    /// Checks every number in an untrusted block, so that nothing read later can leave it. `owner` keeps the bytes mapped.
+    /// Checks an untrusted block, so that nothing read later can leave it; only the forward lists, which would double the time,
+    /// are checked when terms_of() reads them. `owner` keeps the bytes mapped.
     /// kCorrupt names `name` and what contradicts what.
     static std::shared_ptr<const Segment> open(std::span<const std::byte> block, std::shared_ptr<const void> owner,
                                                const std::string& name);
@@ -99,23 +100,24 @@ class Segment {
     float term_bound(std::uint32_t term) const noexcept { return term_bounds_[term]; }
     std::span<const float> block_bounds() const noexcept { return block_bounds_; }
 
-    /// Replaces `out` by the numbers of the document's terms, ascending.
+    /// Replaces `out` by the numbers of the document's terms, ascending. kCorrupt: a forged list in an opened block.
     void terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const;
 
     /// What open() does not check because no read depends on it: forward lists and postings agree, bounds bound. False: `why`.
     bool verify(double k1, double b, std::string& why) const;
 
   private:
-    Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, std::string_view name);
-    void check(const std::string& name) const;
-    void check_documents(const std::string& name) const;
-    void check_terms(const std::string& name) const;
-    void check_postings(const std::string& name) const;
+    Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, const std::string& name);
+    void check() const;
+    void check_documents() const;
+    void check_terms() const;
+    void check_postings() const;
     std::uint64_t long_frequency(std::uint64_t posting) const noexcept;
 
     std::vector<std::byte> own_;
     std::shared_ptr<const void> owner_;
     std::span<const std::byte> block_;
+    std::string name_;
     SegmentHeader header_;
     std::span<const std::int64_t> ids_;
     std::span<const std::uint32_t> lengths_;
