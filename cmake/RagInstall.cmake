@@ -18,6 +18,10 @@ if(TARGET rag)
   install(TARGETS rag LIBRARY DESTINATION librag COMPONENT python EXCLUDE_FROM_ALL)
 endif()
 if(TARGET rag_torch)
+  if(SKBUILD)
+    # A wheel must not carry the path of the machine that built it: torch's own wheel lies beside the package.
+    set_target_properties(rag_torch PROPERTIES INSTALL_RPATH "$ORIGIN/../torch/lib")
+  endif()
   # librag.so looks for it in its own folder.
   install(TARGETS rag_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
   install(TARGETS rag_torch LIBRARY DESTINATION librag COMPONENT python EXCLUDE_FROM_ALL)

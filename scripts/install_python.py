@@ -15,7 +15,7 @@ def install_metadata(stamp: pathlib.Path) -> None:
     if stamp.exists() and all(source.stat().st_mtime <= stamp.stat().st_mtime for source in sources):
         return
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-    settings = ["-C", "wheel.cmake=false", "-C", "build-dir="]
+    settings = ["-C", "wheel.cmake=false"]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, *settings, str(ROOT)], check=True)
     stamp.touch()
 
