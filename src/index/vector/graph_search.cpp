@@ -38,8 +38,8 @@ void measure(const QueryDistance& distance, Scratch& scratch) {
 }
 
 /// The greedy walk down the upper layers: where layer 0 begins.
-Candidate descend(const Graph& graph, const QueryDistance& distance, Scratch& scratch) {
-    Candidate best{0, graph.entry};
+GraphCandidate descend(const Graph& graph, const QueryDistance& distance, Scratch& scratch) {
+    GraphCandidate best{0, graph.entry};
     distance(&graph.entry, 0, 1, &best.distance);
     for (std::size_t level = graph.top_level; level > 0; --level) {
         for (bool nearer = true; nearer;) {
@@ -67,7 +67,7 @@ class Beam {
         expanded_.reserve(ef + 1);
     }
     bool admits(float distance) const noexcept { return pool_.size() < ef_ || distance < pool_.back().distance; }
-    void insert(Candidate candidate, bool expanded = false) {
+    void insert(GraphCandidate candidate, bool expanded = false) {
         const auto place = std::lower_bound(pool_.begin(), pool_.end(), candidate);
         const auto at = static_cast<std::size_t>(place - pool_.begin());
         pool_.insert(place, candidate);
@@ -96,7 +96,7 @@ class Beam {
   private:
     std::size_t ef_;
     std::size_t next_ = 0;
-    std::vector<Candidate>& pool_;
+    std::vector<GraphCandidate>& pool_;
     std::vector<std::uint8_t>& expanded_;
 };
 
@@ -108,10 +108,10 @@ void measure_stragglers(const Graph& graph, const QueryDistance& distance, Scrat
 
 // Heaps with the farthest (or with Farther the nearest) candidate in front.
 struct Farther {
-    bool operator()(const Candidate& a, const Candidate& b) const noexcept { return b < a; }
+    bool operator()(const GraphCandidate& a, const GraphCandidate& b) const noexcept { return b < a; }
 };
 
-void push_bounded(std::vector<Candidate>& heap, Candidate candidate, std::size_t limit) {
+void push_bounded(std::vector<GraphCandidate>& heap, GraphCandidate candidate, std::size_t limit) {
     heap.push_back(candidate);
     std::push_heap(heap.begin(), heap.end());
     if (heap.size() > limit) {
@@ -183,7 +183,7 @@ ScratchPool::Lease ScratchPool::take() {
 
 void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch) {
     scratch.prepare(graph.rows());
-    const Candidate start = descend(graph, distance, scratch);
+    const GraphCandidate start = descend(graph, distance, scratch);
     Beam beam(ef, scratch);
     scratch.visit(start.row);
     beam.insert(start);
@@ -210,7 +210,7 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
     frontier.clear();
     results.clear();
     const auto admits = [&](float d) { return results.size() < ef || d < results.front().distance; };
-    const auto meet = [&](Candidate candidate, bool expand) {
+    const auto meet = [&](GraphCandidate candidate, bool expand) {
         if (!admits(candidate.distance)) return;
         if (expand) {
             frontier.push_back(candidate);
@@ -218,7 +218,7 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
         }
         if (allowed(candidate.row)) push_bounded(results, candidate, ef);
     };
-    const Candidate start = descend(graph, distance, scratch);
+    const GraphCandidate start = descend(graph, distance, scratch);
     scratch.visit(start.row);
     meet(start, true);
     while (!frontier.empty() && admits(frontier.front().distance)) {

@@ -38,11 +38,11 @@ class QueryDistance {
     CodeMeta query_meta_{};
 };
 
-struct Candidate {
+struct GraphCandidate {
     float distance;
     std::uint32_t row;
     /// A total order, so that results do not depend on the order of work.
-    friend bool operator<(const Candidate& a, const Candidate& b) noexcept {
+    friend bool operator<(const GraphCandidate& a, const GraphCandidate& b) noexcept {
         return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
     }
 };
@@ -53,10 +53,10 @@ struct Scratch {
     std::vector<std::uint32_t> touched;  // rows whose bit is set
     std::vector<std::uint32_t> batch;
     std::vector<float> distances;
-    std::vector<Candidate> pool;
+    std::vector<GraphCandidate> pool;
     std::vector<std::uint8_t> expanded;
-    std::vector<Candidate> frontier;
-    std::vector<Candidate> results;
+    std::vector<GraphCandidate> frontier;
+    std::vector<GraphCandidate> results;
     AlignedArray<float> query;
     AlignedArray<std::int8_t> query_codes;
 
