@@ -192,14 +192,7 @@ std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query,
 
 std::vector<float> Bm25Index::score(std::string_view query, std::span<const std::int64_t> ids) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    const Bm25Query prepared = make_query(analyzer_, *now, query, options_.k1, options_.b);
-    std::vector<float> scores;
-    scores.reserve(ids.size());
-    for (const std::int64_t id : ids) {
-        const auto place = now->find(id);
-        scores.push_back(place ? score_document(*now->segments[place->segment].segment, prepared, place->doc) : 0.0F);
-    }
-    return scores;
+    return score_documents(*now, make_query(analyzer_, *now, query, options_.k1, options_.b), ids);
 }
 
 Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t id) const {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "index/bm25/term_hash.hpp"
 
@@ -232,6 +233,32 @@ class SegmentSearch {
     std::uint64_t total_ = 0;
 };
 
+/// Scores single documents of one segment: the plain formula, term by term.
+class DocumentScorer {
+  public:
+    DocumentScorer(const Segment& segment, const Bm25Query& query) : segment_(segment), query_(query) {
+        for (const Bm25QueryTerm& term : query.terms) {
+            if (const auto number = segment.find_term(term.text, term.hash)) {
+                lists_.emplace_back(segment.postings_of(*number), term.weight);
+            }
+        }
+    }
+    float score(std::uint32_t doc) const {
+        float sum = 0;
+        for (const auto& [range, weight] : lists_) {
+            const auto posting = segment_.find_posting(range, doc);
+            if (!posting) continue;
+            sum += query_.posting_score(weight, static_cast<float>(segment_.frequency(*posting)), segment_.lengths()[doc]);
+        }
+        return sum;
+    }
+
+  private:
+    const Segment& segment_;
+    const Bm25Query& query_;
+    std::vector<std::pair<Segment::Postings, float>> lists_;
+};
+
 }  // namespace
 
 Bm25Query make_query(const Analyzer& analyzer, const Snapshot& snapshot, std::string_view text, double k1, double b) {
@@ -292,25 +319,31 @@ std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& 
     return top.take();
 }
 
-float score_document(const Segment& segment, const Bm25Query& query, std::uint32_t doc) {
-    float sum = 0;
-    for (const Bm25QueryTerm& term : query.terms) {
-        const auto number = segment.find_term(term.text, term.hash);
-        if (!number) continue;
-        const auto posting = segment.find_posting(segment.postings_of(*number), doc);
-        if (!posting) continue;
-        sum += query.posting_score(term.weight, static_cast<float>(segment.frequency(*posting)), segment.lengths()[doc]);
+std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids) {
+    std::vector<std::optional<DocumentScorer>> scorers(snapshot.segments.size());
+    std::vector<float> scores;
+    scores.reserve(ids.size());
+    for (const std::int64_t id : ids) {
+        const auto place = snapshot.find(id);
+        if (!place) {
+            scores.push_back(0);
+            continue;
+        }
+        auto& scorer = scorers[place->segment];
+        if (!scorer) scorer.emplace(*snapshot.segments[place->segment].segment, query);
+        scores.push_back(scorer->score(place->doc));
     }
-    return sum;
+    return scores;
 }
 
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
                                                 const Bm25Filter* filter) {
     std::vector<Bm25Hit> hits;
     for (const SegmentState& state : snapshot.segments) {
+        const DocumentScorer scorer(*state.segment, query);
         for (std::uint32_t doc = 0; doc < state.segment->documents(); ++doc) {
             if (!state.is_live(doc)) continue;
-            const Bm25Hit hit{state.segment->ids()[doc], score_document(*state.segment, query, doc)};
+            const Bm25Hit hit{state.segment->ids()[doc], scorer.score(doc)};
             if (hit.score > 0 && (filter == nullptr || (*filter)(hit.id))) hits.push_back(hit);
         }
     }

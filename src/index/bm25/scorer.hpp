@@ -62,7 +62,7 @@ std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& 
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
                                                 const Bm25Filter* filter);
 
-/// The score of one document; 0 if it has none of the terms.
-float score_document(const Segment& segment, const Bm25Query& query, std::uint32_t doc);
+/// The scores of the documents with these ids, in their order; 0 for those that have none of the terms or do not exist.
+std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids);
 
 }  // namespace rag::core
