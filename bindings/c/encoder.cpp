@@ -1,6 +1,6 @@
 // rag_encoder_*: sentence-transformers models over C.
 #include "arguments.hpp"
-#include "engine/polled.hpp"
+#include "core/polled.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
 #include "models.hpp"

@@ -66,3 +66,6 @@ struct rag_documents {
 struct rag_hits {
     std::vector<rag::core::Hit> hits;
 };
+struct rag_generation {
+    rag::core::Generation generation;
+};

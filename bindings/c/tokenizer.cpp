@@ -22,8 +22,7 @@ rag_encoding* wrap(const rag_tokenizer& tokenizer, core::Encoding encoding) {
         out->offsets.push_back(start);
         out->offsets.push_back(end);
     }
-    out->tokens.reserve(encoding.ids.size());
-    for (const std::int32_t id : encoding.ids) out->tokens.push_back(tokenizer.tokenizer->id_to_token(id));
+    out->tokens = tokenizer.tokenizer->tokens(encoding);
     out->encoding = std::move(encoding);
     return out.release();
 }

@@ -28,7 +28,7 @@ Generation run(const std::shared_ptr<Decoder>& decoder, const std::vector<std::i
     };
     model.push = [&](std::int32_t id) { return stream.push(id); };
     model.finish = [&] { return stream.finish(); };
-    options.on_text = on_token;
+    options.on_token = on_token;
     return generate(model, ids, options);
 }
 

@@ -87,8 +87,8 @@ class Loop {
             // The last token's logits are of no use, and in a full context they could not be computed.
             if (out_.ids.size() < limit) forward({&ids_.back(), 1});
         }
-        if (!stops_.found()) emit(stops_.push(model_.finish()));
-        if (!stops_.found()) emit(stops_.finish());
+        if (!stops_.found()) emit_rest(stops_.push(model_.finish()));
+        if (!stops_.found()) emit_rest(stops_.finish());
         if (stops_.found()) {
             out_.finish = FinishReason::kStop;
             out_.stop_string = stops_.which();
@@ -96,9 +96,13 @@ class Loop {
     }
 
     void emit(const std::string& piece) {
-        if (piece.empty()) return;
         out_.text += piece;
-        if (options_.on_text && !options_.on_text(piece)) throw Stopped();
+        if (options_.on_token && !options_.on_token(ids_.back(), piece)) throw Stopped();
+    }
+
+    /// What was held back until the end: no token of its own, so nothing is said when it is empty.
+    void emit_rest(const std::string& piece) {
+        if (!piece.empty()) emit(piece);
     }
 
     const GenerationModel& model_;

@@ -32,8 +32,9 @@ struct GenerateOptions {
     std::size_t max_tokens = 256;
     SamplerOptions sampler;
     std::vector<std::string> stop;  // the text ends before the first of them
-    /// Text as soon as it is certain, in pieces of whole characters; together they are the text of the result. False stops.
-    std::function<bool(std::string_view piece)> on_text;
+    /// Called for each token with the text that became certain with it: pieces of whole characters, which may be empty; together
+    /// they are the text of the result. False stops.
+    std::function<bool(std::int32_t id, std::string_view piece)> on_token;
     /// Polled before every token, and by the model once a layer; true stops.
     std::function<bool()> cancelled;
 };
@@ -41,7 +42,7 @@ struct GenerateOptions {
 enum class FinishReason {
     kStop,      // an end id or a stop string
     kLength,    // max_tokens, or the context is full
-    kCancelled  // on_text or cancelled said so
+    kCancelled  // on_token or cancelled said so
 };
 /// "stop", "length", "cancelled"
 std::string_view finish_name(FinishReason reason) noexcept;

@@ -52,7 +52,7 @@ struct FakeModel {
 const std::vector<std::int32_t> kPrompt = {1, 2, 3};
 
 Generation run(FakeModel& fake, GenerateOptions options, std::string& streamed) {
-    options.on_text = [&](std::string_view piece) {
+    options.on_token = [&](std::int32_t, std::string_view piece) {
         REQUIRE(find_invalid_utf8(piece) == std::string::npos);
         REQUIRE_FALSE(piece.empty());
         streamed += piece;
@@ -156,7 +156,7 @@ TEST_CASE("a caller stops it by the text or by the flag, and keeps what was stre
     FakeModel fake("abcdef");
     GenerateOptions options;
     std::string streamed;
-    options.on_text = [&](std::string_view piece) {
+    options.on_token = [&](std::int32_t, std::string_view piece) {
         streamed += piece;
         return streamed.size() < 3;
     };

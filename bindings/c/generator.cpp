@@ -1,0 +1,120 @@
+// rag_generator_* and rag_generation_*: language models over C.
+#include "arguments.hpp"
+#include "generation.hpp"
+#include "guard.hpp"
+#include "handles.hpp"
+#include "models.hpp"
+
+namespace core = rag::core;
+using rag::capi::guard;
+using rag::capi::require;
+
+namespace {
+
+constexpr const char* kWhat = "generator";
+
+using Generate = core::Generation (*)(const std::shared_ptr<core::Decoder>&, std::string_view, core::GenerateOptions,
+                                      const core::TokenCallback&);
+
+/// A stopped generation is given, with RAG_STOPPED.
+rag_status run(Generate function, const rag_generator* generator, rag_text input, const char* name,
+               const rag_generate_options* options, rag_generation** generation) noexcept {
+    return guard([&]() -> rag_status {
+        require(generation, "generation") = nullptr;
+        rag::capi::use_model(generator, kWhat);
+        rag::capi::GenerationCall call = rag::capi::generation_of(options);
+        auto out = std::make_unique<rag_generation>();
+        out->generation = function(generator->model, rag::capi::text_of(input, name), std::move(call.options), call.on_token);
+        const bool stopped = out->generation.finish == core::FinishReason::kCancelled;
+        *generation = out.release();
+        return stopped ? RAG_STOPPED : RAG_OK;
+    });
+}
+
+}  // namespace
+
+extern "C" {
+
+rag_status rag_generator_open(rag_text path, const rag_model_options* options, rag_generator** generator) noexcept {
+    return guard([&] {
+        require(generator, kWhat) = nullptr;
+        *generator =
+            new rag_generator{core::Decoder::open(rag::capi::path_of(path, "path"), rag::capi::model_options_of(options)), {}};
+    });
+}
+
+void rag_generator_free(rag_generator* generator) noexcept {
+    delete generator;
+}
+
+uint32_t rag_generator_context_length(const rag_generator* generator) noexcept {
+    return generator == nullptr ? 0 : static_cast<uint32_t>(generator->model->context_length());
+}
+
+int64_t rag_generator_vocab_size(const rag_generator* generator) noexcept {
+    return generator == nullptr ? 0 : generator->model->vocab_size();
+}
+
+uint64_t rag_generator_weight_bytes(const rag_generator* generator) noexcept {
+    uint64_t bytes = 0;
+    static_cast<void>(guard([&] { bytes = rag::capi::use_model(generator, kWhat).weight_bytes(); }));
+    return bytes;
+}
+
+rag_status rag_generator_tokenizer(const rag_generator* generator, rag_tokenizer** tokenizer) noexcept {
+    return guard([&] {
+        require(tokenizer, "tokenizer") = nullptr;
+        *tokenizer = new rag_tokenizer{require(generator, kWhat).model->shared_tokenizer()};
+    });
+}
+
+rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, float* logits,
+                                size_t logit_floats) noexcept {
+    return guard([&] {
+        core::Decoder& model = rag::capi::use_model(generator, kWhat);
+        rag::capi::require_array(ids, count, "ids");
+        rag::capi::require_array(logits, logit_floats, "logits");
+        model.logits({ids, count}, {logits, logit_floats});
+    });
+}
+
+rag_status rag_generator_generate(const rag_generator* generator, rag_text prompt, const rag_generate_options* options,
+                                  rag_generation** generation) noexcept {
+    return run(&core::continue_text, generator, prompt, "prompt", options, generation);
+}
+
+rag_status rag_generator_chat(const rag_generator* generator, rag_text messages, const rag_generate_options* options,
+                              rag_generation** generation) noexcept {
+    return run(&core::answer_messages, generator, messages, "messages", options, generation);
+}
+
+rag_text rag_generation_text(const rag_generation* generation) noexcept {
+    if (generation == nullptr) return {nullptr, 0};
+    return {generation->generation.text.c_str(), generation->generation.text.size()};
+}
+
+const int32_t* rag_generation_ids(const rag_generation* generation, size_t* count) noexcept {
+    if (count != nullptr) *count = generation == nullptr ? 0 : generation->generation.ids.size();
+    return generation == nullptr ? nullptr : generation->generation.ids.data();
+}
+
+rag_status rag_generation_usage(const rag_generation* generation, rag_usage* usage) noexcept {
+    return guard(
+        [&] { rag::capi::write_struct(usage, rag::capi::usage_of(require(generation, "generation").generation), "rag_usage"); });
+}
+
+void rag_generation_free(rag_generation* generation) noexcept {
+    delete generation;
+}
+
+rag_status rag_generator_load_adapter(rag_generator* generator, rag_text path, rag_text name) noexcept {
+    return rag::capi::load_adapter(generator, kWhat, path, name);
+}
+rag_status rag_generator_merge_adapter(rag_generator* generator, rag_text name) noexcept {
+    return rag::capi::merge_adapter(generator, kWhat, name);
+}
+rag_status rag_generator_unmerge_adapter(rag_generator* generator) noexcept {
+    return rag::capi::unmerge_adapter(generator, kWhat);
+}
+
+}  // extern "C"
