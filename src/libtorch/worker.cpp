@@ -9,14 +9,14 @@ extern "C" void omp_set_num_threads(int count);
 
 namespace rag::core::libtorch {
 
-Worker::Worker(std::uint32_t threads) : threads_(std::max(threads, 1U)), process_(getpid()) {
+Worker::Worker(std::uint32_t threads) : process_(getpid()), shared_(std::make_unique<Shared>()) {
     // The host's signal handlers are to run on the host's threads.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        thread_ = std::thread([this] { loop(); });
+        shared_->thread = std::thread([&shared = *shared_, threads] { loop(shared, std::max(threads, 1U)); });
     } catch (...) {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;
@@ -26,15 +26,15 @@ Worker::Worker(std::uint32_t threads) : threads_(std::max(threads, 1U)), process
 
 Worker::~Worker() {
     if (getpid() != process_) {
-        thread_.detach();  // a forked child: there is no thread to wait for
+        static_cast<void>(shared_.release());
         return;
     }
     {
-        const std::lock_guard lock(mutex_);
-        quit_ = true;
+        const std::lock_guard lock(shared_->mutex);
+        shared_->quit = true;
     }
-    changed_.notify_all();
-    thread_.join();
+    shared_->changed.notify_all();
+    shared_->thread.join();
 }
 
 BackendStatus Worker::run(const std::function<void()>& job) noexcept {
@@ -42,39 +42,40 @@ BackendStatus Worker::run(const std::function<void()>& job) noexcept {
         return guarded(
             [] { fail(Code::kInvalidState, "the model was loaded before fork(); load it again in the child process"); });
     }
-    const std::lock_guard turn(turn_);
-    std::unique_lock lock(mutex_);
-    job_ = &job;
-    done_ = false;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return done_; });
-    return std::move(status_);
+    Shared& shared = *shared_;
+    const std::lock_guard turn(shared.turn);
+    std::unique_lock lock(shared.mutex);
+    shared.job = &job;
+    shared.done = false;
+    shared.changed.notify_all();
+    shared.changed.wait(lock, [&shared] { return shared.done; });
+    return std::move(shared.status);
 }
 
-void Worker::loop() noexcept {
+void Worker::loop(Shared& shared, std::uint32_t threads) noexcept {
     pthread_setname_np(pthread_self(), "rag-model");
     // The first calls make LibTorch set this thread's count from its global one, once for the copy of the inline flag in this
     // library and once for the copy in libtorch_cpu; ours goes on top.
     at::internal::lazy_init_num_threads();
     at::get_num_threads();
-    omp_set_num_threads(static_cast<int>(threads_));
-    std::unique_lock lock(mutex_);
+    omp_set_num_threads(static_cast<int>(threads));
+    std::unique_lock lock(shared.mutex);
     for (;;) {
-        changed_.wait(lock, [this] { return quit_ || job_ != nullptr; });
-        if (quit_) {
+        shared.changed.wait(lock, [&shared] { return shared.quit || shared.job != nullptr; });
+        if (shared.quit) {
             return;
         }
-        const std::function<void()>* job = job_;
+        const std::function<void()>* job = shared.job;
         lock.unlock();
         BackendStatus status = guarded([job] {
             const c10::InferenceMode inference;
             (*job)();
         });
         lock.lock();
-        job_ = nullptr;
-        status_ = std::move(status);
-        done_ = true;
-        changed_.notify_all();
+        shared.job = nullptr;
+        shared.status = std::move(status);
+        shared.done = true;
+        shared.changed.notify_all();
     }
 }
 

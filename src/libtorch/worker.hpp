@@ -26,21 +26,22 @@ class Worker {
     /// Runs `job` on the worker in inference mode and waits for it; what it throws becomes the status.
     BackendStatus run(const std::function<void()>& job) noexcept;
 
-    std::uint32_t threads() const noexcept { return threads_; }
-
   private:
-    void loop() noexcept;
+    // Apart from the Worker, because a forked child can neither join the thread nor destroy what it waits on.
+    struct Shared {
+        std::mutex turn;  // held by the caller whose job is served
+        std::mutex mutex;
+        std::condition_variable changed;
+        const std::function<void()>* job = nullptr;
+        BackendStatus status;
+        bool done = false;
+        bool quit = false;
+        std::thread thread;
+    };
+    static void loop(Shared& shared, std::uint32_t threads) noexcept;
 
-    const std::uint32_t threads_;
     const pid_t process_;
-    std::mutex turn_;  // held by the caller whose job is served
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    const std::function<void()>* job_ = nullptr;
-    BackendStatus status_;
-    bool done_ = false;
-    bool quit_ = false;
-    std::thread thread_;
+    std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace rag::core::libtorch

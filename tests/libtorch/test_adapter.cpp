@@ -1,0 +1,154 @@
+// LoRA merging: what is merged equals weights changed by hand, unmerging gives back the same bits, bad adapters change nothing.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "tiny_models.hpp"
+
+using namespace rag::core;
+using namespace rag::core::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr std::int64_t kHidden = 48;
+constexpr float kScale = 0.5F;
+
+struct Pair {
+    std::string module;
+    std::int64_t out, in, rank;
+    std::vector<float> a, b;
+    std::vector<std::byte> a_bytes, b_bytes;
+};
+
+Pair make_pair(const std::string& module, std::int64_t out, std::int64_t in, std::int64_t rank) {
+    Pair pair{module,
+              out,
+              in,
+              rank,
+              random_values(71, static_cast<std::size_t>(rank * in), 0.3F),
+              random_values(72, static_cast<std::size_t>(out * rank), 0.3F),
+              {},
+              {}};
+    pair.a_bytes = to_bytes(pair.a);
+    pair.b_bytes = to_bytes(pair.b);
+    return pair;
+}
+
+AdapterWeights adapter_of(const std::vector<Pair>& pairs) {
+    auto owner = std::make_shared<const std::vector<Pair>>(pairs);
+    AdapterWeights out;
+    for (const Pair& pair : *owner) {
+        out.pairs.push_back({pair.module,
+                             {pair.module + ".lora_A.weight", ElementType::kF32, {pair.rank, pair.in}, pair.a_bytes},
+                             {pair.module + ".lora_B.weight", ElementType::kF32, {pair.out, pair.rank}, pair.b_bytes},
+                             kScale});
+    }
+    out.owner = owner;
+    out.source = "tiny adapter";
+    return out;
+}
+
+void add_by_hand(TinyWeights& weights, const Pair& pair) {
+    std::vector<std::byte>& bytes = weights.at(pair.module + ".weight").bytes;
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    for (std::int64_t row = 0; row < pair.out; ++row) {
+        for (std::int64_t column = 0; column < pair.in; ++column) {
+            double sum = 0.0;
+            for (std::int64_t r = 0; r < pair.rank; ++r) {
+                sum += static_cast<double>(pair.b[static_cast<std::size_t>(row * pair.rank + r)]) *
+                       pair.a[static_cast<std::size_t>(r * pair.in + column)];
+            }
+            values[static_cast<std::size_t>(row * pair.in + column)] += kScale * static_cast<float>(sum);
+        }
+    }
+    bytes = to_bytes(values);
+}
+
+std::vector<float> logits_of(BackendDecoder& decoder) {
+    const TinyBatch text({25});
+    std::unique_ptr<BackendSession> session;
+    REQUIRE(decoder.new_session(session).ok());
+    std::vector<float> out(25 * 50);
+    REQUIRE(session->forward(text.ids, out, {}).ok());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a merged adapter equals weights changed by hand, and unmerging gives back the same bits") {
+    const std::vector<Pair> pairs = {make_pair("encoder.layer.0.attention.self.query", 48, 48, 4),
+                                     make_pair("encoder.layer.0.attention.self.value", 48, 48, 2),
+                                     make_pair("encoder.layer.1.output.dense", 48, 100, 8)};
+    const TinyBatch batch({5, 40, 1});
+    for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16, Precision::kFloat16, Precision::kInt8}) {
+        TinyWeights changed = tiny_bert();
+        for (const Pair& pair : pairs) {
+            add_by_hand(changed, pair);
+        }
+        const std::vector<float> expected = encode(*load(tiny_bert_config(), changed, precision), batch.view(), kHidden);
+        const auto encoder = load(tiny_bert_config(), tiny_bert(), precision);
+        const std::vector<float> base = encode(*encoder, batch.view(), kHidden);
+        const std::uint64_t bytes = encoder->weight_bytes();
+        for (int round = 0; round < 2; ++round) {
+            REQUIRE(encoder->merge_adapter(adapter_of(pairs)).ok());
+            const std::vector<float> merged = encode(*encoder, batch.view(), kHidden);
+            CHECK(max_difference(merged, expected) < (precision == Precision::kFloat32 ? 1e-5F : 3e-2F));
+            CHECK(max_difference(merged, base) > 0.05F);
+            CHECK(encoder->weight_bytes() == bytes);
+            REQUIRE(encoder->unmerge_adapter().ok());
+            CHECK(encode(*encoder, batch.view(), kHidden) == base);
+        }
+    }
+}
+
+TEST_CASE("adapters on a decoder, fused and interleaved layers included") {
+    const std::vector<Pair> pairs = {make_pair("model.layers.1.self_attn.k_proj", 32, 64, 4),
+                                     make_pair("model.layers.0.mlp.up_proj", 96, 64, 3),
+                                     make_pair("model.layers.0.mlp.down_proj", 64, 96, 1)};
+    TinyWeights changed = tiny_llama();
+    for (const Pair& pair : pairs) {
+        add_by_hand(changed, pair);
+    }
+    const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
+    const std::vector<float> base = logits_of(*decoder);
+    REQUIRE(decoder->merge_adapter(adapter_of(pairs)).ok());
+    CHECK(max_difference(logits_of(*decoder), logits_of(*load(tiny_llama_config(), changed, Precision::kFloat32))) < 1e-4F);
+    REQUIRE(decoder->unmerge_adapter().ok());
+    CHECK(logits_of(*decoder) == base);
+}
+
+TEST_CASE("bad adapters are refused and change nothing") {
+    const auto encoder = load(tiny_bert_config(), tiny_bert(), Precision::kFloat32);
+    const TinyBatch batch({6});
+    const std::vector<float> base = encode(*encoder, batch.view(), kHidden);
+    const Pair good = make_pair("encoder.layer.0.attention.self.query", 48, 48, 4);
+    const auto refuse = [&](const AdapterWeights& adapter, Code code, const std::string& text) {
+        const BackendStatus status = encoder->merge_adapter(adapter);
+        CHECK(status.code == static_cast<std::int32_t>(code));
+        CHECK_THAT(status.text, Contains(text));
+        CHECK(encode(*encoder, batch.view(), kHidden) == base);
+    };
+    refuse(adapter_of({good, make_pair("encoder.layer.7.output.dense", 48, 100, 2)}), Code::kInvalidArgument,
+           "encoder.layer.7.output.dense");
+    refuse(adapter_of({good, make_pair("embeddings.word_embeddings", 50, 48, 2)}), Code::kInvalidArgument,
+           "embeddings.word_embeddings");
+    refuse(adapter_of({good, make_pair("encoder.layer.1.output.dense", 48, 99, 2)}), Code::kInvalidArgument, "[48, 100]");
+    refuse(adapter_of({good, good}), Code::kInvalidArgument, "twice");
+    refuse(adapter_of({}), Code::kInvalidArgument, "no LoRA pair");
+    AdapterWeights infinite = adapter_of({good});
+    infinite.pairs[0].scale = INFINITY;
+    refuse(infinite, Code::kInvalidArgument, "inf");
+    AdapterWeights short_bytes = adapter_of({good});
+    short_bytes.pairs[0].b.bytes = short_bytes.pairs[0].b.bytes.first(8);
+    refuse(short_bytes, Code::kCorrupt, "lora_B");
+    REQUIRE(encoder->merge_adapter(adapter_of({good})).ok());
+    const BackendStatus twice = encoder->merge_adapter(adapter_of({good}));
+    CHECK(twice.code == static_cast<std::int32_t>(Code::kInvalidState));
+    CHECK_THAT(twice.text, Contains("tiny adapter"));
+    REQUIRE(encoder->unmerge_adapter().ok());
+    CHECK(encoder->unmerge_adapter().code == static_cast<std::int32_t>(Code::kInvalidState));
+    CHECK(encode(*encoder, batch.view(), kHidden) == base);
+}

@@ -1,0 +1,64 @@
+// The row kernels against plain loops.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "libtorch/kernels/rows.hpp"
+
+using namespace rag::core::libtorch::kernels;
+
+namespace {
+
+std::vector<float> values(std::size_t count, unsigned seed, float shift = 0.0F) {
+    std::mt19937 generator(seed);
+    std::vector<float> out(count);
+    for (float& value : out) {
+        value = static_cast<float>(generator() % 4001) / 1000.0F - 2.0F + shift;
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("quantised rows are within half a step") {
+    for (const std::size_t columns : {1U, 3U, 16U, 17U, 100U, 384U, 1536U}) {
+        for (const float shift : {0.0F, 2.5F, -2.5F}) {
+            const std::vector<float> x = values(columns, 5, shift);
+            std::vector<std::uint8_t> bytes(columns);
+            float scale = 0.0F;
+            float zero = -1.0F;
+            quantize_row(x.data(), static_cast<std::int64_t>(columns), bytes.data(), &scale, &zero);
+            CHECK(zero == std::nearbyint(zero));
+            CHECK(zero >= 0.0F);
+            CHECK(zero <= 255.0F);
+            for (std::size_t c = 0; c < columns; ++c) {
+                CHECK(std::fabs(scale * (static_cast<float>(bytes[c]) - zero) - x[c]) <= scale * 1.01F);
+            }
+        }
+    }
+}
+
+TEST_CASE("a row of zeros stays zero") {
+    const std::vector<float> x(20, 0.0F);
+    std::vector<std::uint8_t> bytes(20, 9);
+    float scale = 0.0F;
+    float zero = 5.0F;
+    quantize_row(x.data(), 20, bytes.data(), &scale, &zero);
+    CHECK(scale == 1.0F);
+    CHECK(zero == 0.0F);
+    CHECK(bytes == std::vector<std::uint8_t>(20, 0));
+}
+
+TEST_CASE("dequantised sums") {
+    for (const std::size_t columns : {1U, 15U, 16U, 33U, 400U}) {
+        const std::vector<float> raw = values(columns, 1);
+        const std::vector<float> sums = values(columns, 2);
+        const std::vector<float> bias = values(columns, 3);
+        std::vector<float> out(columns);
+        dequantize_row(raw.data(), static_cast<std::int64_t>(columns), 0.25F, 17.0F, sums.data(), bias.data(), out.data());
+        for (std::size_t c = 0; c < columns; ++c) {
+            CHECK(out[c] == Approx(0.25 * (raw[c] - 17.0 * sums[c]) + bias[c]).margin(1e-5));
+        }
+    }
+}
