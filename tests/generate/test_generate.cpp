@@ -54,7 +54,6 @@ const std::vector<std::int32_t> kPrompt = {1, 2, 3};
 Generation run(FakeModel& fake, GenerateOptions options, std::string& streamed) {
     options.on_token = [&](std::int32_t, std::string_view piece) {
         REQUIRE(find_invalid_utf8(piece) == std::string::npos);
-        REQUIRE_FALSE(piece.empty());
         streamed += piece;
         return true;
     };
