@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Writes src/tokenizer/unicode/*.inc: what Hugging Face tokenizers believes about every code point.
+
+The oracle is the installed package `tokenizers` itself, asked about all 1,112,064 code points through its public stages, so
+that neither the Unicode version of the host's ICU nor Python's can change an id. Run it again only to follow a new release
+of that package:
+
+    python scripts/make_unicode_tables.py
+
+(with a Python whose unicodedata is version 14, which is what the oldest supported PCRE2 has).
+"""
+
+import contextlib
+import pathlib
+import sys
+import unicodedata
+
+import tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer
+from tokenizers import models as M
+from tokenizers import normalizers as N
+from tokenizers import pre_tokenizers as P
+
+SCALARS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+BLOCK = 128
+HANGUL = range(0xAC00, 0xAC00 + 11172)
+
+# The order is the order of the bits; unicode/properties.hpp names them.
+FLAGS = [
+    "letter", "number", "space", "white", "numeric", "control", "mark_nonspacing", "mark", "punctuation", "cjk", "word",
+    "has_lower", "has_nfd", "has_nfkd", "has_ccc",
+]
+
+
+def matched(pattern):
+    """Code points that Oniguruma matches with `pattern`."""
+    split = P.Split(Regex(f"{pattern}+"), behavior="removed", invert=True)
+    found = set()
+    for begin in range(0, len(SCALARS), 50000):
+        part = SCALARS[begin:begin + 50000]
+        for _, (start, end) in split.pre_tokenize_str("".join(map(chr, part))):
+            found.update(part[start:end])
+    return found
+
+
+def isolated(pre_tokenizer):
+    """Code points that `pre_tokenizer` cuts out when they stand between two letters."""
+    found = set()
+    for begin in range(0, len(SCALARS), 50000):
+        part = SCALARS[begin:begin + 50000]
+        text = "a" + "".join(chr(c) + "a" for c in part)
+        for _, (start, end) in pre_tokenizer.pre_tokenize_str(text):
+            if start % 2 == 1 and end == start + 1:
+                found.add(part[start // 2])
+    return found
+
+
+def word_characters():
+    """Code points that keep an added token with single_word from matching, on either side."""
+    tokenizer = Tokenizer(M.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.add_tokens([AddedToken("<m>", single_word=True, normalized=False)])
+    sides = []
+    for template in ("{}<m> ", " <m>{}"):  # five characters each, the token is the second to the fourth
+        word = set()
+        for begin in range(0, len(SCALARS), 20000):
+            part = SCALARS[begin:begin + 20000]
+            encoding = tokenizer.encode("".join(template.format(chr(c)) for c in part))
+            starts = {start for (start, _), i in zip(encoding.offsets, encoding.ids) if i == 1}
+            word.update(c for k, c in enumerate(part) if 5 * k + 1 not in starts)
+        sides.append(word)
+    assert sides[0] == sides[1], "a word character on one side only"
+    return sides[0]
+
+
+def combining_classes():
+    """Canonical combining class of each code point, found by the order into which NFD puts it beside known marks."""
+    nfd = N.NFD()
+    lowest, highest = "\u0334", "\u0345"  # classes 1 and 240 in every version of Unicode
+
+    def swaps(first, second):
+        return first != second and nfd.normalize_str("a" + first + second) == "a" + second + first
+
+    ladder = {1: ord(lowest), 240: ord(highest)}
+    for c in SCALARS:
+        value = unicodedata.combining(chr(c))
+        if value not in (0, 1, 240) and swaps(highest, chr(c)) and swaps(chr(c), lowest):
+            ladder.setdefault(value, c)
+    classes = {}
+    for c in SCALARS:
+        ch = chr(c)
+        if c in HANGUL or nfd.normalize_str(ch) != ch or not (swaps(highest, ch) or swaps(ch, lowest)):
+            continue
+        exact = [v for v in ladder if not swaps(chr(ladder[v]), ch) and not swaps(ch, chr(ladder[v]))]
+        assert len(exact) == 1, hex(c)
+        classes[c] = exact[0]
+    return classes
+
+
+def mapping(normalizer, skip=()):
+    result = {}
+    for c in SCALARS:
+        if c in skip:
+            continue
+        text = normalizer.normalize_str(chr(c))
+        if text != chr(c):
+            result[c] = [ord(x) for x in text]
+    return result
+
+
+def bert(**options):
+    return N.BertNormalizer(**{**dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False), **options})
+
+
+def emit(kind, name, values, form=str):
+    print(f"constexpr {kind} {name}[] = {{")
+    line = ""
+    for value in values:
+        item = f"{form(value)},"
+        if len(line) + len(item) > 128:
+            print(line)
+            line = ""
+        line += item
+    print(line)
+    print("};")
+
+
+def emit_mapping(name, table):
+    keys = sorted(table)
+    starts, pool = [0], []
+    for key in keys:
+        pool += table[key]
+        starts.append(len(pool))
+    assert len(pool) < 65536
+    emit("std::uint32_t", f"k{name}Keys", keys, hex)
+    emit("std::uint16_t", f"k{name}Starts", starts)
+    emit("std::uint32_t", f"k{name}Pool", pool, hex)
+
+
+def write_properties():
+    lower, nfd, nfkd = mapping(N.Lowercase()), mapping(N.NFD(), HANGUL), mapping(N.NFKD(), HANGUL)
+    nfkd_only = {c: v for c, v in nfkd.items() if nfd.get(c) != v}
+    assert all(c in nfkd for c in nfd)
+    ccc = combining_classes()
+    clean, strip, accents, chinese = bert(clean_text=True), bert(strip_accents=True), N.StripAccents(), bert(handle_chinese_chars=True)
+    white = matched_white()
+    sets = {
+        "letter": matched(r"\p{L}"), "number": matched(r"\p{N}"), "space": matched(r"\s"),
+        "white": white, "numeric": isolated(P.Digits(individual_digits=True)),
+        "control": {c for c in SCALARS if clean.normalize_str(chr(c)) == ""},
+        "mark_nonspacing": {c for c in SCALARS if c not in nfd and strip.normalize_str(chr(c)) == ""},
+        "mark": {c for c in SCALARS if accents.normalize_str(chr(c)) == ""},
+        "punctuation": isolated(P.BertPreTokenizer()),
+        "cjk": {c for c in SCALARS if chinese.normalize_str(chr(c)) != chr(c)},
+        "word": word_characters(), "has_lower": set(lower), "has_nfd": set(nfd) | set(HANGUL),
+        "has_nfkd": set(nfkd) | set(HANGUL), "has_ccc": set(ccc),
+    }
+    spaced = {c for c in SCALARS if clean.normalize_str(chr(c)) == " "}
+    assert spaced == white - sets["control"], "BertNormalizer cleans control characters first, then makes spaces of white ones"
+    assert all(lower[c] == mapping_of(bert(lowercase=True), c) for c in lower)
+
+    nfc = N.NFC()
+    pairs = {}
+    for c, parts in nfd.items():
+        if len(parts) >= 2 and nfc.normalize_str(chr(c)) == chr(c):
+            first = nfc.normalize_str("".join(map(chr, parts[:-1])))
+            assert len(first) == 1
+            pairs[(ord(first) << 32) | parts[-1]] = c
+
+    flags = [0] * 0x110000
+    for bit, name in enumerate(FLAGS):
+        for c in sets[name]:
+            flags[c] |= 1 << bit
+    classes = sorted(set(flags))
+    number = {value: i for i, value in enumerate(classes)}
+    assert len(classes) < 256
+    blocks, index, stage1 = [], {}, []
+    for begin in range(0, 0x110000, BLOCK):
+        block = tuple(number[f] for f in flags[begin:begin + BLOCK])
+        if block not in index:
+            index[block] = len(blocks)
+            blocks.append(block)
+        stage1.append(index[block])
+    emit("std::uint16_t", "kClassFlags", classes)
+    emit("std::uint16_t", "kStage1", stage1)
+    emit("std::uint8_t", "kStage2", [x for b in blocks for x in b])
+    emit_mapping("Lower", lower)
+    emit_mapping("Nfd", nfd)
+    emit_mapping("Nfkd", nfkd_only)
+    emit("std::uint32_t", "kCccKeys", sorted(ccc), hex)
+    emit("std::uint8_t", "kCccValues", [ccc[c] for c in sorted(ccc)])
+    emit("std::uint64_t", "kComposeKeys", sorted(pairs), hex)
+    emit("std::uint32_t", "kComposeValues", [pairs[k] for k in sorted(pairs)], hex)
+    for name in FLAGS:
+        print(name, len(sets[name]), file=sys.stderr)
+    print("classes", len(classes), "blocks", len(blocks), file=sys.stderr)
+
+
+def mapping_of(normalizer, c):
+    return [ord(x) for x in normalizer.normalize_str(chr(c))]
+
+
+def matched_white():
+    """What WhitespaceSplit removes: Rust's char::is_whitespace."""
+    found = set()
+    split = P.WhitespaceSplit()
+    for begin in range(0, len(SCALARS), 50000):
+        part = SCALARS[begin:begin + 50000]
+        kept = set()
+        for _, (start, end) in split.pre_tokenize_str("".join(map(chr, part))):
+            kept.update(range(start, end))
+        found.update(c for k, c in enumerate(part) if k not in kept)
+    return found
+
+
+CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co").split()
+
+
+def write_categories():
+    """General categories that Oniguruma gives and Unicode 14 does not: what pcre2_pattern() adds to \\p{..}."""
+    assert unicodedata.unidata_version == "14.0.0", unicodedata.unidata_version
+    print("constexpr CategoryRange kNewerCategories[] = {")
+    changed = 0
+    for name in CATEGORIES:
+        pinned = matched(rf"\p{{{name}}}")
+        older = {c for c in SCALARS if unicodedata.category(chr(c)) == name}
+        changed += len(older - pinned)
+        new = sorted(pinned - older)
+        while new:
+            length = next((i for i in range(1, len(new)) if new[i] != new[0] + i), len(new))
+            print(f"{{'{name[0]}','{name[1]}',0x{new[0]:x},0x{new[length - 1]:x}}},")
+            new = new[length:]
+    print("};")
+    print("code points that left their category since Unicode 14:", changed, file=sys.stderr)
+
+
+def main():
+    folder = pathlib.Path(__file__).resolve().parent.parent / "src" / "tokenizer" / "unicode"
+    for name, write in (("tables.inc", write_properties), ("categories.inc", write_categories)):
+        with open(folder / name, "w", encoding="ascii") as file, contextlib.redirect_stdout(file):
+            print(f"// Made by scripts/make_unicode_tables.py from tokenizers {tokenizers.__version__}; not written by hand.")
+            print("// clang-format off")
+            write()
+            print("// clang-format on")
+
+
+if __name__ == "__main__":
+    main()

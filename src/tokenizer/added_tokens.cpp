@@ -1,0 +1,134 @@
+#include "tokenizer/added_tokens.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "tokenizer/pre_tokenizers/characters.hpp"
+
+namespace rag::core {
+namespace {
+
+std::uint16_t properties_before(std::string_view text, std::uint32_t at) {
+    std::uint32_t start = at - 1;
+    while ((static_cast<unsigned char>(text[start]) & 0xC0U) == 0x80U) --start;
+    return character_at(text, start).properties;
+}
+
+// Whether [start, end) stands alone: no word character touches it.
+bool is_single_word(std::string_view text, Span span) {
+    if (span.start > 0 && (properties_before(text, span.start) & unicode::kWord) != 0) return false;
+    return span.end >= text.size() || (character_at(text, span.end).properties & unicode::kWord) == 0;
+}
+
+std::uint32_t strip_left(std::string_view text, std::uint32_t at) {
+    while (at > 0 && (properties_before(text, at) & unicode::kWhite) != 0) {
+        --at;
+        while ((static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+    }
+    return at;
+}
+
+std::uint32_t strip_right(std::string_view text, std::uint32_t at) {
+    while (at < text.size()) {
+        const Character character = character_at(text, at);
+        if ((character.properties & unicode::kWhite) == 0) break;
+        at += character.length;
+    }
+    return at;
+}
+
+}  // namespace
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& normalizer) : tokens_(std::move(tokens)) {
+    std::vector<std::pair<std::string, std::int32_t>> raw, normalized;
+    NormalizedText text;
+    // Special tokens come before the others when two have the same content.
+    for (const bool special : {true, false}) {
+        for (std::size_t i = 0; i < tokens_.size(); ++i) {
+            const AddedToken& token = tokens_[i];
+            if (token.content.empty() || token.special != special) continue;
+            if (!token.normalized) {
+                raw.emplace_back(token.content, static_cast<std::int32_t>(i));
+                continue;
+            }
+            text.assign(token.content, 0, static_cast<std::uint32_t>(token.content.size()), normalizer, false);
+            normalized.emplace_back(text.text(), static_cast<std::int32_t>(i));
+        }
+    }
+    raw_.build(raw);
+    normalized_.build(normalized);
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+        by_content_[tokens_[i].content] = i;
+        by_id_[tokens_[i].id] = i;
+    }
+}
+
+void AddedTokens::Set::build(const std::vector<std::pair<std::string, std::int32_t>>& contents) {
+    std::vector<std::pair<std::string_view, std::int32_t>> keys;
+    for (const auto& [content, index] : contents) {
+        if (content.empty()) continue;  // normalization may have taken all of it
+        keys.emplace_back(content, index);
+        first[static_cast<unsigned char>(content[0])] = true;
+        empty = false;
+    }
+    trie = Trie(std::move(keys));
+}
+
+// The leftmost longest content at or behind `from`; index -1 if there is none.
+Span AddedTokens::Set::next_match(std::string_view text, std::uint32_t from, std::int32_t& index) const {
+    index = -1;
+    const auto size = static_cast<std::uint32_t>(text.size());
+    for (std::uint32_t start = from; start < size; ++start) {
+        if (!first[static_cast<unsigned char>(text[start])]) continue;
+        std::uint32_t end = start;
+        Trie::Node node = Trie::kRoot;
+        for (std::uint32_t at = start; at < size;) {
+            node = trie.step(node, static_cast<unsigned char>(text[at++]));
+            if (node == Trie::kNone) break;
+            if (trie.value(node) < 0) continue;
+            index = trie.value(node);
+            end = at;
+        }
+        if (index >= 0) return {start, end};
+    }
+    return {size, size};
+}
+
+void AddedTokens::Set::split(std::string_view text, const std::vector<AddedToken>& tokens, std::vector<TextPart>& out) const {
+    const auto size = static_cast<std::uint32_t>(text.size());
+    std::uint32_t done = 0;
+    std::uint32_t search = 0;
+    while (!empty && search < size) {
+        std::int32_t index = -1;
+        const Span match = next_match(text, search, index);
+        if (index < 0) break;
+        search = match.end;
+        const AddedToken& token = tokens[static_cast<std::size_t>(index)];
+        if (token.single_word && !is_single_word(text, match)) continue;
+        Span span = match;
+        if (token.lstrip) span.start = std::max(strip_left(text, span.start), done);
+        if (token.rstrip) span.end = strip_right(text, span.end);
+        if (done < span.start) out.push_back({nullptr, {done, span.start}});
+        out.push_back({&token, span});
+        done = span.end;
+    }
+    if (done < size) out.push_back({nullptr, {done, size}});
+}
+
+const AddedToken* AddedTokens::find(std::string_view content) const {
+    const auto at = by_content_.find(content);
+    return at == by_content_.end() ? nullptr : &tokens_[at->second];
+}
+
+const AddedToken* AddedTokens::find(std::int32_t id) const {
+    const auto at = by_id_.find(id);
+    return at == by_id_.end() ? nullptr : &tokens_[at->second];
+}
+
+bool AddedTokens::is_special(std::string_view content) const {
+    const AddedToken* token = find(content);
+    return token != nullptr && token->special;
+}
+
+}  // namespace rag::core

@@ -1,0 +1,39 @@
+// The last stage: tokens back to text. A decoder is a chain of links; each takes one token and hands pieces of text to the next.
+// Decoding a whole sequence and decoding a stream are the same walk, so they cannot differ.
+// A Decoder is immutable, any thread; a link is the state of one decoding and belongs to it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace rag::core {
+
+class DecoderLink {
+  public:
+    virtual ~DecoderLink() = default;
+    /// The next token. Text that cannot be told yet (half a character) is held back.
+    virtual void push(std::string_view token) = 0;
+    /// No more tokens: what was held back goes out.
+    virtual void finish() = 0;
+};
+
+/// The end of every chain: collects the text.
+class TextSink final : public DecoderLink {
+  public:
+    explicit TextSink(std::string& out) : out_(out) {}
+    void push(std::string_view token) override { out_ += token; }
+    void finish() override {}
+
+  private:
+    std::string& out_;
+};
+
+class Decoder {
+  public:
+    virtual ~Decoder() = default;
+    /// A fresh link in front of `next`, which must outlive it. `last`: nothing but the sink follows.
+    virtual std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const = 0;
+};
+
+}  // namespace rag::core

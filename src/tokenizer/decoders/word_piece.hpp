@@ -1,0 +1,22 @@
+// WordPiece: a token with the continuing prefix joins the one before it, every other one but the first gets a space in front;
+// `cleanup` takes back spaces before punctuation and English contractions, token by token.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "tokenizer/decoders/decoder.hpp"
+
+namespace rag::core {
+
+class WordPieceDecoder final : public Decoder {
+  public:
+    WordPieceDecoder(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
+    std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
+
+  private:
+    std::string prefix_;
+    bool cleanup_;
+};
+
+}  // namespace rag::core

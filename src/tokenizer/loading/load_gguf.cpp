@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "formats/gguf.hpp"
+#include "tokenizer/decoders/byte_level.hpp"
+#include "tokenizer/loading/load.hpp"
+#include "tokenizer/models/bpe.hpp"
+#include "tokenizer/models/byte_alphabet.hpp"
+#include "tokenizer/post_processors/template_processing.hpp"
+#include "tokenizer/pre_tokenizers/byte_level.hpp"
+#include "tokenizer/pre_tokenizers/digits.hpp"
+#include "tokenizer/pre_tokenizers/sequence.hpp"
+
+namespace rag::core {
+namespace {
+
+// tokenizer.ggml.token_type
+constexpr std::int64_t kControl = 3;
+constexpr std::int64_t kUserDefined = 4;
+
+// A name stands for a pattern that only llama.cpp's source writes down. Only those are here whose ids were compared with the
+// model's own Hugging Face tokenizer.
+std::unique_ptr<PreTokenizer> make_pre_tokenizer(const std::string& file, std::string_view name) {
+    if (name == "smollm") {
+        std::vector<std::unique_ptr<PreTokenizer>> stages;
+        stages.push_back(std::make_unique<Digits>(true));
+        stages.push_back(std::make_unique<ByteLevel>(false, true));
+        return std::make_unique<PreTokenizerSequence>(std::move(stages));
+    }
+    fail(Code::kUnsupported,
+         "{}: tokenizer.ggml.pre is {}, for which there is no tokenizer to compare with; use the model's tokenizer.json", file,
+         quote(name));
+}
+
+MergeList split_merges(const std::string& file, const std::vector<std::string_view>& lines) {
+    MergeList merges;
+    merges.reserve(lines.size());
+    for (const std::string_view line : lines) {
+        const std::size_t space = line.find(' ');
+        if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
+            fail(Code::kCorrupt, "{}: tokenizer.ggml.merges[{}] is {}, not two tokens with one space between", file,
+                 merges.size(), quote(line));
+        }
+        merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    }
+    return merges;
+}
+
+template <typename T>
+T required(const std::string& file, std::optional<T> value, const char* key) {
+    if (!value) fail(Code::kCorrupt, "{}: {} is missing", file, key);
+    return std::move(*value);
+}
+
+class Loader {
+  public:
+    explicit Loader(const GgufFile& file)
+        : file_(file), tokens_(required(file.name(), file.texts("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens")) {}
+
+    TokenizerParts load() {
+        const auto model = required(file_.name(), file_.text("tokenizer.ggml.model"), "tokenizer.ggml.model");
+        if (model != "gpt2")
+            fail(Code::kUnsupported, "{}: tokenizer.ggml.model is {}, gpt2 is supported", file_.name(), quote(model));
+        parts_.name = file_.name();
+        parts_.pre_tokenizer = make_pre_tokenizer(file_.name(), file_.text("tokenizer.ggml.pre").value_or("default"));
+        parts_.decoder = std::make_unique<ByteLevelDecoder>();
+        read_tokens();
+        read_special_tokens();
+        if (const auto text = file_.text("tokenizer.chat_template")) {
+            require_utf8(*text, file_.name() + ": tokenizer.chat_template");
+            parts_.chat_template = *text;
+        }
+        return std::move(parts_);
+    }
+
+  private:
+    void read_tokens() {
+        const auto types = file_.integers("tokenizer.ggml.token_type");
+        if (types && types->size() != tokens_.size()) {
+            fail(Code::kCorrupt, "{}: {} tokens and {} token types", file_.name(), tokens_.size(), types->size());
+        }
+        Vocabulary vocabulary;
+        vocabulary.reserve(tokens_.size());
+        for (std::size_t i = 0; i < tokens_.size(); ++i) {
+            require_utf8(tokens_[i], file_.name() + ": a token");
+            vocabulary.add(tokens_[i], static_cast<std::int64_t>(i));
+            const std::int64_t type = types ? (*types)[i] : 1;
+            if (type != kControl && type != kUserDefined) continue;
+            parts_.added_tokens.push_back(
+                {std::string(tokens_[i]), static_cast<std::int32_t>(i), false, false, false, false, type == kControl});
+        }
+        const auto merges = required(file_.name(), file_.texts("tokenizer.ggml.merges"), "tokenizer.ggml.merges");
+        BpeOptions options;
+        options.bytes = true;
+        parts_.model = std::make_unique<Bpe>(std::move(vocabulary), split_merges(file_.name(), merges), std::move(options));
+    }
+
+    std::optional<TemplatePiece> special(const char* name, const char* key) {
+        const auto id = file_.integer(key);
+        if (!id) return std::nullopt;
+        if (*id < 0 || static_cast<std::size_t>(*id) >= tokens_.size()) {
+            fail(Code::kCorrupt, "{}: {} is {}, there are {} tokens", file_.name(), key, *id, tokens_.size());
+        }
+        const std::string token(tokens_[static_cast<std::size_t>(*id)]);
+        parts_.special_tokens[name] = token;
+        return TemplatePiece{-1, 0, {static_cast<std::int32_t>(*id)}, {token}};
+    }
+
+    void read_special_tokens() {
+        const auto bos = special("bos_token", "tokenizer.ggml.bos_token_id");
+        const auto eos = special("eos_token", "tokenizer.ggml.eos_token_id");
+        special("unk_token", "tokenizer.ggml.unknown_token_id");
+        special("pad_token", "tokenizer.ggml.padding_token_id");
+        std::vector<TemplatePiece> single, pair;
+        const auto add = [&](const char* key, const std::optional<TemplatePiece>& piece, const char* id_key) {
+            if (!file_.boolean(key).value_or(false)) return;
+            if (!piece) fail(Code::kCorrupt, "{}: {} is set and {} is missing", file_.name(), key, id_key);
+            single.push_back(*piece);
+            pair.push_back(*piece);
+        };
+        add("tokenizer.ggml.add_bos_token", bos, "tokenizer.ggml.bos_token_id");
+        single.push_back({0, 0, {}, {}});
+        pair.push_back({0, 0, {}, {}});
+        pair.push_back({1, 1, {}, {}});
+        add("tokenizer.ggml.add_eos_token", eos, "tokenizer.ggml.eos_token_id");
+        parts_.post_processor = std::make_unique<TemplateProcessing>(std::move(single), std::move(pair));
+    }
+
+    const GgufFile& file_;
+    std::vector<std::string_view> tokens_;
+    TokenizerParts parts_;
+};
+
+}  // namespace
+
+TokenizerParts load_gguf(const std::filesystem::path& path) {
+    const auto file = GgufFile::open(path);
+    return Loader(*file).load();
+}
+
+}  // namespace rag::core

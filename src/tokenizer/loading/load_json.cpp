@@ -1,0 +1,95 @@
+#include "core/error.hpp"
+#include "tokenizer/loading/load.hpp"
+#include "tokenizer/loading/stage_fields.hpp"
+#include "tokenizer/loading/stages.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::int64_t kMaxLength = std::int64_t{1} << 53;  // "no limit" is often written as a huge number
+
+std::vector<AddedToken> read_added_tokens(const StageFields& file) {
+    std::vector<AddedToken> tokens;
+    if (file.find("added_tokens") == nullptr) return tokens;
+    for (const Json& json : file.array("added_tokens")) {
+        const StageFields fields(json, fmt::format("{}[{}]", file.inside("added_tokens"), tokens.size()));
+        AddedToken token;
+        token.content = checked_text(fields.required("content"), fields.inside("content"));
+        token.id = static_cast<std::int32_t>(fields.integer("id", 0, 0, kMaxTokenId - 1));
+        token.single_word = fields.boolean("single_word", false);
+        token.lstrip = fields.boolean("lstrip", false);
+        token.rstrip = fields.boolean("rstrip", false);
+        token.special = fields.boolean("special", false);
+        token.normalized = fields.boolean("normalized", !token.special);
+        tokens.push_back(std::move(token));
+    }
+    return tokens;
+}
+
+bool read_direction(const StageFields& fields) {
+    const std::string direction = fields.text("direction", "Right");
+    if (direction != "Left" && direction != "Right") fields.wrong("direction", "Left or Right");
+    return direction == "Left";
+}
+
+Truncation read_truncation(const StageFields& fields) {
+    Truncation out;
+    out.max_length =
+        static_cast<std::size_t>(checked_integer(fields.required("max_length"), 0, kMaxLength, fields.inside("max_length")));
+    const std::string strategy = fields.text("strategy", "LongestFirst");
+    if (strategy == "OnlyFirst") {
+        out.strategy = TruncationStrategy::kOnlyFirst;
+    } else if (strategy == "OnlySecond") {
+        out.strategy = TruncationStrategy::kOnlySecond;
+    } else if (strategy != "LongestFirst") {
+        fields.wrong("strategy", "LongestFirst, OnlyFirst or OnlySecond");
+    }
+    out.keep_last = read_direction(fields);
+    return out;
+}
+
+Padding read_padding(const StageFields& fields) {
+    constexpr std::int64_t kMaxPadding = 1 << 24;  // a whole encoding of this length is made for every text
+    Padding out;
+    const Json& strategy = fields.required("strategy");
+    if (strategy.is_object()) {
+        const StageFields fixed(strategy, fields.inside("strategy"));
+        out.fixed_length =
+            static_cast<std::size_t>(checked_integer(fixed.required("Fixed"), 0, kMaxPadding, fixed.inside("Fixed")));
+    } else if (strategy != "BatchLongest") {
+        fields.wrong("strategy", "BatchLongest or {\"Fixed\": length}");
+    }
+    out.multiple_of = static_cast<std::size_t>(fields.integer("pad_to_multiple_of", 0, 0, kMaxPadding));
+    out.left = read_direction(fields);
+    out.id = static_cast<std::int32_t>(fields.integer("pad_id", 0, 0, kMaxTokenId - 1));
+    out.type_id = static_cast<std::uint32_t>(fields.integer("pad_type_id", 0, 0, 0xFFFFFFFF));
+    out.token = fields.text("pad_token", "[PAD]");
+    return out;
+}
+
+}  // namespace
+
+TokenizerParts load_json(std::string_view text, const std::string& name) {
+    const Json json = parse_tokenizer_json(text, name);
+    const StageFields file(json, name);
+    if (const std::string version = file.text("version", "1.0"); version != "1.0") {
+        fail(Code::kVersion, "{}: version {} of tokenizer.json, 1.0 is known", name, quote(version));
+    }
+    TokenizerParts parts;
+    parts.name = name;
+    if (const Json* stage = file.find("normalizer")) parts.normalizer = read_normalizer(*stage, file.inside("normalizer"));
+    if (const Json* stage = file.find("pre_tokenizer"))
+        parts.pre_tokenizer = read_pre_tokenizer(*stage, file.inside("pre_tokenizer"));
+    const bool bytes = parts.pre_tokenizer != nullptr && parts.pre_tokenizer->makes_bytes();
+    parts.model = read_model(file.required("model"), bytes, file.inside("model"));
+    if (const Json* stage = file.find("post_processor")) {
+        parts.post_processor = read_post_processor(*stage, file.inside("post_processor"));
+    }
+    if (const Json* stage = file.find("decoder")) parts.decoder = read_decoder(*stage, file.inside("decoder"));
+    parts.added_tokens = read_added_tokens(file);
+    if (const Json* found = file.find("truncation")) parts.truncation = read_truncation({*found, file.inside("truncation")});
+    if (const Json* found = file.find("padding")) parts.padding = read_padding({*found, file.inside("padding")});
+    return parts;
+}
+
+}  // namespace rag::core

@@ -1,0 +1,57 @@
+#include "tokenizer/loading/stages.hpp"
+#include "tokenizer/pre_tokenizers/bert.hpp"
+#include "tokenizer/pre_tokenizers/byte_level.hpp"
+#include "tokenizer/pre_tokenizers/digits.hpp"
+#include "tokenizer/pre_tokenizers/sequence.hpp"
+#include "tokenizer/pre_tokenizers/split.hpp"
+
+namespace rag::core {
+namespace {
+
+SplitBehavior read_behavior(const StageFields& fields) {
+    const std::string name = checked_text(fields.required("behavior"), fields.inside("behavior"));
+    if (name == "Removed") return SplitBehavior::kRemoved;
+    if (name == "Isolated") return SplitBehavior::kIsolated;
+    if (name == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
+    if (name == "MergedWithNext") return SplitBehavior::kMergedWithNext;
+    if (name == "Contiguous") return SplitBehavior::kContiguous;
+    fields.wrong("behavior", "one of Removed, Isolated, MergedWithPrevious, MergedWithNext and Contiguous");
+}
+
+std::unique_ptr<PreTokenizer> read_split(const StageFields& fields) {
+    const StageFields pattern = fields.object("pattern");
+    const auto expression = pattern.optional_text("Regex");
+    const auto literal = pattern.optional_text("String");
+    if (expression.has_value() == literal.has_value()) fields.wrong("pattern", "either a Regex or a String");
+    return std::make_unique<Split>(expression ? Regex(*expression) : Regex::literal(*literal), read_behavior(fields),
+                                   fields.boolean("invert", false));
+}
+
+std::unique_ptr<PreTokenizer> read(const Json& json, const std::string& where, int depth) {
+    const StageFields fields(json, where);
+    const std::string type = fields.type();
+    if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
+    if (type == "ByteLevel") {
+        return std::make_unique<ByteLevel>(fields.boolean("add_prefix_space", true), fields.boolean("use_regex", true));
+    }
+    if (type == "Digits") return std::make_unique<Digits>(fields.boolean("individual_digits", false));
+    if (type == "Split") return read_split(fields);
+    if (type == "Sequence") {
+        auto stages = read_stages<PreTokenizer>(fields, "pretokenizers", depth, read);
+        for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+            if (stages[i]->makes_bytes()) {
+                fail(Code::kUnsupported, "{}: ByteLevel at place {} of {}, with stages behind it", where, i, stages.size());
+            }
+        }
+        return std::make_unique<PreTokenizerSequence>(std::move(stages));
+    }
+    refuse_stage(fields);
+}
+
+}  // namespace
+
+std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where) {
+    return read(json, where, 0);
+}
+
+}  // namespace rag::core

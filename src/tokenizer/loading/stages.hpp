@@ -1,0 +1,38 @@
+// The stages of tokenizer.json, each from its JSON object. Private to loading/. All throw kCorrupt for wrong types and values and
+// kUnsupported, naming the stage, for what librag does not know.
+#pragma once
+
+#include <memory>
+
+#include "tokenizer/loading/stage_fields.hpp"
+#include "tokenizer/tokenizer_parts.hpp"
+
+namespace rag::core {
+
+std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where);
+std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where);
+/// `bytes`: the pre-tokenizer makes bytes.
+std::unique_ptr<Model> read_model(const Json& json, bool bytes, const std::string& where);
+std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where);
+std::unique_ptr<Decoder> read_decoder(const Json& json, const std::string& where);
+
+/// Sequences inside sequences go no deeper.
+inline constexpr int kMaxStageDepth = 16;
+
+/// Throws kUnsupported: "file: normalizer "Foo" is not known".
+[[noreturn]] inline void refuse_stage(const StageFields& fields) {
+    fail(Code::kUnsupported, "{}: a stage of type {} is not supported", fields.where(), quote(fields.type()));
+}
+
+/// The stages of a Sequence, `key` being the array that holds them.
+template <typename Stage, typename Read>
+std::vector<std::unique_ptr<Stage>> read_stages(const StageFields& fields, const char* key, int depth, Read read) {
+    if (depth >= kMaxStageDepth) fail(Code::kCorrupt, "{}: sequences nested more than {} deep", fields.where(), kMaxStageDepth);
+    std::vector<std::unique_ptr<Stage>> stages;
+    for (const Json& json : fields.array(key)) {
+        stages.push_back(read(json, fmt::format("{}.{}[{}]", fields.where(), key, stages.size()), depth + 1));
+    }
+    return stages;
+}
+
+}  // namespace rag::core

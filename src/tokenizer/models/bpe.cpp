@@ -1,0 +1,165 @@
+#include "tokenizer/models/bpe.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "tokenizer/models/byte_alphabet.hpp"
+
+namespace rag::core {
+
+Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
+    : options_(std::move(options)), vocabulary_(std::move(vocabulary)) {
+    if (options_.bytes) {
+        byte_keys_.reserve(vocabulary_.size());
+        for (std::int32_t id = 0; id < vocabulary_.id_limit(); ++id) {
+            const auto token = vocabulary_.token(id);
+            if (!token || vocabulary_.find_id(*token) != id) continue;
+            // A token outside the alphabet (a special one) can never come out of bytes.
+            if (const auto bytes = alphabet_to_bytes(*token)) byte_keys_.add(*bytes, id);
+        }
+    }
+    add_merges(merges);
+    find_initial_ids();
+    const auto count = static_cast<std::size_t>(vocabulary_.id_limit());
+    whole_ = std::make_unique<std::atomic<std::uint8_t>[]>(count);
+}
+
+void Bpe::add_merges(const MergeList& merges) {
+    const std::size_t prefix = options_.continuing_subword_prefix.size();
+    merges_.reserve(merges.size());
+    std::string joined;
+    for (const auto& [left, right] : merges) {
+        const std::int32_t left_id = vocabulary_.find_id(left);
+        const std::int32_t right_id = vocabulary_.find_id(right);
+        if (left_id < 0 || right_id < 0) {
+            fail(Code::kCorrupt, "merge {} names the token {}, which is not in the vocabulary", merges_.size(),
+                 quote(left_id < 0 ? left : right));
+        }
+        joined.assign(left);
+        joined += right.substr(std::min(prefix, right.size()));
+        const std::int32_t merged = vocabulary_.find_id(joined);
+        if (merged < 0) {
+            fail(Code::kCorrupt, "merge {} makes the token {}, which is not in the vocabulary", merges_.size(), quote(joined));
+        }
+        merges_.add(left_id, right_id, merged);
+    }
+}
+
+void Bpe::find_initial_ids() {
+    plain_bytes_ = options_.bytes && options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
+    for (unsigned byte = 0; byte < 256; ++byte) {
+        const char character = static_cast<char>(byte);
+        byte_ids_[byte] = byte_keys_.find_id({&character, 1});
+        plain_bytes_ = plain_bytes_ && byte_ids_[byte] >= 0;
+        fallback_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
+    }
+    if (options_.unk_token) unk_ = vocabulary_.find_id(*options_.unk_token);
+}
+
+void Bpe::split_bytes(std::string_view word, MergeScratch& scratch) const {
+    scratch.symbols.resize(word.size());
+    for (std::size_t i = 0; i < word.size(); ++i) {
+        scratch.symbols[i] = {byte_ids_[static_cast<unsigned char>(word[i])], static_cast<std::uint32_t>(i + 1)};
+    }
+}
+
+// Symbols that are in no vocabulary: bytes, the unknown token (a run of them is one when fuse_unk), or, without one, nothing.
+void Bpe::split_characters(std::string_view word, MergeScratch& scratch) const {
+    scratch.symbols.clear();
+    std::string decorated;
+    bool unknown_pending = false;
+    std::uint32_t dropped = 0;
+    for (std::uint32_t at = 0; at < word.size();) {
+        const std::uint32_t length = options_.bytes ? 1 : decode_utf8(word, at).length;
+        const std::uint32_t end = at + length;
+        std::string_view symbol = word.substr(at, length);
+        const bool add_prefix = at > 0 && !options_.continuing_subword_prefix.empty();
+        const bool add_suffix = end == word.size() && !options_.end_of_word_suffix.empty();
+        if (add_prefix || add_suffix) {
+            decorated.assign(add_prefix ? options_.continuing_subword_prefix : std::string());
+            decorated += symbol;
+            if (add_suffix) decorated += options_.end_of_word_suffix;
+            symbol = decorated;
+        }
+        const std::int32_t id = keys().find_id(symbol);
+        if (id >= 0) {
+            scratch.symbols.push_back({id, end - dropped});
+            unknown_pending = false;
+        } else if (push_byte_tokens(symbol, at - dropped, scratch)) {
+            unknown_pending = false;
+        } else if (options_.unk_token) {
+            push_unknown(word.substr(at, length), end - dropped, unknown_pending, scratch);
+        } else {
+            dropped += length;  // as Hugging Face does: the symbols behind it move up
+        }
+        at = end;
+    }
+}
+
+bool Bpe::push_byte_tokens(std::string_view symbol, std::uint32_t start, MergeScratch& scratch) const {
+    if (!options_.byte_fallback) return false;
+    const auto fallback = [&](char byte) { return fallback_ids_[static_cast<unsigned char>(byte)]; };
+    if (std::any_of(symbol.begin(), symbol.end(), [&](char byte) { return fallback(byte) < 0; })) return false;
+    for (const char byte : symbol) scratch.symbols.push_back({fallback(byte), ++start});
+    return true;
+}
+
+void Bpe::push_unknown(std::string_view symbol, std::uint32_t end, bool& pending, MergeScratch& scratch) const {
+    if (unk_ < 0) {
+        fail(Code::kInvalidArgument, "{} is not in the vocabulary, and neither is the unknown token {}", quote(symbol),
+             quote(*options_.unk_token));
+    }
+    if (pending && options_.fuse_unk) {
+        scratch.symbols.back().end = end;
+    } else {
+        scratch.symbols.push_back({unk_, end});
+    }
+    pending = true;
+}
+
+// Whether merging the symbols of `word`, which is token `id`, gives that token again.
+bool Bpe::rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch) const {
+    auto& state = whole_[static_cast<std::size_t>(id)];
+    const std::uint8_t known = state.load(std::memory_order_relaxed);
+    if (known != kUnknown) return known == kYes;
+    split_bytes(word, scratch);
+    merges_.merge(scratch);
+    const bool yes = scratch.symbols.size() == 1 && scratch.symbols[0].id == id;
+    state.store(yes ? kYes : kNo, std::memory_order_relaxed);
+    return yes;
+}
+
+void Bpe::tokenize_piece(std::string_view word, MergeScratch& scratch) const {
+    if (plain_bytes_) {
+        split_bytes(word, scratch);
+    } else {
+        split_characters(word, scratch);
+    }
+    merges_.merge(scratch);
+}
+
+void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const {
+    thread_local MergeScratch scratch;
+    for (const Span& piece : pieces) {
+        if (piece.start == piece.end) continue;
+        const std::string_view word = text.substr(piece.start, piece.end - piece.start);
+        if (plain_bytes_ || options_.ignore_merges) {
+            const std::int32_t id = keys().find_id(word);
+            if (id >= 0 && (options_.ignore_merges || rebuilds(id, word, scratch))) {
+                out.push_back({id, piece});
+                continue;
+            }
+        }
+        tokenize_piece(word, scratch);
+        std::uint32_t start = piece.start;
+        for (const Symbol& symbol : scratch.symbols) {
+            out.push_back({symbol.id, {start, piece.start + symbol.end}});
+            start = piece.start + symbol.end;
+        }
+    }
+    scratch.shrink();
+}
+
+}  // namespace rag::core

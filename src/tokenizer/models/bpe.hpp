@@ -1,0 +1,68 @@
+// Byte pair encoding, over bytes (behind ByteLevel) or over characters. Sennrich et al. 2016; Radford et al. 2019 for bytes.
+// Most words of real text are one token: a word that is in the vocabulary and that its own merges rebuild is taken whole, and
+// whether they do is found out once a token.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/models/merge_table.hpp"
+#include "tokenizer/models/model.hpp"
+#include "tokenizer/models/vocabulary.hpp"
+
+namespace rag::core {
+
+struct BpeOptions {
+    std::optional<std::string> unk_token;
+    std::string continuing_subword_prefix;
+    std::string end_of_word_suffix;
+    bool fuse_unk = false;
+    bool byte_fallback = false;
+    bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
+    bool bytes = false;          // pieces are bytes, the vocabulary is written in the byte alphabet
+};
+
+using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;
+
+class Bpe final : public Model {
+  public:
+    /// Throws kCorrupt when a merge names a token, or makes one, that the vocabulary lacks. The merges need not outlive the call.
+    Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options);
+    void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const override;
+    std::optional<std::int32_t> token_to_id(std::string_view token) const override { return vocabulary_.find(token); }
+    std::optional<std::string_view> id_to_token(std::int32_t id) const override { return vocabulary_.token(id); }
+    std::size_t size() const override { return vocabulary_.size(); }
+    std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
+
+  private:
+    void add_merges(const MergeList& merges);
+    void find_initial_ids();
+    /// What the pieces are looked up in: keys are bytes, or the vocabulary itself.
+    const Vocabulary& keys() const noexcept { return options_.bytes ? byte_keys_ : vocabulary_; }
+    void tokenize_piece(std::string_view word, MergeScratch& scratch) const;
+    void split_bytes(std::string_view word, MergeScratch& scratch) const;
+    void split_characters(std::string_view word, MergeScratch& scratch) const;
+    void push_unknown(std::string_view symbol, std::uint32_t end, bool& pending, MergeScratch& scratch) const;
+    bool push_byte_tokens(std::string_view symbol, std::uint32_t start, MergeScratch& scratch) const;
+    bool rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch) const;
+
+    BpeOptions options_;
+    Vocabulary vocabulary_;
+    Vocabulary byte_keys_;
+    MergeTable merges_;
+    bool plain_bytes_ = false;  // every byte has an id and no affix is added: the quick way
+    std::array<std::int32_t, 256> byte_ids_{};
+    std::array<std::int32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
+    std::int32_t unk_ = -1;
+    // For each id, whether the merges rebuild the token from its own symbols: not known yet, yes, no. Filled as words are met;
+    // two threads can only write the same answer.
+    enum Whole : std::uint8_t { kUnknown, kYes, kNo };
+    mutable std::unique_ptr<std::atomic<std::uint8_t>[]> whole_;
+};
+
+}  // namespace rag::core

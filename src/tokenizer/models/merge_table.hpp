@@ -1,0 +1,72 @@
+// The merges of a BPE vocabulary: which two neighbouring tokens join, how early, and into what; and the algorithm that applies
+// them to one piece. Sennrich et al. 2016. Built by one thread, then immutable; MergeScratch belongs to one call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace rag::core {
+
+/// A symbol of a piece while it is merged.
+struct Symbol {
+    std::int32_t id;
+    std::uint32_t end;  // bytes from the start of the piece
+};
+
+struct MergeScratch {
+    std::vector<Symbol> symbols;
+    std::vector<std::uint32_t> ranks;  // of the pair that begins at each symbol
+    std::vector<std::uint32_t> next;   // of the long algorithm: linked list
+    std::vector<std::uint32_t> previous;
+    std::vector<std::uint64_t> heap;  // rank and position
+    void shrink();
+};
+
+class MergeTable {
+  public:
+    static constexpr std::uint32_t kNoRank = 0xFFFFFFFFU;
+
+    void reserve(std::size_t count);
+    /// The next merge in order of rank. A pair that is there already gets this rank.
+    void add(std::int32_t left, std::int32_t right, std::int32_t merged);
+    std::size_t size() const noexcept { return merged_.size(); }
+
+    std::uint32_t rank(std::int32_t left, std::int32_t right) const noexcept {
+        const std::uint64_t key = pair_key(left, right);
+        for (std::size_t at = place(key);; at = (at + 1) & mask_) {
+            const Slot& slot = slots_[at];
+            if (slot.key == key) return slot.rank;
+            if (slot.key == kEmpty) return kNoRank;
+        }
+    }
+
+    /// Merges scratch.symbols: always the pair of the lowest rank, of equal ones the leftmost, until none is left.
+    /// n log n in the number of symbols.
+    void merge(MergeScratch& scratch) const;
+
+  private:
+    struct Slot {
+        std::uint64_t key = kEmpty;
+        std::uint32_t rank = 0;
+    };
+    static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair: ids are not negative
+
+    static std::uint64_t pair_key(std::int32_t left, std::int32_t right) noexcept {
+        return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
+    }
+    std::size_t place(std::uint64_t key) const noexcept {
+        return static_cast<std::size_t>((key * 0x9E3779B97F4A7C15U) >> shift_);
+    }
+    void grow(unsigned bits);
+    void merge_short(MergeScratch& scratch) const;
+    void merge_long(MergeScratch& scratch) const;
+
+    std::vector<Slot> slots_ = std::vector<Slot>(16);
+    std::size_t mask_ = 15;
+    unsigned shift_ = 60;
+    std::size_t used_ = 0;
+    std::vector<std::int32_t> merged_;  // by rank
+};
+
+}  // namespace rag::core

@@ -1,0 +1,38 @@
+// The third stage: turns each piece into tokens. A model knows its vocabulary; added tokens are not its business.
+// Immutable, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/normalized_text.hpp"
+
+namespace rag::core {
+
+/// Ids at or above this are refused at load: no published vocabulary has a quarter as many.
+inline constexpr std::int64_t kMaxTokenId = 1 << 22;
+
+struct Token {
+    std::int32_t id;
+    Span span;  // bytes of the normalized text
+};
+
+class Model {
+  public:
+    virtual ~Model() = default;
+    /// Appends the tokens of text[piece] for each piece, in order.
+    virtual void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const = 0;
+    virtual std::optional<std::int32_t> token_to_id(std::string_view token) const = 0;
+    /// nullopt where the vocabulary has no such id.
+    virtual std::optional<std::string_view> id_to_token(std::int32_t id) const = 0;
+    /// Tokens in the vocabulary.
+    virtual std::size_t size() const = 0;
+    /// One more than the largest id.
+    virtual std::int32_t id_limit() const = 0;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,89 @@
+// Tokens and ids, both ways: one arena of bytes, one open-addressing table, one array by id. No allocation after load.
+// Built by one thread, then immutable.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rag::core {
+
+/// A hash of a few bytes for tables in memory: quick, not against attackers beyond what the table's own bounds give.
+inline std::uint32_t hash_bytes(std::string_view bytes) noexcept {
+    constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15U;
+    std::uint64_t state = bytes.size() * kMultiplier;
+    const auto mix = [&](std::uint64_t word) {
+        state = (state ^ word) * kMultiplier;
+        state ^= state >> 32;
+    };
+    const char* at = bytes.data();
+    std::size_t left = bytes.size();
+    for (; left >= 8; at += 8, left -= 8) {
+        std::uint64_t word;
+        std::memcpy(&word, at, 8);
+        mix(word);
+    }
+    if (left >= 4) {
+        std::uint32_t low, high;
+        std::memcpy(&low, at, 4);
+        std::memcpy(&high, at + left - 4, 4);
+        mix((static_cast<std::uint64_t>(high) << 32) | low);
+    } else if (left > 0) {
+        const auto byte = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])); };
+        mix(byte(0) | (byte(left / 2) << 8) | (byte(left - 1) << 16));
+    }
+    state *= kMultiplier;
+    return static_cast<std::uint32_t>(state >> 32);
+}
+
+class Vocabulary {
+  public:
+    /// Room for `count` tokens.
+    void reserve(std::size_t count);
+    /// A token that is there already gets the new id. Throws kCorrupt for an id outside [0, kMaxTokenId), or when all tokens
+    /// together pass 1 GiB.
+    void add(std::string_view token, std::int64_t id);
+
+    std::optional<std::int32_t> find(std::string_view token) const noexcept {
+        const std::int32_t id = find_id(token);
+        return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
+    }
+    /// -1 if there is none.
+    std::int32_t find_id(std::string_view token) const noexcept {
+        const std::uint32_t hash = hash_bytes(token);
+        for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
+            const Slot& slot = slots_[at];
+            if (slot.id < 0) return -1;
+            if (slot.hash == hash && slot.length == token.size() && equals(slot, token)) return slot.id;
+        }
+    }
+    std::optional<std::string_view> token(std::int32_t id) const noexcept;
+    std::size_t size() const noexcept { return size_; }
+    std::int32_t id_limit() const noexcept { return static_cast<std::int32_t>(by_id_.size()); }
+
+  private:
+    struct Slot {
+        std::uint32_t hash = 0;
+        std::int32_t id = -1;
+        std::uint32_t offset = 0, length = 0;
+    };
+    struct Place {
+        std::uint32_t offset = 0, length = 0;
+        bool used = false;
+    };
+    bool equals(const Slot& slot, std::string_view token) const noexcept {
+        return std::memcmp(arena_.data() + slot.offset, token.data(), token.size()) == 0;
+    }
+    void grow(std::size_t capacity);
+
+    std::string arena_;
+    std::vector<Slot> slots_ = std::vector<Slot>(16);  // a power of two, at most three quarters used
+    std::size_t mask_ = 15;
+    std::size_t size_ = 0;
+    std::vector<Place> by_id_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,23 @@
+// NFC, NFD, NFKC and NFKD (Unicode Standard Annex 15) on the tables that Hugging Face tokenizers uses.
+#pragma once
+
+#include "tokenizer/normalizers/normalizer.hpp"
+
+namespace rag::core {
+
+/// NFD, or NFKD when `compatible`.
+void decompose(CharText& text, bool compatible);
+
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+
+class NormalFormNormalizer final : public Normalizer {
+  public:
+    explicit NormalFormNormalizer(NormalForm form) : form_(form) {}
+    void normalize(CharText& text) const override;
+    void map_ascii(AsciiMap&) const override {}  // ASCII is normal in every form
+
+  private:
+    NormalForm form_;
+};
+
+}  // namespace rag::core

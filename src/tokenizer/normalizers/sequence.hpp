@@ -1,0 +1,26 @@
+// Sequence: one normalizer after the other.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/normalizers/normalizer.hpp"
+
+namespace rag::core {
+
+class NormalizerSequence final : public Normalizer {
+  public:
+    explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> stages) : stages_(std::move(stages)) {}
+    void normalize(CharText& text) const override {
+        for (const auto& stage : stages_) stage->normalize(text);
+    }
+    void map_ascii(AsciiMap& map) const override {
+        for (const auto& stage : stages_) stage->map_ascii(map);
+    }
+
+  private:
+    std::vector<std::unique_ptr<Normalizer>> stages_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,33 @@
+// The fourth stage: puts the special tokens around one text or a pair, sets type ids, may trim offsets. Works on a list of parts
+// that are joined at the end: first the text (or the two texts), later special tokens between them.
+// Immutable, any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/encoding.hpp"
+
+namespace rag::core {
+
+struct EncodedPart {
+    Encoding encoding;
+    std::string_view source;  // the text that the offsets point into; empty for special tokens
+};
+
+/// The text of token `index` of an encoding.
+using TokenText = std::function<std::string(const Encoding&, std::size_t index)>;
+
+class PostProcessor {
+  public:
+    virtual ~PostProcessor() = default;
+    /// Special tokens that process() puts in.
+    virtual std::size_t added_tokens(bool pair) const = 0;
+    /// `parts` are one or two texts, or what an earlier post-processor made of them.
+    virtual void process(std::vector<EncodedPart>& parts, bool add_special_tokens, const TokenText& text_of) const = 0;
+};
+
+}  // namespace rag::core

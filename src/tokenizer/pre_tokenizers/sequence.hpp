@@ -1,0 +1,25 @@
+// Sequence: one pre-tokenizer after the other, each on the pieces of the one before.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/pre_tokenizers/pre_tokenizer.hpp"
+
+namespace rag::core {
+
+class PreTokenizerSequence final : public PreTokenizer {
+  public:
+    /// No stage but the last may make bytes (the loader checks it).
+    explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> stages) : stages_(std::move(stages)) {}
+    void split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const override {
+        for (const auto& stage : stages_) stage->split(text, pieces, scratch);
+    }
+    bool makes_bytes() const override { return !stages_.empty() && stages_.back()->makes_bytes(); }
+
+  private:
+    std::vector<std::unique_ptr<PreTokenizer>> stages_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,128 @@
+#include "tokenizer/regex.hpp"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <utility>
+
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::uint32_t kMatchLimit = 10'000'000;           // backtracking steps of one match
+constexpr std::uint32_t kHeapLimitKib = 64U << 10;          // memory of one match without the compiled code
+constexpr std::size_t kJitStackMax = std::size_t{8} << 20;  // and with it
+constexpr std::size_t kPatternMax = std::size_t{64} << 10;
+
+template <auto Free>
+struct Freer {
+    template <typename T>
+    void operator()(T* object) const noexcept {
+        Free(object);
+    }
+};
+using CodePtr = std::unique_ptr<pcre2_code, Freer<pcre2_code_free>>;
+using MatchPtr = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
+using ContextPtr = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
+using StackPtr = std::unique_ptr<pcre2_jit_stack, Freer<pcre2_jit_stack_free>>;
+
+// What a thread needs to run patterns; made once a thread.
+struct Machine {
+    ContextPtr context{pcre2_match_context_create(nullptr)};
+    StackPtr stack{pcre2_jit_stack_create(32U << 10, kJitStackMax, nullptr)};
+    MatchPtr match{pcre2_match_data_create(1, nullptr)};
+
+    Machine() {
+        if (context == nullptr || stack == nullptr || match == nullptr) fail(Code::kOutOfMemory, "no memory for PCRE2");
+        pcre2_set_match_limit(context.get(), kMatchLimit);
+        pcre2_set_heap_limit(context.get(), kHeapLimitKib);
+        pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+    }
+};
+
+std::string reason(int code) {
+    PCRE2_UCHAR buffer[256];
+    const int length = pcre2_get_error_message(code, buffer, sizeof buffer);
+    return length < 0 ? fmt::format("error {}", code) : std::string(reinterpret_cast<const char*>(buffer), length);
+}
+
+}  // namespace
+
+struct Regex::Compiled {
+    CodePtr code;
+    std::string source;   // for messages
+    std::string literal;  // searched directly when there is no code
+};
+
+Regex::Regex(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
+Regex::~Regex() = default;
+Regex::Regex(Regex&&) noexcept = default;
+
+Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>()) {
+    if (pattern.size() > kPatternMax) {
+        fail(Code::kUnsupported, "a pattern of {} bytes, more than the {} supported", pattern.size(), kPatternMax);
+    }
+    require_utf8(pattern, "a pattern");
+    const std::string translated = pcre2_pattern(pattern);
+    int code = 0;
+    std::size_t offset = 0;
+    compiled_->source = pattern;
+    compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                        PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
+                                        nullptr));
+    if (compiled_->code == nullptr) {
+        fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),
+             offset, quote(translated));
+    }
+    pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);  // without machine code it is interpreted
+}
+
+Regex Regex::literal(std::string_view text) {
+    auto compiled = std::make_unique<Compiled>();
+    compiled->literal = text;
+    return Regex(std::move(compiled));
+}
+
+void Regex::find_all(std::string_view text, Span within, std::vector<Span>& out) const {
+    if (compiled_->code == nullptr) {
+        const std::string& wanted = compiled_->literal;
+        if (wanted.empty()) return;
+        const std::string_view part = text.substr(0, within.end);
+        for (std::size_t at = part.find(wanted, within.start); at != std::string_view::npos;
+             at = part.find(wanted, at + wanted.size())) {
+            out.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + wanted.size())});
+        }
+        return;
+    }
+    thread_local Machine machine;
+    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() + within.start);
+    const std::size_t length = within.end - within.start;
+    std::size_t at = 0;
+    bool after_match = false;
+    while (at <= length) {
+        const int count = pcre2_match(compiled_->code.get(), subject, length, at, PCRE2_NO_UTF_CHECK, machine.match.get(),
+                                      machine.context.get());
+        if (count == PCRE2_ERROR_NOMATCH) return;
+        if (count < 0) {
+            fail(Code::kInvalidArgument, "the pattern {} cannot be matched against {} bytes of text: {}",
+                 quote(compiled_->source), length, reason(count));
+        }
+        const std::size_t* ends = pcre2_get_ovector_pointer(machine.match.get());
+        const std::size_t start = ends[0];
+        const std::size_t end = ends[1];
+        if (start < end || !(after_match && start == at)) {
+            out.push_back({within.start + static_cast<std::uint32_t>(start), within.start + static_cast<std::uint32_t>(end)});
+        }
+        after_match = true;
+        at = end;
+        if (start >= end) {  // empty: go on behind the next character
+            at += decode_utf8(text.substr(within.start, length), end).length;
+            if (end == length) return;
+            after_match = false;
+        }
+    }
+}
+
+}  // namespace rag::core

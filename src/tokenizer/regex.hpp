@@ -1,0 +1,38 @@
+// A regular expression of a tokenizer file, run by PCRE2 (compiled to machine code where it can). The files are written for
+// Oniguruma with a newer Unicode than the host's PCRE2 may have, so \s and the general categories are rewritten to what
+// Oniguruma of Hugging Face tokenizers matches. Untrusted: steps and memory of a match are limited. Immutable, any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/normalized_text.hpp"
+
+namespace rag::core {
+
+class Regex {
+  public:
+    /// Throws kUnsupported naming the pattern and PCRE2's reason.
+    explicit Regex(const std::string& pattern);
+    /// Matches only this text.
+    static Regex literal(std::string_view text);
+    ~Regex();
+    Regex(Regex&&) noexcept;
+
+    /// Appends all matches in text[within], leftmost first, as Oniguruma's find_iter gives them (an empty match right after
+    /// another match does not count). Anchors and look-around see only `within`. Throws kInvalidArgument when a limit is hit.
+    void find_all(std::string_view text, Span within, std::vector<Span>& out) const;
+
+  private:
+    struct Compiled;
+    explicit Regex(std::unique_ptr<Compiled> compiled);
+    std::unique_ptr<Compiled> compiled_;
+};
+
+/// The pattern as PCRE2 is to see it.
+std::string pcre2_pattern(std::string_view pattern);
+
+}  // namespace rag::core

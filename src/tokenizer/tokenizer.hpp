@@ -1,0 +1,108 @@
+// Text to token ids and back, exactly as the model's own Hugging Face tokenizer does it: the stages of tokenizer.json in order,
+// normalizer, pre-tokenizer, model, post-processor, and for the way back the decoder. Offsets are bytes of the caller's text.
+// Thread rule: immutable after loading, any number of threads. What a stage cannot do exactly is refused at load, by name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/encoding.hpp"
+
+namespace rag::core {
+
+struct TokenizerParts;
+
+/// Longest text that one call takes, in bytes.
+inline constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+
+class Tokenizer {
+  public:
+    /// A folder (tokenizer.json, or vocab.txt of a BERT; with tokenizer_config.json, special_tokens_map.json and
+    /// chat_template.jinja beside it), one of these two files, or a GGUF file. Throws kNotFound, kIo, kCorrupt (naming the file
+    /// and the value), kUnsupported (a stage that is not known, a GGUF pre-tokenizer without an oracle; by name).
+    static std::shared_ptr<const Tokenizer> from_pretrained(const std::filesystem::path& path);
+    /// A tokenizer.json in memory; `name` is used in messages. The bytes need not outlive the call.
+    static std::shared_ptr<const Tokenizer> from_json(std::string_view json, const std::string& name);
+
+    explicit Tokenizer(TokenizerParts parts);
+    ~Tokenizer();
+    Tokenizer(const Tokenizer&) = delete;
+    Tokenizer& operator=(const Tokenizer&) = delete;
+
+    /// A text or a pair, truncated and padded as the file says. Throws kInvalidArgument for ill-formed UTF-8 (with the offset),
+    /// more than kMaxTextBytes, or a truncation that cannot be done.
+    Encoding encode(std::string_view text, std::optional<std::string_view> pair = {}, bool add_special_tokens = true) const;
+    /// Several texts; padding to the longest, where the file wants that, goes over all of them.
+    std::vector<Encoding> encode_batch(std::span<const std::string_view> texts, bool add_special_tokens = true) const;
+    /// Appends the ids alone, neither truncated nor padded: the quick way for models. Throws as encode(); then `out` is as
+    /// before.
+    void encode_ids(std::string_view text, bool add_special_tokens, std::vector<std::int32_t>& out) const;
+    /// Tokens of a text without special ones and without truncation.
+    std::size_t count_tokens(std::string_view text) const;
+    /// The texts of an encoding's tokens, as the vocabulary writes them.
+    std::vector<std::string> tokens(const Encoding& encoding) const;
+
+    /// Ids that no token has are left out.
+    std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const;
+
+    std::optional<std::int32_t> token_to_id(std::string_view token) const;
+    /// Throws kInvalidArgument for an id that no token has.
+    std::string id_to_token(std::int32_t id) const;
+    /// Different tokens, added ones included.
+    std::int64_t vocab_size() const noexcept;
+    /// One more than the largest id: what a model's logits must at least have.
+    std::int64_t id_limit() const noexcept;
+    /// False for ids that no token has.
+    bool is_special(std::int32_t id) const;
+
+    /// By transformers' names ("bos_token", "eos_token", "unk_token", "pad_token", ...); empty if the files name none.
+    const std::string& special_token(std::string_view name) const;
+    const std::string& bos_token() const { return special_token("bos_token"); }
+    const std::string& eos_token() const { return special_token("eos_token"); }
+    const std::string& unk_token() const { return special_token("unk_token"); }
+    std::optional<std::int32_t> bos_id() const { return special_id("bos_token"); }
+    std::optional<std::int32_t> eos_id() const { return special_id("eos_token"); }
+    std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
+
+    /// Jinja; empty if the files hold none.
+    const std::string& chat_template() const noexcept;
+    /// `messages_json`: an array of {"role", "content"}. Throws kInvalidState when there is no template, else as ChatTemplate.
+    std::string apply_chat_template(std::string_view messages_json, bool add_generation_prompt) const;
+
+    /// Where it came from, for messages.
+    const std::string& name() const noexcept;
+
+  private:
+    friend class StreamDecoder;
+    struct State;
+    std::optional<std::int32_t> special_id(std::string_view name) const;
+    std::unique_ptr<const State> state_;
+};
+
+/// Decodes one id at a time and never gives out half a character: what all calls return, put together, is decode() of all ids.
+/// One thread; the tokenizer must outlive it.
+class StreamDecoder {
+  public:
+    explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);
+    ~StreamDecoder();
+    StreamDecoder(StreamDecoder&&) noexcept;
+    StreamDecoder& operator=(StreamDecoder&&) noexcept;
+
+    /// The text that became certain with this id; may be empty.
+    std::string push(std::int32_t id);
+    /// What was held back; half a character comes out as U+FFFD. Afterwards the decoder is as new.
+    std::string finish();
+
+  private:
+    struct Chain;
+    std::unique_ptr<Chain> chain_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,34 @@
+// What a tokenizer is made of: the result of reading its files (loading/), and what Tokenizer runs. A plain struct.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tokenizer/added_tokens.hpp"
+#include "tokenizer/decoders/decoder.hpp"
+#include "tokenizer/limits.hpp"
+#include "tokenizer/models/model.hpp"
+#include "tokenizer/normalizers/normalizer.hpp"
+#include "tokenizer/post_processors/post_processor.hpp"
+#include "tokenizer/pre_tokenizers/pre_tokenizer.hpp"
+
+namespace rag::core {
+
+struct TokenizerParts {
+    std::string name;                        // the file, for messages
+    std::unique_ptr<Normalizer> normalizer;  // each of these but the model may be absent
+    std::unique_ptr<PreTokenizer> pre_tokenizer;
+    std::unique_ptr<Model> model;
+    std::unique_ptr<PostProcessor> post_processor;
+    std::unique_ptr<Decoder> decoder;
+    std::vector<AddedToken> added_tokens;  // ids are given by Tokenizer, as Hugging Face does it
+    std::optional<Truncation> truncation;
+    std::optional<Padding> padding;
+    std::map<std::string, std::string> special_tokens;  // by transformers' names: "eos_token" -> "</s>"
+    std::string chat_template;                          // Jinja; empty: none
+};
+
+}  // namespace rag::core
