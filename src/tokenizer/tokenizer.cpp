@@ -17,7 +17,7 @@ struct Workspace {
     NormalizedText text;
     std::vector<TextPart> raw_parts, parts;
     std::vector<Span> pieces, scratch;
-    std::vector<Token> tokens;
+    std::vector<ModelToken> tokens;
 
     void shrink() {
         constexpr std::size_t kKept = 1U << 16;
@@ -40,8 +40,8 @@ struct EncodingSink {
         if (matched != token.content) out.texts.emplace_back(out.size(), matched);
         out.push(token.id, {place.start, place.end}, type_id, false);
     }
-    void tokens(const std::vector<Token>& list, const NormalizedText& text) {
-        for (const Token& token : list) {
+    void tokens(const std::vector<ModelToken>& list, const NormalizedText& text) {
+        for (const ModelToken& token : list) {
             const Alignment place = text.origin(token.span);
             out.push(token.id, {place.start, place.end}, type_id, false);
         }
@@ -51,15 +51,15 @@ struct EncodingSink {
 struct IdSink {
     std::vector<std::int32_t>& out;
     void added(const AddedToken& token, Alignment, std::string_view) { out.push_back(token.id); }
-    void tokens(const std::vector<Token>& list, const NormalizedText&) {
-        for (const Token& token : list) out.push_back(token.id);
+    void tokens(const std::vector<ModelToken>& list, const NormalizedText&) {
+        for (const ModelToken& token : list) out.push_back(token.id);
     }
 };
 
 struct CountSink {
     std::size_t count = 0;
     void added(const AddedToken&, Alignment, std::string_view) { ++count; }
-    void tokens(const std::vector<Token>& list, const NormalizedText&) { count += list.size(); }
+    void tokens(const std::vector<ModelToken>& list, const NormalizedText&) { count += list.size(); }
 };
 
 constexpr std::int32_t kMarker = -1;
@@ -76,7 +76,7 @@ Tokenizer::State::State(TokenizerParts all) : parts(std::move(all)), plan(parts.
 // The ids in the file are not looked at, as in Hugging Face: a token of the model keeps its id, the others are numbered on behind
 // the model's and each other.
 void Tokenizer::State::assign_ids() {
-    const Model& model = *parts.model;
+    const TokenModel& model = *parts.model;
     vocabulary_size = model.size();
     limit_of_ids = model.id_limit();
     const auto model_size = static_cast<std::int64_t>(model.size());

@@ -21,9 +21,9 @@ struct TokenizerParts {
     std::string name;                        // the file, for messages
     std::unique_ptr<Normalizer> normalizer;  // each of these but the model may be absent
     std::unique_ptr<PreTokenizer> pre_tokenizer;
-    std::unique_ptr<Model> model;
+    std::unique_ptr<TokenModel> model;
     std::unique_ptr<PostProcessor> post_processor;
-    std::unique_ptr<Decoder> decoder;
+    std::unique_ptr<TokenDecoder> decoder;
     std::vector<AddedToken> added_tokens;  // ids are given by Tokenizer, as Hugging Face does it
     std::optional<Truncation> truncation;
     std::optional<Padding> padding;

@@ -93,7 +93,8 @@ struct StreamDecoder::Chain {
     Chain(const Tokenizer::State& from, bool skip) : state(from), skip_special_tokens(skip) { restart(); }
 
     void restart() {
-        const Decoder& decoder = state.parts.decoder ? *state.parts.decoder : static_cast<const Decoder&>(state.space_decoder);
+        const TokenDecoder& decoder =
+            state.parts.decoder ? *state.parts.decoder : static_cast<const TokenDecoder&>(state.space_decoder);
         text.clear();
         link = decoder.start(sink, true);
     }

@@ -6,7 +6,7 @@
 
 namespace rag::core {
 
-class ByteLevelDecoder final : public Decoder {
+class ByteLevelDecoder final : public TokenDecoder {
   public:
     std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
 };

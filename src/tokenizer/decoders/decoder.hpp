@@ -1,6 +1,6 @@
 // The last stage: tokens back to text. A decoder is a chain of links; each takes one token and hands pieces of text to the next.
 // Decoding a whole sequence and decoding a stream are the same walk, so they cannot differ.
-// A Decoder is immutable, any thread; a link is the state of one decoding and belongs to it.
+// A TokenDecoder is immutable, any thread; a link is the state of one decoding and belongs to it.
 #pragma once
 
 #include <memory>
@@ -29,9 +29,9 @@ class TextSink final : public DecoderLink {
     std::string& out_;
 };
 
-class Decoder {
+class TokenDecoder {
   public:
-    virtual ~Decoder() = default;
+    virtual ~TokenDecoder() = default;
     /// A fresh link in front of `next`, which must outlive it. `last`: nothing but the sink follows.
     virtual std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const = 0;
 };

@@ -7,7 +7,7 @@ namespace {
 
 class ChainLink final : public DecoderLink {
   public:
-    ChainLink(const std::vector<std::unique_ptr<Decoder>>& stages, DecoderLink& next, bool last) : first_(&next) {
+    ChainLink(const std::vector<std::unique_ptr<TokenDecoder>>& stages, DecoderLink& next, bool last) : first_(&next) {
         for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
             links_.push_back((*stage)->start(*first_, last));
             first_ = links_.back().get();

@@ -9,16 +9,16 @@
 
 namespace rag::core {
 
-class DecoderSequence final : public Decoder {
+class DecoderSequence final : public TokenDecoder {
   public:
-    explicit DecoderSequence(std::vector<std::unique_ptr<Decoder>> stages) : stages_(std::move(stages)) {}
+    explicit DecoderSequence(std::vector<std::unique_ptr<TokenDecoder>> stages) : stages_(std::move(stages)) {}
     std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
 
   private:
-    std::vector<std::unique_ptr<Decoder>> stages_;
+    std::vector<std::unique_ptr<TokenDecoder>> stages_;
 };
 
-class SpaceDecoder final : public Decoder {
+class SpaceDecoder final : public TokenDecoder {
   public:
     std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
 };

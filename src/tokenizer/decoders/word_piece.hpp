@@ -9,7 +9,7 @@
 
 namespace rag::core {
 
-class WordPieceDecoder final : public Decoder {
+class WordPieceDecoder final : public TokenDecoder {
   public:
     WordPieceDecoder(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
     std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;

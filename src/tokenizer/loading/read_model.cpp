@@ -36,7 +36,7 @@ MergeList read_merges(const StageFields& fields) {
     return merges;
 }
 
-std::unique_ptr<Model> read_bpe(const StageFields& fields, bool bytes) {
+std::unique_ptr<TokenModel> read_bpe(const StageFields& fields, bool bytes) {
     if (const Json* dropout = fields.find("dropout");
         dropout != nullptr && (!dropout->is_number() || dropout->get<double>() != 0)) {
         fail(Code::kUnsupported, "{}: dropout, which makes ids a matter of chance", fields.where());
@@ -52,7 +52,7 @@ std::unique_ptr<Model> read_bpe(const StageFields& fields, bool bytes) {
     return std::make_unique<Bpe>(read_vocabulary(fields), read_merges(fields), std::move(options));
 }
 
-std::unique_ptr<Model> read_word_piece(const StageFields& fields, bool bytes) {
+std::unique_ptr<TokenModel> read_word_piece(const StageFields& fields, bool bytes) {
     if (bytes) fail(Code::kUnsupported, "{}: WordPiece behind ByteLevel", fields.where());
     WordPieceOptions options;
     options.unk_token = fields.text("unk_token", options.unk_token);
@@ -64,7 +64,7 @@ std::unique_ptr<Model> read_word_piece(const StageFields& fields, bool bytes) {
 
 }  // namespace
 
-std::unique_ptr<Model> read_model(const Json& json, bool bytes, const std::string& where) {
+std::unique_ptr<TokenModel> read_model(const Json& json, bool bytes, const std::string& where) {
     const StageFields fields(json, where);
     std::string type = fields.type();
     if (type.empty()) {  // old files: told apart by their fields, as Hugging Face does

@@ -140,7 +140,7 @@ void Bpe::tokenize_piece(std::string_view word, MergeScratch& scratch) const {
     merges_.merge(scratch);
 }
 
-void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const {
+void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
     thread_local MergeScratch scratch;
     for (const Span& piece : pieces) {
         if (piece.start == piece.end) continue;

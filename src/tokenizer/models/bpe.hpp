@@ -29,11 +29,11 @@ struct BpeOptions {
 
 using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;
 
-class Bpe final : public Model {
+class Bpe final : public TokenModel {
   public:
     /// Throws kCorrupt when a merge names a token, or makes one, that the vocabulary lacks. The merges need not outlive the call.
     Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options);
-    void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const override;
+    void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const override;
     std::optional<std::int32_t> token_to_id(std::string_view token) const override { return vocabulary_.find(token); }
     std::optional<std::string_view> id_to_token(std::int32_t id) const override { return vocabulary_.token(id); }
     std::size_t size() const override { return vocabulary_.size(); }

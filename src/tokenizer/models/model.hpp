@@ -16,16 +16,16 @@ namespace rag::core {
 /// Ids at or above this are refused at load: no published vocabulary has a quarter as many.
 inline constexpr std::int64_t kMaxTokenId = 1 << 22;
 
-struct Token {
+struct ModelToken {
     std::int32_t id;
     Span span;  // bytes of the normalized text
 };
 
-class Model {
+class TokenModel {
   public:
-    virtual ~Model() = default;
+    virtual ~TokenModel() = default;
     /// Appends the tokens of text[piece] for each piece, in order.
-    virtual void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const = 0;
+    virtual void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const = 0;
     virtual std::optional<std::int32_t> token_to_id(std::string_view token) const = 0;
     /// nullopt where the vocabulary has no such id.
     virtual std::optional<std::string_view> id_to_token(std::int32_t id) const = 0;

@@ -31,7 +31,7 @@ bool WordPiece::too_long(std::string_view word) const {
     return word.size() > options_.max_input_chars_per_word && count_code_points(word) > options_.max_input_chars_per_word;
 }
 
-bool WordPiece::cut(std::string_view text, Span piece, std::vector<Token>& out) const {
+bool WordPiece::cut(std::string_view text, Span piece, std::vector<ModelToken>& out) const {
     Trie::Node start = Trie::kRoot;
     for (std::uint32_t at = piece.start; at < piece.end;) {
         if (start == Trie::kNone) return false;
@@ -54,7 +54,7 @@ bool WordPiece::cut(std::string_view text, Span piece, std::vector<Token>& out) 
     return true;
 }
 
-void WordPiece::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const {
+void WordPiece::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
     for (const Span& piece : pieces) {
         if (piece.start == piece.end) continue;
         const std::size_t before = out.size();

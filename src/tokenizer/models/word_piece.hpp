@@ -17,17 +17,17 @@ struct WordPieceOptions {
     std::size_t max_input_chars_per_word = 100;
 };
 
-class WordPiece final : public Model {
+class WordPiece final : public TokenModel {
   public:
     WordPiece(Vocabulary vocabulary, WordPieceOptions options);
-    void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<Token>& out) const override;
+    void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const override;
     std::optional<std::int32_t> token_to_id(std::string_view token) const override { return vocabulary_.find(token); }
     std::optional<std::string_view> id_to_token(std::int32_t id) const override { return vocabulary_.token(id); }
     std::size_t size() const override { return vocabulary_.size(); }
     std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
 
   private:
-    bool cut(std::string_view text, Span piece, std::vector<Token>& out) const;
+    bool cut(std::string_view text, Span piece, std::vector<ModelToken>& out) const;
     bool too_long(std::string_view word) const;
 
     Vocabulary vocabulary_;
