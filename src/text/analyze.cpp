@@ -113,7 +113,7 @@ class ThreadState {
             fold_text(word, is_english(language_) || language_ == "none", text_);
         }
         if (number || text_.empty()) return cut_term(text_);
-        if (is_english(language_) && is_english_stop_word(text_)) return {};
+        if (is_english(language_) && is_english_stop_word(text_)) return "";
         if (text_.size() > kMaxTermBytes) return cut_term(text_);
         Stemmer* stemmer = stemmer_for(text_);
         return stemmer == nullptr ? std::string_view(text_) : cut_term(stemmer->stem(text_));
