@@ -209,7 +209,7 @@ double load_number(GgufType type, std::span<const std::byte> bytes, std::size_t 
     if (type == GgufType::kFloat32) return static_cast<double>(load<float>(bytes, index));
     if (type == GgufType::kFloat64) return load<double>(bytes, index);
     if (type == GgufType::kUint64) return static_cast<double>(load<std::uint64_t>(bytes, index));
-    return static_cast<double>(*load_integer(type, bytes, index));
+    return static_cast<double>(load_integer(type, bytes, index).value_or(0));  // only UINT64 can be too large
 }
 
 [[noreturn]] void wrong_type(const std::string& file, std::string_view key, const GgufValue& value, std::string_view expected) {

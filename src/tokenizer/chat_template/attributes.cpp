@@ -28,7 +28,7 @@ Value missing(const Value& object, const Value& key) {
 
 /// A method of `object`, or null. Methods that change it, and Python's internals, are undefined values that say so.
 std::optional<Value> find_method(const Value& object, const std::string& name) {
-    bool refused = name.rfind("__", 0) == 0;
+    bool refused = name.starts_with("__");
     const bool known = refused || has_method(object, name, refused);
     if (refused)
         return Value::undefined(fmt::format("access to attribute {} of {} is unsafe", quote(name, 40), object_name(object)));

@@ -209,8 +209,8 @@ class Lexer {
         static constexpr std::array<std::string_view, 26> kOperators = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/",
                                                                         "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
                                                                         ">",  "<",  "=",  ".",  ":",  "|",  ",", ";"};
-        const auto* found = std::find_if(kOperators.begin(), kOperators.end(),
-                                         [&](std::string_view op) { return rest.substr(0, op.size()) == op; });
+        const auto* found =
+            std::find_if(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return rest.starts_with(op); });
         if (found == kOperators.end()) {
             const std::size_t length = decode_utf8(rest, 0).length;
             fail(Code::kInvalidArgument, "chat template line {}: unexpected character {}", line_, quote(rest.substr(0, length)));

@@ -55,8 +55,9 @@ Bound::Bound(Arguments& arguments, std::string_view what, std::initializer_list<
 }
 
 const Value& Bound::required(std::size_t index) const {
-    if (!values_[index]) fail(Code::kInvalidArgument, "{} needs the argument {}", what_, quote(names_[index]));
-    return *values_[index];
+    const Value* value = get(index);
+    if (value == nullptr) fail(Code::kInvalidArgument, "{} needs the argument {}", what_, quote(names_[index]));
+    return *value;
 }
 
 const std::string& Bound::text(std::size_t index) const {

@@ -51,7 +51,10 @@ class Bound {
   public:
     Bound(Arguments& arguments, std::string_view what, std::initializer_list<std::string_view> names);
     /// Null if it was not given.
-    const Value* get(std::size_t index) const { return values_[index] ? &*values_[index] : nullptr; }
+    const Value* get(std::size_t index) const {
+        const auto& value = values_[index];
+        return value ? &*value : nullptr;
+    }
     const Value& required(std::size_t index) const;
     /// Must be a str.
     const std::string& text(std::size_t index) const;
