@@ -2,6 +2,7 @@
 #include "engine/engine.hpp"
 
 #include "arguments.hpp"
+#include "generation.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
 
@@ -80,13 +81,6 @@ rag_status write(Write method, rag_engine* engine, const rag_document* documents
     });
     if (ids != nullptr && (status == RAG_OK || status == RAG_STOPPED)) *ids = stored.release();
     return status;
-}
-
-core::SearchMode mode_of(std::uint32_t mode) {
-    if (mode > RAG_SEARCH_BM25) {
-        fail(Code::kInvalidArgument, "mode is {}, it must be 0 (auto), 1 (hybrid), 2 (vector) or 3 (bm25)", mode);
-    }
-    return static_cast<core::SearchMode>(mode);
 }
 
 }  // namespace
@@ -193,7 +187,7 @@ rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hit
         rag::capi::require_array(known.vector, known.dimension, "query.vector");
         if (known.vector != nullptr) out.vector = {known.vector, known.dimension};
         if (known.k != 0) out.k = known.k;
-        out.mode = mode_of(known.mode);
+        out.mode = rag::capi::mode_of(known.mode);
         out.where = optional_text(known.where, "query.where");
         out.explain = known.explain != 0;
         *hits = new rag_hits{target.search(out)};

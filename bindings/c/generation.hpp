@@ -1,4 +1,4 @@
-// Generation at the C boundary: options in, the token callback, usage out.
+// Searching and generating at the C boundary: modes and options in, the token callback, usage out.
 #pragma once
 
 #include <rag/rag.h>
@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arguments.hpp"
+#include "engine/engine.hpp"
 #include "generate/decoder_generation.hpp"
 
 namespace rag::capi {
@@ -39,6 +40,13 @@ inline GenerationCall generation_of(const rag_generate_options* options) {
         };
     }
     return out;
+}
+
+inline core::SearchMode mode_of(std::uint32_t mode) {
+    if (mode > RAG_SEARCH_BM25) {
+        fail(Code::kInvalidArgument, "mode is {}, it must be 0 (auto), 1 (hybrid), 2 (vector) or 3 (bm25)", mode);
+    }
+    return static_cast<core::SearchMode>(mode);
 }
 
 inline rag_usage usage_of(const core::Generation& generation) {

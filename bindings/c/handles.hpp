@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "core/fork_guard.hpp"
+#include "engine/answer.hpp"
 #include "engine/engine.hpp"
-#include "generate/generate.hpp"
+#include "generate/decoder_generation.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
 #include "model/decoder.hpp"
@@ -65,6 +66,10 @@ struct rag_documents {
 };
 struct rag_hits {
     std::vector<rag::core::Hit> hits;
+};
+struct rag_answer {
+    rag_hits hits;
+    rag::core::Answer answer;  // its hits are in `hits`
 };
 struct rag_generation {
     rag::core::Generation generation;

@@ -1,0 +1,148 @@
+// The core engine: documents in, hits and cited answers out. Composition only: store/ keeps the truth, index/ finds, model/
+// embeds, search/ filters and fuses, generate/ answers; this folder says in which order, so that what was acknowledged is durable
+// and what is derived can always be made again.
+//
+// Thread rule: any thread at any time. Searches go on while one thread writes; writers wait for one another; close() waits for
+// the calls that are under way. Process rule: one process writes, any number read the last commit. After fork(): kInvalidState.
+// State after failure: unchanged, unless a function says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "search/fusion.hpp"
+
+namespace rag::core {
+
+class Encoder;
+class Decoder;
+struct Answer;
+struct AskOptions;
+
+struct EngineOptions {
+    std::optional<std::filesystem::path> path;  // a folder; none: in memory
+    std::shared_ptr<const Encoder> embedder;    // null: no vectors but those that callers give
+    std::shared_ptr<Decoder> generator;         // null: ask() is kInvalidState
+    bool read_only = false;
+    /// Longest chunk in tokens of the embedder, or in words without one. 0: what the embedder takes, at most 254; or 200 words.
+    std::size_t chunk_tokens = 0;
+    std::size_t chunk_overlap = 0;  // below chunk_tokens
+};
+
+inline constexpr std::size_t kMaxIdBytes = 1024;
+inline constexpr std::size_t kMaxTitleBytes = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
+inline constexpr std::size_t kMaxQueryBytes = std::size_t{1} << 20;
+
+/// A document to store. Views must last for the call.
+struct DocumentInput {
+    std::optional<std::string_view> id;  // none: a random one of 32 hexadecimal digits
+    std::string_view text;
+    std::string_view title;
+    std::string_view metadata;      // a JSON object, or empty
+    std::span<const float> vector;  // of the whole text, which then stays one chunk; empty: the embedder's
+};
+
+struct WriteOptions {
+    std::size_t batch_documents = 0;  // a transaction; 0: 1,024, or 128 where the engine embeds
+    Progress progress;                // in documents; on the calling thread, every 50 ms
+};
+
+struct StoredDocument {
+    std::string id, text, title, metadata;
+    std::int64_t created_ms = 0, updated_ms = 0;  // Unix time
+    std::uint64_t chunks = 0;
+};
+
+/// Numbers of rag_search_mode.
+enum class SearchMode : std::uint32_t { kAuto = 0, kHybrid = 1, kVector = 2, kBm25 = 3 };
+
+/// Views must last for the call.
+struct Query {
+    std::string_view text;
+    std::span<const float> vector;  // empty: the embedder's, of the text
+    std::size_t k = 10;
+    SearchMode mode = SearchMode::kAuto;
+    std::optional<std::string_view> where;  // see search/metadata_filter.hpp
+    bool explain = false;
+    FusionOptions fusion;  // of hybrid; its vector_weight holds where the embedder knows all words, see engine_search.cpp
+};
+
+/// A chunk that was found.
+struct Hit {
+    std::string id;  // the document's id, '#', and the chunk's number
+    std::string document_id, text, title, metadata;
+    std::uint64_t start = 0, end = 0;  // bytes: text is the document's text from start to end
+    float score = 0;                   // higher is better; comparable within one search only
+    float vector_score = 0;            // cosine; NaN where the vector had no part
+    float bm25_score = 0;              // NaN where BM25 had no part
+    std::string explain;               // JSON, if asked for
+};
+
+struct VerifyReport {
+    bool ok = false;
+    std::string json;  // {"ok", "problems": [...], "rebuilt": [...], "documents", "chunks", "embeddings"}
+};
+
+class Engine {
+  public:
+    /// Errors: as Store::open, and kInvalidArgument for an embedder other than the one that made the vectors (both are named),
+    /// for chunks longer than the embedder takes, for an overlap that is not below them.
+    static std::unique_ptr<Engine> open(const EngineOptions& options);
+    /// Closes if need be; errors are logged. In the child of a fork nothing is touched.
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Writes the derived files and closes; later calls are kInvalidState. Twice is fine. After a failure it is closed too: what
+    /// could not be written is made again at the next open.
+    void close();
+
+    /// All documents are checked before the first is stored: kAlreadyExists (an id that is there, or stands twice),
+    /// kInvalidArgument (text, title, id, metadata, vector), each naming the document. `ids` gets the ids of what is stored, in
+    /// order; after Stopped or another failure it has those of whole batches that stay.
+    void add(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids);
+    /// As add, but what has the same id is replaced, and costs nothing if it is equal.
+    void upsert(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids);
+    /// Removes the documents with these ids (none: any) that match `where` (none: any); kInvalidArgument without both. Returns
+    /// how many there were.
+    std::uint64_t remove(std::span<const std::string_view> ids, std::optional<std::string_view> where);
+
+    /// In the order of the ids; nothing where there is no such document.
+    std::vector<std::optional<StoredDocument>> get(std::span<const std::string_view> ids) const;
+    std::uint64_t count() const;
+
+    /// The k best chunks that match; fewer only where fewer match. kInvalidArgument: the query; kInvalidState: a vector search
+    /// without vectors, or without an embedder for a text.
+    std::vector<Hit> search(const Query& query) const;
+
+    /// Answers from the k best chunks; see answer.hpp. kInvalidState without a generator; kInvalidArgument for a question that
+    /// alone is longer than the context. Stopped by its callback it gives what there was so far.
+    Answer ask(std::string_view question, const AskOptions& options) const;
+
+    /// Counts, sizes, models and settings as a JSON object.
+    std::string stats() const;
+    /// Checks everything stored against everything else. Derived files that are damaged are made again and named in "rebuilt".
+    VerifyReport verify(const Progress& progress = {});
+    /// Gives back the space of removed documents and makes each index one segment.
+    void compact(const Progress& progress = {});
+
+  private:
+    struct State;
+    class Call;
+    explicit Engine(std::unique_ptr<State> state);
+    void write(std::span<const DocumentInput> documents, const WriteOptions& options, bool replace,
+               std::vector<std::string>& ids);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,92 @@
+// Opening and closing, and the check that begins every call.
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "engine/engine_state.hpp"
+
+namespace rag::core {
+namespace {
+
+// The chunk length for retrieval that most embedders were trained with, also where they would take more.
+constexpr std::int64_t kDefaultTokens = 254;
+
+void check_chunking(const EngineOptions& options) {
+    std::size_t longest = options.chunk_tokens;
+    if (options.embedder) {
+        const auto limit = options.embedder->max_tokens() - options.embedder->special_tokens();
+        if (limit < 1) fail(Code::kUnsupported, "the embedder takes {} tokens of text", limit);
+        if (longest > static_cast<std::size_t>(limit)) {
+            fail(Code::kInvalidArgument, "chunk_tokens is {}, the embedder takes {} and {} special ones", longest, limit,
+                 options.embedder->special_tokens());
+        }
+        if (longest == 0) longest = static_cast<std::size_t>(std::min(limit, kDefaultTokens));
+    }
+    if (longest == 0) longest = 200;
+    if (options.chunk_overlap >= longest)
+        fail(Code::kInvalidArgument, "chunk_overlap is {}, it must be below the {} tokens of a chunk", options.chunk_overlap,
+             longest);
+}
+
+}  // namespace
+
+void Engine::State::check_embedder(StoreView& view) const {
+    if (!options.embedder) return;
+    const auto stored = view.meta("embedder");
+    if (stored && *stored != options.embedder->fingerprint()) {
+        fail(Code::kInvalidArgument, "the vectors of {} were made by {} [{}], the embedder given is {} [{}]", quote(name, 400),
+             view.meta("embedder_name").value_or("(unknown)"), *stored, options.embedder->describe(),
+             options.embedder->fingerprint());
+    }
+    const std::size_t dimension = stored_dimension(view);
+    if (dimension != 0 && dimension != static_cast<std::size_t>(options.embedder->dimension())) {
+        fail(Code::kInvalidArgument, "the vectors of {} have {} dimensions, the embedder {} makes {}", quote(name, 400),
+             dimension, options.embedder->describe(), options.embedder->dimension());
+    }
+}
+
+std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
+    check_chunking(options);
+    auto state = std::make_unique<State>();
+    state->options = options;
+    state->store = Store::open({options.path, options.read_only});
+    state->name = state->store->name();
+    state->indexes = std::make_unique<Indexes>(*state->store);
+    {
+        auto view = state->store->read();
+        state->check_embedder(view);
+    }
+    return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Engine::~Engine() {
+    if (state_->fork_guard.in_child()) {
+        // Closing here would touch locks and files of the parent: the child lets go of the memory and leaves the rest alone.
+        static_cast<void>(state_.release());
+        return;
+    }
+    try {
+        close();
+    } catch (const std::exception& error) {
+        log(LogLevel::kError, "closing {}: {}", quote(state_->name, 400), error.what());
+    }
+}
+
+void Engine::close() {
+    state_->fork_guard.check("the engine");
+    const std::unique_lock lock(state_->closing);
+    if (state_->closed) return;
+    state_->closed = true;
+    // The store is given up even if the files cannot be written: they are derived.
+    const auto store = std::move(state_->store);
+    const auto indexes = std::move(state_->indexes);
+    indexes->save(false);
+}
+
+Engine::Call::Call(const Engine& engine) : state_(engine.state_.get()) {
+    state_->fork_guard.check("the engine");
+    lock_ = std::shared_lock(state_->closing);
+    if (state_->closed) fail(Code::kInvalidState, "the engine of {} is closed", quote(state_->name, 400));
+}
+
+}  // namespace rag::core

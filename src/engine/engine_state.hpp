@@ -1,0 +1,50 @@
+// What an open engine holds, for the files of this folder alone.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+
+#include "core/fork_guard.hpp"
+#include "engine/engine.hpp"
+#include "engine/filter_cache.hpp"
+#include "engine/indexes.hpp"
+#include "model/decoder.hpp"
+#include "model/encoder.hpp"
+#include "store/store.hpp"
+
+namespace rag::core {
+
+struct Engine::State {
+    EngineOptions options;
+    ForkGuard fork_guard;
+    std::string name;           // for messages
+    std::shared_mutex closing;  // shared: a call is under way
+    bool closed = false;        // guarded by closing
+    std::mutex writing;         // held by the one that writes
+
+    // Gone when closed. The indexes refer to the store.
+    std::unique_ptr<Store> store;
+    std::unique_ptr<Indexes> indexes;
+    FilterCache filters;
+
+    /// kInvalidState if the embedder is not (any more) the one that made the stored vectors. `view` tells which that was.
+    void check_embedder(StoreView& view) const;
+    bool embeds() const { return options.embedder != nullptr; }
+};
+
+/// Every entry of Engine begins with one: it refuses after fork() and after close(), and keeps close() waiting.
+class Engine::Call {
+  public:
+    explicit Call(const Engine& engine);
+    State* operator->() const { return state_; }
+    State& operator*() const { return *state_; }
+
+  private:
+    State* state_;
+    std::shared_lock<std::shared_mutex> lock_;
+};
+
+}  // namespace rag::core

@@ -1,0 +1,278 @@
+// Adding, replacing and removing documents. Order of a write: check everything; embed (no lock that a search waits for); put the
+// chunks into the indexes under keys that no search will show yet; one SQLite transaction; then take what was replaced out of the
+// indexes. So a search sees either the old state or the new one, and a crash leaves one of them on disk.
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "engine/engine_state.hpp"
+#include "engine/polled.hpp"
+#include "engine/prepare.hpp"
+#include "search/metadata_filter.hpp"
+
+namespace rag::core {
+namespace {
+
+// Bytes of text in one transaction, whatever the number of documents.
+constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
+
+std::int64_t now_ms() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// What one transaction will do with a prepared document.
+struct Step {
+    const PreparedDocument* prepared = nullptr;
+    std::optional<std::int64_t> replaced;  // the document's key until now
+    std::int64_t first_key = 0;            // of its chunks
+};
+
+/// Writes batches of documents for one call of add or upsert.
+class Writer {
+  public:
+    using OpenState = std::function<void(StoreView&)>;
+    Writer(Store& store, Indexes& indexes, const EngineOptions& options, const Progress& progress, bool replace)
+        : store_(store), indexes_(indexes), options_(options), progress_(progress), replace_(replace) {}
+
+    void run(std::span<const DocumentInput> documents, std::size_t batch_documents, std::vector<std::string>& ids) {
+        Preparation preparation(options_, stored_dimension_now());
+        const auto checked = preparation.check(documents, progress_);
+        if (!replace_) check_new(checked);
+        require_vectors(checked);
+        total_ = checked.size();
+        for (std::size_t at = 0; at < checked.size();) {
+            const auto batch = std::span(checked).subspan(at, batch_size(checked, at, batch_documents));
+            write_batch(batch, preparation);
+            for (const auto& document : batch) ids.push_back(document.id);
+            at += batch.size();
+            done_ = at;
+            if (stopped_) throw Stopped();
+            report(progress_, done_, total_);
+            if (indexes_.save_is_due()) indexes_.save(false);
+        }
+    }
+
+  private:
+    std::size_t stored_dimension_now() {
+        auto view = store_.read();
+        return stored_dimension(view);
+    }
+
+    void check_new(const std::vector<CheckedDocument>& documents) {
+        auto view = store_.read();
+        for (const auto& document : documents) {
+            if (document.input->id && view.find_head(document.id))
+                fail(Code::kAlreadyExists, "document {} exists already", quote(document.id));
+        }
+    }
+
+    /// A document without a vector in a knowledge base that an embedder made would be invisible to half of the searches.
+    void require_vectors(const std::vector<CheckedDocument>& documents) {
+        if (options_.embedder) return;
+        auto view = store_.read();
+        if (!view.meta("embedder")) return;
+        for (const auto& document : documents) {
+            if (!document.input->vector.empty()) continue;
+            fail(Code::kInvalidState, "document {} has no vector, and the engine was opened without the embedder {}",
+                 quote(document.id), view.meta("embedder_name").value_or("(unknown)"));
+        }
+    }
+
+    static std::size_t batch_size(const std::vector<CheckedDocument>& documents, std::size_t from, std::size_t limit) {
+        std::size_t count = 0;
+        for (std::size_t bytes = 0; from + count < documents.size() && count < limit; ++count) {
+            bytes += documents[from + count].input->text.size();
+            if (count > 0 && bytes > kBatchBytes) break;
+        }
+        return count;
+    }
+
+    /// Documents of the batch that are not stored just so; those whose metadata alone changed go to `metadata`.
+    std::vector<CheckedDocument> changed_of(std::span<const CheckedDocument> batch,
+                                            std::vector<const CheckedDocument*>& metadata) {
+        std::vector<CheckedDocument> changed;
+        auto view = store_.read();
+        for (const auto& document : batch) {
+            const auto head = replace_ ? view.find_head(document.id) : std::nullopt;
+            if (head && head->hash == document.hash) {
+                if (view.find_document(document.id)->metadata != document.metadata) metadata.push_back(&document);
+            } else {
+                changed.push_back(document);
+            }
+        }
+        return changed;
+    }
+
+    void write_batch(std::span<const CheckedDocument> batch, const Preparation& preparation) {
+        std::vector<const CheckedDocument*> metadata;
+        const auto changed = changed_of(batch, metadata);
+        const Progress in_all = [this](std::uint64_t done, std::uint64_t) {
+            return !progress_ || progress_(done_ + done, total_);
+        };
+        const auto prepared = preparation.prepare(changed, in_all);
+        std::vector<Step> steps;
+        const NewChunks chunks = plan(prepared, steps);
+        const Progress no_count = [this](std::uint64_t, std::uint64_t) { return !progress_ || progress_(done_, total_); };
+        if (!chunks.keys.empty()) indexes_.add(chunks, preparation.dimension(), no_count, stopped_);
+        std::vector<std::int64_t> outdated;
+        try {
+            outdated = commit(steps, metadata, chunks.embedded.empty() ? 0 : preparation.dimension());
+        } catch (...) {
+            indexes_.remove(chunks.keys);
+            throw;
+        }
+        indexes_.remove(outdated);
+    }
+
+    /// Gives the chunks their keys. Nobody else can take them: this engine is the only writer, and `writing` is held.
+    NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps) {
+        NewChunks chunks;
+        auto view = store_.read();
+        std::int64_t key = view.last_chunk_key();
+        for (const auto& document : prepared) {
+            Step step{&document, std::nullopt, key + 1};
+            if (const auto head = view.find_head(document.document->id)) step.replaced = head->key;
+            const DocumentInput& input = *document.document->input;
+            for (const auto& chunk : document.chunks) {
+                chunks.keys.push_back(++key);
+                chunks.texts.push_back(indexed_text(input.title, input.text.substr(chunk.start, chunk.stop - chunk.start)));
+                if (chunk.vector.empty()) continue;
+                chunks.embedded.push_back(key);
+                chunks.vectors.insert(chunks.vectors.end(), chunk.vector.begin(), chunk.vector.end());
+            }
+            steps.push_back(step);
+        }
+        return chunks;
+    }
+
+    /// Returns the keys of chunks that are not stored any more.
+    std::vector<std::int64_t> commit(const std::vector<Step>& steps, const std::vector<const CheckedDocument*>& metadata,
+                                     std::size_t dimension) {
+        std::vector<std::int64_t> outdated;
+        if (steps.empty() && metadata.empty()) return outdated;
+        const std::int64_t now = now_ms();
+        auto transaction = store_.write();
+        if (dimension != 0) set_vectors_meta(transaction, dimension);
+        for (const auto* document : metadata) {
+            transaction.update_metadata(transaction.find_head(document->id)->key, document->metadata, now);
+        }
+        for (const Step& step : steps) {
+            const CheckedDocument& document = *step.prepared->document;
+            NewDocument row{document.id, document.input->title, document.input->text, document.metadata, document.hash, now, now};
+            if (step.replaced) {
+                row.created_ms = transaction.find_document(document.id)->created_ms;
+                const auto gone = transaction.remove_document(*step.replaced);
+                outdated.insert(outdated.end(), gone.begin(), gone.end());
+            }
+            const std::int64_t key = transaction.insert_document(row);
+            std::int64_t ordinal = 0;
+            for (const auto& chunk : step.prepared->chunks) {
+                transaction.insert_chunk(step.first_key + ordinal, key, ordinal, chunk.start, chunk.stop, chunk.vector);
+                ++ordinal;
+            }
+        }
+        transaction.commit();
+        return outdated;
+    }
+
+    void set_vectors_meta(WriteTransaction& transaction, std::size_t dimension) {
+        if (!transaction.meta("dimension")) transaction.set_meta("dimension", std::to_string(dimension));
+        if (!options_.embedder || transaction.meta("embedder")) return;
+        transaction.set_meta("embedder", options_.embedder->fingerprint());
+        transaction.set_meta("embedder_name", options_.embedder->describe());
+    }
+
+    Store& store_;
+    Indexes& indexes_;
+    const EngineOptions& options_;
+    const Progress& progress_;
+    const bool replace_;
+    std::uint64_t done_ = 0;
+    std::uint64_t total_ = 0;
+    bool stopped_ = false;
+};
+
+}  // namespace
+
+void Engine::write(std::span<const DocumentInput> documents, const WriteOptions& options, bool replace,
+                   std::vector<std::string>& ids) {
+    const Call call(*this);
+    if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
+    ids.clear();
+    const std::lock_guard writing(call->writing);
+    {
+        auto view = call->store->read();
+        call->check_embedder(view);
+    }
+    std::size_t batch = options.batch_documents;
+    if (batch == 0) batch = call->embeds() ? 128 : 1024;
+    run_polled(options.progress, [&](const Progress& progress) {
+        Writer(*call->store, *call->indexes, call->options, progress, replace).run(documents, batch, ids);
+    });
+}
+
+void Engine::add(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids) {
+    write(documents, options, false, ids);
+}
+
+void Engine::upsert(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids) {
+    write(documents, options, true, ids);
+}
+
+std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optional<std::string_view> where) {
+    const Call call(*this);
+    if (ids.empty() && !where)
+        fail(Code::kInvalidArgument, "nothing says which documents to delete: give ids, or where, or both");
+    if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
+    std::optional<MetadataFilter> filter;
+    if (where) filter.emplace(*where);
+    for (const auto id : ids) require_utf8(id, "an id to delete");
+    const std::lock_guard writing(call->writing);
+    std::vector<std::int64_t> documents;
+    std::vector<std::int64_t> chunks;
+    {
+        auto transaction = call->store->write();
+        if (ids.empty()) {
+            transaction.each_metadata([&](std::int64_t document, std::string_view metadata) {
+                if (filter->matches(metadata)) documents.push_back(document);
+            });
+        }
+        for (const auto id : std::unordered_set<std::string_view>(ids.begin(), ids.end())) {
+            const auto head = transaction.find_head(id);
+            if (head && (!filter || filter->matches(transaction.find_document(id)->metadata))) documents.push_back(head->key);
+        }
+        for (const std::int64_t document : documents) {
+            const auto keys = transaction.remove_document(document);
+            chunks.insert(chunks.end(), keys.begin(), keys.end());
+        }
+        if (!documents.empty()) transaction.commit();
+    }
+    call->indexes->remove(chunks);
+    return documents.size();
+}
+
+std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::string_view> ids) const {
+    const Call call(*this);
+    std::vector<std::optional<StoredDocument>> out;
+    out.reserve(ids.size());
+    auto view = call->store->read();
+    for (const auto id : ids) {
+        auto row = view.find_document(id);
+        if (!row) {
+            out.emplace_back();
+            continue;
+        }
+        out.push_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title), std::move(row->metadata),
+                                     row->created_ms, row->updated_ms, view.chunks_of(row->key).size()});
+    }
+    return out;
+}
+
+std::uint64_t Engine::count() const {
+    const Call call(*this);
+    return static_cast<std::uint64_t>(call->store->read().counts().documents);
+}
+
+}  // namespace rag::core

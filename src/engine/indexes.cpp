@@ -1,0 +1,261 @@
+#include "engine/indexes.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace rag::core {
+namespace {
+
+// Chunks that repair adds at a time: a step between two looks at the clock, and memory for their texts or vectors.
+constexpr std::size_t kRepairBatch = 1024;
+
+VectorIndexOptions vector_options(std::size_t dimension) {
+    VectorIndexOptions options;
+    options.dimension = dimension;
+    // A scan of 16,384 vectors costs about two milliseconds, and no import should wait for a graph that saves less than that.
+    options.tail_limit = 16384;
+    return options;
+}
+
+std::vector<std::int64_t> difference(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+    std::vector<std::int64_t> out;
+    std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
+    return out;
+}
+
+/// The keys that an index lacks and those it has too many of. Where it has as many as the database up to the last key it knows,
+/// it has the same ones, since keys do not come back: then only what is above is read.
+struct Gap {
+    std::vector<std::int64_t> missing;
+    std::vector<std::int64_t> surplus;
+};
+template <typename Index, typename Count, typename Keys>
+Gap find_gap(const Index& index, std::int64_t last_key, const Count& count_to, const Keys& keys_above) {
+    if (last_key > 0 && count_to(last_key) == static_cast<std::int64_t>(index.size())) return {keys_above(last_key), {}};
+    const auto have = index.ids();
+    const auto live = keys_above(0);
+    return {difference(live, have), difference(have, live)};
+}
+
+}  // namespace
+
+std::string indexed_text(std::string_view title, std::string_view text) {
+    std::string out(title);
+    if (!title.empty()) out += '\n';
+    out += text;
+    return out;
+}
+
+std::size_t stored_dimension(StoreView& view) {
+    const auto text = view.meta("dimension");
+    if (!text) return 0;
+    std::size_t dimension = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), dimension);
+    if (error != std::errc{} || end != text->data() + text->size() || dimension == 0 || dimension > 65536)
+        fail(Code::kCorrupt, "the knowledge base is damaged: its vectors have dimension {}", quote(*text));
+    return dimension;
+}
+
+std::shared_ptr<Bm25Index> Indexes::loaded_bm25() const {
+    const std::lock_guard lock(pointers_);
+    return bm25_.index;
+}
+
+std::shared_ptr<VectorIndex> Indexes::loaded_vectors() const {
+    const std::lock_guard lock(pointers_);
+    return vectors_.index;
+}
+
+void Indexes::refresh() {
+    if (!store_.read_only()) return;
+    // Read before the view is opened: a commit in between is seen now and compared once more later.
+    const std::int64_t version = store_.data_version();
+    if (version == checked_version_.load()) return;
+    const std::lock_guard lock(change_);
+    if (version == seen_version_) return;
+    const auto bm25_index = loaded_bm25();
+    const auto vector_index = loaded_vectors();
+    if (bm25_index || vector_index) {
+        auto view = store_.read();
+        if (bm25_index) sync_bm25(*bm25_index, view, {});
+        if (vector_index) sync_vectors(*vector_index, view, {});
+    }
+    seen_version_ = version;
+    checked_version_ = version;
+}
+
+std::shared_ptr<Bm25Index> Indexes::bm25(const Progress& progress) {
+    refresh();
+    if (auto index = loaded_bm25()) return index;
+    const std::lock_guard lock(change_);
+    if (auto index = loaded_bm25()) return index;
+    auto view = store_.read();
+    return open_bm25(view, progress);
+}
+
+std::shared_ptr<VectorIndex> Indexes::vectors(const Progress& progress) {
+    refresh();
+    if (auto index = loaded_vectors()) return index;
+    const std::lock_guard lock(change_);
+    if (auto index = loaded_vectors()) return index;
+    auto view = store_.read();
+    const std::size_t dimension = stored_dimension(view);
+    if (dimension == 0) return nullptr;
+    return open_vectors(view, dimension, progress);
+}
+
+std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
+    try {
+        return Bm25Index::load(store_.folder() / file.name);
+    } catch (const Error& error) {
+        if (error.code() == Code::kOutOfMemory) throw;
+        log(LogLevel::kWarning, "the BM25 index is built again: {}", error.what());
+    }
+    return nullptr;
+}
+
+std::unique_ptr<VectorIndex> Indexes::load_vectors(const DerivedFile& file, const VectorIndexOptions& options) {
+    try {
+        return VectorIndex::load(store_.folder() / file.name, options);
+    } catch (const Error& error) {
+        if (error.code() == Code::kOutOfMemory) throw;
+        log(LogLevel::kWarning, "the vector index is built again: {}", error.what());
+    }
+    return nullptr;
+}
+
+std::shared_ptr<Bm25Index> Indexes::open_bm25(StoreView& view, const Progress& progress) {
+    std::unique_ptr<Bm25Index> index;
+    bm25_.has_file = false;
+    bm25_.unsaved = 0;
+    bm25_.last_key = 0;
+    for (const auto& file : view.files()) {
+        if (file.kind != "bm25" || !(index = load_bm25(file))) continue;
+        bm25_.has_file = true;
+        // A file of this very state needs no comparing of keys: find_gap then only counts.
+        if (static_cast<std::int64_t>(index->stats().sequence) == view.sequence()) bm25_.last_key = view.last_chunk_key();
+    }
+    if (!index) index = std::make_unique<Bm25Index>();
+    sync_bm25(*index, view, progress);
+    const std::lock_guard lock(pointers_);
+    bm25_.index = std::move(index);
+    return bm25_.index;
+}
+
+std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t dimension, const Progress& progress) {
+    std::unique_ptr<VectorIndex> index;
+    vectors_.has_file = false;
+    vectors_.unsaved = 0;
+    vectors_.last_key = 0;
+    for (const auto& file : view.files()) {
+        if (file.kind != "vector" || !(index = load_vectors(file, vector_options(dimension)))) continue;
+        vectors_.has_file = true;
+        if (static_cast<std::int64_t>(index->sequence()) == view.sequence()) vectors_.last_key = view.last_chunk_key();
+    }
+    if (!index) index = std::make_unique<VectorIndex>(vector_options(dimension));
+    sync_vectors(*index, view, progress);
+    const std::lock_guard lock(pointers_);
+    vectors_.index = std::move(index);
+    return vectors_.index;
+}
+
+void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progress) {
+    const Gap gap = find_gap(
+        index, bm25_.last_key, [&](std::int64_t key) { return view.count_chunks_to(key); },
+        [&](std::int64_t above) { return view.chunk_keys(above); });
+    bm25_.unsaved += gap.missing.size() + index.remove(gap.surplus);
+    const std::span<const std::int64_t> missing(gap.missing);
+    for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
+        report(progress, at, missing.size());
+        const auto keys = missing.subspan(at, std::min(kRepairBatch, missing.size() - at));
+        std::vector<std::string> texts(keys.size());
+        view.each_chunk_text(
+            keys, [&](std::size_t i, std::string_view title, std::string_view text) { texts[i] = indexed_text(title, text); });
+        index.add(keys, std::vector<std::string_view>(texts.begin(), texts.end()));
+    }
+    bm25_.last_key = view.last_chunk_key();
+}
+
+void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress) {
+    const Gap gap = find_gap(
+        index, vectors_.last_key, [&](std::int64_t key) { return view.count_embedded_to(key); },
+        [&](std::int64_t above) { return view.embedded_keys(above); });
+    vectors_.unsaved += gap.missing.size() + index.remove(gap.surplus);
+    const std::span<const std::int64_t> missing(gap.missing);
+    const std::size_t dimension = index.options().dimension;
+    for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
+        report(progress, at, missing.size());
+        const auto keys = missing.subspan(at, std::min(kRepairBatch, missing.size() - at));
+        std::vector<float> values(keys.size() * dimension);
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            view.read_vector(keys[i], std::span(values).subspan(i * dimension, dimension));
+        }
+        try {
+            index.add(keys, values, progress);
+        } catch (const Error& error) {
+            // Every vector was checked before it was stored.
+            if (error.code() != Code::kInvalidArgument) throw;
+            fail(Code::kCorrupt, "{} is damaged: a stored vector of chunks {} to {}: {}", quote(store_.name(), 400), keys.front(),
+                 keys.back(), error.what());
+        }
+    }
+    vectors_.last_key = view.last_chunk_key();
+}
+
+void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress, bool& stopped) {
+    const auto bm25_index = bm25(progress);
+    std::shared_ptr<VectorIndex> vector_index;
+    if (!chunks.embedded.empty() && !(vector_index = vectors(progress))) {
+        // The first vectors of all: there is nothing to load.
+        const std::lock_guard lock(change_);
+        auto view = store_.read();
+        vector_index = open_vectors(view, dimension, progress);
+    }
+    const std::lock_guard lock(change_);
+    try {
+        bm25_index->add(chunks.keys, std::vector<std::string_view>(chunks.texts.begin(), chunks.texts.end()), progress);
+        if (vector_index) vector_index->add(chunks.embedded, chunks.vectors, progress);
+    } catch (const Stopped&) {
+        // The vectors come last and all at once: if they are in, only the tidying afterwards was cut short.
+        stopped = vector_index && vector_index->contains(chunks.embedded.back());
+        if (!stopped) {
+            remove_locked(chunks.keys);
+            throw;
+        }
+    } catch (...) {
+        remove_locked(chunks.keys);
+        throw;
+    }
+    bm25_.unsaved += chunks.keys.size();
+    bm25_.last_key = chunks.keys.back();
+    vectors_.unsaved += chunks.embedded.size();
+    vectors_.last_key = chunks.keys.back();
+}
+
+void Indexes::remove(std::span<const std::int64_t> keys) noexcept {
+    const std::lock_guard lock(change_);
+    remove_locked(keys);
+}
+
+void Indexes::remove_locked(std::span<const std::int64_t> keys) noexcept {
+    const auto remove_from = [&](auto& slot) {
+        if (!slot.index) return;
+        try {
+            slot.unsaved += slot.index->remove(keys);
+        } catch (
+            ...) {  // without memory for the change: forget the index, its next use repairs it from the file and the database
+            const std::lock_guard lock(pointers_);
+            slot.index.reset();
+        }
+    };
+    ++removals_;
+    remove_from(bm25_);
+    remove_from(vectors_);
+    ++removals_;
+}
+
+}  // namespace rag::core

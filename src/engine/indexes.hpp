@@ -1,0 +1,106 @@
+// The two derived indexes of an engine and their life: loaded when first needed, repaired by comparing their ids with the chunks
+// in the database, kept in step by the writer, written to files that the database lists.
+//
+// What makes repair simple: keys of committed chunks never come back, and a chunk never changes, so an index that has the same
+// keys as the database has the same content. A lost, torn or damaged file costs time, never knowledge.
+//
+// Order of locks: change() first, then views of the store. Whoever holds a view must not call in here.
+// Thread rule: bm25() and vectors() from any thread, the indexes they give may be searched by any; change() makes writers and
+// loaders take turns.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "index/bm25/bm25_index.hpp"
+#include "index/vector/vector_index.hpp"
+#include "store/store.hpp"
+
+namespace rag::core {
+
+/// What BM25 and the embedder see of a chunk: the title belongs to each of them.
+std::string indexed_text(std::string_view title, std::string_view text);
+
+/// Chunks to be added; `vectors` is [embedded, dimension].
+struct NewChunks {
+    std::vector<std::int64_t> keys;
+    std::vector<std::string> texts;
+    std::vector<std::int64_t> embedded;
+    std::vector<float> vectors;
+};
+
+class Indexes {
+  public:
+    explicit Indexes(Store& store) : store_(store) {}
+
+    /// Loaded and repaired on first use; what another process committed since is taken over (read-only engines).
+    std::shared_ptr<Bm25Index> bm25(const Progress& progress = {});
+    /// Null while no chunk has a vector.
+    std::shared_ptr<VectorIndex> vectors(const Progress& progress = {});
+    /// Those in memory already, or null; for statistics.
+    std::shared_ptr<Bm25Index> loaded_bm25() const;
+    std::shared_ptr<VectorIndex> loaded_vectors() const;
+
+    /// Adds chunks to both indexes; on failure to neither. `stopped` is set instead of throwing Stopped when all are in and only
+    /// the tidying of the vector index was cut short. For the writer, between store views.
+    void add(const NewChunks& chunks, std::size_t dimension, const Progress& progress, bool& stopped);
+    /// For what is in an index though its transaction failed, or not any more in the database. Never throws: an index that cannot
+    /// be kept in step is dropped and repaired at its next use.
+    void remove(std::span<const std::int64_t> keys) noexcept;
+    /// Counts removals as they begin and end: a search during which it changed may have seen one index before, one after.
+    std::uint64_t removals() const noexcept { return removals_.load(); }
+
+    /// Writes both to files where enough changed (or `always`), and lists them. Only for writers of a folder.
+    void save(bool always);
+    /// Whether so much changed since the last file that writing one is due, during long additions.
+    bool save_is_due() const;
+    void compact(const Progress& progress);
+
+    /// Compares the indexes with the database and the files with their checksums. `rebuilt` names damaged files.
+    void verify(const Progress& progress, std::vector<std::string>& problems, std::vector<std::string>& rebuilt);
+
+  private:
+    template <typename Index>
+    struct Slot {
+        std::shared_ptr<Index> index;  // guarded by pointers_
+        std::int64_t last_key = 0;     // what is committed up to here is known to the index; guarded by change_, as the rest
+        std::uint64_t unsaved = 0;     // chunks added and removed since its file
+        bool has_file = false;
+    };
+
+    void refresh();
+    void remove_locked(std::span<const std::int64_t> keys) noexcept;
+    std::unique_ptr<Bm25Index> load_bm25(const DerivedFile& file);
+    std::unique_ptr<VectorIndex> load_vectors(const DerivedFile& file, const VectorIndexOptions& options);
+    void sync_bm25(Bm25Index& index, StoreView& view, const Progress& progress);
+    void sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress);
+    std::shared_ptr<Bm25Index> open_bm25(StoreView& view, const Progress& progress);
+    std::shared_ptr<VectorIndex> open_vectors(StoreView& view, std::size_t dimension, const Progress& progress);
+    template <typename Index>
+    static bool worth_saving(const Slot<Index>& slot, bool always);
+    template <typename Write>
+    void save_file(const char* kind, const Write& write);
+
+    Store& store_;
+    std::mutex change_;            // held while an index is loaded or changed
+    mutable std::mutex pointers_;  // held to copy a pointer
+    Slot<Bm25Index> bm25_;
+    Slot<VectorIndex> vectors_;
+    std::int64_t seen_version_ = -1;  // Store::data_version() when the indexes were last compared; guarded by change_
+    std::atomic<std::uint64_t> removals_{0};
+    std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
+};
+
+/// The dimension of the stored vectors; 0 while there is none. kCorrupt if the database holds nonsense.
+std::size_t stored_dimension(StoreView& view);
+
+}  // namespace rag::core

@@ -1,0 +1,149 @@
+// The derived files of the indexes: when they are written, how they are swapped, and how all is compared for verify().
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "engine/indexes.hpp"
+
+namespace rag::core {
+namespace {
+
+// Reading an index of this many chunks again from the database takes longer than writing its file.
+constexpr std::uint64_t kSmallChange = 32;
+// During long additions a file is written when this many chunks, and half of all, are new since the last.
+constexpr std::uint64_t kLargeChange = 50000;
+constexpr std::size_t kMaxProblems = 20;
+
+void compare_keys(std::string_view index, const std::vector<std::int64_t>& wanted, const std::vector<std::int64_t>& found,
+                  std::vector<std::string>& problems) {
+    std::vector<std::int64_t> missing;
+    std::vector<std::int64_t> surplus;
+    std::set_difference(wanted.begin(), wanted.end(), found.begin(), found.end(), std::back_inserter(missing));
+    std::set_difference(found.begin(), found.end(), wanted.begin(), wanted.end(), std::back_inserter(surplus));
+    if (!missing.empty()) {
+        problems.push_back(
+            fmt::format("{} chunks are not in the {} index, chunk {} the first", missing.size(), index, missing.front()));
+    }
+    if (!surplus.empty()) {
+        problems.push_back(
+            fmt::format("{} chunks of the {} index are not stored, chunk {} the first", surplus.size(), index, surplus.front()));
+    }
+}
+
+/// Each stored vector against the one in the index, which keeps it as a unit vector and a length: equal to 1e-6 of the length.
+void compare_vectors(const VectorIndex& index, StoreView& view, const Progress& progress, std::vector<std::string>& problems) {
+    const std::size_t dimension = index.options().dimension;
+    std::vector<float> stored(dimension);
+    std::vector<float> indexed(dimension);
+    std::size_t done = 0;
+    const auto keys = view.embedded_keys();
+    for (const std::int64_t key : keys) {
+        if (done++ % 256 == 0) report(progress, done, keys.size());
+        if (!view.read_vector(key, stored) || !index.get(key, indexed)) continue;  // reported by the comparison of keys
+        double length = 0;
+        double distance = 0;
+        for (std::size_t i = 0; i < dimension; ++i) {
+            length += static_cast<double>(stored[i]) * stored[i];
+            distance += (static_cast<double>(stored[i]) - indexed[i]) * (static_cast<double>(stored[i]) - indexed[i]);
+        }
+        if (std::sqrt(distance) <= 1e-5 * std::sqrt(length)) continue;
+        problems.push_back(fmt::format("the vector of chunk {} in the index is not the stored one", key));
+        if (problems.size() > kMaxProblems) return;
+    }
+}
+
+}  // namespace
+
+template <typename Index>
+bool Indexes::worth_saving(const Slot<Index>& slot, bool always) {
+    if (!slot.index) return false;
+    if (always || !slot.has_file) return slot.unsaved > 0 || !slot.has_file;
+    return slot.unsaved > kSmallChange + slot.index->size() / 64;
+}
+
+bool Indexes::save_is_due() const {
+    if (store_.in_memory()) return false;
+    const auto index = loaded_bm25();
+    return index && bm25_.unsaved > kLargeChange && bm25_.unsaved > index->size() / 2;
+}
+
+template <typename Write>
+void Indexes::save_file(const char* kind, const Write& write) {
+    const std::int64_t sequence = store_.read().sequence();
+    DerivedFile file{kind, fmt::format("index-{}.{}.seg", sequence, kind), sequence, 0};
+    const auto path = store_.folder() / file.name;
+    write(path, static_cast<std::uint64_t>(sequence));
+    std::error_code error;
+    file.size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+    std::optional<DerivedFile> former;
+    {
+        auto transaction = store_.write();
+        former = transaction.set_file(file);
+        transaction.commit();
+    }
+    // Only after the commit: until then the former file is the listed one. A reader that has it mapped keeps it.
+    if (former && former->name != file.name) std::filesystem::remove(store_.folder() / former->name, error);
+}
+
+void Indexes::save(bool always) {
+    if (store_.in_memory() || store_.read_only()) return;
+    const std::lock_guard lock(change_);
+    if (worth_saving(bm25_, always)) {
+        save_file("bm25", [&](const auto& path, std::uint64_t sequence) { bm25_.index->save(path, sequence); });
+        bm25_.unsaved = 0;
+        bm25_.has_file = true;
+    }
+    if (worth_saving(vectors_, always)) {
+        save_file("vector", [&](const auto& path, std::uint64_t sequence) {
+            vectors_.index->set_sequence(sequence);
+            vectors_.index->save(path);
+        });
+        vectors_.unsaved = 0;
+        vectors_.has_file = true;
+    }
+}
+
+void Indexes::compact(const Progress& progress) {
+    bm25(progress)->compact();
+    bm25_.unsaved += 1;
+    report(progress, 0, 0);
+    if (const auto index = vectors(progress)) {
+        index->compact(progress);
+        vectors_.unsaved += 1;
+    }
+}
+
+void Indexes::verify(const Progress& progress, std::vector<std::string>& problems, std::vector<std::string>& rebuilt) {
+    const auto bm25_index = bm25(progress);
+    const auto vector_index = vectors(progress);
+    const std::lock_guard lock(change_);
+    auto view = store_.read();
+    if (!store_.in_memory()) {
+        for (const auto& file : view.files()) {
+            try {
+                const auto path = store_.folder() / file.name;
+                if (file.kind == "bm25") Bm25Index::load(path);
+                if (file.kind == "vector") VectorIndex::load(path);
+            } catch (const Error& error) {
+                rebuilt.emplace_back(error.what());
+                (file.kind == "bm25" ? bm25_.has_file : vectors_.has_file) = false;
+            }
+        }
+    }
+    report(progress, 0, 0);
+    std::string why;
+    compare_keys("BM25", view.chunk_keys(), bm25_index->ids(), problems);
+    if (!bm25_index->verify(why)) problems.push_back("BM25 index: " + why);
+    report(progress, 0, 0);
+    if (!vector_index) {
+        compare_keys("vector", view.embedded_keys(), {}, problems);
+        return;
+    }
+    compare_keys("vector", view.embedded_keys(), vector_index->ids(), problems);
+    if (!vector_index->verify(why)) problems.push_back("vector index: " + why);
+    compare_vectors(*vector_index, view, progress, problems);
+}
+
+}  // namespace rag::core

@@ -1,0 +1,204 @@
+#include "engine/prepare.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <unordered_set>
+
+#include "core/checksum.hpp"
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "engine/indexes.hpp"
+#include "model/encoder.hpp"
+#include "search/metadata_filter.hpp"
+#include "text/words.hpp"
+
+namespace rag::core {
+namespace {
+
+/// 128 random bits: ids that are made on different machines never meet, and two equal texts are two documents, as the caller who
+/// gave no ids expects of add(). (An id made from the content would make the second one "already there".)
+std::string random_id() {
+    std::random_device device;
+    std::string id;
+    for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", device() & 0xFFFFFFFFU);
+    return id;
+}
+
+/// Unicode's White_Space.
+bool is_space(char32_t c) {
+    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_blank(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const Utf8Step step = decode_utf8(text, at);
+        if (!is_space(step.value)) return false;
+        at += step.length;
+    }
+    return true;
+}
+
+/// How messages call a document: by its id, or by its place while it has none.
+std::string name_of(const DocumentInput& document, std::size_t position) {
+    return document.id ? fmt::format("document {}", quote(*document.id)) : fmt::format("document number {}", position);
+}
+
+void check_text(std::string_view text, std::size_t limit, const std::string& what) {
+    if (text.size() > limit) fail(Code::kInvalidArgument, "{} has {} bytes, at most {} are taken", what, text.size(), limit);
+    require_utf8(text, what);
+}
+
+}  // namespace
+
+Preparation::Preparation(const EngineOptions& options, std::size_t dimension) : options_(options), dimension_(dimension) {
+    if (!options.embedder) {
+        chunk_tokens_ = options.chunk_tokens != 0 ? options.chunk_tokens : 200;
+        count_ = count_words;
+        settings_ = fmt::format("{} words, {} shared", chunk_tokens_, options.chunk_overlap);
+        return;
+    }
+    const Encoder& encoder = *options.embedder;
+    if (dimension_ == 0) dimension_ = static_cast<std::size_t>(encoder.dimension());
+    text_tokens_ = static_cast<std::size_t>(encoder.max_tokens() - encoder.special_tokens());
+    chunk_tokens_ = options.chunk_tokens != 0 ? options.chunk_tokens : std::min<std::size_t>(text_tokens_, 254);
+    count_ = [&encoder](std::string_view text) { return encoder.tokenizer().count_tokens(text); };
+    settings_ = fmt::format("{} tokens, {} shared, {}", chunk_tokens_, options.chunk_overlap, encoder.fingerprint());
+}
+
+void Preparation::check_vector(std::span<const float> vector, const std::string& name) {
+    if (vector.empty()) return;
+    if (dimension_ == 0) {
+        if (vector.size() > 65536)
+            fail(Code::kInvalidArgument, "the vector of {} has dimension {}, at most 65536", name, vector.size());
+        dimension_ = vector.size();
+    }
+    if (vector.size() != dimension_) {
+        fail(Code::kInvalidArgument, "the vector of {} has dimension {}, those of the knowledge base have {}", name,
+             vector.size(), dimension_);
+    }
+    double square = 0;
+    for (std::size_t i = 0; i < vector.size(); ++i) {
+        if (!std::isfinite(vector[i]))
+            fail(Code::kInvalidArgument, "the vector of {} holds {} at position {}", name, vector[i], i);
+        square += static_cast<double>(vector[i]) * vector[i];
+    }
+    // Cosine needs a direction, and its length in float32.
+    const double length = std::sqrt(square);
+    if (length < static_cast<double>(std::numeric_limits<float>::min()) ||
+        length > static_cast<double>(std::numeric_limits<float>::max()))
+        fail(Code::kInvalidArgument, "the vector of {} has length {}, which has no cosine in float32", name, length);
+}
+
+ContentHash Preparation::hash(const DocumentInput& input) const {
+    // Everything that chunks and vectors depend on, each part led by its length.
+    const std::string_view settings = input.vector.empty() ? std::string_view(settings_) : std::string_view();
+    ContentHash hash{};
+    for (std::uint64_t half = 0; half < 2; ++half) {
+        std::uint64_t state = half;
+        const auto mix = [&](std::span<const std::byte> bytes) {
+            state = checksum64(bytes, state ^ (bytes.size() * 0x9E3779B97F4A7C15ULL));
+        };
+        mix(std::as_bytes(std::span(settings)));
+        mix(std::as_bytes(std::span(input.title)));
+        mix(std::as_bytes(std::span(input.text)));
+        mix(std::as_bytes(input.vector));
+        std::memcpy(hash.data() + half * sizeof(state), &state, sizeof(state));
+    }
+    return hash;
+}
+
+std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> documents, const Progress& progress) {
+    std::vector<CheckedDocument> checked;
+    checked.reserve(documents.size());
+    std::unordered_set<std::string_view> seen;
+    for (std::size_t i = 0; i < documents.size(); ++i) {
+        if (i % 256 == 0) report(progress, 0, documents.size());
+        const DocumentInput& input = documents[i];
+        const std::string name = name_of(input, i);
+        if (input.id) {
+            if (input.id->empty()) fail(Code::kInvalidArgument, "document number {} has an empty id", i);
+            check_text(*input.id, kMaxIdBytes, "the id of " + name);
+            if (!seen.insert(*input.id).second) fail(Code::kAlreadyExists, "{} stands twice among those given", name);
+        }
+        check_text(input.text, kMaxDocumentBytes, "the text of " + name);
+        if (is_blank(input.text)) fail(Code::kInvalidArgument, "the text of {} is empty or only white space", name);
+        check_text(input.title, kMaxTitleBytes, "the title of " + name);
+        check_vector(input.vector, name);
+        CheckedDocument document;
+        document.input = &input;
+        document.id = input.id ? std::string(*input.id) : random_id();
+        document.metadata = normalize_metadata(input.metadata, "the metadata of " + name);
+        document.hash = hash(input);
+        checked.push_back(std::move(document));
+    }
+    return checked;
+}
+
+/// Tokens of the title in what is embedded. A title that would leave the text less than half is not embedded (BM25 still has it).
+std::size_t Preparation::embedded_title(std::string_view title) const {
+    if (text_tokens_ == 0 || title.empty()) return 0;
+    const std::size_t tokens = count_(title);
+    return tokens * 2 <= text_tokens_ ? tokens : 0;
+}
+
+std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) const {
+    const std::string_view text = document.input->text;
+    if (!document.input->vector.empty()) {
+        return {{0, text.size(), std::vector<float>(document.input->vector.begin(), document.input->vector.end())}};
+    }
+    ChunkOptions chunking;
+    chunking.max_tokens = chunk_tokens_;
+    if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(document.input->title));
+    chunking.overlap_tokens = std::min(options_.chunk_overlap, chunking.max_tokens - 1);
+    std::vector<PreparedChunk> out;
+    for (const Range& range : chunk_text(text, chunking, count_)) out.push_back({range.start, range.end, {}});
+    if (out.empty()) fail(Code::kInvalidArgument, "the text of document {} is empty or only white space", quote(document.id));
+    return out;
+}
+
+std::vector<PreparedDocument> Preparation::prepare(std::span<const CheckedDocument> documents, const Progress& progress) const {
+    std::vector<PreparedDocument> prepared;
+    prepared.reserve(documents.size());
+    for (const CheckedDocument& document : documents) {
+        report(progress, 0, documents.size());
+        prepared.push_back({&document, chunks(document)});
+    }
+    if (options_.embedder) embed(prepared, progress);
+    return prepared;
+}
+
+void Preparation::embed(std::span<PreparedDocument> documents, const Progress& progress) const {
+    std::vector<std::string> texts;
+    std::vector<PreparedChunk*> chunks;
+    for (PreparedDocument& document : documents) {
+        const DocumentInput& input = *document.document->input;
+        if (!input.vector.empty()) continue;
+        const bool with_title = embedded_title(input.title) > 0;
+        for (PreparedChunk& chunk : document.chunks) {
+            const std::string_view text = input.text.substr(chunk.start, chunk.stop - chunk.start);
+            texts.push_back(with_title ? indexed_text(input.title, text) : std::string(text));
+            chunks.push_back(&chunk);
+        }
+    }
+    if (texts.empty()) return;
+    const auto dimension = static_cast<std::size_t>(options_.embedder->dimension());
+    std::vector<float> vectors(texts.size() * dimension);
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    const Progress in_documents = [&](std::uint64_t done, std::uint64_t total) {
+        return !progress || progress(total == 0 ? 0 : done * documents.size() / total, documents.size());
+    };
+    options_.embedder->encode(views, vectors, true, 0, in_documents);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+        const auto vector = std::span(vectors).subspan(i * dimension, dimension);
+        for (const float value : vector) {
+            if (!std::isfinite(value)) fail(Code::kInternal, "the embedder made {} for {}", value, quote(texts[i], 80));
+        }
+        chunks[i]->vector.assign(vector.begin(), vector.end());
+    }
+}
+
+}  // namespace rag::core

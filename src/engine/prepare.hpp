@@ -1,0 +1,65 @@
+// From the caller's documents to what the store and the indexes take: checked, hashed, cut into chunks, embedded. Nothing here
+// changes the knowledge base. Thread rule: a Preparation is used by one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "engine/engine.hpp"
+#include "store/view.hpp"
+#include "text/chunk.hpp"
+
+namespace rag::core {
+
+/// A document that passed all checks. `input` is the caller's; id and metadata are ours.
+struct CheckedDocument {
+    const DocumentInput* input = nullptr;
+    std::string id;
+    std::string metadata;
+    ContentHash hash{};
+};
+
+struct PreparedChunk {
+    std::size_t start = 0;
+    std::size_t stop = 0;
+    std::vector<float> vector;  // empty: none
+};
+struct PreparedDocument {
+    const CheckedDocument* document = nullptr;
+    std::vector<PreparedChunk> chunks;
+};
+
+class Preparation {
+  public:
+    /// `dimension`: of the stored vectors, 0 if there are none yet.
+    Preparation(const EngineOptions& options, std::size_t dimension);
+
+    /// Checks all documents by themselves and against each other; kInvalidArgument or kAlreadyExists names the first that is
+    /// wrong.
+    std::vector<CheckedDocument> check(std::span<const DocumentInput> documents, const Progress& progress);
+    /// Chunks and vectors. `progress` counts documents.
+    std::vector<PreparedDocument> prepare(std::span<const CheckedDocument> documents, const Progress& progress) const;
+
+    /// Of vectors given or made so far; 0: none.
+    std::size_t dimension() const noexcept { return dimension_; }
+
+  private:
+    void check_vector(std::span<const float> vector, const std::string& name);
+    ContentHash hash(const DocumentInput& input) const;
+    std::vector<PreparedChunk> chunks(const CheckedDocument& document) const;
+    std::size_t embedded_title(std::string_view title) const;
+    void embed(std::span<PreparedDocument> documents, const Progress& progress) const;
+
+    const EngineOptions& options_;
+    std::size_t dimension_;
+    std::size_t text_tokens_ = 0;  // that the embedder takes, without special ones; 0: no embedder
+    std::size_t chunk_tokens_ = 0;
+    std::string settings_;  // what chunks and vectors depend on besides the document
+    TokenCounter count_;
+};
+
+}  // namespace rag::core
