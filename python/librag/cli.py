@@ -139,10 +139,11 @@ def search(
 ) -> None:
     """Show the chunks that fit best."""
     with _errors():
+        wanted = _where(where)
         model = None if mode == "bm25" else _embedder(_existing(base), embedder, dtype)
         with librag.Engine(_existing(base), model, read_only=True) as engine:
             started = time.perf_counter()
-            hits = engine.search(query, k=k, mode=cast(Mode | None, mode), where=_where(where))
+            hits = engine.search(query, k=k, mode=cast(Mode | None, mode), where=wanted)
             took = (time.perf_counter() - started) * 1000
         if as_json:
             for hit in hits:
@@ -176,6 +177,7 @@ def ask(
 ) -> None:
     """Answer from the knowledge base, with checked citations."""
     with _errors():
+        wanted = _where(where)
         chosen = generator or _settings(_existing(base)).get("generator")
         if not chosen:
             raise librag.InvalidArgument("no generator is known for this knowledge base; give --generator FILE.gguf once")

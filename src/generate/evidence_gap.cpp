@@ -1,6 +1,8 @@
 #include "generate/evidence_gap.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <string_view>
 
 namespace rag::core::grounding {
 
@@ -55,6 +57,10 @@ bool EvidenceGap::is_enclosed(std::span<const Item> gap) const {
     const auto first = std::find_if(gap.begin(), gap.end(), heavy);
     const auto last = std::find_if(gap.rbegin(), gap.rend(), heavy);
     if (first == gap.end() || first->kind != ItemKind::kSeparator || last->kind != ItemKind::kSeparator) return false;
+    const auto is_one_of = [](const Item& item, std::initializer_list<std::string_view> keys) {
+        return std::find(keys.begin(), keys.end(), item.key) != keys.end();
+    };
+    if (is_one_of(*first, {")", "]", "\uff09"}) || is_one_of(*last, {"(", "[", "\uff08"})) return false;
     return &*first != &*last;
 }
 

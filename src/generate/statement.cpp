@@ -68,7 +68,7 @@ class Reader {
             } else if (c == ',' || c == '(' || c == ')' || c == '[' || c == ']' || c == 0xff0c || c == 0xff08 || c == 0xff09 ||
                        c == 0x2014 || c == 0x2013 || c == 0x3001 ||
                        (c == '-' && at > 0 && text_[at - 1] == ' ' && next < text_.size() && text_[next] == ' ')) {
-                push(ItemKind::kSeparator, at, next);
+                push(ItemKind::kSeparator, at, next).key = text_.substr(at, next - at);
             } else if (c == '?' || c == 0xff1f) {
                 out_.question = true;
                 push(ItemKind::kBreak, at, next);
@@ -115,9 +115,8 @@ class Reader {
     void read_han(const Word& word) {
         std::string folded;
         fold_text(slice(word.start, word.end), false, folded);
-        WordRole role = han_role(folded);
+        const WordRole role = han_role(folded);
         std::size_t at = word.start;
-        if (role.group == WordRole::kContent && starts_with_negation(folded)) role.group = WordRole::kGuard, role.negation = true;
         while (at < word.end) {
             const std::size_t length = decode_utf8(text_, at).length;
             Item& item = push(ItemKind::kHan, at, at + length);
@@ -126,6 +125,10 @@ class Reader {
             item.word_begin = at == word.start;
             item.word_end = at + length == word.end;
             apply(role, item);
+            if (role.group == WordRole::kContent && negates(at, item.key)) {
+                item.kind = ItemKind::kGuard;
+                item.negation = true;
+            }
             if (role.group != WordRole::kContent && role.group != WordRole::kGuard) {
                 item.end = word.end;  // light words, prepositions and conjunctions stay whole
                 item.key = folded;
@@ -136,17 +139,15 @@ class Reader {
         }
     }
 
-    static bool starts_with_negation(std::string_view word) {
-        static constexpr std::string_view kHarmless[] = {"\u4e0d\u65ad", "\u4e0d\u540c",      "\u4e0d\u5c11", "\u4e0d\u4ec5",
-                                                         "\u65e0\u9521", "\u672a\u6765",      "\u6ca1\u6536", "\u65e0\u7ebf",
-                                                         "\u4e0d\u4f46", "\u4e0d\u9508\u94a2"};
-        for (const std::string_view harmless : kHarmless) {
-            if (word.substr(0, harmless.size()) == harmless) return false;
-        }
-        for (const std::string_view negation : {"\u4e0d", "\u6ca1", "\u6c92", "\u672a", "\u65e0", "\u7121", "\u52ff"}) {
-            if (word.substr(0, negation.size()) == negation) return true;
-        }
-        return false;
+    /// A character that negates, wherever the dictionary cut the words, unless it begins one of the words in which it does not.
+    bool negates(std::size_t at, std::string_view character) const {
+        static constexpr std::string_view kNegations[] = {"\u4e0d", "\u6ca1", "\u6c92", "\u672a", "\u65e0", "\u7121", "\u52ff"};
+        static constexpr std::string_view kHarmless[] = {"\u4e0d\u65ad", "\u4e0d\u540c", "\u4e0d\u5c11", "\u4e0d\u4ec5",
+                                                         "\u4e0d\u4f46", "\u4e0d\u8fc7", "\u4e0d\u4e45", "\u4e0d\u9508",
+                                                         "\u65e0\u9521", "\u65e0\u7ebf", "\u672a\u6765", "\u6ca1\u6536"};
+        if (std::find(std::begin(kNegations), std::end(kNegations), character) == std::end(kNegations)) return false;
+        return std::none_of(std::begin(kHarmless), std::end(kHarmless),
+                            [&](std::string_view word) { return text_.substr(at, word.size()) == word; });
     }
 
     static void apply(const WordRole& role, Item& item) {

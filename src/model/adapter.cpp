@@ -47,12 +47,12 @@ std::optional<T> pattern_value(const std::map<std::string, T>& patterns, std::st
 
 /// The model's name of a module, or empty.
 std::string layer_name(std::string_view module, const LinearShapes& layers) {
-    if (layers.find(module) != layers.end()) return std::string(module);
+    if (layers.contains(module)) return std::string(module);
     constexpr std::string_view kBert = "bert.";
-    if (module.starts_with(kBert) && layers.find(module.substr(kBert.size())) != layers.end())
+    if (module.starts_with(kBert) && layers.contains(module.substr(kBert.size())))
         return std::string(module.substr(kBert.size()));
     const std::string longer = "model." + std::string(module);
-    return layers.find(longer) != layers.end() ? longer : std::string();
+    return layers.contains(longer) ? longer : std::string();
 }
 
 std::map<std::string, Pair> find_pairs(const SafetensorsFile& file) {

@@ -103,6 +103,10 @@ std::vector<ExpectedTensor> expected_tensors(const EncoderConfig& config, const 
 }  // namespace
 
 EncoderFiles read_encoder_folder(const std::filesystem::path& folder) {
+    std::error_code ignored;
+    if (std::filesystem::exists(folder, ignored) && !std::filesystem::is_directory(folder, ignored))
+        fail(Code::kInvalidArgument, "{} is a file; an encoder is opened from its sentence-transformers folder",
+             quote(folder.string(), 400));
     const SentenceFolder sentence = read_sentence_folder(folder);
     EncoderFiles files;
     files.config = read_config(sentence, folder.string());

@@ -20,8 +20,8 @@ struct EncoderFiles {
     bool do_lower_case = false;       // texts are lowercased before the tokenizer sees them
 };
 
-/// Tensors may carry the prefix "bert." or none. Throws kNotFound, kCorrupt and kUnsupported (another model_type, pooling,
-/// activation, module) naming file, key or tensor and the values.
+/// Tensors may carry the prefix "bert." or none. Throws kNotFound, kInvalidArgument (a file), kCorrupt and kUnsupported (another
+/// model_type, pooling, activation, module) naming file, key or tensor and the values.
 EncoderFiles read_encoder_folder(const std::filesystem::path& folder);
 
 }  // namespace rag::core

@@ -15,6 +15,8 @@ namespace {
 
 /// Texts tokenized and sorted together: enough for batches of equal lengths, little memory.
 constexpr std::size_t kWindowTexts = 1024;
+/// Texts tokenized between two looks at whether to stop: some 50 ms.
+constexpr std::size_t kSliceTexts = 64;
 /// Below this many texts waking other threads costs more than tokenizing.
 constexpr std::size_t kParallelTexts = 16;
 
@@ -104,13 +106,18 @@ ThreadPool& Encoder::pool() const {
     return *pool_;
 }
 
-void Encoder::tokenize(std::span<const std::string_view> texts, std::vector<std::vector<std::int32_t>>& ids) const {
-    ids.assign(texts.size(), {});
-    if (texts.size() < kParallelTexts) {
-        for (std::size_t i = 0; i < texts.size(); ++i) tokens_.encode(texts[i], ids[i]);
-        return;
+void Encoder::tokenize(std::span<const std::string_view> texts, Window& window) const {
+    window.ids.assign(texts.size(), {});
+    const auto one = [&](std::size_t i) { tokens_.encode(texts[i], window.ids[i]); };
+    for (std::size_t begin = 0; begin < texts.size(); begin += kSliceTexts) {
+        if (begin > 0 && window.stop && window.stop()) throw Stopped();
+        const std::size_t count = std::min(kSliceTexts, texts.size() - begin);
+        if (count < kParallelTexts) {
+            for (std::size_t i = 0; i < count; ++i) one(begin + i);
+        } else {
+            pool().run(count, [&](std::size_t i) { one(begin + i); });
+        }
     }
-    pool().run(texts.size(), [&](std::size_t i) { tokens_.encode(texts[i], ids[i]); });
 }
 
 void Encoder::finish_vector(std::span<float> vector, bool normalize) const {
@@ -156,7 +163,7 @@ void Encoder::encode(std::span<const std::string_view> texts, std::span<float> o
     if (progress) window.stop = [&] { return !progress(done, texts.size()); };
     for (std::size_t first = 0; first < texts.size(); first += kWindowTexts) {
         const std::size_t count = std::min(kWindowTexts, texts.size() - first);
-        tokenize(texts.subspan(first, count), window.ids);
+        tokenize(texts.subspan(first, count), window);
         window.out = out.subspan(first * width, count * width);
         // Longest first: texts of a batch have about equal lengths, and memory is at its highest in the beginning.
         std::vector<std::size_t> order(count);

@@ -54,7 +54,7 @@ class Encoder : public Model {
     Encoder(const ModelOptions& options, EncoderFiles files, std::string source);
     BackendModel& backend_model() const override { return *model_; }
     ThreadPool& pool() const;
-    void tokenize(std::span<const std::string_view> texts, std::vector<std::vector<std::int32_t>>& ids) const;
+    void tokenize(std::span<const std::string_view> texts, Window& window) const;
     void encode_batch(const Window& window, std::span<const std::size_t> batch) const;
     void finish_vector(std::span<float> vector, bool normalize) const;
 

@@ -52,12 +52,12 @@ void refuse_other_kinds(const GgufFile& file) {
     if (!architecture) fail(Code::kCorrupt, "{}: general.architecture is missing", name);
     if (*architecture != "llama")
         fail(Code::kUnsupported, "{}: general.architecture {}; llama is supported", name, quote(*architecture));
-    if (const auto parts = file.integer("split.count"); parts.value_or(0) > 1)
-        fail(Code::kUnsupported, "{}: one of {} parts of a split model; join them with gguf-split", name, *parts);
+    if (const std::int64_t parts = file.integer("split.count").value_or(0); parts > 1)
+        fail(Code::kUnsupported, "{}: one of {} parts of a split model; join them with gguf-split", name, parts);
     if (const auto scaling = file.text("llama.rope.scaling.type"); scaling && *scaling != "none")
         fail(Code::kUnsupported, "{}: llama.rope.scaling.type {}; none is supported", name, quote(*scaling));
-    if (const auto experts = file.integer("llama.expert_count"); experts.value_or(0) > 0)
-        fail(Code::kUnsupported, "{}: llama.expert_count {}; models without experts are supported", name, *experts);
+    if (const std::int64_t experts = file.integer("llama.expert_count").value_or(0); experts > 0)
+        fail(Code::kUnsupported, "{}: llama.expert_count {}; models without experts are supported", name, experts);
     // Tensors that change the arithmetic must not be passed over in silence.
     for (const TensorInfo& tensor : file.tensors()) {
         if (tensor.name == "rope_freqs.weight" || tensor.name.ends_with(".bias"))

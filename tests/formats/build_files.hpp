@@ -1,18 +1,16 @@
 // Model files put together byte by byte, so that a test can write exactly the contradiction that it wants to see refused.
 #pragma once
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "core/error.hpp"
+#include "require_error.hpp"
+#include "test_files.hpp"
 
 namespace rag::test {
 
@@ -90,44 +88,11 @@ class GgufBuilder {
     std::string pairs_text_, tensors_text_;
 };
 
-/// A folder that is removed at the end.
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "rag_test_XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path write(const std::string& name, const std::string& content) const {
-        const auto file = path_ / name;
-        std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file, std::ios::binary) << content;
-        return file;
-    }
-
-  private:
-    std::filesystem::path path_;
-};
-
-/// Runs `call` and requires an Error of `code` whose text holds every one of `parts`.
-template <typename Call>
-void require_error(core::Code code, std::initializer_list<std::string> parts, Call&& call) {
-    try {
-        call();
-    } catch (const core::Error& error) {
-        INFO(error.what());
-        CHECK(error.code() == code);
-        for (const std::string& part : parts) CHECK_THAT(error.what(), Catch::Matchers::Contains(part));
-        return;
-    }
-    FAIL("no error was thrown");
+/// Writes a file below `folder`, making the folders on the way.
+inline void put(const TemporaryFolder& folder, const std::string& name, const std::string& content) {
+    const auto file = folder / name;
+    std::filesystem::create_directories(file.parent_path());
+    write_file(file, content);
 }
 
 }  // namespace rag::test

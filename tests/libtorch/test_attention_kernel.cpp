@@ -13,7 +13,7 @@ namespace {
 
 struct Problem {
     std::int64_t positions, group, keys, head_dim, past;
-    KeyType type = KeyType::kFloat32;
+    NumberType type = NumberType::kFloat32;
 };
 
 std::vector<float> values(std::size_t count, unsigned seed) {
@@ -74,7 +74,7 @@ float worst(const Problem& p) {
     AttentionHead head;
     head.keys = k.data();
     head.values = v.data();
-    if (p.type == KeyType::kBFloat16) {
+    if (p.type == NumberType::kBFloat16) {
         k16 = to_bfloat16(k);
         v16 = to_bfloat16(v);
         head.keys = k16.data();
@@ -130,6 +130,6 @@ TEST_CASE("causal attention behind a cache, grouped heads") {
 
 TEST_CASE("keys and values of 16 bits") {
     for (const std::int64_t head_dim : {8, 20, 64}) {
-        CHECK(worst({9, 3, 209, head_dim, 200, KeyType::kBFloat16}) < 2e-6F);
+        CHECK(worst({9, 3, 209, head_dim, 200, NumberType::kBFloat16}) < 2e-6F);
     }
 }

@@ -1,9 +1,11 @@
 // The row kernels against plain loops.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
+#include "libtorch/kernels/matvec.hpp"
 #include "libtorch/kernels/rows.hpp"
 
 using namespace rag::core::libtorch::kernels;
@@ -59,6 +61,43 @@ TEST_CASE("dequantised sums") {
         dequantize_row(raw.data(), static_cast<std::int64_t>(columns), 0.25F, 17.0F, sums.data(), bias.data(), out.data());
         for (std::size_t c = 0; c < columns; ++c) {
             CHECK(out[c] == Approx(0.25 * (raw[c] - 17.0 * sums[c]) + bias[c]).margin(1e-5));
+        }
+    }
+}
+
+TEST_CASE("a matrix times a few rows") {
+    for (const std::int64_t inputs : {1, 15, 16, 33, 64, 100}) {
+        const std::int64_t outputs = 9;
+        const std::vector<float> weight = values(static_cast<std::size_t>(outputs * inputs), 11);
+        std::vector<std::uint16_t> narrow;  // bfloat16 is the upper half of float32
+        std::vector<float> rounded;
+        for (const float value : weight) {
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &value, 4);
+            bits &= 0xFFFF0000U;
+            narrow.push_back(static_cast<std::uint16_t>(bits >> 16));
+            rounded.push_back(0.0F);
+            std::memcpy(&rounded.back(), &bits, 4);
+        }
+        const std::vector<float> bias = values(static_cast<std::size_t>(outputs), 12);
+        for (std::int64_t rows = 1; rows <= kMatvecRows; ++rows) {
+            const std::vector<float> x = values(static_cast<std::size_t>(rows * inputs), 13);
+            std::vector<float> out(static_cast<std::size_t>(rows * outputs), NAN);
+            std::vector<float> out16 = out;
+            multiply_rows(NumberType::kFloat32, weight.data(), inputs, 0, 4, x.data(), rows, bias.data(), out.data(), outputs);
+            multiply_rows(NumberType::kFloat32, weight.data(), inputs, 4, 9, x.data(), rows, bias.data(), out.data(), outputs);
+            multiply_rows(NumberType::kBFloat16, narrow.data(), inputs, 0, 9, x.data(), rows, nullptr, out16.data(), outputs);
+            for (std::int64_t i = 0; i < rows * outputs; ++i) {
+                double sum = 0.0;
+                double sum16 = 0.0;
+                for (std::int64_t k = 0; k < inputs; ++k) {
+                    const double factor = x[static_cast<std::size_t>(i / outputs * inputs + k)];
+                    sum += factor * weight[static_cast<std::size_t>(i % outputs * inputs + k)];
+                    sum16 += factor * rounded[static_cast<std::size_t>(i % outputs * inputs + k)];
+                }
+                CHECK(out[static_cast<std::size_t>(i)] == Approx(sum + bias[static_cast<std::size_t>(i % outputs)]).margin(1e-4));
+                CHECK(out16[static_cast<std::size_t>(i)] == Approx(sum16).margin(1e-4));
+            }
         }
     }
 }

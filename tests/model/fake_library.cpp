@@ -4,12 +4,16 @@
 
 #include "fake_backend.hpp"
 
+extern "C" int fake_c10();
+extern "C" int fake_torch_cpu();
+
 extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::uint32_t host_version, rag::core::Backend** out,
                                                                          rag::core::BackendStatus* status) {
     static auto* const backend = new rag::test::FakeBackend();
     const char* value = std::getenv("FAKE_BACKEND");
     const std::string_view wish = value == nullptr ? "" : value;
     *out = nullptr;
+    if (fake_c10() + fake_torch_cpu() != 2) return;
     if (wish == "version") {
         *status = {-7, "librag.so speaks version " + std::to_string(host_version) + ", librag_torch.so version 99"};
     } else if (wish != "null") {

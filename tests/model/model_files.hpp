@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/error.hpp"
+#include "require_error.hpp"
 #include "test_files.hpp"
 
 namespace rag::test {
@@ -40,20 +40,6 @@ inline void edit_header(const std::filesystem::path& file, const std::string& fr
     const std::uint64_t changed = header.size();
     std::string out(reinterpret_cast<const char*>(&changed), sizeof(changed));
     write_file(file, out + header + bytes.substr(8 + static_cast<std::size_t>(size)));
-}
-
-/// Runs `call` and requires an Error of `code` whose text holds every one of `parts`.
-template <typename Call>
-void require_error(core::Code code, std::initializer_list<std::string> parts, Call&& call) {
-    try {
-        call();
-    } catch (const core::Error& error) {
-        INFO(error.what());
-        CHECK(error.code() == code);
-        for (const std::string& part : parts) CHECK_THAT(error.what(), Catch::Matchers::Contains(part));
-        return;
-    }
-    FAIL("no error was thrown");
 }
 
 }  // namespace rag::test

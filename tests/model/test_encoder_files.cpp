@@ -140,5 +140,6 @@ TEST_CASE("weights of the wrong kind or length are refused by tensor", "[model]"
     require_error(Code::kCorrupt, {"model.safetensors"}, [&] { read_encoder_folder(copy); });
     std::filesystem::remove(copy / "model.safetensors");
     require_error(Code::kNotFound, {"model.safetensors"}, [&] { read_encoder_folder(copy); });
+    require_error(Code::kInvalidArgument, {"config.json", "is a file"}, [&] { read_encoder_folder(copy / "config.json"); });
     require_error(Code::kNotFound, {"absent"}, [&] { read_encoder_folder(scratch / "absent"); });
 }

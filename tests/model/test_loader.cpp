@@ -12,8 +12,24 @@
 using namespace rag::core;
 using namespace rag::test;
 
+namespace {
+
+/// What `body` returns in a child process.
+template <typename Body>
+int child_result(Body&& body) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) ::_exit(body());
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+}  // namespace
+
 TEST_CASE("the backend is looked for, checked and kept", "[model]") {
-    const std::string fake = RAG_FAKE_BACKEND_DIR;
+    const std::string fake = RAG_FAKE_BACKEND_DIR, libtorch = RAG_FAKE_LIBTORCH_DIR;
     TemporaryFolder scratch;
     ::unsetenv("RAG_BACKEND_DIR");
     ::unsetenv("RAG_LIBTORCH_DIR");
@@ -27,8 +43,20 @@ TEST_CASE("the backend is looked for, checked and kept", "[model]") {
     require_error(Code::kNoBackend, {(scratch / "torch").string(), "libc10.so"}, [] { backend(); });
     ::unsetenv("RAG_LIBTORCH_DIR");
 
+    // Only RAG_LIBTORCH_DIR, torch's own folder or the lib in it, leads from the fake backend to the libraries that it needs.
     ::setenv("RAG_BACKEND_DIR", fake.c_str(), 1);
+    require_error(Code::kNoBackend, {"libc10.so", "RAG_LIBTORCH_DIR is not set"}, [] { backend(); });
+    ::setenv("RAG_LIBTORCH_DIR", (libtorch + "/lib").c_str(), 1);
     ::setenv("FAKE_BACKEND", "version", 1);
+    CHECK(child_result([] {
+              try {
+                  backend();
+              } catch (const Error& error) {
+                  return error.code() == Code::kVersion ? 0 : 2;
+              }
+              return 1;
+          }) == 0);
+    ::setenv("RAG_LIBTORCH_DIR", libtorch.c_str(), 1);
     require_error(Code::kVersion, {"version 99"}, [] { backend(); });
     ::setenv("FAKE_BACKEND", "null", 1);
     require_error(Code::kInternal, {"gave no backend"}, [] { backend(); });
@@ -38,15 +66,6 @@ TEST_CASE("the backend is looked for, checked and kept", "[model]") {
     require_error(Code::kNotFound, {"absent"}, [&] { Encoder::open(scratch / "absent", options); });
 
     // In a child of a fork before the loading it can be loaded.
-    const auto child_result = [](auto&& body) {
-        const pid_t child = ::fork();
-        REQUIRE(child >= 0);
-        if (child == 0) ::_exit(body());
-        int status = 0;
-        REQUIRE(::waitpid(child, &status, 0) == child);
-        REQUIRE(WIFEXITED(status));
-        return WEXITSTATUS(status);
-    };
     ::setenv("FAKE_BACKEND", "", 1);
     CHECK(child_result([] { return backend().describe() == "the fake backend" ? 0 : 1; }) == 0);
 

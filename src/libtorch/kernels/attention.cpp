@@ -10,6 +10,8 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "libtorch/kernels/widen-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace rag::core::libtorch::kernels {
 namespace HWY_NAMESPACE {
@@ -20,6 +22,8 @@ using Vector = hn::Vec<Lanes>;
 
 constexpr std::int64_t kKeyBlock = 128;
 constexpr float kMasked = -1e30F;
+// Below so many query rows the lanes hold the head's dimensions instead of queries.
+constexpr std::int64_t kFewRows = 8;
 // Rows of the left matrix that a register tile holds; each takes two registers of sums.
 #if HWY_TARGET <= HWY_AVX3
 constexpr std::int64_t kTile = 8;
@@ -119,21 +123,15 @@ void SoftmaxColumn(float* scores, std::int64_t keys, std::int64_t head_dim, std:
 template <typename T>
 void WidenRows(const void* from, std::int64_t stride, std::int64_t first, std::int64_t rows, std::int64_t columns, float* to) {
     const Lanes d;
-    const hn::Rebind<T, Lanes> narrow;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     for (std::int64_t j = 0; j < rows; ++j) {
         const T* row = static_cast<const T*>(from) + (first + j) * stride;
         std::int64_t c = 0;
         for (; c + lanes <= columns; c += lanes) {
-            hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, row + c)), d, to + j * columns + c);
+            hn::StoreU(WidenVector(row + c), d, to + j * columns + c);
         }
-        if (c < columns) {
-            // head_dim is no multiple of the lanes: the rest through a padded copy
-            HWY_ALIGN T rest[hn::MaxLanes(Lanes())] = {};
-            HWY_ALIGN float wide[hn::MaxLanes(Lanes())];
-            std::copy_n(row + c, columns - c, rest);
-            hn::Store(hn::PromoteTo(d, hn::Load(narrow, rest)), d, wide);
-            std::copy_n(wide, columns - c, to + j * columns + c);
+        for (; c < columns; ++c) {
+            to[j * columns + c] = WidenScalar(row[c]);
         }
     }
 }
@@ -143,13 +141,13 @@ const float* FloatRows(const AttentionHead& head, const void* from, std::int64_t
                        std::int64_t& stride) {
     stride = head.head_dim;
     switch (head.key_type) {
-        case KeyType::kFloat16:
+        case NumberType::kFloat16:
             WidenRows<hwy::float16_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
             return scratch;
-        case KeyType::kBFloat16:
+        case NumberType::kBFloat16:
             WidenRows<hwy::bfloat16_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
             return scratch;
-        case KeyType::kFloat32:
+        case NumberType::kFloat32:
             break;
     }
     stride = head.key_stride;
@@ -188,10 +186,9 @@ void StoreOutput(const AttentionHead& head, std::int64_t row, std::int64_t count
     }
 }
 
-void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
+// The rows of one block, queries along the lanes.
+void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count, float* memory) {
     const std::int64_t width = block_rows();
-    const std::int64_t row = block * width;
-    const std::int64_t count = std::min(width, head.positions * head.group - row);
     const Scratch s = split(memory, head.head_dim, width);
     LoadQueries(head, row, count, width, s.queries);
     std::fill_n(s.sums, head.head_dim * width, 0.0F);
@@ -214,6 +211,145 @@ void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
         Multiply(value_rows, head.head_dim, 1, stride, keys, s.scores, width, true, s.sums);
     }
     StoreOutput(head, row, count, width, s);
+}
+
+// Scores of kRows queries [kRows, head_dim] for some keys, [kRows, kKeyBlock].
+template <std::int64_t kRows, typename T>
+void FewScores(const float* queries, const T* keys, std::int64_t stride, std::int64_t count, std::int64_t head_dim, float* scores) {
+    const Lanes d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    for (std::int64_t j = 0; j < count; ++j) {
+        const T* key = keys + j * stride;
+        Vector sums[kRows];
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            sums[r] = hn::Zero(d);
+        }
+        for (std::int64_t c = 0; c < head_dim; c += lanes) {
+            const Vector part = WidenVector(key + c);
+            for (std::int64_t r = 0; r < kRows; ++r) {
+                sums[r] = hn::MulAdd(part, hn::LoadU(d, queries + r * head_dim + c), sums[r]);
+            }
+        }
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            scores[r * kKeyBlock + j] = hn::GetLane(hn::SumOfLanes(d, sums[r]));
+        }
+    }
+}
+
+// sums[kRows, head_dim] = correction[r] * sums + weights[kRows, kKeyBlock] * values
+template <std::int64_t kRows, typename T>
+void FewSums(const float* weights, const T* values, std::int64_t stride, std::int64_t count, std::int64_t head_dim,
+             const float* correction, float* sums) {
+    const Lanes d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    for (std::int64_t c = 0; c < head_dim; c += lanes) {
+        Vector parts[kRows];
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            parts[r] = hn::Mul(hn::LoadU(d, sums + r * head_dim + c), hn::Set(d, correction[r]));
+        }
+        for (std::int64_t j = 0; j < count; ++j) {
+            const Vector value = WidenVector(values + j * stride + c);
+            for (std::int64_t r = 0; r < kRows; ++r) {
+                parts[r] = hn::MulAdd(hn::Set(d, weights[r * kKeyBlock + j]), value, parts[r]);
+            }
+        }
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            hn::StoreU(parts[r], d, sums + r * head_dim + c);
+        }
+    }
+}
+
+// exp(score - maximum) of one row's block, padded with masked scores to whole vectors; returns the correction of earlier sums.
+float FewSoftmax(float* scores, std::int64_t count, float& maximum, float& total) {
+    const Lanes d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const std::int64_t padded = (count + lanes - 1) / lanes * lanes;
+    std::fill(scores + count, scores + padded, kMasked);
+    Vector largest = hn::Set(d, maximum);
+    for (std::int64_t j = 0; j < padded; j += lanes) {
+        largest = hn::Max(largest, hn::LoadU(d, scores + j));
+    }
+    const float after = hn::GetLane(hn::MaxOfLanes(d, largest));
+    const Vector shift = hn::Set(d, after);
+    Vector sum = hn::Zero(d);
+    for (std::int64_t j = 0; j < padded; j += lanes) {
+        const Vector p = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + j), shift));
+        sum = hn::Add(sum, p);
+        hn::StoreU(p, d, scores + j);
+    }
+    const float correction = std::exp(maximum - after);
+    total = total * correction + hn::GetLane(hn::SumOfLanes(d, sum));
+    maximum = after;
+    return correction;
+}
+
+// kRows rows from `row` on, head_dim along the lanes (a multiple of them).
+template <std::int64_t kRows, typename T>
+void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
+    float* queries = memory;
+    float* sums = queries + kRows * head.head_dim;
+    float* scores = sums + kRows * head.head_dim;  // [kRows, kKeyBlock]
+    float maximum[kRows];
+    float total[kRows];
+    float correction[kRows];
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head.head_dim));
+    for (std::int64_t r = 0; r < kRows; ++r) {
+        const float* from = head.queries + (row + r) / head.group * head.query_stride + (row + r) % head.group * head.head_dim;
+        std::transform(from, from + head.head_dim, queries + r * head.head_dim, [scale](float value) { return value * scale; });
+        maximum[r] = kMasked;
+        total[r] = 0.0F;
+    }
+    std::fill_n(sums, kRows * head.head_dim, 0.0F);
+    const std::int64_t all = head.past >= 0 ? head.past + (row + kRows - 1) / head.group + 1 : head.key_count;
+    for (std::int64_t first = 0; first < all; first += kKeyBlock) {
+        const std::int64_t keys = std::min(kKeyBlock, all - first);
+        const std::int64_t offset = first * head.key_stride;
+        FewScores<kRows>(queries, static_cast<const T*>(head.keys) + offset, head.key_stride, keys, head.head_dim, scores);
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            if (head.past >= 0) {
+                const std::int64_t visible = std::clamp<std::int64_t>(head.past + (row + r) / head.group + 1 - first, 0, keys);
+                std::fill(scores + r * kKeyBlock + visible, scores + r * kKeyBlock + keys, kMasked);
+            }
+            correction[r] = FewSoftmax(scores + r * kKeyBlock, keys, maximum[r], total[r]);
+        }
+        FewSums<kRows>(scores, static_cast<const T*>(head.values) + offset, head.key_stride, keys, head.head_dim, correction, sums);
+    }
+    for (std::int64_t r = 0; r < kRows; ++r) {
+        float* to = head.out + (row + r) / head.group * head.out_stride + (row + r) % head.group * head.head_dim;
+        const float inverse = 1.0F / total[r];
+        std::transform(sums + r * head.head_dim, sums + (r + 1) * head.head_dim, to, [inverse](float sum) { return sum * inverse; });
+    }
+}
+
+template <typename T>
+void AttendFewRows(const AttentionHead& head, std::int64_t row, std::int64_t count, float* memory) {
+    const std::int64_t end = row + count;
+    for (; row + 3 <= end && end - row != 4; row += 3) {
+        AttendFew<3, T>(head, row, memory);
+    }
+    for (; row + 2 <= end; row += 2) {
+        AttendFew<2, T>(head, row, memory);
+    }
+    if (row < end) {
+        AttendFew<1, T>(head, row, memory);
+    }
+}
+
+void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
+    const std::int64_t width = block_rows();
+    const std::int64_t row = block * width;
+    const std::int64_t count = std::min(width, head.positions * head.group - row);
+    if (count > kFewRows || head.head_dim % (width / 2) != 0) {
+        return AttendMany(head, row, count, memory);
+    }
+    switch (head.key_type) {
+        case NumberType::kFloat32:
+            return AttendFewRows<float>(head, row, count, memory);
+        case NumberType::kFloat16:
+            return AttendFewRows<hwy::float16_t>(head, row, count, memory);
+        case NumberType::kBFloat16:
+            return AttendFewRows<hwy::bfloat16_t>(head, row, count, memory);
+    }
 }
 
 std::int64_t BlockRows() {

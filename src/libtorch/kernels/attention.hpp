@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
-namespace rag::core::libtorch::kernels {
+#include "libtorch/kernels/number_type.hpp"
 
-enum class KeyType : std::uint32_t { kFloat32, kFloat16, kBFloat16 };
+namespace rag::core::libtorch::kernels {
 
 /// The queries that share one head of keys and values.
 struct AttentionHead {
@@ -16,7 +16,7 @@ struct AttentionHead {
     std::int64_t query_stride = 0;
     std::int64_t positions = 0;
     std::int64_t group = 1;  // query heads that share the keys
-    KeyType key_type = KeyType::kFloat32;
+    NumberType key_type = NumberType::kFloat32;
     const void* keys = nullptr;    // key j at element j * key_stride
     const void* values = nullptr;  // the same stride
     std::int64_t key_stride = 0;
@@ -31,7 +31,8 @@ struct AttentionHead {
 std::int64_t attention_block_rows();
 /// Floats of scratch memory, aligned to 64 bytes, that a call needs.
 std::int64_t attention_scratch(std::int64_t head_dim);
-/// Computes rows block * attention_block_rows() and on.
+/// Computes rows block * attention_block_rows() and on. A few rows (a decoding step) go another way, whose time is that of reading
+/// the keys and values once.
 void attend_block(const AttentionHead& head, std::int64_t block, float* scratch);
 
 }  // namespace rag::core::libtorch::kernels

@@ -5,14 +5,14 @@
 namespace rag::core::libtorch {
 namespace {
 
-kernels::KeyType key_type(at::ScalarType type) {
+kernels::NumberType key_type(at::ScalarType type) {
     switch (type) {
         case at::kFloat:
-            return kernels::KeyType::kFloat32;
+            return kernels::NumberType::kFloat32;
         case at::kHalf:
-            return kernels::KeyType::kFloat16;
+            return kernels::NumberType::kFloat16;
         case at::kBFloat16:
-            return kernels::KeyType::kBFloat16;
+            return kernels::NumberType::kBFloat16;
         default:
             fail(Code::kInternal, "keys of type ", c10::toString(type));
     }

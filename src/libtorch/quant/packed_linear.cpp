@@ -1,9 +1,12 @@
 #include "libtorch/quant/packed_linear.hpp"
 
+#include "libtorch/kernels/matvec.hpp"
 #include "libtorch/quant/packed_int8.hpp"
 
 namespace rag::core::libtorch {
 namespace {
+
+constexpr std::int64_t kMatvecGrain = 65536;  // weights that are worth another thread
 
 std::uint64_t tensor_bytes(const at::Tensor& tensor) {
     return tensor.defined() ? tensor.nbytes() : 0;
@@ -28,6 +31,17 @@ void multiply_into(const at::Tensor& x, const at::Tensor& weight, const at::Tens
     }
 }
 
+// The product of a few rows; out is [rows, outputs] and may be a slice of wider rows.
+void multiply_few(kernels::NumberType type, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, at::Tensor out) {
+    const float* from = x.const_data_ptr<float>();
+    const float* add = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+    float* to = out.mutable_data_ptr<float>();
+    const void* weights = weight.const_data_ptr();
+    at::parallel_for(0, weight.size(0), at::divup(kMatvecGrain, weight.size(1)), [&](std::int64_t begin, std::int64_t end) {
+        kernels::multiply_rows(type, weights, weight.size(1), begin, end, from, x.size(0), add, to, out.stride(0));
+    });
+}
+
 class Float32Linear : public PackedLinear {
   public:
     explicit Float32Linear(std::vector<LinearPartTensors> parts) : parts_(std::move(parts)) {}
@@ -35,7 +49,12 @@ class Float32Linear : public PackedLinear {
     void run(const at::Tensor& x, at::Tensor& out) const override {
         std::int64_t column = 0;
         for (const LinearPartTensors& part : parts_) {
-            multiply_into(x, part.weight, part.bias, out.narrow(1, column, part.weight.size(0)));
+            const at::Tensor slice = out.narrow(1, column, part.weight.size(0));
+            if (x.size(0) <= kernels::kMatvecRows) {
+                multiply_few(kernels::NumberType::kFloat32, x, part.weight, part.bias, slice);
+            } else {
+                multiply_into(x, part.weight, part.bias, slice);
+            }
             column += part.weight.size(0);
         }
     }
@@ -61,6 +80,9 @@ class Float16Linear : public PackedLinear {
           bias_(concatenate(parts, &LinearPartTensors::bias)) {}
 
     void run(const at::Tensor& x, at::Tensor& out) const override {
+        if (x.size(0) <= kernels::kMatvecRows) {
+            return multiply_few(kernels::NumberType::kFloat16, x, weight_, bias_, out);
+        }
         constexpr std::int64_t kBlockRows = 4096;
         for (std::int64_t begin = 0; begin < weight_.size(0); begin += kBlockRows) {
             const std::int64_t count = std::min(kBlockRows, weight_.size(0) - begin);
