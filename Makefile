@@ -20,6 +20,10 @@ RAG_MODELS ?= $(CURDIR)/models
 RAG_SHARED_DATA ?= $(abspath $(wildcard ../shared/data))
 RAG_FIXTURES ?= $(CURDIR)/build/fixtures
 export RAG_MODELS RAG_SHARED_DATA RAG_FIXTURES
+# What one clone has compiled, another one finds in the cache, precompiled headers too.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros
 ifeq ($(CI),true)
 export RAG_REQUIRE_DATA ?= 1
 endif
