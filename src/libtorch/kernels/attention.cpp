@@ -215,7 +215,8 @@ void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count,
 
 // Scores of kRows queries [kRows, head_dim] for some keys, [kRows, kKeyBlock].
 template <std::int64_t kRows, typename T>
-void FewScores(const float* queries, const T* keys, std::int64_t stride, std::int64_t count, std::int64_t head_dim, float* scores) {
+void FewScores(const float* queries, const T* keys, std::int64_t stride, std::int64_t count, std::int64_t head_dim,
+               float* scores) {
     const Lanes d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     for (std::int64_t j = 0; j < count; ++j) {
@@ -312,12 +313,14 @@ void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
             }
             correction[r] = FewSoftmax(scores + r * kKeyBlock, keys, maximum[r], total[r]);
         }
-        FewSums<kRows>(scores, static_cast<const T*>(head.values) + offset, head.key_stride, keys, head.head_dim, correction, sums);
+        FewSums<kRows>(scores, static_cast<const T*>(head.values) + offset, head.key_stride, keys, head.head_dim, correction,
+                       sums);
     }
     for (std::int64_t r = 0; r < kRows; ++r) {
         float* to = head.out + (row + r) / head.group * head.out_stride + (row + r) % head.group * head.head_dim;
         const float inverse = 1.0F / total[r];
-        std::transform(sums + r * head.head_dim, sums + (r + 1) * head.head_dim, to, [inverse](float sum) { return sum * inverse; });
+        std::transform(sums + r * head.head_dim, sums + (r + 1) * head.head_dim, to,
+                       [inverse](float sum) { return sum * inverse; });
     }
 }
 

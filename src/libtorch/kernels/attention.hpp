@@ -31,8 +31,8 @@ struct AttentionHead {
 std::int64_t attention_block_rows();
 /// Floats of scratch memory, aligned to 64 bytes, that a call needs.
 std::int64_t attention_scratch(std::int64_t head_dim);
-/// Computes rows block * attention_block_rows() and on. A few rows (a decoding step) go another way, whose time is that of reading
-/// the keys and values once.
+/// Computes rows block * attention_block_rows() and on. A few rows (a decoding step) go another way, whose time is that of
+/// reading the keys and values once.
 void attend_block(const AttentionHead& head, std::int64_t block, float* scratch);
 
 }  // namespace rag::core::libtorch::kernels

@@ -32,7 +32,8 @@ void multiply_into(const at::Tensor& x, const at::Tensor& weight, const at::Tens
 }
 
 // The product of a few rows; out is [rows, outputs] and may be a slice of wider rows.
-void multiply_few(kernels::NumberType type, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, at::Tensor out) {
+void multiply_few(kernels::NumberType type, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  at::Tensor out) {
     const float* from = x.const_data_ptr<float>();
     const float* add = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
     float* to = out.mutable_data_ptr<float>();
