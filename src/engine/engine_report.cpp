@@ -3,8 +3,8 @@
 #include <system_error>
 
 #include "core/error.hpp"
+#include "core/polled.hpp"
 #include "engine/engine_state.hpp"
-#include "engine/polled.hpp"
 #include "text/words.hpp"
 
 namespace rag::core {

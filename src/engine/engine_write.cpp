@@ -6,9 +6,9 @@
 #include <unordered_set>
 
 #include "core/error.hpp"
+#include "core/polled.hpp"
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
-#include "engine/polled.hpp"
 #include "engine/prepare.hpp"
 #include "search/metadata_filter.hpp"
 
