@@ -27,8 +27,21 @@ HANGUL = range(0xAC00, 0xAC00 + 11172)
 
 # The order is the order of the bits; unicode/properties.hpp names them.
 FLAGS = [
-    "letter", "number", "space", "white", "numeric", "control", "mark_nonspacing", "mark", "punctuation", "cjk", "word",
-    "has_lower", "has_nfd", "has_nfkd", "has_ccc",
+    "letter",
+    "number",
+    "space",
+    "white",
+    "numeric",
+    "control",
+    "mark_nonspacing",
+    "mark",
+    "punctuation",
+    "cjk",
+    "word",
+    "has_lower",
+    "has_nfd",
+    "has_nfkd",
+    "has_ccc",
 ]
 
 
@@ -37,7 +50,7 @@ def matched(pattern):
     split = P.Split(Regex(f"{pattern}+"), behavior="removed", invert=True)
     found = set()
     for begin in range(0, len(SCALARS), 50000):
-        part = SCALARS[begin:begin + 50000]
+        part = SCALARS[begin : begin + 50000]
         for _, (start, end) in split.pre_tokenize_str("".join(map(chr, part))):
             found.update(part[start:end])
     return found
@@ -47,7 +60,7 @@ def isolated(pre_tokenizer):
     """Code points that `pre_tokenizer` cuts out when they stand between two letters."""
     found = set()
     for begin in range(0, len(SCALARS), 50000):
-        part = SCALARS[begin:begin + 50000]
+        part = SCALARS[begin : begin + 50000]
         text = "a" + "".join(chr(c) + "a" for c in part)
         for _, (start, end) in pre_tokenizer.pre_tokenize_str(text):
             if start % 2 == 1 and end == start + 1:
@@ -63,7 +76,7 @@ def word_characters():
     for template in ("{}<m> ", " <m>{}"):  # five characters each, the token is the second to the fourth
         word = set()
         for begin in range(0, len(SCALARS), 20000):
-            part = SCALARS[begin:begin + 20000]
+            part = SCALARS[begin : begin + 20000]
             encoding = tokenizer.encode("".join(template.format(chr(c)) for c in part))
             starts = {start for (start, _), i in zip(encoding.offsets, encoding.ids) if i == 1}
             word.update(c for k, c in enumerate(part) if 5 * k + 1 not in starts)
@@ -108,7 +121,9 @@ def mapping(normalizer, skip=()):
 
 
 def bert(**options):
-    return N.BertNormalizer(**{**dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False), **options})
+    return N.BertNormalizer(
+        **{**dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False), **options}
+    )
 
 
 def emit(kind, name, values, form=str):
@@ -141,18 +156,29 @@ def write_properties():
     nfkd_only = {c: v for c, v in nfkd.items() if nfd.get(c) != v}
     assert all(c in nfkd for c in nfd)
     ccc = combining_classes()
-    clean, strip, accents, chinese = bert(clean_text=True), bert(strip_accents=True), N.StripAccents(), bert(handle_chinese_chars=True)
+    clean, strip, accents, chinese = (
+        bert(clean_text=True),
+        bert(strip_accents=True),
+        N.StripAccents(),
+        bert(handle_chinese_chars=True),
+    )
     white = matched_white()
     sets = {
-        "letter": matched(r"\p{L}"), "number": matched(r"\p{N}"), "space": matched(r"\s"),
-        "white": white, "numeric": isolated(P.Digits(individual_digits=True)),
+        "letter": matched(r"\p{L}"),
+        "number": matched(r"\p{N}"),
+        "space": matched(r"\s"),
+        "white": white,
+        "numeric": isolated(P.Digits(individual_digits=True)),
         "control": {c for c in SCALARS if clean.normalize_str(chr(c)) == ""},
         "mark_nonspacing": {c for c in SCALARS if c not in nfd and strip.normalize_str(chr(c)) == ""},
         "mark": {c for c in SCALARS if accents.normalize_str(chr(c)) == ""},
         "punctuation": isolated(P.BertPreTokenizer()),
         "cjk": {c for c in SCALARS if chinese.normalize_str(chr(c)) != chr(c)},
-        "word": word_characters(), "has_lower": set(lower), "has_nfd": set(nfd) | set(HANGUL),
-        "has_nfkd": set(nfkd) | set(HANGUL), "has_ccc": set(ccc),
+        "word": word_characters(),
+        "has_lower": set(lower),
+        "has_nfd": set(nfd) | set(HANGUL),
+        "has_nfkd": set(nfkd) | set(HANGUL),
+        "has_ccc": set(ccc),
     }
     spaced = {c for c in SCALARS if clean.normalize_str(chr(c)) == " "}
     assert spaced == white - sets["control"], "BertNormalizer cleans control characters first, then makes spaces of white ones"
@@ -175,7 +201,7 @@ def write_properties():
     assert len(classes) < 256
     blocks, index, stage1 = [], {}, []
     for begin in range(0, 0x110000, BLOCK):
-        block = tuple(number[f] for f in flags[begin:begin + BLOCK])
+        block = tuple(number[f] for f in flags[begin : begin + BLOCK])
         if block not in index:
             index[block] = len(blocks)
             blocks.append(block)
@@ -204,7 +230,7 @@ def matched_white():
     found = set()
     split = P.WhitespaceSplit()
     for begin in range(0, len(SCALARS), 50000):
-        part = SCALARS[begin:begin + 50000]
+        part = SCALARS[begin : begin + 50000]
         kept = set()
         for _, (start, end) in split.pre_tokenize_str("".join(map(chr, part))):
             kept.update(range(start, end))

@@ -21,8 +21,8 @@ from librag.readers import read_folder
 
 QUESTIONS = (
     "What does the method str.strip do?",
-    "How do I copy a whole directory tree?",
-    "Which function returns the greatest common divisor?",
+    "Which class counts hashable items?",
+    "What does the method list.reverse do?",
 )
 
 
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
         started = clock()
         for question in options.question or QUESTIONS:
             say(f"\n{question}")
-            with engine.ask(question, stream=True, max_tokens=80, repeat_penalty=1.1) as stream:
+            with engine.ask(question, stream=True, k=3, max_tokens=60) as stream:
                 for token in stream:
                     print(token.text, end="", flush=True)
                 say()

@@ -2,7 +2,7 @@
 
 Python sources are parsed, never imported, so nothing of theirs runs; the modules written in C that are part of every interpreter
 (builtins, math, itertools, ...) are asked; the language reference that help() shows comes with them. One document a docstring, the
-id is the dotted name; one document a topic of the reference.
+id is the dotted name, with which the text begins; one document a topic of the reference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from types import ModuleType
 from librag import Document
 
 _LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "ensurepip", "turtledemo", "__pycache__"}
-_SHORTEST = 40
+_SHORTEST = 20
 _IN_C = ("builtins", "math", "cmath", "array", "binascii", "zlib", "select", "mmap", "unicodedata", "resource", "fcntl")
 
 
@@ -59,8 +59,8 @@ def _from_object(thing: object, name: str, module: str) -> Iterator[Document]:
         if isinstance(thing, ModuleType) and getattr(child, "__module__", module) not in (module, None):
             continue  # imported from elsewhere
         if len(text) >= _SHORTEST:
-            kind = "class" if inspect.isclass(child) else "function"
-            yield Document(text, inner, f"{kind} {inner}", {"module": module, "kind": kind})
+            kind = "class" if inspect.isclass(child) else "function" if isinstance(thing, ModuleType) else "method"
+            yield Document(f"{kind} {inner}: {text}", inner, f"{kind} {inner}", {"module": module, "kind": kind})
         if inspect.isclass(child) and not isinstance(thing, type):
             yield from _from_object(child, inner, module)
 
@@ -83,7 +83,7 @@ def _documents(node: ast.Module | ast.ClassDef, name: str, module: str) -> Itera
     text = ast.get_docstring(node)
     if text and len(text) >= _SHORTEST:
         kind = "module" if isinstance(node, ast.Module) else "class"
-        yield Document(text, name, f"{kind} {name}", {"module": module, "kind": kind})
+        yield Document(f"{kind} {name}: {text}", name, f"{kind} {name}", {"module": module, "kind": kind})
     seen: set[str] = set()
     for child in node.body:
         if not isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -97,8 +97,9 @@ def _documents(node: ast.Module | ast.ClassDef, name: str, module: str) -> Itera
             continue
         text = ast.get_docstring(child)
         if text and len(text) >= _SHORTEST:
+            kind = "function" if isinstance(node, ast.Module) else "method"
             signature = f"{inner}({ast.unparse(child.args)})"
-            yield Document(text, inner, signature, {"module": module, "kind": "function"})
+            yield Document(f"{kind} {inner}: {text}", inner, signature, {"module": module, "kind": kind})
 
 
 if __name__ == "__main__":

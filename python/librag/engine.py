@@ -143,7 +143,7 @@ class Engine:
     def get(self, ids: str) -> Document | None: ...
     @overload
     def get(self, ids: list[str] | tuple[str, ...]) -> list[Document | None]: ...
-    def get(self, ids: str | list[str] | tuple[str, ...]) -> Document | None | list[Document | None]:
+    def get(self, ids: str | list[str] | tuple[str, ...]) -> Document | list[Document | None] | None:
         """The stored documents in the order of ``ids``, None where one is unknown; of one str, one."""
         if isinstance(ids, str):
             return self.get([ids])[0]
