@@ -1,0 +1,156 @@
+// kill -9 at random moments of adds, replacements, deletes, compactions and openings: after each, the knowledge base opens,
+// verify() is clean, and every acknowledged document is found by id, by BM25 and by vector. RAG_CRASH_ROUNDS: 50 by default.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "crash_documents.hpp"
+#include "engine_fixtures.hpp"
+
+using namespace rag::core;
+using namespace rag::test;
+
+namespace {
+
+/// What the writers said so far: the generation of each document that must be there, and what is in doubt.
+struct Expected {
+    std::map<std::uint32_t, std::uint32_t> present;
+    std::optional<std::uint32_t> may_be_gone;
+    std::optional<std::pair<std::uint32_t, std::uint32_t>> may_be_new;
+    std::set<std::uint32_t> gone;
+    std::uint32_t next = 0;
+
+    void hear(const std::string& line) {
+        std::istringstream words(line);
+        char what = 0;
+        std::uint32_t a = 0;
+        std::uint32_t b = 0;
+        words >> what >> a >> b;
+        if (what == 'A') {
+            for (std::uint32_t n = a; n < b; ++n) present[n] = 0;
+            next = b;
+        }
+        if (what == 'U') may_be_new = {a, b};
+        if (what == 'V') present[a] = b, may_be_new.reset();
+        if (what == 'R') may_be_gone = a;
+        if (what == 'D') present.erase(a), gone.insert(a), may_be_gone.reset();
+    }
+};
+
+/// Runs the writer, kills it after `delay_ms` (counted from when it opened the knowledge base, if `opened`, so that it has
+/// written something), and hears what it said until then.
+void run_and_kill(const std::string& folder, Expected& expected, unsigned seed, int delay_ms, bool opened) {
+    int pipe_ends[2];
+    REQUIRE(::pipe(pipe_ends) == 0);
+    const std::string first = std::to_string(expected.next);
+    const std::string seed_text = std::to_string(seed);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::dup2(pipe_ends[1], STDOUT_FILENO);
+        ::close(pipe_ends[0]);
+        ::close(pipe_ends[1]);
+        ::execl(CRASH_WRITER, CRASH_WRITER, folder.c_str(), first.c_str(), seed_text.c_str(), nullptr);
+        ::_exit(127);
+    }
+    ::close(pipe_ends[1]);
+    std::string heard;
+    char buffer[4096];
+    const auto read_more = [&] {
+        const ssize_t size = ::read(pipe_ends[0], buffer, sizeof(buffer));
+        if (size > 0) heard.append(buffer, static_cast<std::size_t>(size));
+        return size > 0;
+    };
+    if (opened) REQUIRE(read_more());
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms);
+    while (true) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+        if (left <= 0) break;
+        pollfd readable{pipe_ends[0], POLLIN, 0};
+        if (::poll(&readable, 1, static_cast<int>(left)) > 0 && !read_more()) break;
+    }
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status));  // it must not have ended by itself
+    while (read_more()) {
+    }
+    ::close(pipe_ends[0]);
+    // A line without its end was not said.
+    std::istringstream lines(heard.substr(0, heard.rfind('\n') + 1));
+    for (std::string line; std::getline(lines, line);) expected.hear(line);
+}
+
+bool is_found(const Engine& engine, std::uint32_t n, std::uint32_t generation) {
+    const CrashDocument document = crash_document(n, generation);
+    const auto stored = get(engine, document.id);
+    if (!stored || stored->text != document.text) return false;
+    const auto words = search_text(engine, "marker" + std::to_string(n) + "x" + std::to_string(generation), 1);
+    const auto near = search_vector(engine, document.vector, 1);
+    return words.size() == 1 && words[0].document_id == document.id && near.size() == 1 && near[0].document_id == document.id &&
+           near[0].score > 0.9999F;
+}
+
+void judge(const std::string& folder, Expected& expected) {
+    auto engine = open_engine(folder);
+    const auto report = engine->verify();
+    INFO(report.json);
+    REQUIRE(report.ok);
+    if (expected.may_be_gone) {
+        const std::uint32_t n = *expected.may_be_gone;
+        if (!get(*engine, "doc" + std::to_string(n))) expected.present.erase(n), expected.gone.insert(n);
+        expected.may_be_gone.reset();
+    }
+    if (expected.may_be_new) {
+        const auto [n, generation] = *expected.may_be_new;
+        if (expected.present.contains(n) && is_found(*engine, n, generation)) expected.present[n] = generation;
+        expected.may_be_new.reset();
+    }
+    std::uint32_t lost = 0;
+    for (const auto& [n, generation] : expected.present) lost += is_found(*engine, n, generation) ? 0 : 1;
+    CHECK(lost == 0);
+    for (const std::uint32_t n : expected.gone) CHECK_FALSE(get(*engine, "doc" + std::to_string(n)));
+    // The batch that was under way is there as a whole or not at all, and its documents were never acknowledged.
+    const auto stored = engine->count();
+    CHECK(stored >= expected.present.size());
+    for (std::uint32_t n = expected.next; stored > expected.present.size() && get(*engine, "doc" + std::to_string(n)); ++n) {
+        CHECK(is_found(*engine, n, 0));
+        expected.present[n] = 0;
+        expected.next = n + 1;
+    }
+    CHECK(engine->count() == expected.present.size());
+}
+
+}  // namespace
+
+TEST_CASE("killed at any moment, nothing acknowledged is lost") {
+    const char* wanted = std::getenv("RAG_CRASH_ROUNDS");
+    const int rounds = wanted != nullptr ? std::atoi(wanted) : 50;
+    std::mt19937 random(20261123);
+    std::optional<TemporaryFolder> folder;
+    Expected expected;
+    std::size_t acknowledged = 0;
+    for (int round = 0; round < rounds; ++round) {
+        if (round % 10 == 0) {  // a new knowledge base now and then, so that creation is interrupted too
+            folder.emplace();
+            expected = {};
+        }
+        INFO("round " << round);
+        // The creation of the folder and its tables takes some 10 ms: the first kills aim at it.
+        const bool opened = round % 10 >= 3;
+        const int delay_ms = static_cast<int>(random() % (opened ? 250 : 40));
+        run_and_kill((*folder / "kb").string(), expected, static_cast<unsigned>(random()), delay_ms, opened);
+        judge((*folder / "kb").string(), expected);
+        acknowledged += expected.present.size();
+    }
+    CHECK(acknowledged > 0);
+    WARN(rounds << " kills, " << acknowledged << " acknowledged documents looked up after them");
+}
