@@ -15,7 +15,8 @@ namespace rag::core::grounding {
 
 struct AlignmentOptions {
     /// Part of the claim's weight that has to be covered. Names, numbers, guards and Han characters all have to be, whatever this
-    /// is; below 1 it lets single lower-case words be extra, but never replaced.
+    /// is; below 1 it lets single lower-case words be extra, but never replaced. Measured on sentences of XQuAD with one foreign
+    /// word put in: 0.8 cites 82 percent of them, 0.9 50, 1.0 under 1, while right sentences are cited alike at all three.
     double min_coverage = 1.0;
 };
 
