@@ -36,10 +36,18 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 
 def row(tokenizer, text, pair=None, special=True):
     e = tokenizer.encode(text, pair, add_special_tokens=special)
-    out = {"text": text, "special": special, "ids": e.ids, "offsets": [x for o in e.offsets for x in o], "tokens": e.tokens,
-           "type_ids": e.type_ids, "mask": e.attention_mask, "special_mask": e.special_tokens_mask,
-           "decoded": tokenizer.decode(e.ids, skip_special_tokens=True),
-           "decoded_all": tokenizer.decode(e.ids, skip_special_tokens=False)}
+    out = {
+        "text": text,
+        "special": special,
+        "ids": e.ids,
+        "offsets": [x for o in e.offsets for x in o],
+        "tokens": e.tokens,
+        "type_ids": e.type_ids,
+        "mask": e.attention_mask,
+        "special_mask": e.special_tokens_mask,
+        "decoded": tokenizer.decode(e.ids, skip_special_tokens=True),
+        "decoded_all": tokenizer.decode(e.ids, skip_special_tokens=False),
+    }
     if pair is not None:
         out["pair"] = pair
     return out
@@ -64,11 +72,29 @@ POOLS = [
     [chr(c) for c in range(0xA0, 0x250)],
     [chr(c) for c in range(0x300, 0x370)],
     [chr(c) for c in range(0x370, 0x600)] + [chr(c) for c in range(0x600, 0x700)],
-    [chr(c) for c in range(0x4E00, 0x4F00)] + list("。，、“”！？"),
+    [chr(c) for c in range(0x4E00, 0x4F00)] + list("\u3002\uff0c\u3001\u201c\u201d\uff01\uff1f"),
     [chr(c) for c in range(0x3040, 0x3100)] + [chr(c) for c in range(0x1100, 0x1200)] + [chr(c) for c in range(0xAC00, 0xAC80)],
-    list("0123456789٠١٢²½Ⅷ①"),
-    list("👩‍💻🇩🇪🏳️‍🌈😀👍🏽\u200d\ufe0f"),
-    ["<mask>", "[CLS]", "[SEP]", "[UNK]", "<|endoftext|>", "<|im_start|>", "</s>", "'s", "'ll", "'re", "don't", "\u0344", "İ", "ẞ", "ﬁ"],
+    list("0123456789\u0660\u0661\u0662\u00b2\u00bd\u2167\u2460"),
+    list(
+        "\U0001f469\u200d\U0001f4bb\U0001f1e9\U0001f1ea\U0001f3f3\ufe0f\u200d\U0001f308\U0001f600\U0001f44d\U0001f3fd\u200d\ufe0f"
+    ),
+    [
+        "<mask>",
+        "[CLS]",
+        "[SEP]",
+        "[UNK]",
+        "<|endoftext|>",
+        "<|im_start|>",
+        "</s>",
+        "'s",
+        "'ll",
+        "'re",
+        "don't",
+        "\u0344",
+        "\u0130",
+        "\u1e9e",
+        "\ufb01",
+    ],
     [chr(c) for c in (0, 1, 0x7F, 0xAD, 0xFFFD, 0xFFFE, 0xFEFF, 0xE000, 0x10FFFF, 0x1D165, 0x302E, 0x0F73)],
 ]
 
@@ -81,11 +107,23 @@ def random_text(rng):
 
 
 def long_texts():
-    return ["a" * 100_000, "ab" * 50_000, " " * 100_000, "!" * 100_000, "中" * 30_000, "a\u0301" * 20_000, "\u0301" * 50_000,
-            "1" * 50_000, "x\n" * 30_000, "abcdefghij " * 10_000, "\U0001f600" * 20_000]
+    return [
+        "a" * 100_000,
+        "ab" * 50_000,
+        " " * 100_000,
+        "!" * 100_000,
+        "\u4e2d" * 30_000,
+        "a\u0301" * 20_000,
+        "\u0301" * 50_000,
+        "1" * 50_000,
+        "x\n" * 30_000,
+        "abcdefghij " * 10_000,
+        "\U0001f600" * 20_000,
+    ]
 
 
 # ---- stages over all code points ---------------------------------------------------------------------------------------------
+
 
 def bytes_model():
     """A model whose ids are the bytes of the normalized text."""
@@ -105,11 +143,24 @@ def bytes_of_pieces():
 
 
 def stages():
-    bert = lambda **o: N.BertNormalizer(**{**dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False), **o})
+
+    def bert(**o):
+        return N.BertNormalizer(
+            **{**dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False), **o}
+        )
+
     normalizers = {
-        "nfc": N.NFC(), "nfd": N.NFD(), "nfkc": N.NFKC(), "nfkd": N.NFKD(), "lowercase": N.Lowercase(), "strip_accents": N.StripAccents(),
-        "bert_all": N.BertNormalizer(), "bert_clean": bert(clean_text=True), "bert_chinese": bert(handle_chinese_chars=True),
-        "bert_accents": bert(strip_accents=True), "bert_cased": N.BertNormalizer(lowercase=False, strip_accents=None),
+        "nfc": N.NFC(),
+        "nfd": N.NFD(),
+        "nfkc": N.NFKC(),
+        "nfkd": N.NFKD(),
+        "lowercase": N.Lowercase(),
+        "strip_accents": N.StripAccents(),
+        "bert_all": N.BertNormalizer(),
+        "bert_clean": bert(clean_text=True),
+        "bert_chinese": bert(handle_chinese_chars=True),
+        "bert_accents": bert(strip_accents=True),
+        "bert_cased": N.BertNormalizer(lowercase=False, strip_accents=None),
         "sequence": N.Sequence([N.NFKC(), N.Lowercase(), N.NFD(), N.StripAccents(), N.NFC()]),
     }
     for name, normalizer in normalizers.items():
@@ -117,11 +168,15 @@ def stages():
         tokenizer.normalizer = normalizer
         yield "normalizer_" + name, tokenizer
     pre_tokenizers = {
-        "bert": P.BertPreTokenizer(), "digits": P.Digits(), "digits_individual": P.Digits(individual_digits=True),
-        "split_gpt2": P.Split(Regex(GPT2), "isolated"), "split_removed": P.Split(Regex(r"\s+|\p{P}"), "removed"),
+        "bert": P.BertPreTokenizer(),
+        "digits": P.Digits(),
+        "digits_individual": P.Digits(individual_digits=True),
+        "split_gpt2": P.Split(Regex(GPT2), "isolated"),
+        "split_removed": P.Split(Regex(r"\s+|\p{P}"), "removed"),
         "split_inverted": P.Split(Regex(r"[\p{L}\p{M}]+"), "removed", invert=True),
         "split_previous": P.Split(Regex(r"[\p{N}\p{Sm}]"), "merged_with_previous"),
-        "split_next": P.Split(Regex(r"\s"), "merged_with_next"), "split_contiguous": P.Split(Regex(r"[^\p{Ll}\p{Lo}]"), "contiguous"),
+        "split_next": P.Split(Regex(r"\s"), "merged_with_next"),
+        "split_contiguous": P.Split(Regex(r"[^\p{Ll}\p{Lo}]"), "contiguous"),
         "split_string": P.Split("a", "isolated"),
         "sequence": P.Sequence([P.Split(Regex(r"\p{Lu}"), "isolated"), P.Digits(individual_digits=True), P.BertPreTokenizer()]),
     }
@@ -170,6 +225,7 @@ def stage_rows(tokenizer, forms):
 
 # ---- the whole ---------------------------------------------------------------------------------------------------------------
 
+
 def smollm2(models, out):
     from transformers import AutoTokenizer
 
@@ -201,9 +257,10 @@ def main():
     real = {}
     texts = []
     if args.data and (args.data / "tokenizers").is_dir():
-        texts = [json.loads(line)["text"] for line in gzip.open(args.data / "tokenizers" / "texts.jsonl.gz", "rt", encoding="utf-8")]
+        with gzip.open(args.data / "tokenizers" / "texts.jsonl.gz", "rt", encoding="utf-8") as lines:
+            texts = [json.loads(line)["text"] for line in lines]
         for name in NAMES:
-            source = gzip.open(args.data / "tokenizers" / name / "tokenizer.json.gz", "rb").read()
+            source = gzip.decompress((args.data / "tokenizers" / name / "tokenizer.json.gz").read_bytes())
             (args.out / f"{name}.tokenizer.json").write_bytes(source)
             real[name] = (Tokenizer.from_str(source.decode()), args.out / f"{name}.tokenizer.json")
     if args.models and args.models.is_dir():
