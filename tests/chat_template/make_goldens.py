@@ -41,7 +41,7 @@ def render(template: str, conversation: dict[str, Any], special_tokens: dict[str
             **special_tokens,
             **conversation.get("variables", {}),
         )
-    except Exception:  # noqa: BLE001  what transformers refuses is a case too
+    except Exception:
         return None
     return str(rendered[0])
 
