@@ -119,11 +119,10 @@ int rag_stop_value(void) noexcept {
     return rag::capi::state().stop_value;
 }
 
-rag_status rag_log_set(rag_log_fn sink, rag_log_level minimum, void* user_data) noexcept {
+rag_status rag_log_set(rag_log_fn sink, int32_t minimum, void* user_data) noexcept {
     return guard([&] {
-        const auto level = static_cast<int>(minimum);
-        if (level < RAG_LOG_DEBUG || level > RAG_LOG_ERROR) {
-            rag::core::fail(rag::core::Code::kInvalidArgument, "log level is {}, it must be {} to {}", level,
+        if (minimum < RAG_LOG_DEBUG || minimum > RAG_LOG_ERROR) {
+            rag::core::fail(rag::core::Code::kInvalidArgument, "log level is {}, it must be {} to {}", minimum,
                             static_cast<int>(RAG_LOG_DEBUG), static_cast<int>(RAG_LOG_ERROR));
         }
         if (sink == nullptr) {
@@ -134,7 +133,7 @@ rag_status rag_log_set(rag_log_fn sink, rag_log_level minimum, void* user_data) 
             [sink, user_data](rag::core::LogLevel line_level, std::string_view line) {
                 sink(static_cast<rag_log_level>(line_level), {line.data(), line.size()}, user_data);
             },
-            static_cast<rag::core::LogLevel>(level));
+            static_cast<rag::core::LogLevel>(minimum));
     });
 }
 

@@ -104,9 +104,9 @@ RAG_API int rag_stop_value(void) RAG_NOEXCEPT;
 typedef enum rag_log_level { RAG_LOG_DEBUG = 0, RAG_LOG_INFO = 1, RAG_LOG_WARNING = 2, RAG_LOG_ERROR = 3 } rag_log_level;
 typedef void (*rag_log_fn)(rag_log_level level, rag_text line, void* user_data);
 
-/* Sends log lines of at least `minimum` to `sink`, from any thread; NULL (the default) drops them. librag never prints.
- * since 0.1.0 */
-RAG_API rag_status rag_log_set(rag_log_fn sink, rag_log_level minimum, void* user_data) RAG_NOEXCEPT;
+/* Sends log lines of at least `minimum` (rag_log_level) to `sink`, from any thread; NULL (the default) drops them. librag never
+ * prints. since 0.1.0 */
+RAG_API rag_status rag_log_set(rag_log_fn sink, int32_t minimum, void* user_data) RAG_NOEXCEPT;
 
 /* Work done and work in all (0: not known yet). Called at least every 100 ms in long calls, from the calling thread. */
 typedef int (*rag_progress_fn)(uint64_t done, uint64_t total, void* user_data);
