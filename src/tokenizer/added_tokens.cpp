@@ -46,14 +46,16 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& n
     // Special tokens come before the others when two have the same content.
     for (const bool special : {true, false}) {
         for (std::size_t i = 0; i < tokens_.size(); ++i) {
-            const AddedToken& token = tokens_[i];
+            AddedToken& token = tokens_[i];
             if (token.content.empty() || token.special != special) continue;
             if (!token.normalized) {
+                token.text = token.content;
                 raw.emplace_back(token.content, static_cast<std::int32_t>(i));
                 continue;
             }
             text.assign(token.content, 0, static_cast<std::uint32_t>(token.content.size()), normalizer, false);
-            normalized.emplace_back(text.text(), static_cast<std::int32_t>(i));
+            token.text = text.text();
+            normalized.emplace_back(token.text, static_cast<std::int32_t>(i));
         }
     }
     raw_.build(raw);

@@ -23,6 +23,7 @@ struct AddedToken {
     bool rstrip = false;       // and behind it
     bool normalized = true;    // looked for in normalized text, itself normalized
     bool special = false;      // left out when decoding with skip_special_tokens
+    std::string text = {};     // what its id reads as: the content, normalized where `normalized` says so (made by AddedTokens)
 };
 
 /// A part of a text: an added token, or (token nullptr) what lies between.

@@ -10,14 +10,20 @@ void Encoding::reserve(std::size_t count) {
     type_ids.reserve(count);
     attention_mask.reserve(count);
     special_tokens_mask.reserve(count);
+    sequence_ids.reserve(count);
 }
 
-void Encoding::push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> offset, std::uint32_t type_id, bool special) {
+void Encoding::push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> offset, std::uint32_t type_id, int sequence) {
     ids.push_back(id);
     offsets.push_back(offset);
     type_ids.push_back(type_id);
     attention_mask.push_back(1);
-    special_tokens_mask.push_back(special ? 1 : 0);
+    special_tokens_mask.push_back(sequence < 0 ? 1 : 0);
+    sequence_ids.push_back(static_cast<std::int8_t>(sequence));
+}
+
+void Encoding::push_special(std::int32_t id, std::uint32_t type_id) {
+    push(id, {0, 0}, type_id, -1);
 }
 
 void Encoding::append(const Encoding& other) {
@@ -27,6 +33,7 @@ void Encoding::append(const Encoding& other) {
     type_ids.insert(type_ids.end(), other.type_ids.begin(), other.type_ids.end());
     attention_mask.insert(attention_mask.end(), other.attention_mask.begin(), other.attention_mask.end());
     special_tokens_mask.insert(special_tokens_mask.end(), other.special_tokens_mask.begin(), other.special_tokens_mask.end());
+    sequence_ids.insert(sequence_ids.end(), other.sequence_ids.begin(), other.sequence_ids.end());
 }
 
 void Encoding::truncate(std::size_t count, bool keep_last) {
@@ -41,6 +48,7 @@ void Encoding::truncate(std::size_t count, bool keep_last) {
     cut(type_ids);
     cut(attention_mask);
     cut(special_tokens_mask);
+    cut(sequence_ids);
     std::erase_if(texts, [&](const auto& entry) { return entry.first < first || entry.first - first >= count; });
     for (auto& entry : texts) entry.first -= first;
 }

@@ -67,6 +67,7 @@ void pad(Encoding& encoding, const Padding& padding, std::size_t length, bool na
     filler.type_ids.assign(missing, padding.type_id);
     filler.attention_mask.assign(missing, 0);
     filler.special_tokens_mask.assign(missing, 1);
+    filler.sequence_ids.assign(missing, -1);
     if (name_tokens) {
         for (std::size_t i = 0; i < missing; ++i) filler.texts.emplace_back(i, padding.token);
     }

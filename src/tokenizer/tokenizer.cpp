@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/loading/named.hpp"
 #include "tokenizer/tokenizer_state.hpp"
 
 namespace rag::core {
@@ -34,16 +35,16 @@ struct Workspace {
 
 struct EncodingSink {
     Encoding& out;
-    std::uint32_t type_id;
+    int sequence;  // and type id, until a post-processor says otherwise
 
     void added(const AddedToken& token, Alignment place, std::string_view matched) {
-        if (matched != token.content) out.texts.emplace_back(out.size(), matched);
-        out.push(token.id, {place.start, place.end}, type_id, false);
+        if (matched != token.text) out.texts.emplace_back(out.size(), matched);
+        out.push(token.id, {place.start, place.end}, static_cast<std::uint32_t>(sequence), sequence);
     }
     void tokens(const std::vector<ModelToken>& list, const NormalizedText& text) {
         for (const ModelToken& token : list) {
             const Alignment place = text.origin(token.span);
-            out.push(token.id, {place.start, place.end}, type_id, false);
+            out.push(token.id, {place.start, place.end}, static_cast<std::uint32_t>(sequence), sequence);
         }
     }
 };
@@ -111,7 +112,7 @@ void Tokenizer::State::assign_ids() {
 
 void Tokenizer::State::find_frame() {
     std::vector<EncodedPart> marked(1);
-    marked[0].encoding.push(kMarker, {0, 0}, 0, false);
+    marked[0].encoding.push(kMarker, {0, 0}, 0, 0);
     const Encoding result = finish(std::move(marked), true, false);
     const auto at = std::find(result.ids.begin(), result.ids.end(), kMarker);
     if (std::count(result.ids.begin(), result.ids.end(), kMarker) != 1) return;
@@ -156,10 +157,10 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
     work.shrink();
 }
 
-Encoding Tokenizer::State::encode_text(std::string_view text, std::uint32_t type_id) const {
+Encoding Tokenizer::State::encode_text(std::string_view text, int sequence) const {
     Encoding out;
     out.reserve(text.size() / 4 + 2);
-    EncodingSink sink{out, type_id};
+    EncodingSink sink{out, sequence};
     run(text, true, sink);
     return out;
 }
@@ -197,7 +198,10 @@ void Tokenizer::State::pad_to(Encoding& encoding, std::size_t longest) const {
     pad(encoding, *parts.padding, length, pad_named);
 }
 
-Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_unique<const State>(std::move(parts))) {}
+Tokenizer::Tokenizer(TokenizerParts parts) {
+    const std::string name = parts.name;
+    state_ = make_named(name, [&] { return std::make_unique<const State>(std::move(parts)); });
+}
 Tokenizer::~Tokenizer() = default;
 
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens) const {

@@ -24,7 +24,7 @@ struct Tokenizer::State {
     /// The text of token `index`.
     std::string text_of(const Encoding& encoding, std::size_t index) const;
 
-    Encoding encode_text(std::string_view text, std::uint32_t type_id) const;
+    Encoding encode_text(std::string_view text, int sequence) const;
     Encoding finish(std::vector<EncodedPart> parts, bool add_special_tokens, bool limit) const;
     Encoding encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens, bool limit) const;
     void pad_to(Encoding& encoding, std::size_t longest) const;

@@ -8,7 +8,7 @@
 namespace rag::core {
 
 std::optional<std::string_view> Tokenizer::State::token_of(std::int32_t id) const {
-    if (const AddedToken* token = added.find(id)) return token->content;
+    if (const AddedToken* token = added.find(id)) return token->text;
     return parts.model->id_to_token(id);
 }
 

@@ -63,20 +63,9 @@ std::string compare_decoding(const Tokenizer& tokenizer, const Json& row, const 
 std::vector<std::int64_t> character_offsets(const Encoding& encoding, std::string_view text, std::string_view pair) {
     const std::vector<std::int64_t> first = characters_of(text), second = characters_of(pair);
     std::vector<std::int64_t> out;
-    // The second text begins where offsets fall back behind a separator; type ids tell it for BERT, not for RoBERTa.
-    bool in_pair = false;
-    std::uint32_t last = 0;
-    bool seen = false;
     for (std::size_t i = 0; i < encoding.size(); ++i) {
         const auto [start, end] = encoding.offsets[i];
-        if (encoding.special_tokens_mask[i] != 0) {
-            in_pair = in_pair || (seen && !pair.empty());
-        } else {
-            seen = true;
-            in_pair = in_pair || (!pair.empty() && start < last && encoding.type_ids[i] != 0);
-            last = end;
-        }
-        const auto& map = in_pair ? second : first;
+        const auto& map = encoding.sequence_ids[i] == 1 ? second : first;
         out.push_back(start < map.size() ? map[start] : -1);
         out.push_back(end < map.size() ? map[end] : -1);
     }

@@ -1,3 +1,4 @@
+// Reads the configurations beside a tokenizer: tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/loading/load.hpp"

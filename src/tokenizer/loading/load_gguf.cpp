@@ -1,3 +1,4 @@
+// Makes a tokenizer from the vocabulary of a GGUF file, for the pre-tokenizer names that have an oracle.
 #include <algorithm>
 
 #include "core/error.hpp"
@@ -5,6 +6,7 @@
 #include "formats/gguf.hpp"
 #include "tokenizer/decoders/byte_level.hpp"
 #include "tokenizer/loading/load.hpp"
+#include "tokenizer/loading/named.hpp"
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/byte_alphabet.hpp"
 #include "tokenizer/post_processors/template_processing.hpp"
@@ -136,7 +138,7 @@ class Loader {
 
 TokenizerParts load_gguf(const std::filesystem::path& path) {
     const auto file = GgufFile::open(path);
-    return Loader(*file).load();
+    return make_named(file->name(), [&] { return Loader(*file).load(); });
 }
 
 }  // namespace rag::core

@@ -1,5 +1,7 @@
+// Makes a tokenizer from a tokenizer.json: its stages by name, its added tokens, truncation and padding.
 #include "core/error.hpp"
 #include "tokenizer/loading/load.hpp"
+#include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/loading/stages.hpp"
 
@@ -49,7 +51,7 @@ Truncation read_truncation(const StageFields& fields) {
 }
 
 Padding read_padding(const StageFields& fields) {
-    constexpr std::int64_t kMaxPadding = 1 << 24;  // a whole encoding of this length is made for every text
+    constexpr std::int64_t kMaxPadding = 1 << 20;  // a whole encoding of this length is made for every text
     Padding out;
     const Json& strategy = fields.required("strategy");
     if (strategy.is_object()) {
@@ -67,9 +69,7 @@ Padding read_padding(const StageFields& fields) {
     return out;
 }
 
-}  // namespace
-
-TokenizerParts load_json(std::string_view text, const std::string& name) {
+TokenizerParts read_file(std::string_view text, const std::string& name) {
     const Json json = parse_tokenizer_json(text, name);
     const StageFields file(json, name);
     if (const std::string version = file.text("version", "1.0"); version != "1.0") {
@@ -90,6 +90,12 @@ TokenizerParts load_json(std::string_view text, const std::string& name) {
     if (const Json* found = file.find("truncation")) parts.truncation = read_truncation({*found, file.inside("truncation")});
     if (const Json* found = file.find("padding")) parts.padding = read_padding({*found, file.inside("padding")});
     return parts;
+}
+
+}  // namespace
+
+TokenizerParts load_json(std::string_view text, const std::string& name) {
+    return make_named(name, [&] { return read_file(text, name); });
 }
 
 }  // namespace rag::core

@@ -1,8 +1,10 @@
+// Makes a BERT tokenizer from a vocab.txt, one token a line.
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/decoders/word_piece.hpp"
 #include "tokenizer/loading/load.hpp"
+#include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/models/word_piece.hpp"
 #include "tokenizer/normalizers/bert.hpp"
@@ -55,9 +57,7 @@ Vocabulary read_lines(const std::string& text) {
     return vocabulary;
 }
 
-}  // namespace
-
-TokenizerParts load_vocab_text(const std::filesystem::path& file) {
+TokenizerParts read_file(const std::filesystem::path& file) {
     const std::string text = read_text_file(file);
     TokenizerParts parts;
     parts.name = file.string();
@@ -95,6 +95,12 @@ TokenizerParts load_vocab_text(const std::filesystem::path& file) {
     options.unk_token = settings.unk;
     parts.model = std::make_unique<WordPiece>(std::move(vocabulary), std::move(options));
     return parts;
+}
+
+}  // namespace
+
+TokenizerParts load_vocab_text(const std::filesystem::path& file) {
+    return make_named(file.string(), [&] { return read_file(file); });
 }
 
 }  // namespace rag::core

@@ -1,3 +1,4 @@
+// The decoder of a tokenizer.json; an unknown one is refused by name.
 #include "tokenizer/decoders/byte_level.hpp"
 #include "tokenizer/decoders/sequence.hpp"
 #include "tokenizer/decoders/word_piece.hpp"

@@ -1,3 +1,4 @@
+// The model of a tokenizer.json: vocabulary and merges, every id checked.
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/word_piece.hpp"

@@ -1,3 +1,4 @@
+// The normalizer of a tokenizer.json; an unknown one is refused by name.
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/normalizers/bert.hpp"
 #include "tokenizer/normalizers/lowercase.hpp"

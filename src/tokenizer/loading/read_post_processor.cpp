@@ -1,3 +1,4 @@
+// The post-processor of a tokenizer.json; an unknown one is refused by name.
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/post_processors/bert_processing.hpp"
 #include "tokenizer/post_processors/byte_level.hpp"

@@ -1,3 +1,4 @@
+// The pre-tokenizer of a tokenizer.json; an unknown one is refused by name.
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/pre_tokenizers/bert.hpp"
 #include "tokenizer/pre_tokenizers/byte_level.hpp"

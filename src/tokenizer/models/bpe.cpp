@@ -13,12 +13,10 @@ Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     : options_(std::move(options)), vocabulary_(std::move(vocabulary)) {
     if (options_.bytes) {
         byte_keys_.reserve(vocabulary_.size());
-        for (std::int32_t id = 0; id < vocabulary_.id_limit(); ++id) {
-            const auto token = vocabulary_.token(id);
-            if (!token || vocabulary_.find_id(*token) != id) continue;
+        vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
             // A token outside the alphabet (a special one) can never come out of bytes.
-            if (const auto bytes = alphabet_to_bytes(*token)) byte_keys_.add(*bytes, id);
-        }
+            if (const auto bytes = alphabet_to_bytes(token)) byte_keys_.add(*bytes, id);
+        });
     }
     add_merges(merges);
     find_initial_ids();

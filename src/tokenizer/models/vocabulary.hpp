@@ -60,7 +60,15 @@ class Vocabulary {
             if (slot.hash == hash && slot.length == token.size() && equals(slot, token)) return slot.id;
         }
     }
+    /// The token of an id; where several tokens have one id, the last that was added.
     std::optional<std::string_view> token(std::int32_t id) const noexcept;
+    /// Calls visit(token, id) for every token, in no order.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        for (const Slot& slot : slots_) {
+            if (slot.id >= 0) visit(std::string_view(arena_).substr(slot.offset, slot.length), slot.id);
+        }
+    }
     std::size_t size() const noexcept { return size_; }
     std::int32_t id_limit() const noexcept { return static_cast<std::int32_t>(by_id_.size()); }
 

@@ -11,10 +11,7 @@ namespace {
 Trie make_trie(const Vocabulary& vocabulary) {
     std::vector<std::pair<std::string_view, std::int32_t>> keys;
     keys.reserve(vocabulary.size());
-    for (std::int32_t id = 0; id < vocabulary.id_limit(); ++id) {
-        const auto token = vocabulary.token(id);
-        if (token && vocabulary.find_id(*token) == id) keys.emplace_back(*token, id);
-    }
+    vocabulary.for_each([&](std::string_view token, std::int32_t id) { keys.emplace_back(token, id); });
     return Trie(std::move(keys));
 }
 

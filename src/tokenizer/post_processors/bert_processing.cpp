@@ -11,7 +11,7 @@ namespace {
 EncodedPart special(const NamedToken& token, std::uint32_t type_id) {
     EncodedPart part;
     part.encoding.texts.emplace_back(0, token.text);
-    part.encoding.push(token.id, {0, 0}, type_id, true);
+    part.encoding.push_special(token.id, type_id);
     return part;
 }
 

@@ -26,7 +26,7 @@ void TemplateProcessing::process(std::vector<EncodedPart>& parts, bool add_speci
             EncodedPart part;
             for (std::size_t i = 0; i < piece.ids.size(); ++i) {
                 part.encoding.texts.emplace_back(i, piece.tokens[i]);
-                part.encoding.push(piece.ids[i], {0, 0}, piece.type_id, true);
+                part.encoding.push_special(piece.ids[i], piece.type_id);
             }
             out.push_back(std::move(part));
         }
