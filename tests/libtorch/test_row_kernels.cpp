@@ -65,6 +65,51 @@ TEST_CASE("dequantised sums") {
     }
 }
 
+TEST_CASE("two bytes resolve what one leaves out") {
+    for (const std::size_t columns : {1U, 16U, 37U, 300U}) {
+        std::vector<float> x = values(columns, 21);
+        x[columns / 2] = 500.0F;  // an outlier takes the first byte's resolution
+        std::vector<std::uint8_t> first(columns);
+        std::vector<std::uint8_t> second(columns);
+        std::vector<float> rest(columns);
+        float scale[2] = {};
+        float zero[2] = {};
+        const auto count = static_cast<std::int64_t>(columns);
+        quantize_row(x.data(), count, first.data(), &scale[0], &zero[0]);
+        quantization_rest(x.data(), first.data(), count, scale[0], zero[0], rest.data());
+        quantize_row(rest.data(), count, second.data(), &scale[1], &zero[1]);
+        for (std::size_t c = 0; c < columns; ++c) {
+            const float value =
+                scale[0] * (static_cast<float>(first[c]) - zero[0]) + scale[1] * (static_cast<float>(second[c]) - zero[1]);
+            CHECK(std::fabs(value - x[c]) < 0.02F);
+        }
+    }
+}
+
+TEST_CASE("RMSNorm and SwiGLU rows") {
+    for (const std::size_t columns : {1U, 15U, 16U, 33U, 576U}) {
+        const std::vector<float> x = values(columns, 31);
+        const std::vector<float> weight = values(columns, 32);
+        std::vector<float> out(columns);
+        const auto count = static_cast<std::int64_t>(columns);
+        rms_norm_row(x.data(), weight.data(), count, 1e-3F, out.data());
+        double squares = 0.0;
+        for (const float value : x) {
+            squares += static_cast<double>(value) * value;
+        }
+        const double root = std::sqrt(squares / static_cast<double>(columns) + 1e-3);
+        for (std::size_t c = 0; c < columns; ++c) {
+            CHECK(out[c] == Approx(weight[c] * x[c] / root).margin(1e-5));
+        }
+        std::vector<float> gate = x;
+        gate[0] = -200.0F;
+        silu_multiply_row(gate.data(), weight.data(), count, out.data());
+        for (std::size_t c = 0; c < columns; ++c) {
+            CHECK(out[c] == Approx(gate[c] / (1.0 + std::exp(-static_cast<double>(gate[c]))) * weight[c]).margin(1e-5));
+        }
+    }
+}
+
 TEST_CASE("a matrix times a few rows") {
     for (const std::int64_t inputs : {1, 15, 16, 33, 64, 100}) {
         const std::int64_t outputs = 9;

@@ -2,6 +2,7 @@
 // to its cache in chunks; the sequence grows only when the whole call has succeeded. Activations between layers are float32.
 #include "libtorch/arch/arch.hpp"
 #include "libtorch/arch/model_core.hpp"
+#include "libtorch/kernels/rows.hpp"
 #include "libtorch/kv_cache/kv_cache.hpp"
 #include "libtorch/layers/attention.hpp"
 #include "libtorch/layers/embedding.hpp"
@@ -22,6 +23,21 @@ struct LlamaLayer {
     Linear down;
 };
 
+// [rows, gate | up] -> silu(gate) * up, [rows, half]
+at::Tensor swiglu(const at::Tensor& gate_up) {
+    const std::int64_t half = gate_up.size(1) / 2;
+    at::Tensor out = at::empty({gate_up.size(0), half}, at::kFloat);
+    const float* from = gate_up.const_data_ptr<float>();
+    float* to = out.mutable_data_ptr<float>();
+    at::parallel_for(0, gate_up.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            const float* gate = from + row * 2 * half;
+            kernels::silu_multiply_row(gate, gate + half, half, to + row * half);
+        }
+    });
+    return out;
+}
+
 class Llama : public ModelCore {
   public:
     Llama(const DecoderConfig& config, const Weights& weights, const BackendOptions& options)
@@ -40,7 +56,7 @@ class Llama : public ModelCore {
         }
         norm_ = RmsNorm(*source, "model.norm", hidden, config_.rms_norm_eps);
         if (config_.tied_embeddings) {
-            tied_head_ = pack_linear(precision, {{table, at::Tensor()}});
+            tied_head_ = pack_linear(precision, {{table, at::Tensor()}}, false);
         } else {
             head_ = Linear(source, {{{"lm_head", config_.vocab_size, 0}}, hidden, false}, precision);
         }
@@ -108,7 +124,7 @@ class Llama : public ModelCore {
                 Linear(source, {{{prefix + "self_attn.o_proj", hidden, 0}}, query_rows, false}, precision),
                 RmsNorm(*source, prefix + "post_attention_layernorm", hidden, config_.rms_norm_eps),
                 Linear(source, gate_up, precision),
-                Linear(source, {{{prefix + "mlp.down_proj", hidden, 0}}, config_.intermediate_size, false}, precision)};
+                Linear(source, {{{prefix + "mlp.down_proj", hidden, 0}}, config_.intermediate_size, false, true}, precision)};
     }
 
     // [ids] at positions past.. -> [ids, hidden], before the last norm; fills the cache.
@@ -121,10 +137,7 @@ class Llama : public ModelCore {
             poll(call);
             const LlamaLayer& layer = layers_[i];
             x.add_(layer.attention_output.run(attend(layer, layer.attention_norm.run(x), past, cache, i)));
-            const at::Tensor gate_up = layer.gate_up.run(layer.mlp_norm.run(x));
-            at::Tensor inner = at::silu(gate_up.narrow(1, 0, config_.intermediate_size));
-            inner.mul_(gate_up.narrow(1, config_.intermediate_size, config_.intermediate_size));
-            x.add_(layer.down.run(inner));
+            x.add_(layer.down.run(swiglu(layer.gate_up.run(layer.mlp_norm.run(x)))));
         }
         return x;
     }

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "libtorch/kernels/rows.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h must come first.
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -76,6 +77,62 @@ void DequantizeRow(const float* raw, std::int64_t columns, float scale, float ze
     }
 }
 
+void QuantizationRest(const float* x, const std::uint8_t* bytes, std::int64_t columns, float scale, float zero, float* rest) {
+    const hn::ScalableTag<float> d;
+    const hn::Rebind<std::int32_t, decltype(d)> di;
+    const hn::Rebind<std::uint8_t, decltype(d)> d8;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto factor = hn::Set(d, scale);
+    const auto shift = hn::Set(d, zero);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto wide = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d8, bytes + c)));
+        hn::StoreU(hn::NegMulAdd(factor, hn::Sub(wide, shift), hn::LoadU(d, x + c)), d, rest + c);
+    }
+    for (; c < columns; ++c) {
+        rest[c] = x[c] - scale * (static_cast<float>(bytes[c]) - zero);
+    }
+}
+
+void RmsNormRow(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    auto squares = hn::Zero(d);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto v = hn::LoadU(d, x + c);
+        squares = hn::MulAdd(v, v, squares);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, squares));
+    for (; c < columns; ++c) {
+        sum += x[c] * x[c];
+    }
+    const float inverse = 1.0F / std::sqrt(sum / static_cast<float>(columns) + epsilon);
+    const auto factor = hn::Set(d, inverse);
+    for (c = 0; c + lanes <= columns; c += lanes) {
+        hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + c), factor), hn::LoadU(d, weight + c)), d, out + c);
+    }
+    for (; c < columns; ++c) {
+        out[c] = x[c] * inverse * weight[c];
+    }
+}
+
+void SiluMultiplyRow(const float* gate, const float* up, std::int64_t columns, float* out) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto one = hn::Set(d, 1.0F);
+    const auto limit = hn::Set(d, 88.0F);  // Highway's Exp is defined as far as the result is finite
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto g = hn::LoadU(d, gate + c);
+        const auto silu = hn::Div(g, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(g), limit))));
+        hn::StoreU(hn::Mul(silu, hn::LoadU(d, up + c)), d, out + c);
+    }
+    for (; c < columns; ++c) {
+        out[c] = gate[c] / (1.0F + std::exp(-gate[c])) * up[c];
+    }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace rag::core::libtorch::kernels
 HWY_AFTER_NAMESPACE();
@@ -85,6 +142,9 @@ namespace rag::core::libtorch::kernels {
 
 HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(DequantizeRow);
+HWY_EXPORT(QuantizationRest);
+HWY_EXPORT(RmsNormRow);
+HWY_EXPORT(SiluMultiplyRow);
 
 void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, float* scale, float* zero) {
     HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, columns, bytes, scale, zero);
@@ -93,6 +153,18 @@ void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, flo
 void dequantize_row(const float* raw, std::int64_t columns, float scale, float zero, const float* column_sums, const float* bias,
                     float* out) {
     HWY_DYNAMIC_DISPATCH(DequantizeRow)(raw, columns, scale, zero, column_sums, bias, out);
+}
+
+void quantization_rest(const float* x, const std::uint8_t* bytes, std::int64_t columns, float scale, float zero, float* rest) {
+    HWY_DYNAMIC_DISPATCH(QuantizationRest)(x, bytes, columns, scale, zero, rest);
+}
+
+void rms_norm_row(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out) {
+    HWY_DYNAMIC_DISPATCH(RmsNormRow)(x, weight, columns, epsilon, out);
+}
+
+void silu_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out) {
+    HWY_DYNAMIC_DISPATCH(SiluMultiplyRow)(gate, up, columns, out);
 }
 
 }  // namespace rag::core::libtorch::kernels

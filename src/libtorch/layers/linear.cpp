@@ -41,7 +41,7 @@ std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Te
             out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
         }
     }
-    return pack_linear(precision_, tensors);
+    return pack_linear(precision_, tensors, spec_.wide_inputs);
 }
 
 std::shared_ptr<const PackedLinear> Linear::install(std::shared_ptr<const PackedLinear> packed) {

@@ -1,5 +1,7 @@
 #include "libtorch/layers/norm.hpp"
 
+#include "libtorch/kernels/rows.hpp"
+
 namespace rag::core::libtorch {
 
 LayerNorm::LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon)
@@ -15,7 +17,17 @@ RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int
     : weight_(source.float_tensor(module + ".weight", {columns})), epsilon_(epsilon) {}
 
 at::Tensor RmsNorm::run(const at::Tensor& x) const {
-    return at::rms_norm(x, {x.size(-1)}, weight_, epsilon_);
+    const std::int64_t columns = x.size(1);
+    at::Tensor out = at::empty(x.sizes(), at::kFloat);
+    const float* from = x.const_data_ptr<float>();
+    const float* weight = weight_.const_data_ptr<float>();
+    float* to = out.mutable_data_ptr<float>();
+    at::parallel_for(0, x.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            kernels::rms_norm_row(from + row * columns, weight, columns, epsilon_, to + row * columns);
+        }
+    });
+    return out;
 }
 
 }  // namespace rag::core::libtorch

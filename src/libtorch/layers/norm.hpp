@@ -13,9 +13,6 @@ class LayerNorm {
     LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
     /// [rows, columns] -> [rows, columns]
     at::Tensor run(const at::Tensor& x) const;
-    const float* weight() const { return weight_.const_data_ptr<float>(); }
-    const float* bias() const { return bias_.const_data_ptr<float>(); }
-    float epsilon() const { return epsilon_; }
     std::uint64_t size_bytes() const { return weight_.nbytes() + bias_.nbytes(); }
 
   private:
@@ -28,9 +25,8 @@ class RmsNorm {
   public:
     RmsNorm() = default;
     RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
+    /// x: [rows, columns] contiguous
     at::Tensor run(const at::Tensor& x) const;
-    const float* weight() const { return weight_.const_data_ptr<float>(); }
-    float epsilon() const { return epsilon_; }
     std::uint64_t size_bytes() const { return weight_.nbytes(); }
 
   private:

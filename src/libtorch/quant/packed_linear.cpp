@@ -154,7 +154,8 @@ class BFloat16Linear : public PackedLinear {
 
 }  // namespace
 
-std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts) {
+std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
+                                                bool wide_inputs) {
     switch (precision) {
         case Precision::kFloat32:
             return std::make_shared<Float32Linear>(parts);
@@ -164,7 +165,7 @@ std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::
             return std::make_shared<Float16Linear>(parts);
         case Precision::kInt8:
             return std::make_shared<Int8Linear>(concatenate(parts, &LinearPartTensors::weight),
-                                                concatenate(parts, &LinearPartTensors::bias));
+                                                concatenate(parts, &LinearPartTensors::bias), wide_inputs);
     }
     fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(precision), " is unknown");
 }

@@ -25,7 +25,8 @@ struct LinearPartTensors {
 };
 
 /// float32: keeps the given tensors (views of the mapped file stay views). bfloat16: oneDNN's layout where the processor has it,
-/// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp.
-std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts);
+/// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp; `wide_inputs` as in Int8Linear.
+std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
+                                                bool wide_inputs);
 
 }  // namespace rag::core::libtorch
