@@ -84,6 +84,7 @@ rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* vie
         out.type_ids = source.encoding.type_ids.data();
         out.attention_mask = source.encoding.attention_mask.data();
         out.special_tokens_mask = source.encoding.special_tokens_mask.data();
+        out.sequence_ids = source.encoding.sequence_ids.data();
         rag::capi::write_struct(view, out, "rag_encoding_view");
     });
 }

@@ -21,7 +21,7 @@ void to_characters(Encoding& encoding, std::string_view text, std::optional<std:
     const CharacterOffsets first(text);
     const CharacterOffsets second(pair.value_or(std::string_view()));
     for (std::size_t i = 0; i < encoding.offsets.size(); ++i) {
-        const CharacterOffsets& map = pair && encoding.type_ids[i] == 1 ? second : first;
+        const CharacterOffsets& map = encoding.sequence_ids[i] == 1 ? second : first;
         auto& [start, end] = encoding.offsets[i];
         start = static_cast<std::uint32_t>(map(start));
         end = static_cast<std::uint32_t>(map(end));

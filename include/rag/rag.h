@@ -353,8 +353,9 @@ typedef struct rag_encoding_view {
     const uint32_t* type_ids;
     const uint32_t* attention_mask;
     const uint32_t* special_tokens_mask;
+    const int8_t* sequence_ids; /* in which text offsets point: 0 the first, 1 the pair, -1 none */
 } rag_encoding_view;
-#define RAG_ENCODING_VIEW_INIT {sizeof(rag_encoding_view), 0, NULL, NULL, NULL, NULL, NULL}
+#define RAG_ENCODING_VIEW_INIT {sizeof(rag_encoding_view), 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* Encodes a text, or a pair, as the file says, with its truncation and padding. `pair` may be not given. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text text, rag_text pair, int32_t add_special_tokens,

@@ -18,6 +18,7 @@ struct Encoding {
     std::vector<std::uint32_t> type_ids;
     std::vector<std::uint32_t> attention_mask;
     std::vector<std::uint32_t> special_tokens_mask;
+    std::vector<std::int8_t> sequence_ids;  ///< in which text offsets point: 0 the first, 1 the pair, -1 none
 };
 
 class Tokenizer {
@@ -95,6 +96,7 @@ class Tokenizer {
         out.type_ids.assign(view.type_ids, view.type_ids + view.count);
         out.attention_mask.assign(view.attention_mask, view.attention_mask + view.count);
         out.special_tokens_mask.assign(view.special_tokens_mask, view.special_tokens_mask + view.count);
+        out.sequence_ids.assign(view.sequence_ids, view.sequence_ids + view.count);
         out.offsets.reserve(view.count);
         out.tokens.reserve(view.count);
         for (std::size_t i = 0; i < view.count; ++i) {
