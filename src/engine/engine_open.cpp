@@ -8,8 +8,10 @@ namespace {
 
 // The chunk length for retrieval that most embedders were trained with, also where they would take more.
 constexpr std::int64_t kDefaultTokens = 254;
+constexpr std::size_t kDefaultWords = 200;
 
-void check_chunking(const EngineOptions& options) {
+/// The chunk length that holds, after all checks.
+std::size_t chunk_tokens_of(const EngineOptions& options) {
     std::size_t longest = options.chunk_tokens;
     if (options.embedder) {
         const auto limit = options.embedder->max_tokens() - options.embedder->special_tokens();
@@ -20,10 +22,11 @@ void check_chunking(const EngineOptions& options) {
         }
         if (longest == 0) longest = static_cast<std::size_t>(std::min(limit, kDefaultTokens));
     }
-    if (longest == 0) longest = 200;
+    if (longest == 0) longest = kDefaultWords;
     if (options.chunk_overlap >= longest)
         fail(Code::kInvalidArgument, "chunk_overlap is {}, it must be below the {} tokens of a chunk", options.chunk_overlap,
              longest);
+    return longest;
 }
 
 }  // namespace
@@ -44,9 +47,10 @@ void Engine::State::check_embedder(StoreView& view) const {
 }
 
 std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
-    check_chunking(options);
+    const std::size_t chunk_tokens = chunk_tokens_of(options);
     auto state = std::make_unique<State>();
     state->options = options;
+    state->options.chunk_tokens = chunk_tokens;
     state->store = Store::open({options.path, options.read_only});
     state->name = state->store->name();
     state->indexes = std::make_unique<Indexes>(*state->store);

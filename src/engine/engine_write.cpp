@@ -264,8 +264,8 @@ std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::stri
             out.emplace_back();
             continue;
         }
-        out.push_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title), std::move(row->metadata),
-                                     row->created_ms, row->updated_ms, view.chunks_of(row->key).size()});
+        out.emplace_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title), std::move(row->metadata),
+                                        row->created_ms, row->updated_ms, view.chunks_of(row->key).size()});
     }
     return out;
 }

@@ -134,7 +134,9 @@ std::shared_ptr<Bm25Index> Indexes::open_bm25(StoreView& view, const Progress& p
     bm25_.unsaved = 0;
     bm25_.last_key = 0;
     for (const auto& file : view.files()) {
-        if (file.kind != "bm25" || !(index = load_bm25(file))) continue;
+        if (file.kind != "bm25") continue;
+        index = load_bm25(file);
+        if (!index) continue;
         bm25_.has_file = true;
         // A file of this very state needs no comparing of keys: find_gap then only counts.
         if (static_cast<std::int64_t>(index->stats().sequence) == view.sequence()) bm25_.last_key = view.last_chunk_key();
@@ -152,7 +154,9 @@ std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t 
     vectors_.unsaved = 0;
     vectors_.last_key = 0;
     for (const auto& file : view.files()) {
-        if (file.kind != "vector" || !(index = load_vectors(file, vector_options(dimension)))) continue;
+        if (file.kind != "vector") continue;
+        index = load_vectors(file, vector_options(dimension));
+        if (!index) continue;
         vectors_.has_file = true;
         if (static_cast<std::int64_t>(index->sequence()) == view.sequence()) vectors_.last_key = view.last_chunk_key();
     }
@@ -209,7 +213,8 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
 void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress, bool& stopped) {
     const auto bm25_index = bm25(progress);
     std::shared_ptr<VectorIndex> vector_index;
-    if (!chunks.embedded.empty() && !(vector_index = vectors(progress))) {
+    if (!chunks.embedded.empty()) vector_index = vectors(progress);
+    if (!chunks.embedded.empty() && !vector_index) {
         // The first vectors of all: there is nothing to load.
         const std::lock_guard lock(change_);
         auto view = store_.read();

@@ -54,9 +54,9 @@ void check_text(std::string_view text, std::size_t limit, const std::string& wha
 
 }  // namespace
 
-Preparation::Preparation(const EngineOptions& options, std::size_t dimension) : options_(options), dimension_(dimension) {
+Preparation::Preparation(const EngineOptions& options, std::size_t dimension)
+    : options_(options), dimension_(dimension), chunk_tokens_(options.chunk_tokens) {
     if (!options.embedder) {
-        chunk_tokens_ = options.chunk_tokens != 0 ? options.chunk_tokens : 200;
         count_ = count_words;
         settings_ = fmt::format("{} words, {} shared", chunk_tokens_, options.chunk_overlap);
         return;
@@ -64,7 +64,6 @@ Preparation::Preparation(const EngineOptions& options, std::size_t dimension) : 
     const Encoder& encoder = *options.embedder;
     if (dimension_ == 0) dimension_ = static_cast<std::size_t>(encoder.dimension());
     text_tokens_ = static_cast<std::size_t>(encoder.max_tokens() - encoder.special_tokens());
-    chunk_tokens_ = options.chunk_tokens != 0 ? options.chunk_tokens : std::min<std::size_t>(text_tokens_, 254);
     count_ = [&encoder](std::string_view text) { return encoder.tokenizer().count_tokens(text); };
     settings_ = fmt::format("{} tokens, {} shared, {}", chunk_tokens_, options.chunk_overlap, encoder.fingerprint());
 }

@@ -35,7 +35,7 @@ struct PreparedDocument {
 
 class Preparation {
   public:
-    /// `dimension`: of the stored vectors, 0 if there are none yet.
+    /// `options`: with the chunk length that holds. `dimension`: of the stored vectors, 0 if there are none yet.
     Preparation(const EngineOptions& options, std::size_t dimension);
 
     /// Checks all documents by themselves and against each other; kInvalidArgument or kAlreadyExists names the first that is
