@@ -127,7 +127,7 @@ class Citer {
     static bool may_cover(const Statement& claim, const Evidence& evidence) {
         return std::all_of(claim.items.begin(), claim.items.end(), [&](const Item& item) {
             const bool strict = item.kind == ItemKind::kNumber || item.kind == ItemKind::kHan || item.kind == ItemKind::kGuard;
-            return !strict || evidence.keys.count(item.key) != 0;
+            return !strict || evidence.keys.contains(item.key);
         });
     }
 
@@ -136,7 +136,7 @@ class Citer {
         return std::all_of(antecedent.begin(), antecedent.end(), [&](const std::string& key) {
             for (std::size_t back = 0; back < 3 && back <= at; ++back) {
                 const Evidence& one = evidence_[at - back];
-                if (one.passage == evidence_[at].passage && one.keys.count(key) != 0) return true;
+                if (one.passage == evidence_[at].passage && one.keys.contains(key)) return true;
             }
             return false;
         });

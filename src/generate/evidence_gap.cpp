@@ -96,8 +96,8 @@ bool EvidenceGap::guarded() const {
     for (std::size_t at = 0; at < items_.size(); ++at) {
         if (items_[at].denial && !is_matched(at)) return true;
     }
-    for (std::size_t at = positions_.front(); at-- > 0 && !is_boundary(items_[at]);) {
-        if (items_[at].kind == ItemKind::kGuard) return true;
+    for (std::size_t at = positions_.front(); at > 0 && !is_boundary(items_[at - 1]); --at) {
+        if (items_[at - 1].kind == ItemKind::kGuard) return true;
     }
     for (std::size_t at = positions_.back() + 1; at < items_.size() && !is_boundary(items_[at]); ++at) {
         if (items_[at].kind == ItemKind::kGuard) return true;

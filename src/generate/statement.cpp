@@ -180,9 +180,9 @@ class Reader {
         fold_text(slice(word.start, word.end), true, folded);
         for (std::size_t at = folded.find("\u2019"); at != std::string::npos; at = folded.find("\u2019"))
             folded.replace(at, 3, "'");
-        const bool contraction = folded.size() > 3 && folded.compare(folded.size() - 3, 3, "n't") == 0;
+        const bool contraction = folded.size() > 3 && folded.ends_with("n't");
         if (contraction) folded.resize(folded.size() - 3);
-        const bool possessive = folded.size() > 2 && folded.compare(folded.size() - 2, 2, "'s") == 0;
+        const bool possessive = folded.size() > 2 && folded.ends_with("'s");
         if (const std::size_t mark = folded.find('\''); mark != std::string::npos && mark > 1) folded.resize(mark);
         Item& item = push(ItemKind::kWord, word.start, word.end);
         item.surface = folded;
@@ -235,7 +235,7 @@ class Reader {
         if (last == out_.items.rend() || last->kind != ItemKind::kNumber) return false;
         if (item.surface == "per" && (next == nullptr || slice(next->start, next->end) != "cent")) return false;
         item.kind = ItemKind::kLight;
-        if (item.surface != "per") last->key += "%";
+        if (item.surface != "per") last->key += '%';
         return true;
     }
 

@@ -39,7 +39,9 @@ struct Graph {
     std::vector<std::uint32_t> stragglers;
 
     std::size_t rows() const noexcept { return levels.size(); }
-    const std::uint32_t* neighbours0(std::uint32_t row) const noexcept { return level0.data() + row * 2 * m; }
+    const std::uint32_t* neighbours0(std::uint32_t row) const noexcept {
+        return level0.data() + static_cast<std::size_t>(row) * 2 * m;
+    }
     const std::uint32_t* neighbours(std::uint32_t row, std::size_t level) const noexcept {
         return upper.data() + (static_cast<std::size_t>(upper_begin[row]) + level - 1) * m;
     }

@@ -193,6 +193,11 @@ class Bert : public ModelCore {
         return all;
     }
 
+    std::span<const std::string_view> unused_modules() const override {
+        static constexpr std::string_view kUnused[] = {"pooler.dense"};  // BertModel's head for next-sentence prediction
+        return kUnused;
+    }
+
     std::uint64_t count_bytes() const override {
         std::uint64_t total = words_.size_bytes() + positions_.size_bytes() + types_.size_bytes() + embedding_norm_.size_bytes();
         for (const BertLayer& layer : layers_) {

@@ -18,7 +18,7 @@ class ModelCore {
     BackendStatus merge(const AdapterWeights& adapter) noexcept {
         return worker.run([&] {
             const std::vector<Linear*> layers = linears();
-            adapters_.merge(adapter, *source, layers);
+            adapters_.merge(adapter, *source, layers, unused_modules());
             weight_bytes = count_bytes();
         });
     }
@@ -38,6 +38,8 @@ class ModelCore {
   protected:
     /// The layers that an adapter may change.
     virtual std::vector<Linear*> linears() = 0;
+    /// Linear layers of the published checkpoints that this model does without; adapters made there may name them.
+    virtual std::span<const std::string_view> unused_modules() const { return {}; }
     virtual std::uint64_t count_bytes() const = 0;
 
   private:

@@ -36,7 +36,8 @@ at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter, std:
 
 }  // namespace
 
-void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers) {
+void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
+                        std::span<const std::string_view> unused) {
     if (!replaced_.empty()) {
         fail(Code::kInvalidState, "adapter ", quote(merged_), " is merged already; unmerge it first");
     }
@@ -46,7 +47,11 @@ void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& sourc
     const auto places = places_by_module(layers);
     std::unordered_map<Linear*, std::vector<at::Tensor>> deltas;
     for (const AdapterPair& pair : adapter.pairs) {
-        const auto place = places.find(source.canonical(pair.module));
+        const std::string module = source.canonical(pair.module);
+        if (std::find(unused.begin(), unused.end(), module) != unused.end() && source.has(module + ".weight")) {
+            continue;
+        }
+        const auto place = places.find(module);
         if (place == places.end()) {
             fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), ": the model of ", quote(source.source()),
                  " has no linear layer ", quote(pair.module));
@@ -58,6 +63,9 @@ void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& sourc
             fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " holds ", quote(pair.module), " twice");
         }
         of_layer[part] = delta_of(pair, adapter, layer->spec().parts[part].rows, layer->spec().inputs);
+    }
+    if (deltas.empty()) {
+        fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " changes no layer that the model's output depends on");
     }
     std::vector<Replaced> replaced;
     for (const auto& [layer, of_layer] : deltas) {

@@ -10,8 +10,10 @@ namespace rag::core::libtorch {
 
 class AdapterSlot {
   public:
-    /// All or nothing: unknown modules, wrong shapes and a second adapter are errors that name them.
-    void merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers);
+    /// All or nothing: unknown modules, wrong shapes and a second adapter are errors that name them. Pairs for `unused` modules,
+    /// which the file holds but the model's output does not depend on, are passed over.
+    void merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
+               std::span<const std::string_view> unused);
     void unmerge();
 
   private:

@@ -124,11 +124,11 @@ const std::unordered_map<std::string_view, TestBody>& with_arguments() {
 TestBody find_test(std::string_view name) {
     if (const auto at = with_arguments().find(name); at != with_arguments().end()) return at->second;
     // A check without arguments is reached through apply_test; any non-null answer says that it exists.
-    return checks().count(name) != 0 ? with_arguments().at("==") : nullptr;
+    return checks().contains(name) ? with_arguments().at("==") : nullptr;
 }
 
 bool apply_test(Runtime& runtime, std::string_view name, const Value& input, Arguments arguments) {
-    if (checks().count(name) != 0) return dispatch(runtime, name, input, arguments);
+    if (checks().contains(name)) return dispatch(runtime, name, input, arguments);
     const auto at = with_arguments().find(name);
     if (at == with_arguments().end()) fail(Code::kUnsupported, "unknown test {}", quote(name, 40));
     return at->second(runtime, input, arguments);

@@ -28,7 +28,7 @@ class Link final : public DecoderLink {
         text_.clear();
         if (first_) {
             text_ = token;
-        } else if (token.substr(0, prefix_.size()) == prefix_) {
+        } else if (token.starts_with(prefix_)) {
             text_ = token.substr(prefix_.size());
         } else {
             text_ = ' ';

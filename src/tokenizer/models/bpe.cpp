@@ -50,17 +50,20 @@ void Bpe::find_initial_ids() {
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char character = static_cast<char>(byte);
         byte_ids_[byte] = byte_keys_.find_id({&character, 1});
-        plain_bytes_ = plain_bytes_ && byte_ids_[byte] >= 0;
         fallback_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
     }
     if (options_.unk_token) unk_ = vocabulary_.find_id(*options_.unk_token);
 }
 
-void Bpe::split_bytes(std::string_view word, MergeScratch& scratch) const {
+bool Bpe::split_bytes(std::string_view word, MergeScratch& scratch) const {
     scratch.symbols.resize(word.size());
+    std::int32_t sign = 0;
     for (std::size_t i = 0; i < word.size(); ++i) {
-        scratch.symbols[i] = {byte_ids_[static_cast<unsigned char>(word[i])], static_cast<std::uint32_t>(i + 1)};
+        const std::int32_t id = byte_ids_[static_cast<unsigned char>(word[i])];
+        scratch.symbols[i] = {id, static_cast<std::uint32_t>(i + 1)};
+        sign |= id;
     }
+    return sign >= 0;
 }
 
 // Symbols that are in no vocabulary: bytes, the unknown token (a run of them is one when fuse_unk), or, without one, nothing.
@@ -122,19 +125,14 @@ bool Bpe::rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch
     auto& state = whole_[static_cast<std::size_t>(id)];
     const std::uint8_t known = state.load(std::memory_order_relaxed);
     if (known != kUnknown) return known == kYes;
-    split_bytes(word, scratch);
-    merges_.merge(scratch);
+    tokenize_piece(word, scratch);
     const bool yes = scratch.symbols.size() == 1 && scratch.symbols[0].id == id;
     state.store(yes ? kYes : kNo, std::memory_order_relaxed);
     return yes;
 }
 
 void Bpe::tokenize_piece(std::string_view word, MergeScratch& scratch) const {
-    if (plain_bytes_) {
-        split_bytes(word, scratch);
-    } else {
-        split_characters(word, scratch);
-    }
+    if (!plain_bytes_ || !split_bytes(word, scratch)) split_characters(word, scratch);
     merges_.merge(scratch);
 }
 

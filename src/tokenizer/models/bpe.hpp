@@ -45,7 +45,8 @@ class Bpe final : public TokenModel {
     /// What the pieces are looked up in: keys are bytes, or the vocabulary itself.
     const Vocabulary& keys() const noexcept { return options_.bytes ? byte_keys_ : vocabulary_; }
     void tokenize_piece(std::string_view word, MergeScratch& scratch) const;
-    void split_bytes(std::string_view word, MergeScratch& scratch) const;
+    /// The symbols of a word; false, with nothing said about them, when a byte has no id.
+    bool split_bytes(std::string_view word, MergeScratch& scratch) const;
     void split_characters(std::string_view word, MergeScratch& scratch) const;
     void push_unknown(std::string_view symbol, std::uint32_t end, bool& pending, MergeScratch& scratch) const;
     bool push_byte_tokens(std::string_view symbol, std::uint32_t start, MergeScratch& scratch) const;
@@ -55,7 +56,7 @@ class Bpe final : public TokenModel {
     Vocabulary vocabulary_;
     Vocabulary byte_keys_;
     MergeTable merges_;
-    bool plain_bytes_ = false;  // every byte has an id and no affix is added: the quick way
+    bool plain_bytes_ = false;  // bytes, and no affix is added: the quick way
     std::array<std::int32_t, 256> byte_ids_{};
     std::array<std::int32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
     std::int32_t unk_ = -1;

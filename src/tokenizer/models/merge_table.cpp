@@ -29,25 +29,29 @@ void MergeTable::reserve(std::size_t count) {
 }
 
 void MergeTable::grow(unsigned bits) {
-    std::vector<Slot> old(std::size_t{1} << bits);
-    old.swap(slots_);
-    mask_ = slots_.size() - 1;
+    std::vector<std::uint64_t> old_keys(std::size_t{1} << bits, kEmpty);
+    std::vector<std::uint32_t> old_ranks(old_keys.size());
+    old_keys.swap(keys_);
+    old_ranks.swap(ranks_);
+    mask_ = keys_.size() - 1;
     shift_ = 64 - bits;
-    for (const Slot& slot : old) {
-        if (slot.key == kEmpty) continue;
-        std::size_t at = place(slot.key);
-        while (slots_[at].key != kEmpty) at = (at + 1) & mask_;
-        slots_[at] = slot;
+    for (std::size_t i = 0; i < old_keys.size(); ++i) {
+        if (old_keys[i] == kEmpty) continue;
+        std::size_t at = place(old_keys[i]);
+        while (keys_[at] != kEmpty) at = (at + 1) & mask_;
+        keys_[at] = old_keys[i];
+        ranks_[at] = old_ranks[i];
     }
 }
 
 void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged) {
-    if (used_ + 1 > slots_.size() / 2) grow(64 - shift_ + 1);
+    if (used_ + 1 > keys_.size() / 2) grow(64 - shift_ + 1);
     const std::uint64_t key = pair_key(left, right);
     std::size_t at = place(key);
-    while (slots_[at].key != kEmpty && slots_[at].key != key) at = (at + 1) & mask_;
-    used_ += slots_[at].key == kEmpty;
-    slots_[at] = {key, static_cast<std::uint32_t>(merged_.size())};
+    while (keys_[at] != kEmpty && keys_[at] != key) at = (at + 1) & mask_;
+    used_ += keys_[at] == kEmpty;
+    keys_[at] = key;
+    ranks_[at] = static_cast<std::uint32_t>(merged_.size());
     merged_.push_back(merged);
 }
 

@@ -35,9 +35,8 @@ class MergeTable {
     std::uint32_t rank(std::int32_t left, std::int32_t right) const noexcept {
         const std::uint64_t key = pair_key(left, right);
         for (std::size_t at = place(key);; at = (at + 1) & mask_) {
-            const Slot& slot = slots_[at];
-            if (slot.key == key) return slot.rank;
-            if (slot.key == kEmpty) return kNoRank;
+            if (keys_[at] == key) return ranks_[at];
+            if (keys_[at] == kEmpty) return kNoRank;
         }
     }
 
@@ -46,10 +45,6 @@ class MergeTable {
     void merge(MergeScratch& scratch) const;
 
   private:
-    struct Slot {
-        std::uint64_t key = kEmpty;
-        std::uint32_t rank = 0;
-    };
     static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair: ids are not negative
 
     static std::uint64_t pair_key(std::int32_t left, std::int32_t right) noexcept {
@@ -62,7 +57,9 @@ class MergeTable {
     void merge_short(MergeScratch& scratch) const;
     void merge_long(MergeScratch& scratch) const;
 
-    std::vector<Slot> slots_ = std::vector<Slot>(16);
+    // Open addressing, at most half used. Most questions are answered by no: they touch the keys alone.
+    std::vector<std::uint64_t> keys_ = std::vector<std::uint64_t>(16, kEmpty);
+    std::vector<std::uint32_t> ranks_ = std::vector<std::uint32_t>(16);
     std::size_t mask_ = 15;
     unsigned shift_ = 60;
     std::size_t used_ = 0;

@@ -39,6 +39,23 @@ inline std::uint32_t hash_bytes(std::string_view bytes) noexcept {
     return static_cast<std::uint32_t>(state >> 32);
 }
 
+/// memcmp(a, b, size) == 0, without the call for the sizes that words have.
+inline bool equal_bytes(const char* a, const char* b, std::size_t size) noexcept {
+    const auto equal_at = [&]<typename Word>(Word, std::size_t at) {
+        Word x, y;
+        std::memcpy(&x, a + at, sizeof x);
+        std::memcpy(&y, b + at, sizeof y);
+        return x == y;
+    };
+    if (size > 16) return std::memcmp(a, b, size) == 0;
+    if (size >= 8) return equal_at(std::uint64_t{}, 0) && equal_at(std::uint64_t{}, size - 8);
+    if (size >= 4) return equal_at(std::uint32_t{}, 0) && equal_at(std::uint32_t{}, size - 4);
+    for (std::size_t i = 0; i < size; ++i) {
+        if (a[i] != b[i]) return false;
+    }
+    return true;
+}
+
 class Vocabulary {
   public:
     /// Room for `count` tokens.
@@ -83,7 +100,7 @@ class Vocabulary {
         bool used = false;
     };
     bool equals(const Slot& slot, std::string_view token) const noexcept {
-        return std::memcmp(arena_.data() + slot.offset, token.data(), token.size()) == 0;
+        return equal_bytes(arena_.data() + slot.offset, token.data(), token.size());
     }
     void grow(std::size_t capacity);
 
