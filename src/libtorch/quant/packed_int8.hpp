@@ -25,7 +25,8 @@ QuantizedRows quantize_rows(const at::Tensor& x, bool twice);
 class Int8Linear : public PackedLinear {
   public:
     /// weight: [out, in] float32, bias: [out] float32 or undefined. `wide_inputs`: activations in two bytes, at twice the work;
-    /// for inputs whose outliers leave a single byte no resolution (the down projection and the output layer of SmolLM2, whose perplexity they would raise by 2%).
+    /// for inputs whose outliers leave a single byte no resolution (the down projection and the output layer of SmolLM2, whose
+    /// perplexity they would raise by 2%).
     Int8Linear(const at::Tensor& weight, const at::Tensor& bias, bool wide_inputs);
 
     void run(const at::Tensor& x, at::Tensor& out) const override;
