@@ -8,15 +8,20 @@
 extern "C" void omp_set_num_threads(int count);
 
 namespace rag::core::libtorch {
+namespace {
 
-Worker::Worker(std::uint32_t threads) : process_(getpid()), shared_(std::make_unique<Shared>()) {
+constexpr std::int64_t kWorkOfOneThread = std::int64_t{1} << 24;  // a fraction of a millisecond
+
+}  // namespace
+
+Worker::Worker(std::uint32_t threads) : threads_(std::max(threads, 1U)), process_(getpid()), shared_(std::make_unique<Shared>()) {
     // The host's signal handlers are to run on the host's threads.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        shared_->thread = std::thread([&shared = *shared_, threads] { loop(shared, std::max(threads, 1U)); });
+        shared_->thread = std::thread([&shared = *shared_, count = threads_] { loop(shared, count); });
     } catch (...) {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;
@@ -35,6 +40,10 @@ Worker::~Worker() {
     }
     shared_->changed.notify_all();
     shared_->thread.join();
+}
+
+void Worker::size_team(std::int64_t multiply_adds) const noexcept {
+    omp_set_num_threads(multiply_adds < kWorkOfOneThread ? 1 : static_cast<int>(threads_));
 }
 
 BackendStatus Worker::run(const std::function<void()>& job) noexcept {

@@ -23,6 +23,10 @@ class Worker {
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
+    /// For jobs, on the worker: as many threads as `multiply_adds` of work are worth. Tiny work runs on the worker alone, because
+    /// waking and joining a team costs more than the work, and very much more where other programs keep the processors busy.
+    void size_team(std::int64_t multiply_adds) const noexcept;
+
     /// Runs `job` on the worker in inference mode and waits for it; what it throws becomes the status.
     BackendStatus run(const std::function<void()>& job) noexcept;
 
@@ -40,6 +44,7 @@ class Worker {
     };
     static void loop(Shared& shared, std::uint32_t threads) noexcept;
 
+    const std::uint32_t threads_;
     const pid_t process_;
     std::unique_ptr<Shared> shared_;
 };

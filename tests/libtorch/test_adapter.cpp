@@ -120,6 +120,21 @@ TEST_CASE("adapters on a decoder, fused and interleaved layers included") {
     CHECK(logits_of(*decoder) == base);
 }
 
+TEST_CASE("the pooler that a checkpoint holds for other uses is passed over") {
+    TinyWeights weights = tiny_bert();
+    weights.add("pooler.dense.weight", {48, 48}, 0.1F);
+    const auto encoder = load(tiny_bert_config(), weights, Precision::kFloat32);
+    const auto without = load(tiny_bert_config(), tiny_bert(), Precision::kFloat32);
+    const Pair query = make_pair("encoder.layer.0.attention.self.query", 48, 48, 4);
+    const Pair pooler = make_pair("pooler.dense", 48, 48, 4);
+    CHECK(encoder->merge_adapter(adapter_of({pooler})).code == static_cast<std::int32_t>(Code::kInvalidArgument));
+    REQUIRE(encoder->merge_adapter(adapter_of({query, pooler})).ok());
+    CHECK(without->merge_adapter(adapter_of({query, pooler})).code == static_cast<std::int32_t>(Code::kInvalidArgument));
+    REQUIRE(without->merge_adapter(adapter_of({query})).ok());
+    const TinyBatch batch({11});
+    CHECK(encode(*encoder, batch.view(), kHidden) == encode(*without, batch.view(), kHidden));
+}
+
 TEST_CASE("bad adapters are refused and change nothing") {
     const auto encoder = load(tiny_bert_config(), tiny_bert(), Precision::kFloat32);
     const TinyBatch batch({6});

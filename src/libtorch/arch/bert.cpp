@@ -66,6 +66,8 @@ class Bert : public ModelCore {
     }
 
     void load() {
+        worker.size_team(config_.hidden_size *
+                         (config_.vocab_size + config_.layers * 4 * (config_.hidden_size + config_.intermediate_size)));
         const std::int64_t hidden = config_.hidden_size;
         auto table = [&](const char* name, std::int64_t rows) {
             return Embedding(source->float_tensor(std::string("embeddings.") + name + ".weight", {rows, hidden}), precision);
@@ -77,11 +79,12 @@ class Bert : public ModelCore {
         for (std::int64_t i = 0; i < config_.layers; ++i) {
             layers_.push_back(load_layer("encoder.layer." + std::to_string(i) + "."));
         }
-        weight_bytes = count_bytes();
+        loaded();
     }
 
     void encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) {
         check_batch(batch, out.size());
+        worker.size_team(work(static_cast<std::int64_t>(batch.ids.size())));
         const std::size_t texts = batch.offsets.size() - 1;
         for (std::size_t first = 0; first < texts;) {
             std::size_t last = first + 1;

@@ -49,6 +49,7 @@ class Llama : public ModelCore {
 
     void load() {
         const std::int64_t hidden = config_.hidden_size;
+        worker.size_team(hidden * (config_.vocab_size + config_.layers * 3 * (hidden + config_.intermediate_size)));
         const at::Tensor table = source->float_tensor("model.embed_tokens.weight", {config_.vocab_size, hidden});
         embedding_ = Embedding(table, precision);
         for (std::int64_t i = 0; i < config_.layers; ++i) {
@@ -60,7 +61,7 @@ class Llama : public ModelCore {
         } else {
             head_ = Linear(source, {{{"lm_head", config_.vocab_size, 0}}, hidden, false, true}, precision);
         }
-        weight_bytes = count_bytes();
+        loaded();
     }
 
     KvCache new_cache() const {
@@ -73,6 +74,7 @@ class Llama : public ModelCore {
     void forward(std::span<const std::int32_t> ids, std::int64_t past, KvCache& cache, std::span<float> logits,
                  const HostCall& call) {
         const auto vocab = static_cast<std::size_t>(config_.vocab_size);
+        worker.size_team(work(static_cast<std::int64_t>(ids.size())));
         const bool every = logits.size() == ids.size() * vocab;
         for (std::size_t begin = 0; begin < ids.size(); begin += kChunkTokens) {
             const std::size_t count = std::min<std::size_t>(kChunkTokens, ids.size() - begin);

@@ -17,6 +17,7 @@ class ModelCore {
 
     BackendStatus merge(const AdapterWeights& adapter) noexcept {
         return worker.run([&] {
+            worker.size_team(static_cast<std::int64_t>(weight_bytes));
             const std::vector<Linear*> layers = linears();
             adapters_.merge(adapter, *source, layers, unused_modules());
             weight_bytes = count_bytes();
@@ -28,6 +29,17 @@ class ModelCore {
             adapters_.unmerge();
             weight_bytes = count_bytes();
         });
+    }
+
+    /// Multiply-adds of `tokens` through the linear layers.
+    std::int64_t work(std::int64_t tokens) { return tokens * weights_; }
+
+    /// Called by load() when the layers are there.
+    void loaded() {
+        for (const Linear* linear : linears()) {
+            weights_ += linear->outputs() * linear->spec().inputs;
+        }
+        weight_bytes = count_bytes();
     }
 
     const std::shared_ptr<const WeightSource> source;
@@ -43,6 +55,7 @@ class ModelCore {
     virtual std::uint64_t count_bytes() const = 0;
 
   private:
+    std::int64_t weights_ = 0;  // of all linear layers
     AdapterSlot adapters_;
 };
 
