@@ -214,8 +214,8 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
     const auto bm25_index = bm25(progress);
     std::shared_ptr<VectorIndex> vector_index;
     if (!chunks.embedded.empty()) vector_index = vectors(progress);
-    if (!chunks.embedded.empty() && !vector_index) {
-        // The first vectors of all: there is nothing to load.
+    if (!chunks.embedded.empty() && (!vector_index || vector_index->options().dimension != dimension)) {
+        // The first vectors of all; or an empty index of another dimension, left by a first write that failed.
         const std::lock_guard lock(change_);
         auto view = store_.read();
         vector_index = open_vectors(view, dimension, progress);

@@ -91,7 +91,7 @@ class Indexes {
     void save_file(const char* kind, const Write& write);
 
     Store& store_;
-    std::mutex change_;            // held while an index is loaded or changed
+    mutable std::mutex change_;    // held while an index is loaded or changed
     mutable std::mutex pointers_;  // held to copy a pointer
     Slot<Bm25Index> bm25_;
     Slot<VectorIndex> vectors_;

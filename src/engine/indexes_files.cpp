@@ -65,6 +65,7 @@ bool Indexes::worth_saving(const Slot<Index>& slot, bool always) {
 
 bool Indexes::save_is_due() const {
     if (store_.in_memory()) return false;
+    const std::lock_guard lock(change_);
     const auto index = loaded_bm25();
     return index && bm25_.unsaved > kLargeChange && bm25_.unsaved > index->size() / 2;
 }
@@ -107,12 +108,12 @@ void Indexes::save(bool always) {
 
 void Indexes::compact(const Progress& progress) {
     bm25(progress)->compact();
-    bm25_.unsaved += 1;
     report(progress, 0, 0);
-    if (const auto index = vectors(progress)) {
-        index->compact(progress);
-        vectors_.unsaved += 1;
-    }
+    if (const auto index = vectors(progress)) index->compact(progress);
+    // The files hold the same chunks, in more space.
+    const std::lock_guard lock(change_);
+    ++bm25_.unsaved;
+    ++vectors_.unsaved;
 }
 
 void Indexes::verify(const Progress& progress, std::vector<std::string>& problems, std::vector<std::string>& rebuilt) {

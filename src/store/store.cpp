@@ -115,7 +115,9 @@ void Store::open_database(const std::string& file) {
         // the whole truth, and cannot change.
         std::error_code error;
         const auto log_size = fs::file_size(file + "-wal", error);
-        if (failure.code() != Code::kIo || (!error && log_size > 0) || ::access(folder_->c_str(), W_OK) == 0) throw;
+        const bool refused = failure.code() == Code::kIo || failure.code() == Code::kReadOnly;
+        const bool writable = ::faccessat(AT_FDCWD, folder_->c_str(), W_OK, AT_EACCESS) == 0;
+        if (!refused || writable || (!error && log_size > 0)) throw;
         immutable_ = true;
         main_ = connect(false);
         if (check_database(*main_) == DatabaseState::kKnowledgeBase) return;

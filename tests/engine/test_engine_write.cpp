@@ -183,6 +183,45 @@ TEST_CASE("documents are removed by id, by where, by both, and by neither never"
     CHECK(engine->verify().ok);
 }
 
+TEST_CASE("zero bytes in ids and texts are characters like others") {
+    TemporaryFolder folder;
+    auto engine = open_engine(folder / "kb");
+    Document document;
+    document.id = std::string("a\0b", 3);
+    document.text = std::string("left of zero\0right of zero", 26);
+    document.title = std::string("\0", 1);
+    document.metadata = R"({"k":"\u0000"})";
+    Document other = document;
+    other.id = "a";
+    add(*engine, {document, other});
+    CHECK(engine->count() == 2);
+    CHECK(get(*engine, document.id)->text == document.text);
+    CHECK(search_text(*engine, "right").size() == 2);
+    CHECK(search_text(*engine, "right")[0].text == document.text);
+    CHECK(engine->remove({}, R"({"k":"\u0000"})") == 2);
+    CHECK(engine->verify().ok);
+}
+
+TEST_CASE("the dimension is fixed by the first vector that is stored") {
+    auto engine = open_engine();
+    std::vector<std::string> ids;
+    Document document = numbered(1);
+    WriteOptions stop;
+    stop.progress = [](std::uint64_t, std::uint64_t) { return false; };
+    // A refused or stopped first write fixes nothing.
+    CHECK(failure_of([&] { add(*engine, {numbered(1), numbered(1)}); }).code == Code::kAlreadyExists);
+    if (failure_of([&] { engine->add(inputs({document}), stop, ids); }).code == Code::kStopped) remove(*engine, ids);
+    if (ids.empty()) {
+        document.vector = vector_of(1, 8);
+        add(*engine, {document});
+        CHECK(search_vector(*engine, vector_of(1, 8), 1)[0].document_id == "doc1");
+    }
+    document.id = "next";
+    document.vector = vector_of(1, 16);
+    CHECK(failure_of([&] { add(*engine, {document}); }).code == Code::kInvalidArgument);
+    CHECK(engine->verify().ok);
+}
+
 TEST_CASE("stopping keeps whole batches and tells which") {
     TemporaryFolder folder;
     auto engine = open_engine(folder / "kb");

@@ -216,6 +216,40 @@ TEST_CASE("derived files are listed, replaced and swept") {
     CHECK(std::filesystem::exists(kb / "notes.txt"));
 }
 
+TEST_CASE("a folder that cannot be written to is read all the same") {
+    TemporaryFolder folder;
+    const auto kb = folder / "kb";
+    {
+        auto store = open_store(kb);
+        auto write = store->write();
+        add_document(write, "a", "some text");
+        write.commit();
+    }
+    namespace fs = std::filesystem;
+    fs::permissions(folder.path(), fs::perms(0755));
+    for (const auto& entry : fs::directory_iterator(kb)) fs::permissions(entry.path(), fs::perms(0444));
+    fs::permissions(kb, fs::perms(0555));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        // Root may write everywhere, so root becomes somebody else first.
+        if (::geteuid() == 0 && (::setegid(65534) != 0 || ::seteuid(65534) != 0)) ::_exit(9);
+        int result = 1;
+        try {
+            auto store = open_store(kb, true);
+            result = store->read().find_document("a") ? 0 : 2;
+            if (!store->verify().empty()) result = 3;
+        } catch (const Error& error) {
+            result = 4;
+        }
+        if (code_of([&] { open_store(kb); }) != Code::kIo) result = 5;
+        ::_exit(result);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WEXITSTATUS(status) == 0);
+    fs::permissions(kb, fs::perms(0755));
+}
+
 TEST_CASE("many threads read while one writes") {
     TemporaryFolder folder;
     const bool memory = GENERATE(false, true);
