@@ -6,6 +6,8 @@ tokenizers gives for texts that touch every option. The tests that read them nee
 
 Also tests/fuzz/corpus/tokenizer/: the same stages with a vocabulary of a few tokens, a NUL byte, a text.
 
+Training breaks ties by chance, so the vocabularies differ from run to run; what is compared does not depend on them.
+
 First line: the tokenizer.json itself; then rows as in make_tokenizer_goldens.py, with "error" where the package refuses.
 """
 

@@ -35,12 +35,14 @@ void MergeTable::grow(unsigned bits) {
     old_ranks.swap(ranks_);
     mask_ = keys_.size() - 1;
     shift_ = 64 - bits;
+    filter_.assign((keys_.size() << kFilterBits) / 64, 0);
     for (std::size_t i = 0; i < old_keys.size(); ++i) {
         if (old_keys[i] == kEmpty) continue;
         std::size_t at = place(old_keys[i]);
         while (keys_[at] != kEmpty) at = (at + 1) & mask_;
         keys_[at] = old_keys[i];
         ranks_[at] = old_ranks[i];
+        set_filter(old_keys[i]);
     }
 }
 
@@ -51,6 +53,7 @@ void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged)
     while (keys_[at] != kEmpty && keys_[at] != key) at = (at + 1) & mask_;
     used_ += keys_[at] == kEmpty;
     keys_[at] = key;
+    set_filter(key);
     ranks_[at] = static_cast<std::uint32_t>(merged_.size());
     merged_.push_back(merged);
 }

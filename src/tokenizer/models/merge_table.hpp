@@ -34,7 +34,10 @@ class MergeTable {
 
     std::uint32_t rank(std::int32_t left, std::int32_t right) const noexcept {
         const std::uint64_t key = pair_key(left, right);
-        for (std::size_t at = place(key);; at = (at + 1) & mask_) {
+        const std::uint64_t hash = key * kMultiplier;
+        const std::uint64_t bit = hash >> (shift_ - kFilterBits);
+        if ((filter_[bit / 64] >> (bit % 64) & 1U) == 0) return kNoRank;
+        for (std::size_t at = static_cast<std::size_t>(hash >> shift_);; at = (at + 1) & mask_) {
             if (keys_[at] == key) return ranks_[at];
             if (keys_[at] == kEmpty) return kNoRank;
         }
@@ -46,18 +49,24 @@ class MergeTable {
 
   private:
     static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair: ids are not negative
+    static constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15U;
+    static constexpr unsigned kFilterBits = 2;  // four bits a place
 
     static std::uint64_t pair_key(std::int32_t left, std::int32_t right) noexcept {
         return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
     }
-    std::size_t place(std::uint64_t key) const noexcept {
-        return static_cast<std::size_t>((key * 0x9E3779B97F4A7C15U) >> shift_);
+    std::size_t place(std::uint64_t key) const noexcept { return static_cast<std::size_t>((key * kMultiplier) >> shift_); }
+    void set_filter(std::uint64_t key) noexcept {
+        const std::uint64_t bit = (key * kMultiplier) >> (shift_ - kFilterBits);
+        filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
     }
     void grow(unsigned bits);
     void merge_short(MergeScratch& scratch) const;
     void merge_long(MergeScratch& scratch) const;
 
-    // Open addressing, at most half used. Most questions are answered by no: they touch the keys alone.
+    // Open addressing, at most half used. Most questions are answered by no, nine of ten of these by the filter, a sixteenth of
+    // the keys in size, which stays in the cache of a core.
+    std::vector<std::uint64_t> filter_ = std::vector<std::uint64_t>(1);
     std::vector<std::uint64_t> keys_ = std::vector<std::uint64_t>(16, kEmpty);
     std::vector<std::uint32_t> ranks_ = std::vector<std::uint32_t>(16);
     std::size_t mask_ = 15;
