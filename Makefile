@@ -3,7 +3,7 @@
 #   PYTHON=python3          the interpreter that makes .venv
 #   TORCH_INDEX=URL         a package index to take the torch wheel from (README names PyTorch's own for CPUs)
 #   DOCS=folder             what `make demo` indexes instead of Python's own documentation
-#   RAG_MODELS, RAG_SHARED_DATA   folders of real models and data sets for tests and benchmarks
+#   RAG_MODELS, RAG_TOKENIZERS, RAG_SHARED_DATA   folders of real models, tokenizers and data sets for tests and benchmarks
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -17,9 +17,10 @@ BUILD := build/release
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet
 
 RAG_MODELS ?= $(CURDIR)/models
+RAG_TOKENIZERS ?= $(RAG_MODELS)/tokenizers
 RAG_SHARED_DATA ?= $(abspath $(wildcard ../shared/data))
 RAG_FIXTURES ?= $(CURDIR)/build/fixtures
-export RAG_MODELS RAG_SHARED_DATA RAG_FIXTURES
+export RAG_MODELS RAG_TOKENIZERS RAG_SHARED_DATA RAG_FIXTURES
 # What one clone has compiled, another one finds in the cache, precompiled headers too.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
@@ -28,7 +29,7 @@ ifeq ($(CI),true)
 export RAG_REQUIRE_DATA ?= 1
 endif
 
-.PHONY: help system demo build test test-fast test-long bench lint format sanitize tsan docs models fixtures clean distclean
+.PHONY: help system demo build test test-fast test-long bench lint format sanitize tsan docs models tokenizers test-tokenizers fixtures clean distclean
 
 help: ## this list
 	@echo "librag: documents in, cited answers out, in one process. Targets:"
@@ -67,6 +68,13 @@ $(STAMPS)/bench: $(STAMPS)/test
 models: $(STAMPS)/venv ## download and unpack the two models of the demo and the tests
 	@$(PY) scripts/get_models.py $(RAG_MODELS)
 
+tokenizers: $(STAMPS)/venv ## download the published tokenizers (Llama 3, Qwen3, ...) of the tests and benchmarks; needs npm
+	@$(PY) scripts/get_tokenizers.py $(RAG_TOKENIZERS)
+
+# What tests use: without npm or network they skip the published tokenizers and say so, unless RAG_REQUIRE_DATA=1.
+test-tokenizers: $(STAMPS)/venv
+	@$(PY) scripts/get_tokenizers.py --if-possible $(RAG_TOKENIZERS)
+
 build/fixtures/.stamp: $(wildcard tests/fixtures/*.py) $(STAMPS)/test
 	@$(PY) tests/fixtures/make_tiny_models.py build/fixtures
 	@touch $@
@@ -93,7 +101,7 @@ bench: build models $(STAMPS)/bench ## quality and speed beside the peers, in on
 # --- tests -----------------------------------------------------------------------------------------------------------------------
 # ctest tiers by label: fast (below a minute each tier), full (models and data), long (only test-long).
 
-test: build models fixtures ## everything but the long tests: C, C++ and Python
+test: build models test-tokenizers fixtures ## everything but the long tests: C, C++ and Python
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -LE long
 	@$(PY) -m pytest -m "not long"
 
@@ -101,7 +109,7 @@ test-fast: build fixtures ## C++ tests without real models, and the Python tests
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L fast
 	@$(PY) -m pytest -m "not full and not long"
 
-test-long: build models fixtures ## all tests, the long ones too
+test-long: build models test-tokenizers fixtures ## all tests, the long ones too
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 	@$(PY) -m pytest
 

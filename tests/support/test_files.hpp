@@ -1,6 +1,6 @@
-// Where tests find files: real data sets (RAG_SHARED_DATA), real models (RAG_MODELS), generated tiny models (RAG_FIXTURES), and
-// a scratch folder that goes away. A test that needs a file that is not there says "skipped: ..." and ends; with
-// RAG_REQUIRE_DATA=1 (as in CI) it fails instead, so that nothing is skipped unseen.
+// Where tests find files: real data sets (RAG_SHARED_DATA), real models (RAG_MODELS), published tokenizers (RAG_TOKENIZERS),
+// generated tiny models (RAG_FIXTURES), and a scratch folder that goes away. A test that needs a file that is not there says
+// "skipped: ..." and ends; with RAG_REQUIRE_DATA=1 (as in CI) it fails instead, so that nothing is skipped unseen.
 //
 //     const auto folder = rag::test::shared_data("en_retrieval_scifact");
 //     RAG_NEEDS(folder);
@@ -39,6 +39,9 @@ inline Needed shared_data(std::string_view relative) {
 }
 inline Needed model(std::string_view relative) {
     return find_below("RAG_MODELS", relative);
+}
+inline Needed published_tokenizer(std::string_view relative) {
+    return find_below("RAG_TOKENIZERS", relative);
 }
 inline Needed fixture(std::string_view relative) {
     return find_below("RAG_FIXTURES", relative);
