@@ -4,6 +4,7 @@
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/loading/stages.hpp"
+#include "tokenizer/loading/tokenizer_json.hpp"
 
 namespace rag::core {
 namespace {
@@ -70,8 +71,8 @@ Padding read_padding(const StageFields& fields) {
 }
 
 TokenizerParts read_file(std::string_view text, const std::string& name) {
-    const Json json = parse_tokenizer_json(text, name);
-    const StageFields file(json, name);
+    const TokenizerJson json(text, name);
+    const StageFields file(json.rest(), name);
     if (const std::string version = file.text("version", "1.0"); version != "1.0") {
         fail(Code::kVersion, "{}: version {} of tokenizer.json, 1.0 is known", name, quote(version));
     }
@@ -81,7 +82,7 @@ TokenizerParts read_file(std::string_view text, const std::string& name) {
     if (const Json* stage = file.find("pre_tokenizer"))
         parts.pre_tokenizer = read_pre_tokenizer(*stage, file.inside("pre_tokenizer"));
     const bool bytes = parts.pre_tokenizer != nullptr && parts.pre_tokenizer->makes_bytes();
-    parts.model = read_model(file.required("model"), bytes, file.inside("model"));
+    parts.model = read_model(json, bytes);
     if (const Json* stage = file.find("post_processor")) {
         parts.post_processor = read_post_processor(*stage, file.inside("post_processor"));
     }

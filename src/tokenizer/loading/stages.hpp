@@ -9,10 +9,12 @@
 
 namespace rag::core {
 
+class TokenizerJson;
+
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where);
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where);
 /// `bytes`: the pre-tokenizer makes bytes.
-std::unique_ptr<TokenModel> read_model(const Json& json, bool bytes, const std::string& where);
+std::unique_ptr<TokenModel> read_model(const TokenizerJson& file, bool bytes);
 std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where);
 std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where);
 
