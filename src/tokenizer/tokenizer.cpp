@@ -36,6 +36,7 @@ struct Workspace {
 struct EncodingSink {
     Encoding& out;
     int sequence;  // and type id, until a post-processor says otherwise
+    std::int32_t read_as_text;
 
     void added(const AddedToken& token, Alignment place, std::string_view matched) {
         if (matched != token.text) out.texts.emplace_back(out.size(), matched);
@@ -44,6 +45,9 @@ struct EncodingSink {
     void tokens(const std::vector<ModelToken>& list, const NormalizedText& text) {
         for (const ModelToken& token : list) {
             const Alignment place = text.origin(token.span);
+            if (token.id == read_as_text) {
+                out.texts.emplace_back(out.size(), text.text().substr(token.span.start, token.span.end - token.span.start));
+            }
             out.push(token.id, {place.start, place.end}, static_cast<std::uint32_t>(sequence), sequence);
         }
     }
@@ -160,7 +164,7 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
 Encoding Tokenizer::State::encode_text(std::string_view text, int sequence) const {
     Encoding out;
     out.reserve(text.size() / 4 + 2);
-    EncodingSink sink{out, sequence};
+    EncodingSink sink{out, sequence, parts.model->id_read_as_text()};
     run(text, true, sink);
     return out;
 }

@@ -2,7 +2,7 @@
 """Makes tests/tokenizer/fixtures/*.jsonl: small tokenizers trained on the project's own text, each with what Hugging Face
 tokenizers gives for texts that touch every option. The tests that read them need neither Python nor a real model.
 
-    python tests/parity/make_tokenizer_fixtures.py
+    python tests/parity/make_tokenizer_fixtures.py [NAME ...]
 
 Also tests/fuzz/corpus/tokenizer/: the same stages with a vocabulary of a few tokens, a NUL byte, a text.
 
@@ -13,6 +13,7 @@ First line: the tokenizer.json itself; then rows as in make_tokenizer_goldens.py
 
 import json
 import pathlib
+import sys
 
 from make_tokenizer_goldens import row
 from tokenizers import AddedToken, Regex, Tokenizer, trainers
@@ -195,6 +196,36 @@ def tokenizers():
     )
     yield "characters_affixes", tokenizer
 
+    # Some bytes have a token and some have none: what is unknown waits behind the byte tokens.
+    for name, options in (("bytes", {}), ("bytes_fused", dict(fuse_unk=True))):
+        tokenizer = trained(
+            M.BPE(unk_token="<unk>", byte_fallback=True, **options),
+            trainers.BpeTrainer(
+                show_progress=False,
+                vocab_size=200,
+                special_tokens=["<unk>", *(f"<0x{byte:02X}>" for byte in range(0x20, 0xC8))],
+                limit_alphabet=25,
+            ),
+            P.BertPreTokenizer(),
+        )
+        yield "characters_" + name, tokenizer
+
+    for name, special, pre_tokenizer in (
+        ("unigram", ["<unk>"], P.BertPreTokenizer()),
+        ("unigram_bytes", ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256))], None),
+    ):
+        trainer = trainers.UnigramTrainer(
+            show_progress=False, vocab_size=len(special) + 250, special_tokens=special, unk_token="<unk>"
+        )
+        tokenizer = trained(M.Unigram(), trainer, P.BertPreTokenizer())
+        model = json.loads(tokenizer.to_str())["model"]
+        # Half of the letters go, so that there is something unknown.
+        vocab = [(t, s) for i, (t, s) in enumerate(model["vocab"]) if i < len(special) or len(t) > 1 or ord(t) % 2 == 0]
+        tokenizer.model = M.Unigram(vocab, 0, len(special) > 1)
+        if pre_tokenizer is None:
+            tokenizer = Tokenizer(tokenizer.model)  # whole texts
+        yield name, tokenizer
+
 
 def row_or_error(tokenizer, text, pair, special):
     try:
@@ -207,6 +238,9 @@ def corpus(json_text):
     """A small file of the same stages: only the shortest tokens, and the merges that need no others."""
     value = json.loads(json_text)
     model = value["model"]
+    if model["type"] == "Unigram":
+        model["vocab"] = model["vocab"][:1] + sorted(model["vocab"][1:], key=lambda item: len(item[0]))[:60]
+        return packed(value)
     vocab = dict(sorted(model["vocab"].items(), key=lambda item: (len(item[0]), item[1]))[:60])
     vocab.update(
         {
@@ -220,6 +254,10 @@ def corpus(json_text):
     if "merges" in model:
         prefix = model["continuing_subword_prefix"] or ""
         model["merges"] = [[a, b] for a, b in model["merges"] if a in vocab and b in vocab and a + b[len(prefix) :] in vocab]
+    return packed(value)
+
+
+def packed(value):
     return (
         json.dumps(value, separators=(",", ":")).encode() + b"\0" + "Don't [MASK]<w> e\u0301 12 \u4e2d\u6587 <sep>\n  x".encode()
     )
@@ -230,7 +268,10 @@ def main():
     corpus_folder.mkdir(parents=True, exist_ok=True)
     folder = pathlib.Path(__file__).resolve().parent.parent / "tokenizer" / "fixtures"
     folder.mkdir(exist_ok=True)
+    wanted = sys.argv[1:]
     for name, tokenizer in tokenizers():
+        if wanted and name not in wanted:
+            continue
         lines = [json.loads(tokenizer.to_str())]
         lines += [row_or_error(tokenizer, text, None, i % 3 != 2) for i, text in enumerate(TEXTS)]
         lines += [row_or_error(tokenizer, a, b, i % 3 != 1) for i, (a, b) in enumerate(zip(TEXTS[8:], TEXTS[11:] + TEXTS[8:11]))]

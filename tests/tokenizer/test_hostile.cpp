@@ -63,7 +63,7 @@ TEST_CASE("wrong types and values are refused by name") {
         {"/model", nullptr, Code::kCorrupt, "model"},
         {"/model", "BPE", Code::kCorrupt, "model"},
         {"/model/type", "Oracle", Code::kUnsupported, "Oracle"},
-        {"/model/type", "Unigram", Code::kUnsupported, "Unigram"},
+        {"/model/type", "Unigram", Code::kUnsupported, "Unigram behind ByteLevel"},
         {"/model/vocab", Json::array(), Code::kCorrupt, "vocab"},
         {"/model/vocab/a", -1, Code::kCorrupt, "-1"},
         {"/model/vocab/a", 1.5, Code::kCorrupt, "1.5"},
@@ -113,6 +113,38 @@ TEST_CASE("wrong types and values are refused by name") {
         CHECK(message.find("hostile.json") != std::string::npos);
         CHECK(message.find('\n') == std::string::npos);
     }
+}
+
+TEST_CASE("a Unigram model that contradicts itself is refused by name") {
+    const auto with = [](const char* key, const Json& value) {
+        Json json = changed("/pre_tokenizer", nullptr);
+        json["model"] = Json::parse(R"({"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1.5], ["<s>", -2]]})");
+        json["model"][key] = value;
+        return json.dump();
+    };
+    struct Case {
+        const char* key;
+        Json value;
+        const char* named;
+    };
+    const std::vector<Case> cases = {{"unk_id", 3, "3"},
+                                     {"unk_id", -1, "-1"},
+                                     {"unk_id", "0", "unk_id"},
+                                     {"vocab", Json::object(), "vocab"},
+                                     {"vocab", Json::array(), "unk_id"},
+                                     {"vocab", Json::array({Json::array({"a"})}), "vocab[0]"},
+                                     {"vocab", Json::array({Json::array({"a", "b"})}), "vocab[0]"},
+                                     {"vocab", Json::array({Json::array({1, 2})}), "vocab"},
+                                     {"byte_fallback", 1, "byte_fallback"}};
+    for (const Case& one : cases) {
+        INFO(one.key << " = " << one.value.dump());
+        std::string message;
+        CHECK(refusal(with(one.key, one.value), message) == Code::kCorrupt);
+        INFO(message);
+        CHECK(message.find(one.named) != std::string::npos);
+    }
+    const auto tokenizer = Tokenizer::from_json(with("byte_fallback", false), "good.json");
+    CHECK(tokenizer->encode("aab", std::nullopt, false).ids == std::vector<std::int32_t>{1, 1, 0});
 }
 
 TEST_CASE("every truncation of a file is refused") {

@@ -1,7 +1,12 @@
 // The model of a tokenizer.json: vocabulary and merges, every id checked.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/loading/tokenizer_json.hpp"
 #include "tokenizer/models/bpe.hpp"
+#include "tokenizer/models/unigram.hpp"
 #include "tokenizer/models/word_piece.hpp"
 
 namespace rag::core {
@@ -43,6 +48,9 @@ std::unique_ptr<TokenModel> read_bpe(const ModelFields& fields, bool bytes) {
     options.byte_fallback = fields.boolean("byte_fallback", false);
     options.ignore_merges = fields.boolean("ignore_merges", false);
     options.bytes = bytes;
+    if (options.byte_fallback && !(options.continuing_subword_prefix.empty() && options.end_of_word_suffix.empty())) {
+        fail(Code::kUnsupported, "{}: byte_fallback together with prefixes or suffixes", fields.where());  // bytes of which text?
+    }
     return std::make_unique<Bpe>(read_vocabulary(fields), read_merges(fields), std::move(options));
 }
 
@@ -54,6 +62,37 @@ std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields, bool byte
     options.max_input_chars_per_word = static_cast<std::size_t>(
         fields.integer("max_input_chars_per_word", static_cast<std::int64_t>(options.max_input_chars_per_word), 0, 1 << 30));
     return std::make_unique<WordPiece>(read_vocabulary(fields), std::move(options));
+}
+
+// "vocab": [["token", score], ...], the place in it is the id.
+std::unique_ptr<TokenModel> read_unigram(const StageFields& fields, bool bytes) {
+    if (bytes) fail(Code::kUnsupported, "{}: Unigram behind ByteLevel", fields.where());
+    constexpr double kUnknownPenalty = 10;
+    const Json& json = fields.array("vocab");
+    const std::string where = fields.inside("vocab");
+    Vocabulary vocabulary;
+    vocabulary.reserve(json.size());
+    std::vector<UnigramPiece> pieces;
+    pieces.reserve(json.size());
+    double lowest = std::numeric_limits<double>::infinity();
+    for (const Json& entry : json) {
+        if (!entry.is_array() || entry.size() != 2 || !entry[1].is_number() || !std::isfinite(entry[1].get<double>())) {
+            fail(Code::kCorrupt, "{}[{}]: expected a token and its score, found {}", where, pieces.size(),
+                 quote(entry.dump(-1, ' ', true, Json::error_handler_t::replace), 60));
+        }
+        const std::string& token = checked_text(entry[0], where);
+        const auto id = static_cast<std::int64_t>(pieces.size());
+        vocabulary.add(token, id);
+        pieces.push_back({token, static_cast<std::int32_t>(id), entry[1].get<double>()});
+        lowest = std::min(lowest, pieces.back().score);
+    }
+    UnigramOptions options;
+    if (fields.find("unk_id") != nullptr) {
+        options.unk_id = static_cast<std::int32_t>(fields.integer("unk_id", 0, 0, static_cast<std::int64_t>(pieces.size()) - 1));
+    }
+    options.byte_fallback = fields.boolean("byte_fallback", false);
+    options.unk_score = lowest - kUnknownPenalty;
+    return std::make_unique<Unigram>(std::move(vocabulary), pieces.size(), pieces, options);
 }
 
 }  // namespace
@@ -72,6 +111,7 @@ std::unique_ptr<TokenModel> read_model(const TokenizerJson& file, bool bytes) {
     }
     if (type == "BPE") return read_bpe(fields, bytes);
     if (type == "WordPiece") return read_word_piece(fields, bytes);
+    if (type == "Unigram") return read_unigram(fields, bytes);
     fail(Code::kUnsupported, "{}: a model of type {} is not supported", fields.where(), quote(type));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
@@ -66,58 +67,55 @@ bool Bpe::split_bytes(std::string_view word, MergeScratch& scratch) const {
     return sign >= 0;
 }
 
-// Symbols that are in no vocabulary: bytes, the unknown token (a run of them is one when fuse_unk), or, without one, nothing.
+// Symbols that are in no vocabulary become their bytes, or the unknown token (a run of them is one when fuse_unk), or, without
+// one, nothing. An unknown token waits for the next known symbol, also past byte tokens: that is Hugging Face's order.
 void Bpe::split_characters(std::string_view word, MergeScratch& scratch) const {
     scratch.symbols.clear();
     std::string decorated;
-    bool unknown_pending = false;
-    std::uint32_t dropped = 0;
+    std::uint32_t done = 0;     // bytes of the symbols so far: dropped ones do not count, those behind them move up
+    std::uint32_t unknown = 0;  // bytes of the unknown token that waits
+    const auto push = [&](std::int32_t id, std::uint32_t length) { scratch.symbols.push_back({id, done += length}); };
+    const auto push_unknown = [&] {
+        if (unknown > 0) push(unk_, std::exchange(unknown, 0));
+    };
     for (std::uint32_t at = 0; at < word.size();) {
         const std::uint32_t length = options_.bytes ? 1 : decode_utf8(word, at).length;
-        const std::uint32_t end = at + length;
-        std::string_view symbol = word.substr(at, length);
-        const bool add_prefix = at > 0 && !options_.continuing_subword_prefix.empty();
-        const bool add_suffix = end == word.size() && !options_.end_of_word_suffix.empty();
-        if (add_prefix || add_suffix) {
-            decorated.assign(add_prefix ? options_.continuing_subword_prefix : std::string());
-            decorated += symbol;
-            if (add_suffix) decorated += options_.end_of_word_suffix;
-            symbol = decorated;
-        }
-        const std::int32_t id = keys().find_id(symbol);
-        if (id >= 0) {
-            scratch.symbols.push_back({id, end - dropped});
-            unknown_pending = false;
-        } else if (push_byte_tokens(symbol, at - dropped, scratch)) {
-            unknown_pending = false;
+        const std::string_view character = word.substr(at, length);
+        const std::string_view symbol = decorate(character, at == 0, at + length == word.size(), decorated);
+        at += length;
+        if (const std::int32_t id = keys().find_id(symbol); id >= 0) {
+            push_unknown();
+            push(id, length);
+        } else if (has_byte_tokens(symbol)) {
+            for (const char byte : symbol) push(fallback_ids_[static_cast<unsigned char>(byte)], 1);
         } else if (options_.unk_token) {
-            push_unknown(word.substr(at, length), end - dropped, unknown_pending, scratch);
-        } else {
-            dropped += length;  // as Hugging Face does: the symbols behind it move up
+            require_unknown(character);
+            if (!options_.fuse_unk) push_unknown();
+            unknown += length;
         }
-        at = end;
     }
+    push_unknown();
 }
 
-bool Bpe::push_byte_tokens(std::string_view symbol, std::uint32_t start, MergeScratch& scratch) const {
-    if (!options_.byte_fallback) return false;
-    const auto fallback = [&](char byte) { return fallback_ids_[static_cast<unsigned char>(byte)]; };
-    if (std::any_of(symbol.begin(), symbol.end(), [&](char byte) { return fallback(byte) < 0; })) return false;
-    for (const char byte : symbol) scratch.symbols.push_back({fallback(byte), ++start});
-    return true;
+std::string_view Bpe::decorate(std::string_view character, bool first, bool last, std::string& buffer) const {
+    const bool add_prefix = !first && !options_.continuing_subword_prefix.empty();
+    const bool add_suffix = last && !options_.end_of_word_suffix.empty();
+    if (!add_prefix && !add_suffix) return character;
+    buffer.assign(add_prefix ? options_.continuing_subword_prefix : std::string());
+    buffer += character;
+    if (add_suffix) buffer += options_.end_of_word_suffix;
+    return buffer;
 }
 
-void Bpe::push_unknown(std::string_view symbol, std::uint32_t end, bool& pending, MergeScratch& scratch) const {
-    if (unk_ < 0) {
-        fail(Code::kInvalidArgument, "{} is not in the vocabulary, and neither is the unknown token {}", quote(symbol),
-             quote(*options_.unk_token));
-    }
-    if (pending && options_.fuse_unk) {
-        scratch.symbols.back().end = end;
-    } else {
-        scratch.symbols.push_back({unk_, end});
-    }
-    pending = true;
+bool Bpe::has_byte_tokens(std::string_view symbol) const {
+    return options_.byte_fallback && std::all_of(symbol.begin(), symbol.end(),
+                                                 [&](char byte) { return fallback_ids_[static_cast<unsigned char>(byte)] >= 0; });
+}
+
+void Bpe::require_unknown(std::string_view character) const {
+    if (unk_ >= 0) return;
+    fail(Code::kInvalidArgument, "{} is not in the vocabulary, and neither is the unknown token {}", quote(character),
+         quote(*options_.unk_token));
 }
 
 // Whether merging the symbols of `word`, which is token `id`, gives that token again.

@@ -48,8 +48,10 @@ class Bpe final : public TokenModel {
     /// The symbols of a word; false, with nothing said about them, when a byte has no id.
     bool split_bytes(std::string_view word, MergeScratch& scratch) const;
     void split_characters(std::string_view word, MergeScratch& scratch) const;
-    void push_unknown(std::string_view symbol, std::uint32_t end, bool& pending, MergeScratch& scratch) const;
-    bool push_byte_tokens(std::string_view symbol, std::uint32_t start, MergeScratch& scratch) const;
+    /// The character with the affixes that its place in the word asks for; in `buffer` if there are any.
+    std::string_view decorate(std::string_view character, bool first, bool last, std::string& buffer) const;
+    bool has_byte_tokens(std::string_view symbol) const;
+    void require_unknown(std::string_view character) const;
     bool rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch) const;
 
     BpeOptions options_;

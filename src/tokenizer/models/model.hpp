@@ -33,6 +33,8 @@ class TokenModel {
     virtual std::size_t size() const = 0;
     /// One more than the largest id.
     virtual std::int32_t id_limit() const = 0;
+    /// The id whose tokens read as the text that they stand for, not as the vocabulary writes it; -1 if there is none.
+    virtual std::int32_t id_read_as_text() const { return -1; }
 };
 
 }  // namespace rag::core

@@ -1,0 +1,122 @@
+#include "tokenizer/models/unigram.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::size_t kKeptSteps = 1U << 16;
+
+Trie make_trie(const std::vector<UnigramPiece>& pieces) {
+    std::vector<std::pair<std::string_view, std::int32_t>> keys;
+    keys.reserve(pieces.size());
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {  // of equal texts the last counts
+        if (!piece->text.empty()) keys.emplace_back(piece->text, piece->id);
+    }
+    return Trie(std::move(keys));
+}
+
+// Bytes of the character that begins with `lead`, in well-formed UTF-8.
+std::uint32_t character_length(char lead) {
+    const auto ones = static_cast<std::uint32_t>(std::countl_one(static_cast<unsigned char>(lead)));
+    return std::max(ones, 1U);
+}
+
+}  // namespace
+
+Unigram::Unigram(Vocabulary vocabulary, std::size_t count, const std::vector<UnigramPiece>& pieces, UnigramOptions options)
+    : vocabulary_(std::move(vocabulary)),
+      count_(count),
+      options_(options),
+      unk_(options.unk_id.value_or(-1)),
+      trie_(make_trie(pieces)),
+      scores_(static_cast<std::size_t>(vocabulary_.id_limit())) {
+    for (const UnigramPiece& piece : pieces) scores_.at(static_cast<std::size_t>(piece.id)) = piece.score;
+    for (unsigned byte = 0; byte < byte_ids_.size(); ++byte) {
+        byte_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
+    }
+}
+
+template <typename Score>
+void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const {
+    const auto size = static_cast<std::uint32_t>(piece.size());
+    steps.assign(piece.size() + 1, {0, kNowhere, -1});
+    for (std::uint32_t at = 0; at < size;) {
+        const double so_far = steps[at].score;
+        const auto improve = [&](std::uint32_t end, double score, std::int32_t id) {
+            Step& step = steps[end];
+            if (step.start != kNowhere && !(score > step.score)) return false;
+            step = {static_cast<double>(static_cast<Score>(score)), at, id};
+            return true;
+        };
+        const std::uint32_t next = std::min(size, at + character_length(piece[at]));
+        bool covered = false;
+        Trie::Node node = Trie::kRoot;
+        for (std::uint32_t end = at; end < size;) {
+            node = trie_.step(node, static_cast<unsigned char>(piece[end++]));
+            if (node == Trie::kNone) break;
+            const std::int32_t id = trie_.value(node);
+            if (id < 0) continue;
+            improve(end, scores_[static_cast<std::size_t>(id)] + so_far, id);
+            covered = covered || end == next;
+        }
+        if (!covered && improve(next, static_cast<Score>(options_.unk_score + so_far), unk_) && unk_ < 0) {
+            fail(Code::kInvalidArgument, "{} is not in the vocabulary, and there is no unknown token",
+                 quote(piece.substr(at, next - at)));
+        }
+        at = next;
+    }
+}
+
+void Unigram::append_unknown_reversed(std::string_view unknown, Span span, std::vector<ModelToken>& out) const {
+    if (!options_.sentence_piece) {
+        if (const std::int32_t id = vocabulary_.find_id(unknown); id >= 0) {
+            out.push_back({id, span});
+            return;
+        }
+    }
+    const auto token_of = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)]; };
+    if (options_.byte_fallback && std::all_of(unknown.begin(), unknown.end(), [&](char byte) { return token_of(byte) >= 0; })) {
+        for (auto byte = unknown.rbegin(); byte != unknown.rend(); ++byte) out.push_back({token_of(*byte), span});
+        return;
+    }
+    out.push_back({unk_, span});
+}
+
+void Unigram::append_path(std::string_view piece, std::uint32_t offset, const std::vector<Step>& steps,
+                          std::vector<ModelToken>& out) const {
+    const auto first = static_cast<std::ptrdiff_t>(out.size());
+    for (auto end = static_cast<std::uint32_t>(piece.size()); end > 0;) {
+        const std::int32_t id = steps[end].id;
+        std::uint32_t start = steps[end].start;
+        if (id != unk_) {
+            out.push_back({id, {offset + start, offset + end}});
+        } else {
+            while (start > 0 && steps[start].id == unk_) start = steps[start].start;
+            append_unknown_reversed(piece.substr(start, end - start), {offset + start, offset + end}, out);
+        }
+        end = start;
+    }
+    std::reverse(out.begin() + first, out.end());
+}
+
+void Unigram::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
+    thread_local std::vector<Step> steps;
+    for (const Span& span : pieces) {
+        if (span.start == span.end) continue;
+        const std::string_view piece = text.substr(span.start, span.end - span.start);
+        if (options_.sentence_piece) {
+            find_path<float>(piece, steps);
+        } else {
+            find_path<double>(piece, steps);
+        }
+        append_path(piece, span.start, steps, out);
+    }
+    if (steps.capacity() > kKeptSteps) std::vector<Step>().swap(steps);
+}
+
+}  // namespace rag::core

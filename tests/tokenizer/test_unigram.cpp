@@ -1,0 +1,111 @@
+// Unigram's Viterbi search against the definition: of all ways to cut a piece the one with the highest sum, tried out one by one.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "require_error.hpp"
+#include "tokenizer/models/unigram.hpp"
+
+using namespace rag::core;
+
+namespace {
+
+using Pieces = std::map<std::string, double>;
+constexpr double kPenalty = 10;
+
+Unigram make_model(const Pieces& pieces, bool with_unknown, bool sentence_piece = false) {
+    Vocabulary vocabulary;
+    vocabulary.add("<unk>", 0);
+    std::vector<UnigramPiece> list;
+    double lowest = 0;
+    for (const auto& [text, score] : pieces) {
+        const auto id = static_cast<std::int32_t>(vocabulary.size());
+        vocabulary.add(text, id);
+        list.push_back({text, id, score});
+        lowest = std::min(lowest, score);
+    }
+    UnigramOptions options;
+    if (with_unknown) options.unk_id = 0;
+    options.unk_score = lowest - kPenalty;
+    options.sentence_piece = sentence_piece;
+    return Unigram(std::move(vocabulary), pieces.size() + 1, list, options);
+}
+
+std::vector<ModelToken> tokenize(const Unigram& model, const std::string& text) {
+    std::vector<ModelToken> out;
+    const Span whole{0, static_cast<std::uint32_t>(text.size())};
+    model.tokenize(text, {&whole, 1}, out);
+    return out;
+}
+
+// The best sum over all ways to cut text[at..], trying every token at every place. Exponential.
+double best_sum(const Pieces& pieces, double unknown, const std::string& text, std::size_t at = 0) {
+    if (at == text.size()) return 0;
+    double best = -1e300;
+    for (std::size_t size = 1; at + size <= text.size(); ++size) {
+        const auto found = pieces.find(text.substr(at, size));
+        if (found != pieces.end()) best = std::max(best, found->second + best_sum(pieces, unknown, text, at + size));
+    }
+    if (!pieces.contains(text.substr(at, 1))) best = std::max(best, unknown + best_sum(pieces, unknown, text, at + 1));
+    return best;
+}
+
+}  // namespace
+
+TEST_CASE("the path that Unigram takes has the highest sum of all paths") {
+    std::mt19937 random(17);
+    for (int round = 0; round < 300; ++round) {
+        Pieces pieces;
+        for (int i = 0; i < 12; ++i) {
+            std::string piece(1 + random() % 4, 'a');
+            for (char& c : piece) c = static_cast<char>('a' + random() % 4);
+            pieces[piece] = -static_cast<double>(random() % 4000) / 128;  // sums of these are exact
+        }
+        double unknown = 0;
+        for (const auto& [text, score] : pieces) unknown = std::min(unknown, score);
+        unknown -= kPenalty;
+        for (const bool single : {false, true}) {
+            const Unigram model = make_model(pieces, true, single);
+            for (int i = 0; i < 5; ++i) {
+                std::string text(1 + random() % 10, 'a');
+                for (char& c : text) c = static_cast<char>('a' + random() % 5);
+                double sum = 0;
+                std::uint32_t end = 0;
+                for (const ModelToken& token : tokenize(model, text)) {
+                    REQUIRE(token.span.start == end);
+                    end = token.span.end;
+                    const std::string piece = text.substr(token.span.start, end - token.span.start);
+                    if (token.id == 0) {
+                        sum += unknown * static_cast<double>(piece.size());
+                    } else {
+                        REQUIRE(model.id_to_token(token.id) == piece);
+                        sum += pieces.at(piece);
+                    }
+                }
+                INFO(text);
+                CHECK(end == text.size());
+                CHECK(sum == best_sum(pieces, unknown, text));
+            }
+        }
+    }
+}
+
+TEST_CASE("without an unknown token Unigram names what it cannot cover") {
+    const Unigram model = make_model({{"a", -1}, {"b", -1}}, false);
+    CHECK(tokenize(model, "abba").size() == 4);
+    rag::test::require_error(Code::kInvalidArgument, {"\"c\""}, [&] { tokenize(model, "abc"); });
+}
+
+TEST_CASE("Unigram takes a piece of a megabyte in time") {
+    Pieces pieces;
+    for (std::size_t size = 1; size <= 40; ++size) pieces[std::string(size, 'a')] = -1 - 1.0 / static_cast<double>(size);
+    const Unigram model = make_model(pieces, true);
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(tokenize(model, std::string(1'000'000, 'a')).size() == 25'000);
+    CHECK(tokenize(model, std::string(1'000'000, 'x')).size() == 1);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));  // a quadratic one takes hours
+}
