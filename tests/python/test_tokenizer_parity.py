@@ -1,25 +1,59 @@
-"""librag.Tokenizer against Hugging Face tokenizers, through the whole Python face: ids, tokens, offsets in characters, masks, decoded
-text. The wide comparison (random texts, every code point, every stage) is tests/tokenizer/test_parity.cpp."""
+"""librag.Tokenizer against Hugging Face tokenizers, through the whole Python face: ids, tokens, offsets in characters, type ids,
+masks, decoded text. On small tokenizers of every option, on the published ones (tests/parity/published.py) with real texts, random
+texts over all of Unicode and runs of 100 kB, and on the goldens that come with the shared data. The published ones are opened once
+for all tests. Random tokenizers are in test_tokenizer_random.py, every code point in tests/tokenizer/test_parity.cpp."""
 
 import gzip
+import itertools
 import json
 import pathlib
+import time
+from collections.abc import Iterator
 
+import compare
 import librag
+import published
 import pytest
+import random_texts
+import real_texts
 
 tokenizers = pytest.importorskip("tokenizers")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FIXTURES = sorted((ROOT / "tests" / "tokenizer" / "fixtures").glob("*.jsonl"))
+SEED = 20261125
+SAMPLE_BYTES = 60_000  # of real texts for each tokenizer in CI; the reference does about 1 MB/s
+RANDOM_TEXTS, MANY_RANDOM_TEXTS = 500, 25_000
+RUN_BYTES = 100_000
+# Far above what linear time takes on a busy machine (some ms), far below what quadratic time would (minutes).
+RUN_SECONDS = 2.0
+# Stages that are not there yet; each entry goes when its stage comes.
+NOT_YET = {
+    "llama2": "Prepend",
+    "gemma3": "Replace",
+    "gemini": "Replace",
+    "clip": "Replace",
+    "phi-3-mini": "Prepend",
+    "t5-small": "Precompiled",
+}
 
 
-def compare(ours: librag.Encoding, theirs: "tokenizers.Encoding") -> None:
-    assert list(ours.ids) == theirs.ids
-    assert list(ours.tokens) == theirs.tokens
-    assert [tuple(o) for o in ours.offsets] == theirs.offsets
-    assert list(ours.type_ids) == theirs.type_ids
-    assert list(ours.attention_mask) == theirs.attention_mask
+def agree(
+    name: str,
+    ours: compare.Encoder,
+    theirs: compare.Encoder,
+    cases: Iterator[tuple[str, str | None, bool]],
+) -> int:
+    """Compares every (text, pair, add_special_tokens); fails with the smallest texts that differ."""
+    count = 0
+    for text, pair, special in cases:
+        count += 1
+        if compare.difference(ours, theirs, text, pair, special) is not None:
+            pytest.fail(compare.report(name, ours, theirs, text, pair, special), pytrace=False)
+    return count
+
+
+# --- small tokenizers --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -29,56 +63,155 @@ def test_small_tokenizers(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     ours = librag.Tokenizer.from_pretrained(tmp_path)
     theirs = tokenizers.Tokenizer.from_str(lines[0])
     assert ours.vocab_size == theirs.get_vocab_size()
-    for line in lines[1:]:
-        if not line:
-            continue
-        row = json.loads(line)
-        arguments = (row["text"], row.get("pair"))
+    rows = [json.loads(line) for line in lines[1:] if line]
+    for row in rows:
         if "error" in row:
             with pytest.raises(librag.RagError):
-                ours.encode(*arguments, add_special_tokens=row["special"])
-            continue
-        encoding = theirs.encode(*arguments, add_special_tokens=row["special"])
-        compare(ours.encode(*arguments, add_special_tokens=row["special"]), encoding)
-        for skip in (True, False):
-            assert ours.decode(encoding.ids, skip_special_tokens=skip) == theirs.decode(encoding.ids, skip_special_tokens=skip)
+                ours.encode(row["text"], row.get("pair"), add_special_tokens=row["special"])
+    agree(path.stem, ours, theirs, ((row["text"], row.get("pair"), row["special"]) for row in rows))
 
 
-def real_texts(shared_data: pathlib.Path) -> list[str]:
-    with gzip.open(shared_data / "tokenizers" / "texts.jsonl.gz", "rt", encoding="utf-8") as file:
-        return [json.loads(line)["text"] for line in file]
+# --- published tokenizers ----------------------------------------------------------------------------------------------------------
 
 
-def check_texts(ours: librag.Tokenizer, theirs: "tokenizers.Tokenizer", texts: list[str]) -> None:
-    for text in texts:
-        encoding = theirs.encode(text)
-        compare(ours.encode(text), encoding)
-        assert ours.decode(encoding.ids) == theirs.decode(encoding.ids)
-    for mine, encoding in zip(ours.encode_batch(texts[:50]), theirs.encode_batch(texts[:50]), strict=True):
-        compare(mine, encoding)
+def published_names() -> list[object]:
+    marks = {name: pytest.mark.xfail(reason=f"no {stage} yet", strict=False) for name, stage in NOT_YET.items()}
+    return [pytest.param(name, marks=marks[name]) if name in marks else name for name in published.ALL]
 
 
-def test_minilm(encoder_path: pathlib.Path, shared_data: pathlib.Path) -> None:
+@pytest.fixture(scope="module", params=published_names())
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> published.Both:
+    try:
+        return published.open_both(request.param, tmp_path_factory.mktemp("published"))
+    except published.Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def golden_texts(shared_data: pathlib.Path) -> list[str]:
+    return real_texts.golden_texts(shared_data)
+
+
+@pytest.mark.full
+def test_vocabulary(both: published.Both) -> None:
+    assert both.ours.vocab_size == both.theirs.get_vocab_size()
+    for token, id in itertools.islice(both.theirs.get_vocab().items(), 0, None, 97):
+        assert both.ours.token_to_id(token) == id
+        assert both.ours.id_to_token(id) == both.theirs.id_to_token(id)
+
+
+@pytest.mark.full
+def test_texts_of_all_kinds(both: published.Both, golden_texts: list[str]) -> None:
+    whole = ((text, None, True) for text in golden_texts)
+    bare = ((text, None, False) for text in golden_texts[1::4])
+    pairs = ((text, golden_texts[(index * 7) % len(golden_texts)], True) for index, text in enumerate(golden_texts[2::8]))
+    assert agree(both.name, both.ours, both.theirs, itertools.chain(whole, bare, pairs)) > len(golden_texts)
+
+
+@pytest.mark.full
+def test_batches(both: published.Both, golden_texts: list[str]) -> None:
+    texts = golden_texts[:60]
+    mine = both.ours.encode_batch(texts)
+    for ours, theirs in zip(mine, both.theirs.encode_batch(texts), strict=True):
+        assert compare.encoding_fields(ours) == compare.encoding_fields(theirs)
+
+
+@pytest.mark.full
+def test_sample_of_real_texts(both: published.Both, shared_data: pathlib.Path) -> None:
+    texts = real_texts.sample(shared_data, SAMPLE_BYTES, SEED)
+    assert agree(both.name, both.ours, both.theirs, ((text, None, True) for text in texts)) > 100
+
+
+@pytest.mark.long
+def test_all_real_texts(both: published.Both, shared_data: pathlib.Path) -> None:
+    texts = real_texts.all_texts(shared_data)
+    assert agree(both.name, both.ours, both.theirs, ((text, None, True) for text in texts)) > 50_000
+
+
+def random_cases(both: published.Both, texts: list[str], count: int) -> Iterator[tuple[str, str | None, bool]]:
+    maker = random_texts.RandomTexts(f"{SEED} {both.name}", real=texts, fragments=both.added)
+    for index in range(count):
+        yield maker.next(), maker.next() if index % 8 == 0 else None, index % 3 != 0
+
+
+# Their vocabularies lack a byte, and without an unknown token that byte is dropped: offsets behind it differ by a character.
+BYTE_DROPPED = {"refact", "smollm2"}
+
+
+@pytest.mark.full
+def test_random_texts(both: published.Both, golden_texts: list[str], request: pytest.FixtureRequest) -> None:
+    if both.name in BYTE_DROPPED:
+        request.applymarker(pytest.mark.xfail(reason="offsets behind a dropped byte", strict=False))
+    agree(both.name, both.ours, both.theirs, random_cases(both, golden_texts, RANDOM_TEXTS))
+
+
+@pytest.mark.long
+def test_many_random_texts(both: published.Both, golden_texts: list[str]) -> None:
+    agree(both.name, both.ours, both.theirs, random_cases(both, golden_texts, MANY_RANDOM_TEXTS))
+
+
+def check_runs(both: published.Both, names: list[str]) -> None:
+    for name in names:
+        text = random_texts.long_run(random_texts.RUNS[name], RUN_BYTES)
+        started = time.perf_counter()
+        both.ours.encode(text)
+        assert time.perf_counter() - started < RUN_SECONDS, f"{both.name}: {len(text)} characters of {name!r}"
+        agree(f"{both.name}, a run of {name!r}", both.ours, both.theirs, iter([(text, None, False)]))
+
+
+@pytest.mark.full
+def test_some_long_runs(both: published.Both) -> None:
+    place = published.ALL.index(both.name)
+    names = list(random_texts.RUNS)
+    check_runs(both, [names[(3 * place + step) % len(names)] for step in range(3)])
+
+
+@pytest.mark.long
+def test_all_long_runs(both: published.Both) -> None:
+    check_runs(both, list(random_texts.RUNS))
+
+
+# --- other files of the same tokenizers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.full
+def test_minilm_truncates_and_pads_as_its_file_says(encoder_path: pathlib.Path, golden_texts: list[str]) -> None:
     theirs = tokenizers.Tokenizer.from_file(str(encoder_path / "tokenizer.json"))
-    check_texts(librag.Tokenizer.from_pretrained(encoder_path), theirs, real_texts(shared_data))
+    assert theirs.truncation is not None
+    assert theirs.padding is not None
+    ours = librag.Tokenizer.from_pretrained(encoder_path)
+    agree("MiniLM", ours, theirs, ((text, None, True) for text in golden_texts))
+    for mine, other in zip(ours.encode_batch(golden_texts[:50]), theirs.encode_batch(golden_texts[:50]), strict=True):
+        assert compare.encoding_fields(mine) == compare.encoding_fields(other)
 
 
-def test_vocabulary_text_is_the_same_bert(encoder_path: pathlib.Path, shared_data: pathlib.Path) -> None:
+@pytest.mark.full
+def test_vocabulary_text_is_the_same_bert(encoder_path: pathlib.Path, golden_texts: list[str]) -> None:
     theirs = tokenizers.Tokenizer.from_file(str(encoder_path / "tokenizer.json"))
     theirs.no_truncation()
     theirs.no_padding()
-    check_texts(librag.Tokenizer.from_pretrained(encoder_path / "vocab.txt"), theirs, real_texts(shared_data))
-
-
-def test_smollm2(generator_path: pathlib.Path, shared_data: pathlib.Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    folder, file = str(generator_path.parent), generator_path.name
-    theirs = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file).backend_tokenizer
-    # What the file's pre-tokenizer name stands for; transformers' own conversion forgets the digits.
-    theirs.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
-        [
-            tokenizers.pre_tokenizers.Digits(individual_digits=True),
-            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
+    agree(
+        "vocab.txt", librag.Tokenizer.from_pretrained(encoder_path / "vocab.txt"), theirs, ((t, None, True) for t in golden_texts)
     )
-    check_texts(librag.Tokenizer.from_pretrained(generator_path), theirs, real_texts(shared_data))
+
+
+# --- goldens of the shared data ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.xfail(reason=NOT_YET[n], strict=False)) if n in NOT_YET else n for n in published.SHARED],
+)
+def test_goldens(name: str, shared_data: pathlib.Path, golden_texts: list[str], tmp_path: pathlib.Path) -> None:
+    ours = librag.Tokenizer.from_pretrained(published.source_file(name, tmp_path))
+    with gzip.open(shared_data / "tokenizers" / name / "golden.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    assert len(rows) == len(golden_texts)
+    for row, text in zip(rows, golden_texts):
+        encoding = ours.encode(text, add_special_tokens=False)
+        assert list(encoding.ids) == row["ids"], ascii(text)
+        assert list(ours.encode(text).ids) == (row["ids_special"] or row["ids"]), ascii(text)
+        if row.get("offsets") is not None:
+            assert [list(pair) for pair in encoding.offsets] == row["offsets"], ascii(text)
+        assert ours.decode(row["ids"], skip_special_tokens=False) == row["decoded"], ascii(text)

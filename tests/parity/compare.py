@@ -1,0 +1,120 @@
+"""Compares what librag and Hugging Face's tokenizers make of one text, and shrinks a text on which they differ.
+
+Everything that an encoding holds is compared: ids, tokens, offsets in characters, type ids, masks, word ids, and the decoded text with
+and without special tokens. Where the package refuses a text (or panics), we must refuse it too."""
+
+import dataclasses
+import typing
+from collections.abc import Callable
+
+import librag
+
+FIELDS = ("ids", "tokens", "offsets", "type_ids", "attention_mask", "special_tokens_mask")
+MAX_TRIALS = 2000  # of shrinking one text
+
+
+class Encoding(typing.Protocol):
+    @property
+    def ids(self) -> list[int]: ...
+
+
+class Encoder(typing.Protocol):
+    """What both sides' Tokenizer has."""
+
+    def encode(self, text: str, pair: str | None = None, *, add_special_tokens: bool = True) -> Encoding: ...
+    def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """Instead of an encoding: the text of the error. Two refusals are equal, whatever their words."""
+
+    reason: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Refused)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def attempt(call: Callable[[], typing.Any]) -> typing.Any:
+    try:
+        return call()
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of the package is no Exception
+        if isinstance(error, librag.RagError) or type(error).__module__ in {"builtins", "pyo3_runtime"}:
+            return Refused(f"{type(error).__name__}: {error}")
+        raise
+
+
+def encoding_fields(encoding: typing.Any) -> dict[str, typing.Any]:
+    found = {name: list(getattr(encoding, name)) for name in FIELDS}
+    found["offsets"] = [tuple(pair) for pair in found["offsets"]]
+    return found
+
+
+def outcome(side: Encoder, text: str, pair: str | None, special: bool) -> typing.Any:
+    """The fields of the encoding and both decoded texts, or a Refused."""
+    encoding = attempt(lambda: side.encode(text, pair, add_special_tokens=special))
+    if isinstance(encoding, Refused):
+        return encoding
+    found = encoding_fields(encoding)
+    for skip in (True, False):
+        key = "decoded" if skip else "decoded_all"
+        found[key] = attempt(lambda skip=skip: side.decode(found["ids"], skip_special_tokens=skip))
+    return found
+
+
+def difference(ours: Encoder, theirs: Encoder, text: str, pair: str | None = None, special: bool = True) -> str | None:
+    """None if both sides agree, else some lines that show the fields in which they do not."""
+    mine = outcome(ours, text, pair, special)
+    other = outcome(theirs, text, pair, special)
+    if mine == other:
+        return None
+    if isinstance(mine, Refused) or isinstance(other, Refused):
+        return f"  ours   {shorten(mine)}\n  theirs {shorten(other)}"
+    lines = []
+    for name in other:
+        if mine[name] != other[name]:
+            lines.append(f"  {name}: ours   {shorten(mine[name])}\n  {name}: theirs {shorten(other[name])}")
+    return "\n".join(lines)
+
+
+def shorten(value: typing.Any, limit: int = 600) -> str:
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[:limit]} ... ({len(text)} characters)"
+
+
+def shrink(text: str, differs: Callable[[str], bool]) -> str:
+    """A shorter text on which the two still differ: pieces are left out, then characters become `a`, as long as that helps."""
+    trials = 0
+    size = max(1, len(text) // 2)
+    while True:
+        start, smaller = 0, False
+        while start < len(text) and trials < MAX_TRIALS:
+            candidate = text[:start] + text[start + size :]
+            trials += 1
+            if differs(candidate):
+                text, smaller = candidate, True
+            else:
+                start += size
+        if size == 1 and (not smaller or trials >= MAX_TRIALS):
+            break
+        size = max(1, size // 2)
+    for index in range(len(text)):
+        candidate = text[:index] + "a" + text[index + 1 :]
+        if text[index] != "a" and trials < MAX_TRIALS:
+            trials += 1
+            text = candidate if differs(candidate) else text
+    return text
+
+
+def report(name: str, ours: Encoder, theirs: Encoder, text: str, pair: str | None, special: bool) -> str:
+    """What a person needs to mend a difference: the smallest text found and both sides' fields."""
+    short = shrink(text, lambda candidate: difference(ours, theirs, candidate, pair, special) is not None)
+    if pair is not None:
+        pair = shrink(pair, lambda candidate: difference(ours, theirs, short, candidate, special) is not None)
+    found = difference(ours, theirs, short, pair, special)
+    return f"{name}: text {short!a}, pair {pair!a}, add_special_tokens {special}\n{found}"
