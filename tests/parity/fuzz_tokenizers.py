@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Differential fuzzing of librag's tokenizers against Hugging Face's, for hours or minutes.
+
+    fuzz_tokenizers.py --published 500000 --random 25000 [--seed 1] [--names llama3 qwen3]
+
+--published: random texts in all, over the published tokenizers; --random: random small tokenizer.json files, 20 texts each. Every
+difference is shrunk and printed with the seed that makes it again; the exit status is 1 if there was one. The tests
+(tests/python/test_tokenizer_random.py) call the same functions with smaller numbers."""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+import compare
+import librag
+import published
+import random_texts
+import random_tokenizers
+import real_texts
+import tokenizers
+
+TEXTS_EACH = 20
+
+
+@dataclasses.dataclass
+class Outcome:
+    texts: int = 0
+    refused: int = 0  # files that the package does not take
+    report: str | None = None
+
+
+def open_spec(spec: random_tokenizers.Json, file: pathlib.Path) -> tuple[object, object]:
+    """Both sides' tokenizer of a file, or a compare.Refused."""
+    text = json.dumps(spec)
+    file.write_text(text, encoding="utf-8")
+    ours = compare.attempt(lambda: librag.Tokenizer.from_pretrained(file))
+    return ours, compare.attempt(lambda: tokenizers.Tokenizer.from_str(text))
+
+
+def differs(spec: random_tokenizers.Json, file: pathlib.Path, case: tuple[str, str | None, bool]) -> bool:
+    ours, theirs = open_spec(spec, file)
+    if isinstance(theirs, compare.Refused):
+        return False
+    return isinstance(ours, compare.Refused) or compare.difference(ours, theirs, *case) is not None
+
+
+def shrink_spec(
+    spec: random_tokenizers.Json, file: pathlib.Path, case: tuple[str, str | None, bool], trials: int = 400
+) -> random_tokenizers.Json:
+    """Leaves out stages and merges as long as the two still differ."""
+    smaller = True
+    while smaller and trials > 0:
+        smaller = False
+        for candidate in random_tokenizers.simpler(spec):
+            trials -= 1
+            if trials <= 0:
+                break
+            if differs(candidate, file, case):
+                spec, smaller = candidate, True
+                break
+    return spec
+
+
+def without_vocabulary(spec: random_tokenizers.Json) -> str:
+    shown = {key: value for key, value in spec.items() if value is not None and key != "version"}
+    shown["model"] = {key: value for key, value in spec["model"].items() if key != "vocab"}
+    return json.dumps(shown)
+
+
+def check_random_tokenizer(seed: str, scratch: pathlib.Path, texts: int = TEXTS_EACH) -> Outcome:
+    """One random file and `texts` random texts on it."""
+    spec = random_tokenizers.random_tokenizer(seed)
+    file = scratch / "tokenizer.json"
+    ours, theirs = open_spec(spec, file)
+    outcome = Outcome()
+    if isinstance(theirs, compare.Refused):
+        outcome.refused = 1
+        return outcome
+    known = random_tokenizers.texts_for(spec)
+    maker = random_texts.RandomTexts(seed, fragments=known, real=["".join(known[:40])])
+    for index in range(texts):
+        case = (maker.next(), maker.next() if index % 6 == 0 else None, index % 4 != 0)
+        outcome.texts += 1
+        if not isinstance(ours, compare.Refused) and compare.difference(ours, theirs, *case) is None:
+            continue
+        spec = shrink_spec(spec, file, case)
+        ours, theirs = open_spec(spec, file)
+        if isinstance(ours, compare.Refused):
+            found = f"  ours refuses the file: {ours.reason}"
+        else:
+            found = compare.report("", ours, theirs, *case)
+        outcome.report = f"random tokenizer {seed!r}: {without_vocabulary(spec)}\n{found}"
+        break
+    return outcome
+
+
+def fuzz_random(count: int, seed: int, scratch: pathlib.Path) -> tuple[Outcome, int]:
+    total, reports = Outcome(), 0
+    for index in range(count):
+        outcome = check_random_tokenizer(f"{seed}-{index}", scratch)
+        total.texts += outcome.texts
+        total.refused += outcome.refused
+        if outcome.report is not None:
+            reports += 1
+            print(outcome.report, flush=True)
+    return total, reports
+
+
+def fuzz_published(names: list[str], count: int, seed: int, scratch: pathlib.Path) -> tuple[int, int]:
+    golden = real_texts.golden_texts(pathlib.Path(os.environ["RAG_SHARED_DATA"]))
+    done = reports = 0
+    for name in names:
+        both = published.open_both(name, scratch)
+        maker = random_texts.RandomTexts(f"{seed} {name}", real=golden, fragments=both.added)
+        found = 0
+        for index in range(count // len(names)):
+            case = (maker.next(), maker.next() if index % 8 == 0 else None, index % 3 != 0)
+            done += 1
+            if compare.difference(both.ours, both.theirs, *case) is None:
+                continue
+            reports += 1
+            found += 1
+            if found <= 10:
+                print(compare.report(f"seed {seed}, text {index}, {name}", both.ours, both.theirs, *case), flush=True)
+        print(f"{name}: {count // len(names)} texts, {found} differences", flush=True)
+    return done, reports
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--published", type=int, default=0, metavar="TEXTS")
+    parser.add_argument("--random", type=int, default=0, metavar="FILES")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--names", nargs="*", default=list(published.ALL), choices=published.ALL)
+    options = parser.parse_args()
+    reports = 0
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        if options.published:
+            started = time.monotonic()
+            texts, found = fuzz_published(options.names, options.published, options.seed, scratch)
+            reports += found
+            print(f"published: {texts} texts, {found} differences, {time.monotonic() - started:.0f} s, seed {options.seed}")
+        if options.random:
+            started = time.monotonic()
+            total, found = fuzz_random(options.random, options.seed, scratch)
+            reports += found
+            print(
+                f"random: {options.random} files ({total.refused} of them refused by the package), {total.texts} texts, "
+                f"{found} differences, {time.monotonic() - started:.0f} s, seed {options.seed}"
+            )
+    return 1 if reports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
