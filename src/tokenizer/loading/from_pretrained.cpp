@@ -19,20 +19,53 @@ bool is_gguf(const std::filesystem::path& path) {
     return bytes.size() >= 4 && std::string_view(reinterpret_cast<const char*>(bytes.data()), 4) == "GGUF";
 }
 
+// A file of text: a BERT's or an RWKV's vocabulary.
+TokenizerParts load_text(const std::filesystem::path& path) {
+    const std::string text = read_text_file(path, kMaxTokenizerJson);
+    return is_rwkv_vocabulary(text) ? load_rwkv(text, path.string()) : load_vocab_text(path);
+}
+
+// The one file of a folder that `is_it` says yes to; empty if there is none.
+template <typename Predicate>
+std::filesystem::path find_one(const std::filesystem::path& folder, Predicate is_it) {
+    std::filesystem::path found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        if (!is_it(entry.path())) continue;
+        if (!found.empty()) {
+            fail(Code::kInvalidArgument, "{} and {} may both be the tokenizer: name one of them", quote(found.string()),
+                 quote(entry.path().string()));
+        }
+        found = entry.path();
+    }
+    return found;
+}
+
+TokenizerParts load_folder(const std::filesystem::path& folder) {
+    const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
+    if (has("tokenizer.json")) {
+        TokenizerParts parts = load_json_file(folder / "tokenizer.json");
+        load_configuration(folder, parts);
+        return parts;
+    }
+    if (has("vocab.json") && has("merges.txt")) return load_vocab_merges(folder);
+    const auto tiktoken = find_one(folder, [](const auto& path) { return path.extension() == ".tiktoken"; });
+    if (!tiktoken.empty()) return load_tiktoken(tiktoken);
+    if (has("vocab.txt")) return load_text(folder / "vocab.txt");
+    const auto rwkv = find_one(folder, [](const auto& path) {
+        return path.extension() == ".txt" && path.filename().string().starts_with("rwkv_vocab");
+    });
+    if (!rwkv.empty()) return load_text(rwkv);
+    fail(Code::kNotFound, "no tokenizer.json, vocab.json with merges.txt, *.tiktoken, vocab.txt or rwkv_vocab*.txt in {}",
+         quote(folder.string()));
+}
+
 TokenizerParts load(const std::filesystem::path& path) {
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) fail(Code::kNotFound, "no tokenizer at {}", quote(path.string()));
-    if (std::filesystem::is_directory(path, ignored)) {
-        if (std::filesystem::exists(path / "tokenizer.json", ignored)) {
-            TokenizerParts parts = load_json_file(path / "tokenizer.json");
-            load_configuration(path, parts);
-            return parts;
-        }
-        if (std::filesystem::exists(path / "vocab.txt", ignored)) return load_vocab_text(path / "vocab.txt");
-        fail(Code::kNotFound, "no tokenizer.json or vocab.txt in {}", quote(path.string()));
-    }
+    if (std::filesystem::is_directory(path, ignored)) return load_folder(path);
     if (is_gguf(path)) return load_gguf(path);
-    return path.extension() == ".txt" ? load_vocab_text(path) : load_json_file(path);
+    if (path.extension() == ".tiktoken") return load_tiktoken(path);
+    return path.extension() == ".txt" ? load_text(path) : load_json_file(path);
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 // Reads the configurations beside a tokenizer: tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
+#include <algorithm>
+#include <charconv>
+
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/loading/load.hpp"
@@ -38,7 +41,56 @@ void read_chat_template(const StageFields& fields, TokenizerParts& parts) {
     }
 }
 
+AddedToken read_declared(const StageFields& fields, std::int64_t id) {
+    AddedToken token;
+    token.content = checked_text(fields.required("content"), fields.inside("content"));
+    token.id = static_cast<std::int32_t>(id);
+    token.single_word = fields.boolean("single_word", false);
+    token.lstrip = fields.boolean("lstrip", false);
+    token.rstrip = fields.boolean("rstrip", false);
+    token.special = fields.boolean("special", false);
+    token.normalized = fields.boolean("normalized", !token.special);
+    return token;
+}
+
+// {"50256": {"content": "<|endoftext|>", "special": true, ...}, ...}
+std::vector<AddedToken> read_added_tokens_decoder(const StageFields& config) {
+    std::vector<AddedToken> tokens;
+    const StageFields list = config.object("added_tokens_decoder");
+    for (const auto& [key, value] : config.required("added_tokens_decoder").items()) {
+        std::int64_t id = -1;
+        const char* const end = key.data() + key.size();
+        if (std::from_chars(key.data(), end, id).ptr != end || id < 0 || id >= kMaxTokenId) {
+            fail(Code::kCorrupt, "{}: {} is not an id", list.where(), quote(key, 40));
+        }
+        tokens.push_back(read_declared({value, list.inside(key.c_str())}, id));
+    }
+    return tokens;
+}
+
 }  // namespace
+
+std::vector<AddedToken> read_declared_tokens(const std::filesystem::path& folder) {
+    std::vector<AddedToken> tokens;
+    const std::filesystem::path config = folder / "tokenizer_config.json", added = folder / "added_tokens.json";
+    if (std::filesystem::exists(config)) {
+        const Json json = parse_tokenizer_json(read_text_file(config, kMaxConfiguration), config.string());
+        const StageFields fields(json, config.string());
+        if (fields.find("added_tokens_decoder") != nullptr) tokens = read_added_tokens_decoder(fields);
+    }
+    if (tokens.empty() && std::filesystem::exists(added)) {
+        const Json json = parse_tokenizer_json(read_text_file(added, kMaxConfiguration), added.string());
+        const StageFields fields(json, added.string());
+        for (const auto& [content, id] : json.items()) {
+            AddedToken token;
+            token.content = content;
+            token.id = static_cast<std::int32_t>(checked_integer(id, 0, kMaxTokenId - 1, fields.where()));
+            tokens.push_back(std::move(token));
+        }
+    }
+    std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return tokens;
+}
 
 void load_configuration(const std::filesystem::path& folder, TokenizerParts& parts) {
     for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {  // the second one wins

@@ -29,6 +29,7 @@ void Bpe::add_merges(const MergeList& merges) {
     const std::size_t prefix = options_.continuing_subword_prefix.size();
     merges_.reserve(merges.size());
     std::string joined;
+    std::int32_t previous = -1;
     for (const auto& [left, right] : merges) {
         const std::int32_t left_id = vocabulary_.find_id(left);
         const std::int32_t right_id = vocabulary_.find_id(right);
@@ -42,7 +43,12 @@ void Bpe::add_merges(const MergeList& merges) {
         if (merged < 0) {
             fail(Code::kCorrupt, "merge {} makes the token {}, which is not in the vocabulary", merges_.size(), quote(joined));
         }
-        merges_.add(left_id, right_id, merged);
+        if (options_.rank_by_result && merged == previous) {
+            merges_.add_alike(left_id, right_id);
+        } else {
+            merges_.add(left_id, right_id, merged);
+        }
+        previous = merged;
     }
 }
 

@@ -23,8 +23,9 @@ struct BpeOptions {
     std::string end_of_word_suffix;
     bool fuse_unk = false;
     bool byte_fallback = false;
-    bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
-    bool bytes = false;          // pieces are bytes, the vocabulary is written in the byte alphabet
+    bool ignore_merges = false;   // a piece that is a token is that token, whatever the merges say
+    bool rank_by_result = false;  // successive merges into one token have one rank: of these the leftmost pair is first
+    bool bytes = false;           // pieces are bytes, the vocabulary is written in the byte alphabet
 };
 
 using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;

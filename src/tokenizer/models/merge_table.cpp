@@ -47,6 +47,11 @@ void MergeTable::grow(unsigned bits) {
 }
 
 void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged) {
+    merged_.push_back(merged);
+    put(left, right, static_cast<std::uint32_t>(merged_.size() - 1));
+}
+
+void MergeTable::put(std::int32_t left, std::int32_t right, std::uint32_t rank) {
     if (used_ + 1 > keys_.size() / 2) grow(64 - shift_ + 1);
     const std::uint64_t key = pair_key(left, right);
     std::size_t at = place(key);
@@ -54,8 +59,7 @@ void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged)
     used_ += keys_[at] == kEmpty;
     keys_[at] = key;
     set_filter(key);
-    ranks_[at] = static_cast<std::uint32_t>(merged_.size());
-    merged_.push_back(merged);
+    ranks_[at] = rank;
 }
 
 void MergeTable::merge(MergeScratch& scratch) const {

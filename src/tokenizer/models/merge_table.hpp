@@ -30,6 +30,8 @@ class MergeTable {
     void reserve(std::size_t count);
     /// The next merge in order of rank. A pair that is there already gets this rank.
     void add(std::int32_t left, std::int32_t right, std::int32_t merged);
+    /// Another pair with the rank of the last merge, which makes the same token.
+    void add_alike(std::int32_t left, std::int32_t right) { put(left, right, static_cast<std::uint32_t>(merged_.size() - 1)); }
     std::size_t size() const noexcept { return merged_.size(); }
 
     std::uint32_t rank(std::int32_t left, std::int32_t right) const noexcept {
@@ -60,6 +62,7 @@ class MergeTable {
         const std::uint64_t bit = (key * kMultiplier) >> (shift_ - kFilterBits);
         filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
     }
+    void put(std::int32_t left, std::int32_t right, std::uint32_t rank);
     void grow(unsigned bits);
     void merge_short(MergeScratch& scratch) const;
     void merge_long(MergeScratch& scratch) const;
