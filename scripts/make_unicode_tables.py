@@ -5,13 +5,14 @@ The oracle is the installed package `tokenizers` itself, asked about all 1,112,0
 that neither the Unicode version of the host's ICU nor Python's can change an id. Run it again only to follow a new release
 of that package:
 
-    python scripts/make_unicode_tables.py
+    python scripts/make_unicode_tables.py [FILE.inc ...]
 
 (with a Python whose unicodedata is version 14, which is what the oldest supported PCRE2 has).
 """
 
 import contextlib
 import pathlib
+import struct
 import sys
 import unicodedata
 
@@ -238,6 +239,134 @@ def matched_white():
     return found
 
 
+# ---- grapheme clusters ----------------------------------------------------------------------------------------------------------
+# Only the normalizer Precompiled sees grapheme clusters. Its charsmap is made here so that it turns every cluster of less than six
+# bytes that begins with "a" or a character outside ASCII into one X, and longer ones into an X for each such character: from the
+# number of characters that come out follows where the clusters end. What that cannot tell apart changes no result either.
+
+GRAPHEME_CLASSES = (
+    "other control cr lf extend linker zwnj zwj spacing_mark prepend l v t lv lvt pictographic consonant regional_indicator"
+).split()
+EXTEND = "\u0301"
+
+
+def counting_charsmap():
+    units = [0] * 1024
+    units[0] = 256 << 10  # the root: the unit of a first byte b is 256 + b
+    for byte in [*range(0xC2, 0xF5), ord("a")]:
+        units[256 + byte] = (512 << 10) | (1 << 8) | byte
+        units[768 + byte] = 1 << 31  # a leaf: the string at 0
+    return struct.pack("<1025I", 4096, *units) + b"X\0"
+
+
+def clusters(template, count, among):
+    """Those of `among` for which `template`, @ being the code point, comes out as `count` characters."""
+    normalizer = N.Precompiled(counting_charsmap())
+    among = sorted(among)
+    found = set()
+    for begin in range(0, len(among), 50000):
+        part = among[begin : begin + 50000]
+        lines = normalizer.normalize_str("\n".join(template.replace("@", chr(c)) for c in part)).split("\n")
+        assert len(lines) == len(part)
+        found.update(c for c, line in zip(part, lines) if len(line) == count)
+    return found
+
+
+def grapheme_classes():
+    everything = set(SCALARS) - {0x0A, 0x0D}
+    wide = {c for c in everything if 0x80 <= c < 0x10000}  # two or three bytes
+    joining = clusters("a@", 1, everything)
+    control = clusters("@" + EXTEND * 2, 2, everything)
+    prepend = clusters("@a", 1, everything)
+    others = everything - joining - control - prepend
+    pictographic = clusters("\u00a9\u200d@", 3, others)
+    extend = clusters("\u00a9@\u200d\u00a9" + EXTEND, 5, joining)
+    linker = clusters("\u0915@\u0915" + EXTEND, 4, joining)
+    assert linker <= extend and 0x200D not in extend
+    assert clusters("\u0915\u094d@\u0915" + EXTEND, 5, joining) == extend ^ {0x200C, 0x200D}, "Indic_Conjunct_Break=Extend"
+    consonant = clusters("\u0915\u094d@" + EXTEND, 4, wide & others)
+    before_l, before_v, before_t = (clusters(f"@{c}{EXTEND}", 3, others) for c in "\u1100\u1160\u11a8")
+    v = clusters("\u1160@" + EXTEND, 3, (before_v - before_l) & wide) | {c for c in before_v - before_l if c > 0xFFFF}
+    t = clusters("\u11a8@" + EXTEND, 3, (before_t - before_v) & wide)
+    sets = {
+        "control": control,
+        "cr": {0x0D},
+        "lf": {0x0A},
+        "extend": extend - linker - {0x200C},
+        "linker": linker,
+        "zwnj": {0x200C},
+        "zwj": {0x200D},
+        "spacing_mark": joining - extend - {0x200D},
+        "prepend": prepend,
+        "l": before_l,
+        "v": v,
+        "t": t,
+        "lv": before_v - before_l - v,
+        "lvt": before_t - before_v - t,
+        "pictographic": pictographic,
+        "consonant": consonant,
+        "regional_indicator": set(range(0x1F1E6, 0x1F200)),  # at four bytes they cannot be told apart, and need not be
+    }
+    values = [0] * 0x110000
+    for name, members in sets.items():
+        print("grapheme", name, len(members), file=sys.stderr)
+        for c in members:
+            assert values[c] == 0, hex(c)
+            values[c] = GRAPHEME_CLASSES.index(name)
+    return values
+
+
+# ---- scripts --------------------------------------------------------------------------------------------------------------------
+
+
+def begins_piece(pre_tokenizer, before, among):
+    """Those of `among` that begin a piece behind `before`."""
+    among = sorted(among)
+    found = set()
+    for begin in range(0, len(among), 50000):
+        part = among[begin : begin + 50000]
+        pieces = pre_tokenizer.pre_tokenize_str("".join(before + chr(c) for c in part))
+        found.update(part[start // 2] for _, (start, _) in pieces if start % 2 == 1)
+    return found
+
+
+def script_classes():
+    """What UnicodeScripts takes for one script: 0 never begins a piece, the others are numbered as they are met."""
+    scripts = P.UnicodeScripts()
+    sided = begins_piece(scripts, "a", SCALARS) | begins_piece(scripts, "\u0431", SCALARS)
+    ordered = sorted(sided)
+    starts = {start for _, (start, _) in scripts.pre_tokenize_str("".join(map(chr, ordered)))}
+    values = [0] * 0x110000
+    known = []  # one code point of each script
+    number = 0
+    for i, c in enumerate(ordered):
+        if i in starts:
+            pieces = scripts.pre_tokenize_str("".join(chr(c) + chr(k) for k in known))
+            cuts = {start for _, (start, _) in pieces}
+            same = [n for n in range(len(known)) if 2 * n + 1 not in cuts]
+            assert len(same) <= 1, hex(c)
+            if not same:
+                known.append(c)
+            number = same[0] + 1 if same else len(known)
+        values[c] = number
+    print("scripts", len(known), file=sys.stderr)
+    return values
+
+
+def emit_stages(name, values):
+    """A table of bytes for all code points, in blocks that are stored once."""
+    blocks, index, stage1 = [], {}, []
+    for begin in range(0, 0x110000, BLOCK):
+        block = tuple(values[begin : begin + BLOCK])
+        if block not in index:
+            index[block] = len(blocks)
+            blocks.append(block)
+        stage1.append(index[block])
+    assert len(blocks) < 65536 and max(values) < 256
+    emit("std::uint16_t", f"k{name}Stage1", stage1)
+    emit("std::uint8_t", f"k{name}Stage2", [x for b in blocks for x in b])
+
+
 CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co").split()
 
 
@@ -261,7 +390,15 @@ def write_categories():
 
 def main():
     folder = pathlib.Path(__file__).resolve().parent.parent / "src" / "tokenizer" / "unicode"
-    for name, write in (("tables.inc", write_properties), ("categories.inc", write_categories)):
+    files = {
+        "tables.inc": write_properties,
+        "categories.inc": write_categories,
+        "graphemes.inc": lambda: emit_stages("Grapheme", grapheme_classes()),
+        "scripts.inc": lambda: emit_stages("Script", script_classes()),
+    }
+    for name, write in files.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         with open(folder / name, "w", encoding="ascii") as file, contextlib.redirect_stdout(file):
             print(f"// Made by scripts/make_unicode_tables.py from tokenizers {tokenizers.__version__}; not written by hand.")
             print("// clang-format off")

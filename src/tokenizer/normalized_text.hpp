@@ -1,6 +1,6 @@
 // One stretch of the caller's text after normalization, with the way back: which bytes of the original each byte came from.
-// When nothing changed it is a view and costs nothing; the way back is then the text itself, widened to whole characters, since
-// a byte-level token may end inside a character. Scratch of one encode call: reused, one thread.
+// Stages rewrite it (TextRewrite); while none has, it is a view and costs nothing. A byte-level token may end inside a character;
+// its place is widened to the whole one. Scratch of one encode call: reused, one thread.
 #pragma once
 
 #include <cstdint>
@@ -9,29 +9,16 @@
 #include <vector>
 
 #include "tokenizer/char_text.hpp"
-#include "tokenizer/normalizers/normalizer.hpp"
+#include "tokenizer/place_map.hpp"
 
 namespace rag::core {
+
+class NormalizerPlan;
 
 /// Bytes [start, end) of a NormalizedText: a piece that a pre-tokenizer cut.
 struct Span {
     std::uint32_t start = 0, end = 0;
     bool operator==(const Span&) const = default;
-};
-
-/// A normalizer (or none) with what it does to ASCII worked out once.
-class NormalizerPlan {
-  public:
-    explicit NormalizerPlan(const Normalizer* normalizer);
-    const Normalizer* normalizer() const noexcept { return normalizer_; }
-    const AsciiMap& ascii() const noexcept { return ascii_; }
-    /// ASCII comes out as it went in.
-    bool keeps_ascii() const noexcept { return keeps_ascii_; }
-
-  private:
-    const Normalizer* normalizer_;
-    AsciiMap ascii_;
-    bool keeps_ascii_;
 };
 
 class NormalizedText {
@@ -41,27 +28,79 @@ class NormalizedText {
     void assign(std::string_view original, std::uint32_t start, std::uint32_t end, const NormalizerPlan& plan, bool places);
 
     std::string_view text() const noexcept { return text_; }
-    /// Where bytes [span.start, span.end) came from, in bytes of the original. The span is not empty.
-    Alignment origin(Span span) const noexcept;
-    /// Puts a space before each of `spans` that does not begin with one; it shares the place of the character it precedes.
-    /// The spans are in order and move along; what lies behind the last one moves by as much as the text grows.
-    void prefix_spaces(std::vector<Span>& spans);
+    /// Where bytes [span.start, span.end) came from, in bytes of the original. The span is not empty, and places are kept.
+    Alignment origin(Span span) const noexcept {
+        const Alignment first = places_.place(text_, span.start, cursor_);
+        return {first.start, places_.place(text_, span.end - 1, cursor_).end};
+    }
+    /// Where the stretch begins in the original.
+    std::uint32_t start() const noexcept { return start_; }
+    /// Scratch for normalizers that work on code points.
+    CharText& chars() noexcept { return chars_; }
     /// Frees what a very long text left behind.
     void shrink();
 
   private:
-    void append_ascii(std::string_view original, std::uint32_t start, std::uint32_t end, const AsciiMap& map);
-    void append_run(std::string_view original, std::uint32_t start, std::uint32_t end, const Normalizer& normalizer);
-    void materialize();
+    friend class TextRewrite;
 
-    std::string_view original_;
-    std::uint32_t start_ = 0;  // in the original
+    std::uint32_t start_ = 0;
     std::string_view text_;
-    std::string buffer_;
-    std::vector<Alignment> places_;  // for each byte of buffer_, when rewritten_ and keep_places_
-    bool rewritten_ = false;
+    std::string buffer_, spare_buffer_;  // text_ views the original, or buffer_
+    PlaceMap places_, spare_places_;
     bool keep_places_ = false;
+    mutable std::size_t cursor_ = 0;  // in places_: where the last question ended
     CharText chars_;
+};
+
+/// Writes the next version of a NormalizedText, from front to back, beside the old one; finish() puts it in its place.
+class TextRewrite {
+  public:
+    explicit TextRewrite(NormalizedText& text);
+
+    std::string_view old() const noexcept { return text_.text_; }
+    /// Bytes of the old text that are done with.
+    std::uint32_t at() const noexcept { return at_; }
+    /// Bytes of the new text.
+    std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(out_.size()); }
+    bool keeps_places() const noexcept { return text_.keep_places_; }
+
+    /// Old bytes up to `end` stay as they are.
+    void keep_to(std::uint32_t end) {
+        if (end == at_) return;
+        if (text_.keep_places_) places_.add_part(size(), text_.places_, at_, end, cursor_);
+        out_.append(text_.text_.data() + at_, end - at_);
+        at_ = end;
+    }
+    /// As keep_to(), but another character of the same size stands for each: out[0 .. end - at()) is to be written.
+    char* keep_places_to(std::uint32_t end);
+    /// Old bytes up to `end` go.
+    void skip_to(std::uint32_t end) noexcept { at_ = end; }
+    /// New text, all of one place.
+    void put(std::string_view bytes, Alignment place) {
+        if (bytes.empty()) return;
+        if (text_.keep_places_) places_.add(size(), place);
+        out_ += bytes;
+    }
+    /// One new character. The places of successive characters that match the old ones are joined.
+    void put_character(char32_t value, Alignment place);
+    /// The place of the old character at `at`; {} without places.
+    Alignment place(std::uint32_t at) noexcept {
+        return text_.keep_places_ ? text_.places_.place(text_.text_, at, place_cursor_) : Alignment{};
+    }
+    /// The place that is inserted text's at byte `at` of the old text: that of the character before, or the very beginning.
+    Alignment place_before(std::uint32_t at) noexcept {
+        return at == 0 ? Alignment{text_.start_, text_.start_} : place(at - 1);
+    }
+    /// What is left of the old text goes; the new one takes its place.
+    void finish();
+
+  private:
+    NormalizedText& text_;
+    std::string& out_;
+    PlaceMap& places_;
+    std::uint32_t at_ = 0;
+    std::size_t cursor_ = 0;
+    std::size_t place_cursor_ = 0;
 };
 
 }  // namespace rag::core

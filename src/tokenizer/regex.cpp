@@ -80,6 +80,7 @@ Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>(
 }
 
 Regex Regex::literal(std::string_view text) {
+    if (text.empty()) return Regex(std::string());
     auto compiled = std::make_unique<Compiled>();
     compiled->literal = text;
     return Regex(std::move(compiled));
@@ -88,7 +89,6 @@ Regex Regex::literal(std::string_view text) {
 void Regex::find_all(std::string_view text, Span within, std::vector<Span>& out) const {
     if (compiled_->code == nullptr) {
         const std::string& wanted = compiled_->literal;
-        if (wanted.empty()) return;
         const std::string_view part = text.substr(0, within.end);
         for (std::size_t at = part.find(wanted, within.start); at != std::string_view::npos;
              at = part.find(wanted, at + wanted.size())) {

@@ -17,7 +17,7 @@ class Regex {
   public:
     /// Throws kUnsupported naming the pattern and PCRE2's reason.
     explicit Regex(const std::string& pattern);
-    /// Matches only this text.
+    /// Matches this text; an empty one before and behind every character.
     static Regex literal(std::string_view text);
     ~Regex();
     Regex(Regex&&) noexcept;

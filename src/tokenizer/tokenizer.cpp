@@ -130,6 +130,7 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
              kMaxTextBytes);
     }
     require_utf8(text, "the text");
+    const bool needs_places = parts.pre_tokenizer && parts.pre_tokenizer->needs_places();
     thread_local Workspace work;
     work.raw_parts.clear();
     added.split_raw(text, work.raw_parts);
@@ -138,7 +139,7 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
             sink.added(*raw.token, {raw.span.start, raw.span.end}, text.substr(raw.span.start, raw.span.end - raw.span.start));
             continue;
         }
-        work.text.assign(text, raw.span.start, raw.span.end, plan, places);
+        work.text.assign(text, raw.span.start, raw.span.end, plan, places || (raw.span.start == 0 && needs_places));
         work.parts.clear();
         added.split_normalized(work.text.text(), work.parts);
         std::uint32_t moved = 0;  // by what pre-tokenizers put into the text before this part

@@ -9,6 +9,7 @@
 
 #include "tokenizer/chat_template/chat_template.hpp"
 #include "tokenizer/decoders/sequence.hpp"
+#include "tokenizer/normalizers/plan.hpp"
 #include "tokenizer/tokenizer.hpp"
 #include "tokenizer/tokenizer_parts.hpp"
 

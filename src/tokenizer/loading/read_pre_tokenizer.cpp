@@ -3,6 +3,7 @@
 #include "tokenizer/pre_tokenizers/bert.hpp"
 #include "tokenizer/pre_tokenizers/byte_level.hpp"
 #include "tokenizer/pre_tokenizers/digits.hpp"
+#include "tokenizer/pre_tokenizers/metaspace.hpp"
 #include "tokenizer/pre_tokenizers/sequence.hpp"
 #include "tokenizer/pre_tokenizers/split.hpp"
 
@@ -19,13 +20,9 @@ SplitBehavior read_behavior(const StageFields& fields) {
     fields.wrong("behavior", "one of Removed, Isolated, MergedWithPrevious, MergedWithNext and Contiguous");
 }
 
-std::unique_ptr<PreTokenizer> read_split(const StageFields& fields) {
-    const StageFields pattern = fields.object("pattern");
-    const auto expression = pattern.optional_text("Regex");
-    const auto literal = pattern.optional_text("String");
-    if (expression.has_value() == literal.has_value()) fields.wrong("pattern", "either a Regex or a String");
-    return std::make_unique<Split>(expression ? Regex(*expression) : Regex::literal(*literal), read_behavior(fields),
-                                   fields.boolean("invert", false));
+std::unique_ptr<PreTokenizer> read_metaspace(const StageFields& fields) {
+    const MetaspaceFields read = read_metaspace_fields(fields);
+    return std::make_unique<Metaspace>(read.replacement, read.scheme, fields.boolean("split", true));
 }
 
 std::unique_ptr<PreTokenizer> read(const Json& json, const std::string& where, int depth) {
@@ -36,7 +33,10 @@ std::unique_ptr<PreTokenizer> read(const Json& json, const std::string& where, i
         return std::make_unique<ByteLevel>(fields.boolean("add_prefix_space", true), fields.boolean("use_regex", true));
     }
     if (type == "Digits") return std::make_unique<Digits>(fields.boolean("individual_digits", false));
-    if (type == "Split") return read_split(fields);
+    if (type == "Metaspace") return read_metaspace(fields);
+    if (type == "Split") {
+        return std::make_unique<Split>(read_pattern(fields), read_behavior(fields), fields.boolean("invert", false));
+    }
     if (type == "Sequence") {
         auto stages = read_stages<PreTokenizer>(fields, "pretokenizers", depth, read);
         for (std::size_t i = 0; i + 1 < stages.size(); ++i) {

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "tokenizer/loading/stage_fields.hpp"
+#include "tokenizer/pre_tokenizers/metaspace.hpp"
+#include "tokenizer/regex.hpp"
 #include "tokenizer/tokenizer_parts.hpp"
 
 namespace rag::core {
@@ -17,6 +19,19 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::st
 std::unique_ptr<TokenModel> read_model(const TokenizerJson& file, bool bytes);
 std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where);
 std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where);
+
+/// "pattern" of Split and Replace: {"Regex": ...} or {"String": ...}.
+Regex read_pattern(const StageFields& fields);
+
+/// What Metaspace says as a pre-tokenizer and as a decoder.
+struct MetaspaceFields {
+    std::string replacement;
+    PrependScheme scheme;
+};
+MetaspaceFields read_metaspace_fields(const StageFields& fields);
+
+/// A field that holds one character.
+std::string read_character(const StageFields& fields, const char* key);
 
 /// Sequences inside sequences go no deeper.
 inline constexpr int kMaxStageDepth = 16;

@@ -36,7 +36,7 @@ void space_chinese(CharText& text) {
 
 }  // namespace
 
-void BertNormalizer::normalize(CharText& text) const {
+void BertNormalizer::normalize_run(CharText& text) const {
     if (options_.clean_text) {
         text.filter([](char32_t value) { return !is_removed(value); });
         for (char32_t& value : text.values) value = cleaned(value);

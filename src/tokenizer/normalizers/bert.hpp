@@ -14,10 +14,10 @@ struct BertNormalizerOptions {
     bool lowercase = true;
 };
 
-class BertNormalizer final : public Normalizer {
+class BertNormalizer final : public LocalNormalizer {
   public:
     explicit BertNormalizer(BertNormalizerOptions options) : options_(options) {}
-    void normalize(CharText& text) const override;
+    void normalize_run(CharText& text) const override;
     void map_ascii(AsciiMap& map) const override;
 
   private:

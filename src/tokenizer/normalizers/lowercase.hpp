@@ -7,9 +7,9 @@ namespace rag::core {
 
 void make_lower_case(CharText& text);
 
-class Lowercase final : public Normalizer {
+class Lowercase final : public LocalNormalizer {
   public:
-    void normalize(CharText& text) const override { make_lower_case(text); }
+    void normalize_run(CharText& text) const override { make_lower_case(text); }
     void map_ascii(AsciiMap& map) const override;
 };
 

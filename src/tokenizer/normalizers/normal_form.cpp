@@ -87,7 +87,7 @@ void decompose(CharText& text, bool compatible) {
     if (std::any_of(text.values.begin(), text.values.end(), is_touched)) make_form(text, compatible, false);
 }
 
-void NormalFormNormalizer::normalize(CharText& text) const {
+void NormalFormNormalizer::normalize_run(CharText& text) const {
     switch (form_) {
         case NormalForm::kNfd:
             return decompose(text, false);

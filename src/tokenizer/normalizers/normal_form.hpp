@@ -10,10 +10,10 @@ void decompose(CharText& text, bool compatible);
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
-class NormalFormNormalizer final : public Normalizer {
+class NormalFormNormalizer final : public LocalNormalizer {
   public:
     explicit NormalFormNormalizer(NormalForm form) : form_(form) {}
-    void normalize(CharText& text) const override;
+    void normalize_run(CharText& text) const override;
     void map_ascii(AsciiMap&) const override {}  // ASCII is normal in every form
 
   private:

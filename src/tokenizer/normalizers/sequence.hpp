@@ -12,11 +12,11 @@ namespace rag::core {
 class NormalizerSequence final : public Normalizer {
   public:
     explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> stages) : stages_(std::move(stages)) {}
-    void normalize(CharText& text) const override {
+    void normalize(NormalizedText& text) const override {
         for (const auto& stage : stages_) stage->normalize(text);
     }
-    void map_ascii(AsciiMap& map) const override {
-        for (const auto& stage : stages_) stage->map_ascii(map);
+    void add_to(NormalizerPlan& plan) const override {
+        for (const auto& stage : stages_) stage->add_to(plan);
     }
 
   private:

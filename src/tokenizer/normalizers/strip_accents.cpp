@@ -4,7 +4,7 @@
 
 namespace rag::core {
 
-void StripAccents::normalize(CharText& text) const {
+void StripAccents::normalize_run(CharText& text) const {
     text.filter([](char32_t value) { return (unicode::properties(value) & unicode::kMark) == 0; });
 }
 

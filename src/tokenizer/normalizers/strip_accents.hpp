@@ -5,9 +5,9 @@
 
 namespace rag::core {
 
-class StripAccents final : public Normalizer {
+class StripAccents final : public LocalNormalizer {
   public:
-    void normalize(CharText& text) const override;
+    void normalize_run(CharText& text) const override;
     void map_ascii(AsciiMap&) const override {}  // no mark is ASCII
 };
 

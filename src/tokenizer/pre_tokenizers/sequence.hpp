@@ -1,6 +1,7 @@
 // Sequence: one pre-tokenizer after the other, each on the pieces of the one before.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,6 +18,9 @@ class PreTokenizerSequence final : public PreTokenizer {
         for (const auto& stage : stages_) stage->split(text, pieces, scratch);
     }
     bool makes_bytes() const override { return !stages_.empty() && stages_.back()->makes_bytes(); }
+    bool needs_places() const override {
+        return std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->needs_places(); });
+    }
 
   private:
     std::vector<std::unique_ptr<PreTokenizer>> stages_;

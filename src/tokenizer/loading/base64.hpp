@@ -1,0 +1,13 @@
+// Base64 (RFC 4648, section 4), as files of tokenizers hold bytes. Pure function.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rag::core {
+
+/// The bytes; nullopt for characters outside the alphabet, wrong padding, or bits that are left over.
+std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace rag::core
