@@ -96,7 +96,7 @@ struct StreamDecoder::Chain {
         const TokenDecoder& decoder =
             state.parts.decoder ? *state.parts.decoder : static_cast<const TokenDecoder&>(state.space_decoder);
         text.clear();
-        link = decoder.start(sink, true);
+        link = decoder.start(sink);
     }
 
     const Tokenizer::State& state;

@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import random
+import struct
 import zlib
 
 from tokenizers import AddedToken, Regex, Tokenizer
@@ -142,6 +143,47 @@ def bytes_of_pieces():
     return M.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
 
 
+def charsmap(entries):
+    """A precompiled_charsmap, as SentencePiece writes it: a double-array trie over the keys, then the strings they become."""
+    strings, root = b"", {}
+    for key, value in entries.items():
+        node = root
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[None] = len(strings)
+        strings += value.encode() + b"\0"
+    units = {0: 0}
+    queue = [(root, 0)]
+    free = 256  # every node has 256 units for its children: wasteful, and nothing to search for
+    for node, position in queue:
+        offset, free = free, free + 256
+        units[position] |= (offset ^ position) << 10
+        for label, child in node.items():
+            if label is None:
+                units[position] |= 1 << 8
+                units[offset] = (1 << 31) | child
+            else:
+                units[offset ^ label] = label
+                queue.append((child, offset ^ label))
+    return struct.pack(f"<{free + 1}I", 4 * free, *(units.get(i, 0) for i in range(free))) + strings
+
+
+def every_cluster():
+    """Lead bytes as keys, so that where grapheme clusters end shows in the text; see scripts/make_unicode_tables.py."""
+    units = [0] * 1024
+    units[0] = 256 << 10
+    for byte in [*range(0xC2, 0xF5), ord("a")]:
+        units[256 + byte] = (512 << 10) | (1 << 8) | byte
+        units[768 + byte] = 1 << 31
+    return struct.pack("<1025I", 4096, *units) + b"X\0"
+
+
+SOME_CHARS = {
+    "\t": " ", "\n": " ", "\r": "", "\r\n": " ", "\x01": "", "\u00a0": " ", "\u200b": "", "\u3000": " ", "\ufb01": "fi",
+    "\u00bd": "1/2", "e\u0301": "\u00e9", "\u0130": "i", "\u4e2d": "zh", "\uac00": "", "\u0e33": "\u0e4d\u0e32", "Z": "z",
+}  # fmt: skip
+
+
 def stages():
 
     def bert(**o):
@@ -162,6 +204,14 @@ def stages():
         "bert_accents": bert(strip_accents=True),
         "bert_cased": N.BertNormalizer(lowercase=False, strip_accents=None),
         "sequence": N.Sequence([N.NFKC(), N.Lowercase(), N.NFD(), N.StripAccents(), N.NFC()]),
+        "nmt": N.Nmt(),
+        "byte_level": N.ByteLevel(),
+        "strip": N.Strip(),
+        "prepend_replace": N.Sequence([N.Prepend("\u2581"), N.Replace(" ", "\u2581")]),
+        "replace_regex": N.Sequence([N.Replace(Regex(r"\s+|\p{P}"), "\u00b7"), N.Replace(Regex(r"[\p{Mn}\p{Lm}]"), "")]),
+        "precompiled": N.Precompiled(charsmap(SOME_CHARS)),
+        "clusters": N.Precompiled(every_cluster()),
+        "mixed": N.Sequence([N.NFD(), N.Replace("a", "\u00e9"), N.Lowercase(), N.Strip(), N.NFKC(), N.Precompiled(charsmap(SOME_CHARS))]),
     }
     for name, normalizer in normalizers.items():
         tokenizer = Tokenizer(bytes_model())
@@ -178,6 +228,9 @@ def stages():
         "split_next": P.Split(Regex(r"\s"), "merged_with_next"),
         "split_contiguous": P.Split(Regex(r"[^\p{Ll}\p{Lo}]"), "contiguous"),
         "split_string": P.Split("a", "isolated"),
+        "metaspace": P.Metaspace(),
+        "metaspace_first": P.Sequence([P.WhitespaceSplit(), P.Metaspace(prepend_scheme="first")]),
+        "metaspace_whole": P.Metaspace(prepend_scheme="never", split=False),
         "sequence": P.Sequence([P.Split(Regex(r"\p{Lu}"), "isolated"), P.Digits(individual_digits=True), P.BertPreTokenizer()]),
     }
     for name, pre_tokenizer in pre_tokenizers.items():

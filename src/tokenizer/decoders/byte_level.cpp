@@ -17,19 +17,20 @@ bool may_continue(std::string_view rest) {
 
 class Link final : public DecoderLink {
   public:
-    Link(DecoderLink& next, bool whole) : next_(next), whole_(whole) {}
+    explicit Link(DecoderLink& next) : next_(next) {}
 
     void push(std::string_view token) override {
         const auto bytes = alphabet_to_bytes(token);
         pending_ += bytes ? std::string_view(*bytes) : token;
-        if (!whole_) release(false);
-    }
-    void finish() override {
-        release(true);
-        next_.finish();
+        release(false);
     }
 
   private:
+    void end() override {
+        release(true);
+        next_.push_part({});  // no tokens are one empty token to the stages behind
+        next_.finish();
+    }
     void release(bool all) {
         std::size_t end = pending_.size();
         if (!all) {  // only the last character, at most three bytes of it, can be incomplete
@@ -40,19 +41,18 @@ class Link final : public DecoderLink {
                 break;
             }
         }
-        if (end > 0) next_.push(replace_invalid_utf8(std::string_view(pending_).substr(0, end)));
+        if (end > 0) next_.push_part(replace_invalid_utf8(std::string_view(pending_).substr(0, end)));
         pending_.erase(0, end);
     }
 
     DecoderLink& next_;
-    bool whole_;  // the stages behind want one token, as Hugging Face hands them one
     std::string pending_;
 };
 
 }  // namespace
 
-std::unique_ptr<DecoderLink> ByteLevelDecoder::start(DecoderLink& next, bool last) const {
-    return std::make_unique<Link>(next, !last);
+std::unique_ptr<DecoderLink> ByteLevelDecoder::start(DecoderLink& next) const {
+    return std::make_unique<Link>(next);
 }
 
 }  // namespace rag::core

@@ -8,7 +8,7 @@ namespace rag::core {
 
 class ByteLevelDecoder final : public TokenDecoder {
   public:
-    std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
+    std::unique_ptr<DecoderLink> start(DecoderLink& next) const override;
 };
 
 }  // namespace rag::core

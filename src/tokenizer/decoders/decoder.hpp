@@ -14,8 +14,26 @@ class DecoderLink {
     virtual ~DecoderLink() = default;
     /// The next token. Text that cannot be told yet (half a character) is held back.
     virtual void push(std::string_view token) = 0;
+    /// A part, in whole characters, of the only token there is: an earlier stage joins all of them to one. Mixed with push() by
+    /// nobody. Links that cannot work on parts collect them.
+    virtual void push_part(std::string_view part) {
+        parts_ += part;
+        in_parts_ = true;
+    }
     /// No more tokens: what was held back goes out.
-    virtual void finish() = 0;
+    void finish() {
+        if (in_parts_) push(parts_);
+        in_parts_ = false;
+        parts_.clear();
+        end();
+    }
+
+  protected:
+    virtual void end() = 0;
+
+  private:
+    std::string parts_;
+    bool in_parts_ = false;
 };
 
 /// The end of every chain: collects the text.
@@ -23,17 +41,19 @@ class TextSink final : public DecoderLink {
   public:
     explicit TextSink(std::string& out) : out_(out) {}
     void push(std::string_view token) override { out_ += token; }
-    void finish() override {}
+    void push_part(std::string_view part) override { out_ += part; }
 
   private:
+    void end() override {}
+
     std::string& out_;
 };
 
 class TokenDecoder {
   public:
     virtual ~TokenDecoder() = default;
-    /// A fresh link in front of `next`, which must outlive it. `last`: nothing but the sink follows.
-    virtual std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const = 0;
+    /// A fresh link in front of `next`, which must outlive it.
+    virtual std::unique_ptr<DecoderLink> start(DecoderLink& next) const = 0;
 };
 
 }  // namespace rag::core

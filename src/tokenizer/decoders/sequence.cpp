@@ -7,17 +7,18 @@ namespace {
 
 class ChainLink final : public DecoderLink {
   public:
-    ChainLink(const std::vector<std::unique_ptr<TokenDecoder>>& stages, DecoderLink& next, bool last) : first_(&next) {
+    ChainLink(const std::vector<std::unique_ptr<TokenDecoder>>& stages, DecoderLink& next) : first_(&next) {
         for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
-            links_.push_back((*stage)->start(*first_, last));
+            links_.push_back((*stage)->start(*first_));
             first_ = links_.back().get();
-            last = false;
         }
     }
     void push(std::string_view token) override { first_->push(token); }
-    void finish() override { first_->finish(); }
+    void push_part(std::string_view part) override { first_->push_part(part); }
 
   private:
+    void end() override { first_->finish(); }
+
     std::vector<std::unique_ptr<DecoderLink>> links_;  // from the last to the first
     DecoderLink* first_;
 };
@@ -30,20 +31,21 @@ class SpaceLink final : public DecoderLink {
         first_ = false;
         next_.push(token);
     }
-    void finish() override { next_.finish(); }
 
   private:
+    void end() override { next_.finish(); }
+
     DecoderLink& next_;
     bool first_ = true;
 };
 
 }  // namespace
 
-std::unique_ptr<DecoderLink> DecoderSequence::start(DecoderLink& next, bool last) const {
-    return std::make_unique<ChainLink>(stages_, next, last);
+std::unique_ptr<DecoderLink> DecoderSequence::start(DecoderLink& next) const {
+    return std::make_unique<ChainLink>(stages_, next);
 }
 
-std::unique_ptr<DecoderLink> SpaceDecoder::start(DecoderLink& next, bool) const {
+std::unique_ptr<DecoderLink> SpaceDecoder::start(DecoderLink& next) const {
     return std::make_unique<SpaceLink>(next);
 }
 

@@ -12,7 +12,7 @@ namespace rag::core {
 class DecoderSequence final : public TokenDecoder {
   public:
     explicit DecoderSequence(std::vector<std::unique_ptr<TokenDecoder>> stages) : stages_(std::move(stages)) {}
-    std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
+    std::unique_ptr<DecoderLink> start(DecoderLink& next) const override;
 
   private:
     std::vector<std::unique_ptr<TokenDecoder>> stages_;
@@ -20,7 +20,7 @@ class DecoderSequence final : public TokenDecoder {
 
 class SpaceDecoder final : public TokenDecoder {
   public:
-    std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
+    std::unique_ptr<DecoderLink> start(DecoderLink& next) const override;
 };
 
 }  // namespace rag::core

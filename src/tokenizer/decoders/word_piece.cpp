@@ -1,24 +1,11 @@
 #include "tokenizer/decoders/word_piece.hpp"
 
-#include <cstddef>
 #include <utility>
+
+#include "tokenizer/decoders/replace_all.hpp"
 
 namespace rag::core {
 namespace {
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-        text.replace(at, from.size(), to);
-    }
-}
-
-void clean_up(std::string& text) {
-    static constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
-        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
-    };
-    for (const auto& [from, to] : kRules) replace_all(text, from, to);
-}
 
 class Link final : public DecoderLink {
   public:
@@ -38,9 +25,10 @@ class Link final : public DecoderLink {
         if (cleanup_) clean_up(text_);
         next_.push(text_);
     }
-    void finish() override { next_.finish(); }
 
   private:
+    void end() override { next_.finish(); }
+
     DecoderLink& next_;
     const std::string& prefix_;
     bool cleanup_;
@@ -50,7 +38,15 @@ class Link final : public DecoderLink {
 
 }  // namespace
 
-std::unique_ptr<DecoderLink> WordPieceDecoder::start(DecoderLink& next, bool) const {
+void clean_up(std::string& text) {
+    static constexpr std::pair<std::string_view, std::string_view> kRules[] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+    };
+    for (const auto& [from, to] : kRules) replace_all(text, from, to);
+}
+
+std::unique_ptr<DecoderLink> WordPieceDecoder::start(DecoderLink& next) const {
     return std::make_unique<Link>(next, prefix_, cleanup_);
 }
 

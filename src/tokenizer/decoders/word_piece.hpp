@@ -9,10 +9,13 @@
 
 namespace rag::core {
 
+/// The cleaning up of one token.
+void clean_up(std::string& text);
+
 class WordPieceDecoder final : public TokenDecoder {
   public:
     WordPieceDecoder(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
-    std::unique_ptr<DecoderLink> start(DecoderLink& next, bool last) const override;
+    std::unique_ptr<DecoderLink> start(DecoderLink& next) const override;
 
   private:
     std::string prefix_;
