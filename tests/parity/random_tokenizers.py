@@ -8,6 +8,7 @@ Meant for comparing with Hugging Face's library, which may refuse a file: then t
 import random
 import typing
 
+import charsmap
 import random_texts
 
 Json = dict[str, typing.Any]
@@ -64,6 +65,8 @@ class _Maker:
 
     def normalizer(self, depth: int = 0) -> Json | None:
         kind = self.rng.randrange(14 if depth == 0 else 12)
+        if self.flag(0.06):
+            return self.precompiled()
         plain = ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt"]
         if kind < 5:
             return {"type": self.one(plain)}
@@ -86,6 +89,12 @@ class _Maker:
         if kind == 12:
             return {"type": "ByteLevel"}
         return None
+
+    def precompiled(self) -> Json:
+        keys = self.rng.sample(["a", "ab", "abc", "\u00e9", "e\u0301", "\u4e2d", "\ufb01", " ", "\n", "\u3000", "A", "\u0301"], 6)
+        keys += self.rng.sample(random_texts.COMPATIBILITY, 6) + self.rng.sample(random_texts.LATIN, 6)
+        texts = ["", " ", "a", "xyz", "\u00e9", "\u4e2d\u4e2d", "\u2581", "e\u0301"]
+        return {"type": "Precompiled", "precompiled_charsmap": charsmap.charsmap({key: self.one(texts) for key in keys})}
 
     def pre_tokenizer(self, depth: int = 0) -> Json | None:
         kind = self.rng.randrange(16 if depth == 0 else 14)
