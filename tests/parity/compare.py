@@ -1,13 +1,14 @@
 """Compares what librag and Hugging Face's tokenizers make of one text, and shrinks a text on which they differ.
 
 Everything that an encoding holds is compared: ids, tokens, offsets in characters, type ids, masks, word ids, and the decoded text with
-and without special tokens. Where the package refuses a text (or panics), we must refuse it too."""
+and without special tokens. Where the package refuses a text, we must refuse it too; where it panics there is nothing to equal."""
 
 import dataclasses
+import os
 import typing
 from collections.abc import Callable
 
-import librag
+os.environ["RUST_BACKTRACE"] = "0"  # a panic of the package is one line, not fifty
 
 FIELDS = ("ids", "tokens", "offsets", "type_ids", "attention_mask", "special_tokens_mask")
 MAX_TRIALS = 2000  # of shrinking one text
@@ -30,6 +31,7 @@ class Refused:
     """Instead of an encoding: the text of the error. Two refusals are equal, whatever their words."""
 
     reason: str
+    panic: bool = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Refused)
@@ -43,10 +45,12 @@ def attempt(call: Callable[[], typing.Any]) -> typing.Any:
         return call()
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException as error:  # a panic of the package is no Exception
-        if isinstance(error, librag.RagError) or type(error).__module__ in {"builtins", "pyo3_runtime"}:
-            return Refused(f"{type(error).__name__}: {error}")
-        raise
+    except Exception as error:
+        return Refused(f"{type(error).__name__}: {error}")
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # the package's, which is no Exception
+            raise
+        return Refused(f"{type(error).__name__}: {error}", panic=True)
 
 
 def encoding_fields(encoding: typing.Any) -> dict[str, typing.Any]:
@@ -71,15 +75,19 @@ def difference(ours: Encoder, theirs: Encoder, text: str, pair: str | None = Non
     """None if both sides agree, else some lines that show the fields in which they do not."""
     mine = outcome(ours, text, pair, special)
     other = outcome(theirs, text, pair, special)
-    if mine == other:
+    if mine == other or panicked(other):
         return None
     if isinstance(mine, Refused) or isinstance(other, Refused):
         return f"  ours   {shorten(mine)}\n  theirs {shorten(other)}"
     lines = []
     for name in other:
-        if mine[name] != other[name]:
+        if mine[name] != other[name] and not panicked(other[name]):
             lines.append(f"  {name}: ours   {shorten(mine[name])}\n  {name}: theirs {shorten(other[name])}")
-    return "\n".join(lines)
+    return "\n".join(lines) or None
+
+
+def panicked(value: typing.Any) -> bool:
+    return isinstance(value, Refused) and value.panic
 
 
 def shorten(value: typing.Any, limit: int = 600) -> str:

@@ -367,6 +367,14 @@ def texts_for(spec: Json) -> list[str]:
     return [*tokens, *(token["content"] for token in spec["added_tokens"])]
 
 
+def renumbered(spec: Json, without: int) -> list[Json]:
+    """The added tokens but one, with the ids that they have then."""
+    vocabulary = spec["model"]["vocab"]
+    known = {entry[0]: id for id, entry in enumerate(vocabulary)} if isinstance(vocabulary, list) else dict(vocabulary)
+    kept = spec["added_tokens"][:without] + spec["added_tokens"][without + 1 :]
+    return [{**token, "id": known.setdefault(token["content"], len(known))} for token in kept]
+
+
 def simpler(spec: Json) -> typing.Iterator[Json]:
     """Files with one thing less, for shrinking one that shows a difference."""
     for key in ("truncation", "padding", "normalizer", "pre_tokenizer", "post_processor", "decoder"):
@@ -383,10 +391,9 @@ def simpler(spec: Json) -> typing.Iterator[Json]:
             yield {**spec, key: {**stage, parts: stage[parts][:index] + stage[parts][index + 1 :]}}
             if len(stage[parts]) == 1:
                 yield {**spec, key: part}
-    # From the back: ids are numbered on, so what is before keeps its own.
-    for index in reversed(range(len(spec["added_tokens"]))):
-        if index == len(spec["added_tokens"]) - 1:
-            yield {**spec, "added_tokens": spec["added_tokens"][:index]}
+    if spec["post_processor"] is None:  # which names ids, and those are numbered on
+        for index in range(len(spec["added_tokens"])):
+            yield {**spec, "added_tokens": renumbered(spec, index)}
     merges = spec["model"].get("merges", [])
     for index in range(len(merges)):
         yield {**spec, "model": {**spec["model"], "merges": merges[:index] + merges[index + 1 :]}}
