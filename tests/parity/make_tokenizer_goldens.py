@@ -211,7 +211,9 @@ def stages():
         "replace_regex": N.Sequence([N.Replace(Regex(r"\s+|\p{P}"), "\u00b7"), N.Replace(Regex(r"[\p{Mn}\p{Lm}]"), "")]),
         "precompiled": N.Precompiled(charsmap(SOME_CHARS)),
         "clusters": N.Precompiled(every_cluster()),
-        "mixed": N.Sequence([N.NFD(), N.Replace("a", "\u00e9"), N.Lowercase(), N.Strip(), N.NFKC(), N.Precompiled(charsmap(SOME_CHARS))]),
+        "mixed": N.Sequence(
+            [N.NFD(), N.Replace("a", "\u00e9"), N.Lowercase(), N.Strip(), N.NFKC(), N.Precompiled(charsmap(SOME_CHARS))]
+        ),
     }
     for name, normalizer in normalizers.items():
         tokenizer = Tokenizer(bytes_model())

@@ -39,10 +39,15 @@ def corpora(root: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in sorted(root.rglob("*")) if path.is_file() and "tokenizers" not in path.relative_to(root).parts]
 
 
+def rows(path: pathlib.Path) -> list[dict[str, typing.Any]]:
+    """The objects of a jsonl.gz file."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+        return [json.loads(line) for line in lines]
+
+
 def golden_texts(root: pathlib.Path) -> list[str]:
     """The 1023 texts of all kinds that the goldens are made of."""
-    with gzip.open(root / "tokenizers" / "texts.jsonl.gz", "rt", encoding="utf-8", newline="\n") as lines:
-        return [json.loads(line)["text"] for line in lines]
+    return [row["text"] for row in rows(root / "tokenizers" / "texts.jsonl.gz")]
 
 
 def all_texts(root: pathlib.Path) -> Iterator[str]:
