@@ -9,20 +9,28 @@
 #include "tokenizer/models/byte_alphabet.hpp"
 
 namespace rag::core {
+namespace {
+
+// `symbols` of the piece that begins at `start`.
+void push_tokens(std::uint32_t start, std::span<const Symbol> symbols, std::vector<ModelToken>& out) {
+    std::uint32_t begin = start;
+    for (const Symbol& symbol : symbols) {
+        out.push_back({symbol.id, {begin, start + symbol.end}});
+        begin = start + symbol.end;
+    }
+}
+
+}  // namespace
 
 Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     : options_(std::move(options)), vocabulary_(std::move(vocabulary)) {
-    if (options_.bytes) {
-        byte_keys_.reserve(vocabulary_.size());
-        vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
-            // A token outside the alphabet (a special one) can never come out of bytes.
-            if (const auto bytes = alphabet_to_bytes(token)) byte_keys_.add(*bytes, id);
-        });
-    }
     add_merges(merges);
     find_initial_ids();
-    const auto count = static_cast<std::size_t>(vocabulary_.id_limit());
-    whole_ = std::make_unique<std::atomic<std::uint8_t>[]>(count);
+    if (is_searchable()) {
+        make_search();
+    } else if (options_.bytes) {
+        translate_keys();
+    }
 }
 
 void Bpe::add_merges(const MergeList& merges) {
@@ -53,34 +61,74 @@ void Bpe::add_merges(const MergeList& merges) {
 }
 
 void Bpe::find_initial_ids() {
-    plain_bytes_ = options_.bytes && options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
+    std::string character;
     for (unsigned byte = 0; byte < 256; ++byte) {
-        const char character = static_cast<char>(byte);
-        byte_ids_[byte] = byte_keys_.find_id({&character, 1});
+        const char value = static_cast<char>(byte);
+        character.clear();
+        append_alphabet(character, {&value, 1});
+        byte_ids_[byte] = options_.bytes ? vocabulary_.find_id(character) : -1;
         fallback_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
     }
     if (options_.unk_token) unk_ = vocabulary_.find_id(*options_.unk_token);
 }
 
-bool Bpe::split_bytes(std::string_view word, MergeScratch& scratch) const {
-    scratch.symbols.resize(word.size());
-    std::int32_t sign = 0;
-    for (std::size_t i = 0; i < word.size(); ++i) {
-        const std::int32_t id = byte_ids_[static_cast<unsigned char>(word[i])];
-        scratch.symbols[i] = {id, static_cast<std::uint32_t>(i + 1)};
-        sign |= id;
+// MergeSearch wants symbols that do not depend on where they stand, ids that stand for one text, and, so that what is no token
+// parts a text, that its replacement takes no part in merges. Some byte tokens without the others mix the order (split_symbols).
+bool Bpe::is_searchable() const {
+    if (!options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) return false;
+    const auto limit = static_cast<std::size_t>(vocabulary_.id_limit());
+    std::vector<bool> used(limit), parts(limit);
+    bool fits = true;
+    vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
+        fits = fits && token.size() <= MergeSearch::kMaxToken && !used[static_cast<std::size_t>(id)];
+        used[static_cast<std::size_t>(id)] = true;
+    });
+    if (!fits) return false;
+    if (options_.bytes) return std::all_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id >= 0; });
+    merges_.for_each([&](std::int32_t left, std::int32_t right, std::uint32_t) {
+        parts[static_cast<std::size_t>(left)] = true;
+        parts[static_cast<std::size_t>(right)] = true;
+    });
+    if (options_.byte_fallback && std::any_of(fallback_ids_.begin(), fallback_ids_.end(), [](std::int32_t id) { return id < 0; })) {
+        return false;
     }
-    return sign >= 0;
+    const auto is_part = [&](std::int32_t id) { return id >= 0 && parts[static_cast<std::size_t>(id)]; };
+    return !is_part(unk_) && std::none_of(fallback_ids_.begin(), fallback_ids_.end(), is_part);
+}
+
+void Bpe::make_search() {
+    std::vector<std::pair<std::string_view, std::int32_t>> keys;
+    keys.reserve(vocabulary_.size());
+    vocabulary_.for_each([&](std::string_view token, std::int32_t id) { keys.emplace_back(token, id); });
+    std::vector<std::optional<std::string>> translated;  // a token outside the alphabet (a special one) never comes out of bytes
+    if (options_.bytes) {
+        translated.reserve(keys.size());
+        std::size_t kept = 0;
+        for (const auto& [token, id] : keys) {
+            translated.push_back(alphabet_to_bytes(token));
+            if (translated.back()) keys[kept++] = {*translated.back(), id};
+        }
+        keys.resize(kept);
+    }
+    search_ = std::make_unique<MergeSearch>(merges_, std::move(keys), static_cast<std::size_t>(vocabulary_.id_limit()), options_.bytes,
+                                            options_.ignore_merges);
+}
+
+void Bpe::translate_keys() {
+    byte_keys_.reserve(vocabulary_.size());
+    vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
+        if (const auto bytes = alphabet_to_bytes(token)) byte_keys_.add(*bytes, id);
+    });
 }
 
 // Symbols that are in no vocabulary become their bytes, or the unknown token (a run of them is one when fuse_unk), or, without
 // one, nothing. An unknown token waits for the next known symbol, also past byte tokens: that is Hugging Face's order.
-void Bpe::split_characters(std::string_view word, MergeScratch& scratch) const {
-    scratch.symbols.clear();
+void Bpe::split_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
+    symbols.clear();
     std::string decorated;
     std::uint32_t done = 0;     // bytes of the symbols so far: dropped ones do not count, those behind them move up
     std::uint32_t unknown = 0;  // bytes of the unknown token that waits
-    const auto push = [&](std::int32_t id, std::uint32_t length) { scratch.symbols.push_back({id, done += length}); };
+    const auto push = [&](std::int32_t id, std::uint32_t length) { symbols.push_back({id, done += length}); };
     const auto push_unknown = [&] {
         if (unknown > 0) push(unk_, std::exchange(unknown, 0));
     };
@@ -124,42 +172,60 @@ void Bpe::require_unknown(std::string_view character) const {
          quote(*options_.unk_token));
 }
 
-// Whether merging the symbols of `word`, which is token `id`, gives that token again.
-bool Bpe::rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch) const {
-    auto& state = whole_[static_cast<std::size_t>(id)];
-    const std::uint8_t known = state.load(std::memory_order_relaxed);
-    if (known != kUnknown) return known == kYes;
-    tokenize_piece(word, scratch);
-    const bool yes = scratch.symbols.size() == 1 && scratch.symbols[0].id == id;
-    state.store(yes ? kYes : kNo, std::memory_order_relaxed);
-    return yes;
-}
-
-void Bpe::tokenize_piece(std::string_view word, MergeScratch& scratch) const {
-    if (!plain_bytes_ || !split_bytes(word, scratch)) split_characters(word, scratch);
+void Bpe::merge(std::string_view word, MergeScratch& scratch) const {
+    const std::int32_t id = options_.ignore_merges ? keys().find_id(word) : -1;
+    if (id >= 0) {
+        scratch.symbols.assign(1, {id, static_cast<std::uint32_t>(word.size())});
+        return;
+    }
+    split_symbols(word, scratch.symbols);
     merges_.merge(scratch);
 }
 
+// False, with nothing said about the symbols, where a character is to be left out.
+bool Bpe::search(std::string_view word, SearchScratch& scratch) const {
+    std::vector<Symbol>& symbols = scratch.symbols;
+    symbols.clear();
+    std::uint32_t unknown_end = 0;  // of the unknown token that came last
+    for (std::uint32_t at = search_->encode(word, 0, scratch); at < word.size(); at = search_->encode(word, at, scratch)) {
+        const std::string_view symbol = word.substr(at, decode_utf8(word, at).length);
+        if (has_byte_tokens(symbol)) {
+            for (const char byte : symbol) symbols.push_back({fallback_ids_[static_cast<unsigned char>(byte)], ++at});
+            continue;
+        }
+        if (!options_.unk_token) return false;
+        require_unknown(symbol);
+        const bool joins = options_.fuse_unk && at > 0 && unknown_end == at;
+        at += static_cast<std::uint32_t>(symbol.size());
+        unknown_end = at;
+        if (joins) {
+            symbols.back().end = at;
+        } else {
+            symbols.push_back({unk_, at});
+        }
+    }
+    return true;
+}
+
 void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
-    thread_local MergeScratch scratch;
+    thread_local SearchScratch scratch;
+    thread_local MergeScratch merge_scratch;
+    PieceCache::Tokens known;
     for (const Span& piece : pieces) {
         if (piece.start == piece.end) continue;
         const std::string_view word = text.substr(piece.start, piece.end - piece.start);
-        if (plain_bytes_ || options_.ignore_merges) {
-            const std::int32_t id = keys().find_id(word);
-            if (id >= 0 && (options_.ignore_merges || rebuilds(id, word, scratch))) {
-                out.push_back({id, piece});
-                continue;
-            }
+        if (const std::size_t count = cache_->find(word, known); count > 0) {
+            push_tokens(piece.start, {known.data(), count}, out);
+            continue;
         }
-        tokenize_piece(word, scratch);
-        std::uint32_t start = piece.start;
-        for (const Symbol& symbol : scratch.symbols) {
-            out.push_back({symbol.id, {start, piece.start + symbol.end}});
-            start = piece.start + symbol.end;
-        }
+        const bool found = search_ != nullptr && search(word, scratch);
+        if (!found) merge(word, merge_scratch);
+        const std::vector<Symbol>& symbols = found ? scratch.symbols : merge_scratch.symbols;
+        cache_->put(word, symbols);
+        push_tokens(piece.start, symbols, out);
     }
     scratch.shrink();
+    merge_scratch.shrink();
 }
 
 }  // namespace rag::core

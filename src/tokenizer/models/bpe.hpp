@@ -1,18 +1,18 @@
 // Byte pair encoding, over bytes (behind ByteLevel) or over characters. Sennrich et al. 2016; Radford et al. 2019 for bytes.
-// Most words of real text are one token: a word that is in the vocabulary and that its own merges rebuild is taken whole, and
-// whether they do is found out once a token.
+// Vocabularies without affixes, which is nearly all, are searched (MergeSearch); for the others the merges are done one by one.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tokenizer/models/merge_search.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/model.hpp"
+#include "tokenizer/models/piece_cache.hpp"
 #include "tokenizer/models/vocabulary.hpp"
 
 namespace rag::core {
@@ -34,6 +34,8 @@ class Bpe final : public TokenModel {
   public:
     /// Throws kCorrupt when a merge names a token, or makes one, that the vocabulary lacks. The merges need not outlive the call.
     Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options);
+    Bpe(const Bpe&) = delete;  // the search points to the merges
+    Bpe& operator=(const Bpe&) = delete;
     void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const override;
     std::optional<std::int32_t> token_to_id(std::string_view token) const override { return vocabulary_.find(token); }
     std::optional<std::string_view> id_to_token(std::int32_t id) const override { return vocabulary_.token(id); }
@@ -43,30 +45,28 @@ class Bpe final : public TokenModel {
   private:
     void add_merges(const MergeList& merges);
     void find_initial_ids();
-    /// What the pieces are looked up in: keys are bytes, or the vocabulary itself.
+    void make_search();
+    bool is_searchable() const;
+    void translate_keys();
+    /// What the pieces are looked up in when there is no search: keys are bytes, or the vocabulary itself.
     const Vocabulary& keys() const noexcept { return options_.bytes ? byte_keys_ : vocabulary_; }
-    void tokenize_piece(std::string_view word, MergeScratch& scratch) const;
-    /// The symbols of a word; false, with nothing said about them, when a byte has no id.
-    bool split_bytes(std::string_view word, MergeScratch& scratch) const;
-    void split_characters(std::string_view word, MergeScratch& scratch) const;
+    bool search(std::string_view word, SearchScratch& scratch) const;
+    void merge(std::string_view word, MergeScratch& scratch) const;
+    void split_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
     /// The character with the affixes that its place in the word asks for; in `buffer` if there are any.
     std::string_view decorate(std::string_view character, bool first, bool last, std::string& buffer) const;
     bool has_byte_tokens(std::string_view symbol) const;
     void require_unknown(std::string_view character) const;
-    bool rebuilds(std::int32_t id, std::string_view word, MergeScratch& scratch) const;
 
     BpeOptions options_;
     Vocabulary vocabulary_;
     Vocabulary byte_keys_;
     MergeTable merges_;
-    bool plain_bytes_ = false;  // bytes, and no affix is added: the quick way
-    std::array<std::int32_t, 256> byte_ids_{};
-    std::array<std::int32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
+    std::array<std::int32_t, 256> byte_ids_{};      // of bytes in their alphabet, -1 where there is none
+    std::array<std::int32_t, 256> fallback_ids_{};  // of <0x00> to <0xFF>
     std::int32_t unk_ = -1;
-    // For each id, whether the merges rebuild the token from its own symbols: not known yet, yes, no. Filled as words are met;
-    // two threads can only write the same answer.
-    enum Whole : std::uint8_t { kUnknown, kYes, kNo };
-    mutable std::unique_ptr<std::atomic<std::uint8_t>[]> whole_;
+    std::unique_ptr<MergeSearch> search_;  // nullptr: this vocabulary cannot be searched
+    std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();
 };
 
 }  // namespace rag::core

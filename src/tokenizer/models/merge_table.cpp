@@ -67,8 +67,12 @@ void MergeTable::merge(MergeScratch& scratch) const {
     if (scratch.symbols.size() <= kShort) {
         merge_short(scratch);
     } else {
-        merge_long(scratch);
+        merge_long(scratch, nullptr);
     }
+}
+
+void MergeTable::merge(MergeScratch& scratch, std::vector<Merge>& done) const {
+    if (!scratch.symbols.empty()) merge_long(scratch, &done);
 }
 
 void MergeTable::merge_short(MergeScratch& scratch) const {
@@ -92,7 +96,7 @@ void MergeTable::merge_short(MergeScratch& scratch) const {
     scratch.symbols.resize(pairs + 1);
 }
 
-void MergeTable::merge_long(MergeScratch& scratch) const {
+void MergeTable::merge_long(MergeScratch& scratch, std::vector<Merge>* done) const {
     auto& [symbols, ranks, next, previous, heap] = scratch;
     const auto count = static_cast<std::uint32_t>(symbols.size());
     ranks.assign(count, kNoRank);
@@ -121,7 +125,9 @@ void MergeTable::merge_long(MergeScratch& scratch) const {
         const auto at = static_cast<std::uint32_t>(top);
         if (ranks[at] != static_cast<std::uint32_t>(top >> 32)) continue;  // the pair has changed since
         const std::uint32_t right = next[at];
-        symbols[at] = {merged_[ranks[at]], symbols[right].end};
+        const std::int32_t merged = merged_[ranks[at]];
+        if (done != nullptr) done->push_back({symbols[at].id, symbols[right].id, merged, ranks[at]});
+        symbols[at] = {merged, symbols[right].end};
         ranks[right] = kNoRank;
         next[at] = next[right];
         if (next[at] != kEnd) previous[next[at]] = at;

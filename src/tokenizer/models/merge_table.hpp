@@ -14,6 +14,11 @@ struct Symbol {
     std::uint32_t end;  // bytes from the start of the piece
 };
 
+struct Merge {
+    std::int32_t left, right, merged;
+    std::uint32_t rank;
+};
+
 struct MergeScratch {
     std::vector<Symbol> symbols;
     std::vector<std::uint32_t> ranks;  // of the pair that begins at each symbol
@@ -45,9 +50,20 @@ class MergeTable {
         }
     }
 
+    /// Calls visit(left, right, rank) for every pair, in no order.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        for (std::size_t at = 0; at < keys_.size(); ++at) {
+            if (keys_[at] == kEmpty) continue;
+            visit(static_cast<std::int32_t>(keys_[at] >> 32), static_cast<std::int32_t>(keys_[at] & 0xFFFFFFFFU), ranks_[at]);
+        }
+    }
+
     /// Merges scratch.symbols: always the pair of the lowest rank, of equal ones the leftmost, until none is left.
     /// n log n in the number of symbols.
     void merge(MergeScratch& scratch) const;
+    /// The same; `done` gets the merges in the order in which they were done.
+    void merge(MergeScratch& scratch, std::vector<Merge>& done) const;
 
   private:
     static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair: ids are not negative
@@ -65,7 +81,7 @@ class MergeTable {
     void put(std::int32_t left, std::int32_t right, std::uint32_t rank);
     void grow(unsigned bits);
     void merge_short(MergeScratch& scratch) const;
-    void merge_long(MergeScratch& scratch) const;
+    void merge_long(MergeScratch& scratch, std::vector<Merge>* done) const;
 
     // Open addressing, at most half used. Most questions are answered by no, nine of ten of these by the filter, a sixteenth of
     // the keys in size, which stays in the cache of a core.
