@@ -128,12 +128,21 @@ int64_t rag_tokenizer_vocab_size(const rag_tokenizer* tokenizer) noexcept {
     return tokenizer == nullptr ? 0 : tokenizer->tokenizer->vocab_size();
 }
 
-rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokenizer, rag_text messages, int32_t add_generation_prompt,
+rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokenizer, rag_text messages, const rag_chat_options* options,
                                              rag_string** text) noexcept {
     return guard([&] {
         require(text, "text") = nullptr;
         const core::Tokenizer& target = use(tokenizer);
-        *text = new rag_string{target.apply_chat_template(rag::capi::text_of(messages, "messages"), add_generation_prompt != 0)};
+        const rag_chat_options defaults = RAG_CHAT_OPTIONS_INIT;
+        const rag_chat_options given = rag::capi::read_struct(options, defaults, "rag_chat_options");
+        core::ChatOptions wanted;
+        wanted.add_generation_prompt = given.add_generation_prompt != 0;
+        wanted.tools_json = rag::capi::text_of(given.tools, "tools");
+        wanted.documents_json = rag::capi::text_of(given.documents, "documents");
+        wanted.variables_json = rag::capi::text_of(given.variables, "variables");
+        wanted.chat_template = rag::capi::text_of(given.chat_template, "chat_template");
+        wanted.continue_field = rag::capi::text_of(given.continue_field, "continue_field");
+        *text = new rag_string{target.apply_chat_template(rag::capi::text_of(messages, "messages"), wanted)};
     });
 }
 

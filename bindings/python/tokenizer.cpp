@@ -63,6 +63,28 @@ py::str to_str(const std::string& text) {
     return py::reinterpret_steal<py::str>(object);
 }
 
+py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messages, bool add_generation_prompt,
+                            const py::object& tools, const py::object& documents, const py::object& variables,
+                            const py::object& chat_template, const py::object& continue_field) {
+    const auto view = [](const py::object& text, const char* name) {
+        return optional_text(text, name).value_or(std::string_view());
+    };
+    const std::string_view conversation = text_of(messages, "messages");
+    ChatOptions options;
+    options.add_generation_prompt = add_generation_prompt;
+    options.tools = view(tools, "tools");
+    options.documents = view(documents, "documents");
+    options.variables = view(variables, "variables");
+    options.chat_template = view(chat_template, "chat_template");
+    options.continue_field = view(continue_field, "continue_field");
+    std::string text;
+    {
+        const py::gil_scoped_release release;
+        text = tokenizer.apply_chat_template(conversation, options);
+    }
+    return to_str(text);
+}
+
 }  // namespace
 
 void bind_tokenizer(py::module_& module) {
@@ -116,12 +138,8 @@ void bind_tokenizer(py::module_& module) {
         .def(
             "id_to_token", [](const Tokenizer& self, std::int32_t id) { return to_str(self.id_to_token(id)); }, py::arg("id"))
         .def_property_readonly("vocab_size", &Tokenizer::vocab_size)
-        .def(
-            "apply_chat_template",
-            [](const Tokenizer& self, const py::object& messages, bool add_generation_prompt) {
-                return self.apply_chat_template(text_of(messages, "messages"), add_generation_prompt);
-            },
-            py::arg("messages"), py::arg("add_generation_prompt"));
+        .def("apply_chat_template", &apply_chat_template, py::arg("messages"), py::arg("add_generation_prompt"), py::arg("tools"),
+             py::arg("documents"), py::arg("variables"), py::arg("chat_template"), py::arg("continue_field"));
 }
 
 }  // namespace rag::python

@@ -377,10 +377,26 @@ RAG_API rag_status rag_tokenizer_id_to_token(const rag_tokenizer* tokenizer, int
                                              rag_string** token) RAG_NOEXCEPT; /* since 0.1.0 */
 /* Tokens in the vocabulary, added ones included; 0 for NULL. since 0.1.0 */
 RAG_API int64_t rag_tokenizer_vocab_size(const rag_tokenizer* tokenizer) RAG_NOEXCEPT;
-/* Writes a conversation, [{"role": "user", "content": "..."}], as the model's chat template says. RAG_NOT_FOUND: the file has
- * none. since 0.1.0 */
+typedef struct rag_chat_options {
+    uint32_t struct_size;
+    int32_t add_generation_prompt; /* not 0: the template is asked to open the answer */
+    rag_text tools;                /* a JSON array of objects (schemas of functions); not given: none */
+    rag_text documents;            /* a JSON array of objects, such as {"title", "text"}; not given: none */
+    rag_text variables;            /* a JSON object: what else the template may read, special tokens by their names too */
+    rag_text chat_template;  /* the name of one of the file's templates, or Jinja itself, parsed by each call. Not given: the
+                              * file's own; where it has several, "tool_use" when tools are given, else "default" */
+    rag_text continue_field; /* such as "content": this field of the last message is left open, so that a model goes on with it.
+                              * Not together with add_generation_prompt. Not given: all messages are closed */
+} rag_chat_options;
+#define RAG_CHAT_OPTIONS_INIT {sizeof(rag_chat_options), 1, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}}
+
+/* Writes a conversation, [{"role": "user", "content": "..."}], as the model's chat template says: the text that transformers'
+ * apply_chat_template gives, keys of messages that hold null are left out. `options` may be NULL: their INIT values. A template
+ * runs in a sandbox with limits on its steps, output and depth. RAG_NOT_FOUND: the file has no template, or no default one.
+ * RAG_INVALID_ARGUMENT: the template refuses the messages or passes a limit; RAG_UNSUPPORTED: it uses what librag does not know.
+ * Both name the line. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokenizer, rag_text messages,
-                                                     int32_t add_generation_prompt, rag_string** text) RAG_NOEXCEPT;
+                                                     const rag_chat_options* options, rag_string** text) RAG_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------------------
  * Models. The first one that is opened loads librag_torch.so and LibTorch (RAG_NO_BACKEND says what is missing).

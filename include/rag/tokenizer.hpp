@@ -21,6 +21,18 @@ struct Encoding {
     std::vector<std::int8_t> sequence_ids;  ///< in which text offsets point: 0 the first, 1 the pair, -1 none
 };
 
+/// What a chat template is given beside the messages. Views are used during the call only.
+struct ChatOptions {
+    bool add_generation_prompt = true;    ///< the template is asked to open the answer
+    std::string_view tools = {};          ///< a JSON array of objects (schemas of functions); empty: none
+    std::string_view documents = {};      ///< a JSON array of objects, such as {"title", "text"}; empty: none
+    std::string_view variables = {};      ///< a JSON object: what else the template may read; empty: nothing
+    std::string_view chat_template = {};  ///< the name of one of the file's templates, or Jinja itself; empty: the file's own
+    /// Such as "content": this field of the last message is left open, so that a model goes on with it; set
+    /// add_generation_prompt to false then. Empty: all messages are closed.
+    std::string_view continue_field = {};
+};
+
 class Tokenizer {
   public:
     /// Reads a folder with tokenizer.json or vocab.txt, one of these files, or a GGUF file.
@@ -76,11 +88,17 @@ class Tokenizer {
         return detail::take(token);
     }
     std::int64_t vocab_size() const noexcept { return rag_tokenizer_vocab_size(handle_.get()); }
-    /// `messages`: JSON, [{"role": "user", "content": "..."}].
-    std::string apply_chat_template(std::string_view messages, bool add_generation_prompt = true) const {
+    /// `messages`: JSON, [{"role": "user", "content": "..."}]. The text that transformers' apply_chat_template gives.
+    std::string apply_chat_template(std::string_view messages, const ChatOptions& options = {}) const {
+        rag_chat_options values = RAG_CHAT_OPTIONS_INIT;
+        values.add_generation_prompt = options.add_generation_prompt ? 1 : 0;
+        values.tools = detail::text(options.tools);
+        values.documents = detail::text(options.documents);
+        values.variables = detail::text(options.variables);
+        values.chat_template = detail::text(options.chat_template);
+        values.continue_field = detail::text(options.continue_field);
         rag_string* text = nullptr;
-        detail::check(
-            rag_tokenizer_apply_chat_template(handle_.get(), detail::text(messages), add_generation_prompt ? 1 : 0, &text));
+        detail::check(rag_tokenizer_apply_chat_template(handle_.get(), detail::text(messages), &values, &text));
         return detail::take(text);
     }
 

@@ -37,7 +37,16 @@ class Tokenizer:
     def id_to_token(self, id: int) -> str: ...
     @property
     def vocab_size(self) -> int: ...
-    def apply_chat_template(self, messages: _Text, add_generation_prompt: bool) -> str: ...
+    def apply_chat_template(
+        self,
+        messages: _Text,
+        add_generation_prompt: bool,
+        tools: _Text | None,
+        documents: _Text | None,
+        variables: _Text | None,
+        chat_template: _Text | None,
+        continue_field: _Text | None,
+    ) -> str: ...
 
 class Usage:
     @property

@@ -5,12 +5,12 @@ The first model that is opened loads LibTorch; ``BackendMissing`` says what to i
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
+from ._chat import to_json
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
 from .tokenizer import Tokenizer
@@ -143,7 +143,7 @@ class Generator(_Model):
             if isinstance(prompt, str):
                 core = self._core.generate(prompt, arguments)
             else:
-                core = self._core.chat(json.dumps(list(prompt), ensure_ascii=False), arguments)
+                core = self._core.chat(to_json(list(prompt), "messages"), arguments)
             return Generation(core.text, list(core.ids), usage_of(core.usage), timings_of(core.usage))
 
         return TokenStream[Generation](run) if stream else run(None)

@@ -71,7 +71,8 @@ constexpr std::int32_t kMarker = -1;
 
 }  // namespace
 
-Tokenizer::State::State(TokenizerParts all) : parts(std::move(all)), plan(parts.normalizer.get()) {
+Tokenizer::State::State(TokenizerParts all)
+    : parts(std::move(all)), plan(parts.normalizer.get()), chat_templates(std::move(parts.chat_templates), parts.name) {
     assign_ids();
     added = AddedTokens(std::move(parts.added_tokens), plan);
     if (parts.padding) pad_named = token_of(parts.padding->id) != std::optional<std::string_view>(parts.padding->token);

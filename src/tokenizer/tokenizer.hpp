@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/chat_options.hpp"
 #include "tokenizer/encoding.hpp"
 
 namespace rag::core {
@@ -71,9 +72,11 @@ class Tokenizer {
     std::optional<std::int32_t> eos_id() const { return special_id("eos_token"); }
     std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
 
-    /// Jinja; empty if the files hold none.
-    const std::string& chat_template() const noexcept;
-    /// `messages_json`: an array of {"role", "content"}. Throws kInvalidState when there is no template, else as ChatTemplate.
+    /// Jinja; empty if the files hold none of this name (their only one is "default").
+    const std::string& chat_template(const std::string& name = "default") const noexcept;
+    /// `messages_json`: an array of {"role", "content"}. As transformers' apply_chat_template, without tokenizing. Throws
+    /// kNotFound when there is no template, else as ChatTemplate.
+    std::string apply_chat_template(std::string_view messages_json, const ChatOptions& options) const;
     std::string apply_chat_template(std::string_view messages_json, bool add_generation_prompt) const;
 
     /// Where it came from, for messages.

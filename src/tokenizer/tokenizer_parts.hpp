@@ -28,7 +28,7 @@ struct TokenizerParts {
     std::optional<Truncation> truncation;
     std::optional<Padding> padding;
     std::map<std::string, std::string> special_tokens;  // by transformers' names: "eos_token" -> "</s>"
-    std::string chat_template;                          // Jinja; empty: none
+    std::map<std::string, std::string> chat_templates;  // Jinja by name; a file's only one is "default"
 };
 
 }  // namespace rag::core

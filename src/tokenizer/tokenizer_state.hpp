@@ -2,12 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "tokenizer/chat_template/chat_template.hpp"
+#include "tokenizer/chat_templates.hpp"
 #include "tokenizer/decoders/sequence.hpp"
 #include "tokenizer/normalizers/plan.hpp"
 #include "tokenizer/tokenizer.hpp"
@@ -42,9 +41,7 @@ struct Tokenizer::State {
     bool pad_named = false;  // the padding token's text is not that of its id
     // What the post-processor puts before and behind one text; not set when it does something else.
     std::optional<std::pair<std::vector<std::int32_t>, std::vector<std::int32_t>>> frame;
-    // Parsed on first use: most who tokenize never ask for it.
-    mutable std::once_flag template_once;
-    mutable std::unique_ptr<ChatTemplate> parsed_template;
+    ChatTemplates chat_templates;
 
   private:
     void assign_ids();

@@ -64,21 +64,21 @@ std::optional<std::int32_t> Tokenizer::special_id(std::string_view name) const {
     return token.empty() ? std::nullopt : state_->id_of(token);
 }
 
-const std::string& Tokenizer::chat_template() const noexcept {
-    return state_->parts.chat_template;
+const std::string& Tokenizer::chat_template(const std::string& name) const noexcept {
+    return state_->chat_templates.source(name);
 }
 const std::string& Tokenizer::name() const noexcept {
     return state_->parts.name;
 }
 
+std::string Tokenizer::apply_chat_template(std::string_view messages_json, const ChatOptions& options) const {
+    return state_->chat_templates.apply(messages_json, options, state_->parts.special_tokens);
+}
+
 std::string Tokenizer::apply_chat_template(std::string_view messages_json, bool add_generation_prompt) const {
-    if (chat_template().empty()) fail(Code::kInvalidState, "{} has no chat template", name());
-    std::call_once(state_->template_once, [&] { state_->parsed_template = std::make_unique<ChatTemplate>(chat_template()); });
-    ChatTemplateInput input;
-    input.messages_json = messages_json;
-    input.add_generation_prompt = add_generation_prompt;
-    for (const auto& [key, token] : state_->parts.special_tokens) input.special_tokens.emplace_back(key, token);
-    return state_->parsed_template->render(input);
+    ChatOptions options;
+    options.add_generation_prompt = add_generation_prompt;
+    return apply_chat_template(messages_json, options);
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {

@@ -32,9 +32,11 @@ SNIPPET_CONVERSATION = {
 
 
 def render(template: str, conversation: dict[str, Any], special_tokens: dict[str, str]) -> str | None:
+    # As apply_chat_template does before it renders.
+    messages = [{key: value for key, value in message.items() if value is not None} for message in conversation["messages"]]
     try:
         rendered, _ = render_jinja_template(
-            [conversation["messages"]],
+            [messages],
             tools=conversation.get("tools"),
             chat_template=template,
             add_generation_prompt=conversation["add_generation_prompt"],
@@ -49,8 +51,9 @@ def render(template: str, conversation: dict[str, Any], special_tokens: dict[str
 def main() -> None:
     conversations = json.loads((HERE / "conversations.json").read_text())
     cases = []
+    templates = {}
     for path in sorted((HERE / "templates").glob("*.jinja")):
-        template = path.read_text()
+        template = templates[path.stem] = path.read_text()
         for name, conversation in conversations.items():
             # strftime_now follows the clock; test_chat_template.cpp tests it with a clock that stands.
             if "strftime_now" in template and "date_string" not in conversation.get("variables", {}):
@@ -58,7 +61,7 @@ def main() -> None:
             cases.append(
                 {
                     "name": f"{path.stem} {name}",
-                    "template": template,
+                    "template": path.stem,
                     "conversation": conversation,
                     "special_tokens": SPECIAL_TOKENS,
                     "expected": render(template, conversation, SPECIAL_TOKENS),
@@ -68,6 +71,7 @@ def main() -> None:
     rendered = [[snippet, render(snippet, SNIPPET_CONVERSATION, {})] for snippet in snippets]
     goldens = {
         "made_with": {"transformers": transformers.__version__, "jinja2": jinja2.__version__},
+        "templates": templates,
         "cases": cases,
         "snippet_conversation": SNIPPET_CONVERSATION,
         "snippets": rendered,

@@ -47,7 +47,8 @@ TEST_CASE("whole templates render as transformers renders them") {
     for (const auto& one : all["cases"]) {
         INFO(one["name"].get<std::string>());
         std::string why;
-        const ordered_json text = render(one["template"].get<std::string>(), one["conversation"], one["special_tokens"], why);
+        const ordered_json text = render(all["templates"][one["template"].get<std::string>()].get<std::string>(),
+                                         one["conversation"], one["special_tokens"], why);
         INFO(why);
         CHECK(text == one["expected"]);
     }

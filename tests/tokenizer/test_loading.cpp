@@ -155,11 +155,44 @@ TEST_CASE("a folder gives the names of special tokens and the chat template") {
     CHECK(Tokenizer::from_pretrained(folder)->apply_chat_template(R"([{"role": "user", "content": "hi"}])", false) == "1");
     const auto bare = Tokenizer::from_pretrained(folder / "tokenizer.json");
     CHECK(bare->chat_template().empty());
-    CHECK_THROWS_AS(bare->apply_chat_template("[]", false), Error);
+    CHECK_THROWS_WITH(bare->apply_chat_template(R"([{"role": "user"}])", false), Catch::Contains("has no chat template"));
     std::string message;
     write_file(folder / "tokenizer_config.json", R"({"eos_token": 5})");
     CHECK(refusal(folder, message) == Code::kCorrupt);
     CHECK(message.find("eos_token") != std::string::npos);
+}
+
+TEST_CASE("several chat templates are told apart by name") {
+    const rag::test::TemporaryFolder scratch;
+    const fs::path folder = scratch.path();
+    write_file(folder / "tokenizer.json", fixture("byte_level.jsonl").dump());
+    write_file(
+        folder / "tokenizer_config.json",
+        R"({"chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "T{{ tools|length }}"}]})");
+    const std::string messages = R"([{"role": "user", "content": "hi"}])";
+    rag::core::ChatOptions options;
+    const auto named = Tokenizer::from_pretrained(folder);
+    CHECK(named->apply_chat_template(messages, options) == "D");
+    CHECK(named->chat_template("tool_use") == "T{{ tools|length }}");
+    CHECK(named->chat_template("nope").empty());
+    options.tools_json = "[{}, {}]";
+    CHECK(named->apply_chat_template(messages, options) == "T2");
+    options.chat_template = "default";
+    CHECK(named->apply_chat_template(messages, options) == "D");
+    options.chat_template = "{{ tools }}";
+    CHECK(named->apply_chat_template(messages, options) == "[{}, {}]");
+    // Files replace the whole list.
+    fs::create_directory(folder / "additional_chat_templates");
+    write_file(folder / "additional_chat_templates" / "rag.jinja", "R");
+    const auto files = Tokenizer::from_pretrained(folder);
+    CHECK_THROWS_WITH(files->apply_chat_template(messages, false), Catch::Contains("name one of rag"));
+    options.chat_template = "rag";
+    CHECK(files->apply_chat_template(messages, options) == "R");
+    std::string message;
+    fs::remove_all(folder / "additional_chat_templates");
+    write_file(folder / "tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
+    CHECK(refusal(folder, message) == Code::kCorrupt);
+    CHECK(message.find("template") != std::string::npos);
 }
 
 TEST_CASE("a GGUF file gives the ids of the tokenizer.json it was made from") {
@@ -176,7 +209,8 @@ TEST_CASE("a GGUF file gives the ids of the tokenizer.json it was made from") {
         CHECK(goldens::compare(*tokenizer, rows[i]).empty());
     }
     CHECK(tokenizer->eos_id() == 0);
-    CHECK(tokenizer->apply_chat_template("[]", false) == "<end>");
+    CHECK(tokenizer->apply_chat_template(R"([{"role": "user"}])", false) == "<end>");
+    CHECK_THROWS_WITH(tokenizer->apply_chat_template("[]", false), Catch::Contains("at least one message"));
 
     gguf.boolean("tokenizer.ggml.add_bos_token", true);
     std::string message;

@@ -56,6 +56,8 @@ struct Expr {
     Value value;
     std::vector<ExprPtr> children;
     std::vector<std::pair<std::string, ExprPtr>> named;
+    ExprPtr rest;  // of a call: f(*rest, **named_rest); null: none
+    ExprPtr named_rest;
     std::vector<std::string> operators;
 };
 

@@ -44,6 +44,13 @@ const Value* find_in_namespace(const Value& object, const std::string& name) {
     return at == attributes.end() ? nullptr : &at->second;
 }
 
+/// What the filter groupby gives has names for its two parts.
+const Value* find_in_group(const Value& object, const std::string& name) {
+    const Sequence* pair = object.sequence();
+    if (pair == nullptr || pair->kind != SequenceKind::kTuple || pair->label != "group") return nullptr;
+    return name == "grouper" ? &pair->items[0] : name == "list" ? &pair->items[1] : nullptr;
+}
+
 /// object[key] without a fallback to methods; null if there is no such element.
 std::optional<Value> find_item(Runtime& runtime, const Value& object, const Value& key) {
     if (const auto* map = object.mapping()) {
@@ -111,6 +118,7 @@ void each_index(const Range& range, const Visit& visit) {
 
 Value get_attribute(Runtime& runtime, const Value& object, const std::string& name) {
     if (object.is_undefined()) fail_undefined(object);
+    if (const Value* part = find_in_group(object, name)) return *part;
     if (const Value* value = find_in_namespace(object, name)) return *value;
     if (auto method = find_method(object, name)) return *method;
     const Value key = Value::text(name);
@@ -140,12 +148,22 @@ Value get_slice(Runtime& runtime, const Value& object, const Value& begin, const
     }
     const Sequence* items = object.sequence();
     if (items == nullptr || items->kind == SequenceKind::kGenerator || items->kind == SequenceKind::kView)
-        return missing(object, Value::list({}));
+        fail(Code::kInvalidArgument, "a {} cannot be sliced", object.type_name());
     const Range range = slice_indices(static_cast<std::int64_t>(items->items.size()), begin, end, step);
     std::vector<Value> out;
     each_index(range, [&](std::size_t i) { out.push_back(items->items[i]); });
-    const SequenceKind kind = items->kind == SequenceKind::kTuple ? SequenceKind::kTuple : SequenceKind::kList;
-    return Value::sequence(kind, std::move(out));
+    if (items->kind != SequenceKind::kRange) return Value::sequence(items->kind, std::move(out));
+    // A part of a range is a range.
+    const auto number = [&](std::int64_t index) {
+        std::int64_t at = 0;
+        if (__builtin_mul_overflow(index, items->range_step, &at) || __builtin_add_overflow(at, items->range_begin, &at))
+            fail(Code::kInvalidArgument, "a slice of {} reaches beyond 64 bits", items->label);
+        return at;
+    };
+    std::int64_t by = 0;
+    if (__builtin_mul_overflow(items->range_step, range.step, &by))
+        fail(Code::kInvalidArgument, "the step of a slice of {} is beyond 64 bits", items->label);
+    return make_range(std::move(out), number(range.begin), number(range.end), by);
 }
 
 }  // namespace rag::core::jinja

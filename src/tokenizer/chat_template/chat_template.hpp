@@ -26,15 +26,21 @@ struct ChatTemplateLimits {
 
 /// What a template can see beside `messages`. Views must outlive the call.
 struct ChatTemplateInput {
-    std::string_view messages_json;  // a JSON array of objects ({"role": ..., "content": ...})
+    /// A JSON array of objects ({"role": ..., "content": ...}). Their keys that hold null are left out, as in transformers'
+    /// apply_chat_template.
+    std::string_view messages_json;
     bool add_generation_prompt = false;
-    std::string_view tools_json = {};      // empty: none
-    std::string_view documents_json = {};  // empty: none
+    std::string_view tools_json = {};      // a JSON array of objects; empty: none
+    std::string_view documents_json = {};  // a JSON array of objects; empty: none
     std::string_view variables_json = {};  // further variables, a JSON object; empty: none
     /// The tokenizer's special tokens by transformers' names: {"bos_token", "<s>"} ...; one that is not here is undefined.
     std::vector<std::pair<std::string, std::string>> special_tokens = {};
     /// Seconds since 1970 for strftime_now; unset: the system's clock.
     std::optional<std::int64_t> now = {};
+    /// Leaves this field of the last message open, as transformers' continue_final_message. Empty: no.
+    std::string_view continue_field = {};
+    /// A conversation without messages is an Error, as in transformers' apply_chat_template.
+    bool refuse_empty = false;
 };
 
 class ChatTemplate {

@@ -58,6 +58,11 @@ Value escape(Runtime& runtime, const Value& input, Arguments& arguments) {
     return runtime.make_text(input.is_markup() ? text : escape_html(text), true);
 }
 
+Value force_escape(Runtime& runtime, const Value& input, Arguments& arguments) {
+    const Bound bound(arguments, "forceescape", {});
+    return runtime.make_text(escape_html(soft_text(runtime, input)), true);
+}
+
 Value fallback(Runtime&, const Value& input, Arguments& arguments) {
     const Bound bound(arguments, "default", {"default_value", "boolean"});
     if (!input.is_undefined() && (!bound.flag(1, false) || input.truth())) return input;
@@ -115,32 +120,14 @@ Value rounded(Runtime&, const Value& input, Arguments& arguments) {
     return Value::real((method == "ceil" ? std::ceil(real * scale) : std::floor(real * scale)) / scale);
 }
 
-Value indent(Runtime& runtime, const Value& input, Arguments& arguments) {
-    const Bound bound(arguments, "indent", {"width", "first", "blank"});
-    if (input.string() == nullptr) fail(Code::kInvalidArgument, "indent needs str, not {}", input.type_name());
-    std::string space(4, ' ');
-    if (bound.get(0) != nullptr && bound.get(0)->string() != nullptr) {
-        space = bound.text(0);
-    } else if (bound.get(0) != nullptr) {
-        const std::int64_t width = bound.integer(0, 4);
-        runtime.charge(static_cast<std::uint64_t>(std::max<std::int64_t>(width, 0)) / 64);
-        space.assign(static_cast<std::size_t>(std::max<std::int64_t>(width, 0)), ' ');
-    }
-    const bool blank = bound.flag(2, false);
-    std::string out = bound.flag(1, false) ? space : "";
-    const std::vector<std::string> lines = split_lines(*input.string() + "\n", false);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        runtime.charge_bytes(space.size() + lines[i].size());
-        if (i > 0) out += '\n';
-        if (i > 0 && (blank || !lines[i].empty())) out += space;
-        out += lines[i];
-    }
-    return Value::text(std::move(out), input.is_markup());
-}
-
 Value format(Runtime& runtime, const Value& input, Arguments& arguments) {
-    if (!arguments.named.empty()) fail(Code::kUnsupported, "the filter \"format\" with named arguments is not known");
-    return percent_format(runtime, soft_text(runtime, input), Value::tuple(std::move(arguments.positional)));
+    if (!arguments.named.empty() && !arguments.positional.empty())
+        fail(Code::kInvalidArgument, "the filter format takes values either by position or by name");
+    if (arguments.named.empty())
+        return percent_format(runtime, soft_text(runtime, input), Value::tuple(std::move(arguments.positional)));
+    Map values;
+    for (auto& [name, value] : arguments.named) values.set(Value::text(name), value);
+    return percent_format(runtime, soft_text(runtime, input), Value::map(std::move(values)));
 }
 
 Value tojson(Runtime& runtime, const Value& input, Arguments& arguments) {
@@ -196,13 +183,13 @@ const std::unordered_map<std::string_view, FilterBody>& table() {
         {"safe", safe},
         {"e", escape},
         {"escape", escape},
+        {"forceescape", force_escape},
         {"default", fallback},
         {"d", fallback},
         {"int", to_int},
         {"float", to_float},
         {"abs", absolute},
         {"round", rounded},
-        {"indent", indent},
         {"format", format},
         {"tojson", tojson},
         {"wordcount", wordcount},
@@ -214,13 +201,14 @@ const std::unordered_map<std::string_view, FilterBody>& table() {
 
 FilterBody find_filter(std::string_view name) {
     const auto at = table().find(name);
-    return at != table().end() ? at->second : find_sequence_filter(name);
+    if (at != table().end()) return at->second;
+    FilterBody layout = find_layout_filter(name);
+    return layout != nullptr ? layout : find_sequence_filter(name);
 }
 
 bool is_jinja_filter(std::string_view name) {
-    static constexpr std::array<std::string_view, 16> kUnknown = {
-        "attr",  "batch",     "center",   "filesizeformat", "forceescape", "groupby", "pprint",   "random",
-        "slice", "striptags", "truncate", "urlencode",      "urlize",      "xmlattr", "wordwrap", "sameas"};
+    static constexpr std::array<std::string_view, 9> kUnknown = {"attr",      "filesizeformat", "pprint",   "random", "striptags",
+                                                                 "urlencode", "urlize",         "wordwrap", "xmlattr"};
     return std::find(kUnknown.begin(), kUnknown.end(), name) != kUnknown.end() || find_filter(name) != nullptr;
 }
 

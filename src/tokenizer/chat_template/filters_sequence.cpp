@@ -28,7 +28,8 @@ Value length(Runtime& runtime, const Value& input, Arguments& arguments) {
     return Value::integer(static_cast<std::int64_t>(items->items.size()));
 }
 
-/// item.a.b for "a.b", as jinja2's make_attrgetter; digits are indexes.
+}  // namespace
+
 Value attribute_path(Runtime& runtime, Value item, const Value& path, const Value* otherwise) {
     std::vector<Value> parts;
     if (const auto* text = path.string()) {
@@ -48,6 +49,8 @@ Value attribute_path(Runtime& runtime, Value item, const Value& path, const Valu
     }
     return item;
 }
+
+namespace {
 
 Value key_of(Runtime& runtime, const Value& item, const Value* attribute, bool case_sensitive) {
     Value key = attribute != nullptr ? attribute_path(runtime, item, *attribute, nullptr) : item;

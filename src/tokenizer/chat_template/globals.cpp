@@ -28,8 +28,7 @@ Value range(Runtime& runtime, Arguments& arguments) {
         if (__builtin_add_overflow(i, step, &i)) break;
     }
     runtime.charge(items.size());
-    std::string label = step == 1 ? fmt::format("range({}, {})", begin, end) : fmt::format("range({}, {}, {})", begin, end, step);
-    return Value::sequence(SequenceKind::kRange, std::move(items), std::move(label));
+    return make_range(std::move(items), begin, end, step);
 }
 
 /// dict(pairs or mapping, name=value ...) as entries.
@@ -113,6 +112,11 @@ constexpr std::array<Function, 3> kUnknown = {
     {{"lipsum", unknown_global}, {"cycler", unknown_global}, {"joiner", unknown_global}}};
 
 }  // namespace
+
+Value make_range(std::vector<Value> items, std::int64_t begin, std::int64_t end, std::int64_t step) {
+    std::string label = step == 1 ? fmt::format("range({}, {})", begin, end) : fmt::format("range({}, {}, {})", begin, end, step);
+    return Value::range(std::move(items), std::move(label), begin, step);
+}
 
 const Function* find_global(std::string_view name) {
     for (const Function& function : kFunctions) {

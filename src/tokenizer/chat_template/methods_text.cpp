@@ -32,6 +32,19 @@ Value classified(Runtime&, const std::string& self, Arguments& arguments) {
     return Value::boolean(is_class(self, Wanted));
 }
 
+template <bool (*Check)(std::string_view)>
+Value checked(Runtime&, const std::string& self, Arguments& arguments) {
+    const Bound bound(arguments, "the method", {});
+    return Value::boolean(Check(self));
+}
+
+Value expanded(Runtime& runtime, const std::string& self, Arguments& arguments) {
+    const Bound bound(arguments, "expandtabs", {"tabsize"});
+    const std::int64_t size = bound.integer(0, 8);
+    if (size > 0) runtime.charge_bytes(count(self, "\t") * std::min<std::uint64_t>(static_cast<std::uint64_t>(size), 1U << 30));
+    return runtime.make_text(expand_tabs(self, size));
+}
+
 template <bool Left, bool Right>
 Value stripped(Runtime& runtime, const std::string& self, Arguments& arguments) {
     const Bound bound(arguments, "strip", {"chars"});
@@ -206,6 +219,12 @@ const std::unordered_map<std::string_view, Call>& table() {
         {"isspace", classified<TextClass::kSpace>},
         {"islower", classified<TextClass::kLower>},
         {"isupper", classified<TextClass::kUpper>},
+        {"istitle", checked<is_title>},
+        {"isascii", checked<is_ascii>},
+        {"isprintable", checked<is_printable>},
+        {"isidentifier", checked<is_identifier>},
+        {"expandtabs", expanded},
+        {"format", format_text},
         {"strip", stripped<true, true>},
         {"lstrip", stripped<true, false>},
         {"rstrip", stripped<false, true>},

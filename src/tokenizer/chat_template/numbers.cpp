@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -89,6 +90,44 @@ std::int64_t truncated(double value) {
     if (!(whole >= -9223372036854775808.0 && whole < 9223372036854775808.0))
         fail(Code::kInvalidArgument, "the integer {:g} is beyond 64 bits", value);
     return static_cast<std::int64_t>(whole);
+}
+
+std::string real_digits(double magnitude, char type, int precision, bool alternate) {
+    const bool capital = type == 'E' || type == 'F' || type == 'G';
+    if (!std::isfinite(magnitude)) return std::isnan(magnitude) ? (capital ? "NAN" : "nan") : (capital ? "INF" : "inf");
+    std::string out;
+    switch (type) {
+        case 'e':
+        case 'E':
+            out = alternate ? fmt::format("{:#.{}e}", magnitude, precision) : fmt::format("{:.{}e}", magnitude, precision);
+            break;
+        case 'f':
+        case 'F':
+            out = alternate ? fmt::format("{:#.{}f}", magnitude, precision) : fmt::format("{:.{}f}", magnitude, precision);
+            break;
+        default:
+            out = alternate ? fmt::format("{:#.{}g}", magnitude, precision) : fmt::format("{:.{}g}", magnitude, precision);
+    }
+    // repr() writes an exponent already where no digit is left behind the point.
+    if (type == 'r' && out.find_first_of(".e") == std::string::npos)
+        out = out.size() < static_cast<std::size_t>(precision) ? out + ".0" : fmt::format("{:.{}e}", magnitude, precision - 1);
+    if (capital) std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c == 'e' ? 'E' : c; });
+    return out;
+}
+
+std::string integer_digits(std::uint64_t magnitude, char type) {
+    switch (type) {
+        case 'x':
+            return fmt::format("{:x}", magnitude);
+        case 'X':
+            return fmt::format("{:X}", magnitude);
+        case 'o':
+            return fmt::format("{:o}", magnitude);
+        case 'b':
+            return fmt::format("{:b}", magnitude);
+        default:
+            return fmt::format("{}", magnitude);
+    }
 }
 
 double round_half_even(double value, int digits) {

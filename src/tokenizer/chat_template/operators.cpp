@@ -83,7 +83,11 @@ Value reals(std::string_view op, double a, double b) {
     double rest = std::fmod(a, b);
     if (rest != 0 && (rest < 0) != (b < 0)) rest += b;
     if (op == "%") return Value::real(rest == 0 ? std::copysign(0.0, b) : rest);
-    return Value::real(std::round((a - rest) / b));
+    // As CPython's float_floor_div: the quotient is nearly whole, and a zero has the sign of a / b.
+    const double quotient = (a - rest) / b;
+    if (quotient == 0) return Value::real(std::copysign(0.0, a / b));
+    const double whole = std::floor(quotient);
+    return Value::real(quotient - whole > 0.5 ? whole + 1 : whole);
 }
 
 Value repeat(Runtime& runtime, const Value& what, std::int64_t times) {
@@ -161,7 +165,7 @@ bool less(const Value& a, const Value& b) {
 }
 
 bool contains(Runtime& runtime, const Value& container, const Value& item) {
-    runtime.charge_bytes(container.weight());
+    runtime.charge_bytes(container.mapping() != nullptr ? 0 : container.weight());
     if (const auto* text = container.string()) {
         if (item.string() == nullptr) fail(Code::kInvalidArgument, "\"in\" of a str needs a str, not {}", item.type_name());
         return text->find(*item.string()) != std::string::npos;

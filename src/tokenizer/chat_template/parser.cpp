@@ -89,6 +89,7 @@ void Parser::settle(Expr& node) const {
     std::uint32_t depth = 0;
     for (const auto& child : node.children) depth = std::max(depth, child ? child->depth : 0);
     for (const auto& named : node.named) depth = std::max(depth, named.second->depth);
+    for (const ExprPtr* rest : {&node.rest, &node.named_rest}) depth = std::max(depth, *rest ? (*rest)->depth : 0);
     node.depth = depth + 1;
     if (node.depth > kMaxNodeDepth) too_deep(node.line);
 }

@@ -365,6 +365,7 @@ ExprPtr Parser::parse_call(ExprPtr callee) {
     return node;
 }
 
+/// In the order that jinja2 takes: positional, named, *rest, **named_rest; named ones may also stand behind *rest.
 void Parser::parse_arguments(Expr& out) {
     expect_operator("(");
     bool first = true;
@@ -372,14 +373,18 @@ void Parser::parse_arguments(Expr& out) {
         if (!first) expect_operator(",");
         first = false;
         if (is_operator(")")) break;
-        if (is_operator("*") || is_operator("**"))
-            fail(Code::kUnsupported, "chat template line {}: {} in a call is not known", current().line, quote(current().text));
-        if (current().kind == TokenKind::kName && look().kind == TokenKind::kOperator && look().text == "=") {
+        if (is_operator("*") || is_operator("**")) {
+            ExprPtr& rest = is_operator("*") ? out.rest : out.named_rest;
+            if (rest || out.named_rest) unexpected("another argument");
+            next();
+            rest = parse_expression();
+        } else if (current().kind == TokenKind::kName && look().kind == TokenKind::kOperator && look().text == "=") {
+            if (out.named_rest) unexpected("the end of the arguments");
             std::string name = next().text;
             next();
             out.named.emplace_back(std::move(name), parse_expression());
         } else {
-            if (!out.named.empty()) unexpected("a named argument");
+            if (!out.named.empty() || out.rest || out.named_rest) unexpected("a named argument");
             out.children.push_back(parse_expression());
         }
     }

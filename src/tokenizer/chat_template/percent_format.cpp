@@ -1,4 +1,5 @@
-// Python's "format" % values, for %s, %r, %d, %i, %x, %f and %% with flags, width and precision. Others are Error(kUnsupported).
+// Python's "format" % values: the conversions s r d i u x X o e E f F g G c and %, with flags, width and precision, and names
+// that look into a dict. Others, and sizes given as *, are Error(kUnsupported).
 #include <fmt/format.h>
 
 #include <cmath>
@@ -18,6 +19,7 @@ struct Spec {
     bool zero = false;
     bool plus = false;
     bool space = false;
+    bool alternate = false;
     std::size_t width = 0;
     int precision = -1;
     char type = 's';
@@ -43,6 +45,8 @@ Spec read_spec(const std::string& format, std::size_t& at) {
             out.plus = true;
         } else if (format[at] == ' ') {
             out.space = true;
+        } else if (format[at] == '#') {
+            out.alternate = true;
         } else {
             break;
         }
@@ -54,58 +58,98 @@ Spec read_spec(const std::string& format, std::size_t& at) {
     }
     if (at >= format.size()) fail(Code::kInvalidArgument, "a format that ends after %");
     out.type = format[at++];
+    if (out.type == 'i' || out.type == 'u') out.type = 'd';
     return out;
 }
 
-std::string pad(const Spec& spec, std::string body, bool number) {
-    const std::size_t size = count_code_points(body);
-    if (size >= spec.width) return body;
+/// `prefix`: the sign and what says the base; zeros come behind it.
+std::string pad(const Spec& spec, const std::string& prefix, const std::string& body, bool number) {
+    const std::size_t size = count_code_points(body) + prefix.size();
+    if (size >= spec.width) return prefix + body;
     const std::size_t missing = spec.width - size;
-    if (spec.left) return body + std::string(missing, ' ');
-    if (!spec.zero || !number) return std::string(missing, ' ') + body;
-    const std::size_t sign = body.find_first_of("+- ") == 0 ? 1 : 0;
-    return body.substr(0, sign) + std::string(missing, '0') + body.substr(sign);
+    if (spec.left) return prefix + body + std::string(missing, ' ');
+    if (spec.zero && number) return prefix + std::string(missing, '0') + body;
+    return std::string(missing, ' ') + prefix + body;
 }
 
-std::string signed_text(const Spec& spec, bool negative, const std::string& digits) {
-    return (negative ? "-" : spec.plus ? "+" : spec.space ? " " : "") + digits;
+std::string sign_of(const Spec& spec, bool negative) {
+    return negative ? "-" : spec.plus ? "+" : spec.space ? " " : "";
 }
 
-std::string number_text(const Spec& spec, const Value& value) {
-    double real = 0;
-    if (!value.number_value(real)) fail(Code::kInvalidArgument, "%{} needs a number, not {}", spec.type, value.type_name());
-    if (spec.type == 'f') {
-        if (!std::isfinite(real)) return signed_text(spec, std::signbit(real), float_text(std::fabs(real)));
-        return signed_text(spec, std::signbit(real),
-                           fmt::format("{:.{}f}", std::fabs(real), spec.precision < 0 ? 6 : spec.precision));
-    }
+std::string real_text(const Spec& spec, double value) {
+    const std::string digits = real_digits(std::fabs(value), spec.type, spec.precision < 0 ? 6 : spec.precision, spec.alternate);
+    return pad(spec, sign_of(spec, std::signbit(value) && !std::isnan(value)), digits, true);
+}
+
+std::string integer_text(const Spec& spec, const Value& value) {
     std::int64_t whole = 0;
     if (!value.integer_value(whole)) {
-        if (spec.type == 'x' || !std::isfinite(real)) fail(Code::kInvalidArgument, "%{} needs an integer", spec.type);
+        double real = 0;
+        if (spec.type != 'd' || !value.number_value(real) || !std::isfinite(real))
+            fail(Code::kInvalidArgument, "%{} does not take {}", spec.type, value.type_name());
         whole = truncated(real);
     }
     const auto magnitude = whole < 0 ? 0 - static_cast<std::uint64_t>(whole) : static_cast<std::uint64_t>(whole);
-    std::string digits = spec.type == 'x' ? fmt::format("{:x}", magnitude) : fmt::format("{}", magnitude);
+    std::string digits = integer_digits(magnitude, spec.type);
     if (spec.precision > static_cast<int>(digits.size()))
         digits.insert(0, static_cast<std::size_t>(spec.precision) - digits.size(), '0');
-    return signed_text(spec, whole < 0, digits);
+    std::string prefix = sign_of(spec, whole < 0);
+    if (spec.alternate && spec.type != 'd') prefix += std::string("0") + spec.type;
+    return pad(spec, prefix, digits, true);
+}
+
+std::string character(const Value& value) {
+    std::int64_t code = 0;
+    if (const std::string* text = value.string(); text != nullptr && count_code_points(*text) == 1) return *text;
+    if (!value.integer_value(code) || code < 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        fail(Code::kInvalidArgument, "%c takes a code point or a str of one character, not {}", value.type_name());
+    std::string out;
+    append_utf8(out, static_cast<char32_t>(code));
+    return out;
 }
 
 std::string one(const Spec& spec, const Value& value) {
-    if (spec.type == 's' || spec.type == 'r') {
-        std::string body = spec.type == 's' ? to_text(value) : to_repr(value);
-        if (spec.precision >= 0) {
-            const std::vector<std::size_t> offsets = code_point_offsets(body);
-            const auto keep = static_cast<std::size_t>(spec.precision);
-            if (keep + 1 < offsets.size()) body.resize(offsets[keep]);
-        }
-        return pad(spec, std::move(body), false);
+    static constexpr std::string_view kReal = "eEfFgG";
+    if (kReal.find(spec.type) != std::string_view::npos) {
+        double real = 0;
+        if (!value.number_value(real)) fail(Code::kInvalidArgument, "%{} does not take {}", spec.type, value.type_name());
+        return real_text(spec, real);
     }
-    Spec number = spec;
-    if (number.type == 'i') number.type = 'd';
-    if (number.type != 'd' && number.type != 'x' && number.type != 'f')
-        fail(Code::kUnsupported, "the format {} is not known", quote(std::string("%") + spec.type));
-    return pad(number, number_text(number, value), true);
+    switch (spec.type) {
+        case 'd':
+        case 'x':
+        case 'X':
+        case 'o':
+            return integer_text(spec, value);
+        case 'c':
+            return pad(spec, {}, character(value), false);
+        case 's':
+        case 'r': {
+            std::string body = spec.type == 's' ? to_text(value) : to_repr(value);
+            if (spec.precision >= 0) body = first_code_points(body, static_cast<std::size_t>(spec.precision));
+            return pad(spec, {}, body, false);
+        }
+        default:
+            fail(Code::kUnsupported, "the format {} is not known", quote(std::string("%") + spec.type));
+    }
+}
+
+/// The name in "(name)", with `at` behind the ")".
+std::string read_name(const std::string& format, std::size_t& at) {
+    const std::size_t begin = ++at;
+    for (int open = 1; at < format.size(); ++at) {
+        open += format[at] == '(' ? 1 : format[at] == ')' ? -1 : 0;
+        if (open == 0) return format.substr(begin, at++ - begin);
+    }
+    fail(Code::kInvalidArgument, "a format whose %( is not closed");
+}
+
+const Value& named(const Value& arguments, const std::string& name) {
+    const Map* map = arguments.mapping();
+    if (map == nullptr) fail(Code::kInvalidArgument, "a format with names needs a dict, not {}", arguments.type_name());
+    const Value* found = map->find(name);
+    if (found == nullptr) fail(Code::kInvalidArgument, "the dict for the format has no {}", quote(name, 40));
+    return *found;
 }
 
 }  // namespace
@@ -122,15 +166,17 @@ Value percent_format(Runtime& runtime, const std::string& format, const Value& a
             continue;
         }
         ++at;
-        if (at < format.size() && format[at] == '(') fail(Code::kUnsupported, "formats with names, %(name)s, are not known");
+        const bool by_name = at < format.size() && format[at] == '(';
+        const Value* value = by_name ? &named(arguments, read_name(format, at)) : nullptr;
         const Spec spec = read_spec(format, at);
         if (spec.type == '%') {
             out += '%';
             continue;
         }
-        if (used >= values.size()) fail(Code::kInvalidArgument, "not enough values for the format");
-        runtime.charge_bytes(values[used].weight() + spec.width);
-        out += one(spec, values[used++]);
+        if (value == nullptr && used >= values.size()) fail(Code::kInvalidArgument, "not enough values for the format");
+        if (value == nullptr) value = &values[used++];
+        runtime.charge_bytes(value->weight() + spec.width + static_cast<std::uint64_t>(std::max(spec.precision, 0)));
+        out += one(spec, *value);
     }
     const bool optional = arguments.mapping() != nullptr || (tuple != nullptr && tuple->kind != SequenceKind::kTuple);
     if (used < values.size() && !optional) fail(Code::kInvalidArgument, "not all values fit into the format");

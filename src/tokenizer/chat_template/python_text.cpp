@@ -74,6 +74,11 @@ bool in_class(char32_t value, TextClass wanted) {
     return false;
 }
 
+/// What repr() writes as it is.
+bool prints(char32_t value) {
+    return value == ' ' || (U_MASK(u_charType(static_cast<UChar32>(value))) & (U_GC_C_MASK | U_GC_Z_MASK)) == 0;
+}
+
 bool is_cased(char32_t value) {
     const auto c = static_cast<UChar32>(value);
     return u_hasBinaryProperty(c, UCHAR_LOWERCASE) != 0 || u_hasBinaryProperty(c, UCHAR_UPPERCASE) != 0 || u_istitle(c) != 0;
@@ -185,12 +190,67 @@ bool is_class(std::string_view text, TextClass wanted) {
     return all && (any_cased || (wanted != TextClass::kLower && wanted != TextClass::kUpper));
 }
 
+bool is_title(std::string_view text) {
+    bool any = false;
+    bool right = true;
+    bool after_cased = false;
+    each_code_point(text, [&](char32_t value, std::size_t, std::uint32_t) {
+        const bool lower_case = in_class(value, TextClass::kLower);
+        const bool cased = is_cased(value);
+        if (cased && after_cased != lower_case) right = false;
+        any = any || cased;
+        after_cased = cased;
+    });
+    return any && right;
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
+}
+
+bool is_printable(std::string_view text) {
+    bool all = true;
+    each_code_point(text, [&](char32_t value, std::size_t, std::uint32_t) { all = all && prints(value); });
+    return all;
+}
+
+bool is_identifier(std::string_view text) {
+    bool all = !text.empty();
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t) {
+        const auto property = at == 0 ? UCHAR_XID_START : UCHAR_XID_CONTINUE;
+        all = all && (value == '_' || u_hasBinaryProperty(static_cast<UChar32>(value), property) != 0);
+    });
+    return all;
+}
+
+std::string expand_tabs(std::string_view text, std::int64_t size) {
+    std::string out;
+    std::int64_t column = 0;
+    each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
+        if (value == '\t') {
+            const std::int64_t missing = size > 0 ? size - column % size : 0;
+            out.append(static_cast<std::size_t>(missing), ' ');
+            column += missing;
+        } else {
+            out.append(text.substr(at, length));
+            column = value == '\n' || value == '\r' ? 0 : column + 1;
+        }
+    });
+    return out;
+}
+
 std::vector<std::size_t> code_point_offsets(std::string_view text) {
     std::vector<std::size_t> out;
     out.reserve(text.size() + 1);
     each_code_point(text, [&](char32_t, std::size_t at, std::uint32_t) { out.push_back(at); });
     out.push_back(text.size());
     return out;
+}
+
+std::string first_code_points(std::string_view text, std::size_t count) {
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < count && at < text.size(); ++i) at += decode_utf8(text, at).length;
+    return std::string(text.substr(0, at));
 }
 
 std::string repr(std::string_view text) {
@@ -204,7 +264,7 @@ std::string repr(std::string_view text) {
             out += static_cast<char>(value);
         } else if (value == '\n' || value == '\r' || value == '\t') {
             out += value == '\n' ? "\\n" : value == '\r' ? "\\r" : "\\t";
-        } else if (value == ' ' || (U_MASK(u_charType(static_cast<UChar32>(value))) & (U_GC_C_MASK | U_GC_Z_MASK)) == 0) {
+        } else if (prints(value)) {
             out.append(text.substr(at, length));
         } else {
             out += code < 0x100     ? fmt::format("\\x{:02x}", code)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,13 @@ std::string swap_case(std::string_view text);
 /// str.isalpha and its like; false for the empty text.
 enum class TextClass { kAlpha, kDigit, kNumeric, kDecimal, kAlnum, kSpace, kLower, kUpper };
 bool is_class(std::string_view text, TextClass wanted);
+bool is_title(std::string_view text);
+bool is_ascii(std::string_view text);
+bool is_printable(std::string_view text);
+bool is_identifier(std::string_view text);
+
+/// str.expandtabs
+std::string expand_tabs(std::string_view text, std::int64_t size);
 
 /// str.split and str.rsplit; `separator` null: runs of white space. `limit` negative: no limit. An empty separator is the
 /// caller's error to refuse.
@@ -43,6 +51,9 @@ std::size_t count(std::string_view text, std::string_view part);
 
 /// Byte offsets of all code points and of the end: size is the length in code points plus one.
 std::vector<std::size_t> code_point_offsets(std::string_view text);
+
+/// At most the first `count` code points.
+std::string first_code_points(std::string_view text, std::size_t count);
 
 /// repr(str): quotes as Python chooses them, escapes for what is not printable.
 std::string repr(std::string_view text);

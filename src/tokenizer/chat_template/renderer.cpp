@@ -59,6 +59,11 @@ void Renderer::emit(std::string_view text) {
     out_->append(text);
 }
 
+void Renderer::emit_text(const Value& value) {
+    if (value.string() == nullptr) fail(Code::kInvalidArgument, "a filter or call block writes str, not {}", value.type_name());
+    emit(*value.string());
+}
+
 std::string Renderer::capture(const Body& body) {
     const ScopeGuard scope(*this, scope_);
     std::string text;
@@ -111,9 +116,9 @@ Renderer::Flow Renderer::execute(const Stmt& node) {
             break;
         case StmtKind::kFilterBlock: {
             const Value outer = std::exchange(captured_, make_text(capture(node.body)));
-            const std::string text = to_text(evaluate(*node.expr));
+            const Value text = evaluate(*node.expr);
             captured_ = outer;
-            emit(text);
+            emit_text(text);
             break;
         }
         case StmtKind::kWith:
@@ -159,14 +164,17 @@ void Renderer::execute_for(const Stmt& node, const SequencePtr& items, std::int6
     if (node.recursive) {
         for (Scope* scope = scope_; scope != nullptr; scope = scope->parent) scope->kept = true;
     }
+    bool reached_end = false;  // of the body, once: jinja2 runs `else` also where break and continue left every round early
     for (loop->index = 0; loop->index < loop->items->items.size(); ++loop->index) {
         charge(1);
         const ScopeGuard scope(*this, scope_);
         scope_->set("loop", Value(Value::Data(loop)));
         assign(*node.target, loop->items->items[loop->index]);
-        if (execute(node.body) == Flow::kBreak) return;
+        const Flow flow = execute(node.body);
+        if (flow == Flow::kBreak) break;
+        reached_end = reached_end || flow == Flow::kNext;
     }
-    if (loop->items->items.empty()) {
+    if (!reached_end) {
         const ScopeGuard scope(*this, scope_);
         execute(node.other);
     }
@@ -193,7 +201,7 @@ void Renderer::execute_call_block(const Stmt& node) {
     arguments.named.emplace_back("caller", caller);
     const Value callee = evaluate(*node.expr->children.front());
     line_ = node.line;
-    emit(to_text(call(callee, std::move(arguments))));
+    emit_text(call(callee, std::move(arguments)));
 }
 
 Value Renderer::make_macro(const Stmt& node, std::string name) {
@@ -226,9 +234,7 @@ void Renderer::bind_parameters(const Macro& macro, Arguments& arguments) {
             std::find_if(named.begin(), named.end(), [&](const auto& pair) { return pair.first == parameter.name; });
         Value value;
         if (i < arguments.positional.size()) {
-            if (given != named.end())
-                fail(Code::kInvalidArgument, "macro {} is given {} twice", quote(macro.name), quote(parameter.name));
-            value = arguments.positional[i];
+            value = arguments.positional[i];  // if it is named too, that one is left for kwargs
         } else if (given != named.end()) {
             value = std::move(given->second);
             named.erase(given);

@@ -70,6 +70,8 @@ class Renderer final : public Runtime {
     Value call_loop_method(Loop& loop, std::string_view name, Arguments& arguments);
     void assign(const Expr& target, Value value);
     void emit(std::string_view text);
+    /// What a filter or call block gives; jinja2 joins it unconverted, so anything but a str is an error.
+    void emit_text(const Value& value);
     /// Runs the body in a scope of its own and returns what it wrote.
     std::string capture(const Body& body);
 
@@ -84,6 +86,7 @@ class Renderer final : public Runtime {
     Value evaluate_slice(const Expr& node);
     Value evaluate_call(const Expr& node);
     Arguments evaluate_arguments(const Expr& node);
+    void add_named_rest(const Value& rest, Arguments& out);
     std::vector<Value> evaluate_children(const Expr& node);
     Value loop_attribute(Loop& loop, const std::string& name);
 

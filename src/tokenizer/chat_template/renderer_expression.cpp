@@ -171,7 +171,26 @@ Arguments Renderer::evaluate_arguments(const Expr& node) {
         }
         out.named.emplace_back(name, evaluate(*value));
     }
+    if (node.rest) {
+        const SequencePtr rest = iterate(evaluate(*node.rest));
+        charge(rest->items.size());
+        out.positional.insert(out.positional.end(), rest->items.begin(), rest->items.end());
+    }
+    if (node.named_rest) add_named_rest(evaluate(*node.named_rest), out);
     return out;
+}
+
+void Renderer::add_named_rest(const Value& rest, Arguments& out) {
+    if (rest.mapping() == nullptr) fail(Code::kInvalidArgument, "what follows ** in a call is a dict, not {}", rest.type_name());
+    for (const auto& [key, value] : rest.mapping()->entries) {
+        const std::string* name = key.string();
+        if (name == nullptr) fail(Code::kInvalidArgument, "an argument is named by str, not {}", key.type_name());
+        charge(1 + out.named.size() / 8);
+        for (const auto& known : out.named) {
+            if (known.first == *name) fail(Code::kInvalidArgument, "the argument {} is given twice", quote(*name, 40));
+        }
+        out.named.emplace_back(*name, value);
+    }
 }
 
 Value Renderer::evaluate_call(const Expr& node) {

@@ -80,6 +80,7 @@ const Function* find_global(std::string_view name);
 using FilterBody = Value (*)(Runtime& runtime, const Value& input, Arguments& arguments);
 FilterBody find_filter(std::string_view name);
 FilterBody find_sequence_filter(std::string_view name);
+FilterBody find_layout_filter(std::string_view name);
 using TestBody = bool (*)(Runtime& runtime, const Value& input, Arguments& arguments);
 TestBody find_test(std::string_view name);
 /// Whether jinja2 3.1 has it, for the text of the error.
@@ -87,6 +88,12 @@ bool is_jinja_filter(std::string_view name);
 
 Value apply_filter(Runtime& runtime, std::string_view name, const Value& input, Arguments arguments);
 bool apply_test(Runtime& runtime, std::string_view name, const Value& input, Arguments arguments);
+
+/// item.a.b for "a.b", as jinja2's make_attrgetter; digits are indexes. `otherwise` (may be null) stands for undefined parts.
+Value attribute_path(Runtime& runtime, Value item, const Value& path, const Value* otherwise);
+
+/// range(begin, end, step), of which `items` are the numbers.
+Value make_range(std::vector<Value> items, std::int64_t begin, std::int64_t end, std::int64_t step);
 
 // Operators and subscripts with Python's meaning.
 Value binary(Runtime& runtime, std::string_view op, const Value& a, const Value& b);
@@ -98,6 +105,8 @@ Value get_item(Runtime& runtime, const Value& object, const Value& key);
 Value get_slice(Runtime& runtime, const Value& object, const Value& begin, const Value& end, const Value& step);
 /// "%s items" % value, and the filter `format`.
 Value percent_format(Runtime& runtime, const std::string& format, const Value& arguments);
+/// "{} items".format(value), the method of str.
+Value format_text(Runtime& runtime, const std::string& self, Arguments& arguments);
 
 /// Whether `object` has a method of this name that templates may call; `refused` tells apart those that change it.
 bool has_method(const Value& object, std::string_view name, bool& refused);

@@ -26,10 +26,10 @@ bool is_callable(const Value& value) {
            value.as<Loop*>() != nullptr || value.is_undefined();
 }
 
-std::int64_t integer_of(const Value& value, std::string_view what) {
-    std::int64_t out = 0;
-    if (!value.integer_value(out)) fail(Code::kInvalidArgument, "{} needs int, not {}", what, value.type_name());
-    return out;
+/// Whether a filter or test has this name. jinja2 looks it up by hash.
+bool is_known(const Value& name, bool (*find)(std::string_view)) {
+    if (!hashable(name)) fail(Code::kInvalidArgument, "a {} is no name", name.type_name());
+    return name.string() != nullptr && find(*name.string());
 }
 
 const std::unordered_map<std::string_view, Check>& checks() {
@@ -51,10 +51,8 @@ const std::unordered_map<std::string_view, Check>& checks() {
         {"escaped", [](const Value& v) { return v.is_markup(); }},
         {"lower", [](const Value& v) { return is_class(to_text(v), TextClass::kLower); }},
         {"upper", [](const Value& v) { return is_class(to_text(v), TextClass::kUpper); }},
-        {"odd", [](const Value& v) { return integer_of(v, "odd") % 2 != 0; }},
-        {"even", [](const Value& v) { return integer_of(v, "even") % 2 == 0; }},
-        {"filter", [](const Value& v) { return v.string() != nullptr && is_jinja_filter(*v.string()); }},
-        {"test", [](const Value& v) { return v.string() != nullptr && find_test(*v.string()) != nullptr; }},
+        {"filter", [](const Value& v) { return is_known(v, is_jinja_filter); }},
+        {"test", [](const Value& v) { return is_known(v, [](std::string_view name) { return find_test(name) != nullptr; }); }},
     };
     return kTable;
 }
@@ -73,11 +71,20 @@ constexpr const char* kGreater = ">";
 constexpr const char* kGreaterEqual = ">=";
 constexpr const char* kIn = "in";
 
-bool divisible(Runtime&, const Value& input, Arguments& arguments) {
+/// input % divisor == rest
+bool has_rest(Runtime& runtime, const Value& input, const Value& divisor, std::int64_t rest) {
+    return equal(binary(runtime, "%", input, divisor), Value::integer(rest));
+}
+
+bool divisible(Runtime& runtime, const Value& input, Arguments& arguments) {
     const Bound bound(arguments, "divisibleby", {"num"});
-    const std::int64_t divisor = integer_of(bound.required(0), "divisibleby");
-    if (divisor == 0) fail(Code::kInvalidArgument, "division by zero");
-    return divisor == -1 || integer_of(input, "divisibleby") % divisor == 0;
+    return has_rest(runtime, input, bound.required(0), 0);
+}
+
+template <std::int64_t Rest>
+bool halved(Runtime& runtime, const Value& input, Arguments& arguments) {
+    const Bound bound(arguments, Rest == 0 ? "even" : "odd", {});
+    return has_rest(runtime, input, Value::integer(2), Rest);
 }
 
 /// Python's `is`: the singletons; for everything else identity is not defined here.
@@ -91,7 +98,8 @@ bool same(Runtime&, const Value& input, Arguments& arguments) {
 
 bool dispatch(Runtime& runtime, std::string_view name, const Value& input, Arguments& arguments) {
     const Bound bound(arguments, name, {});
-    runtime.charge_bytes(input.weight());
+    // Only these two look at the whole text.
+    runtime.charge_bytes(name == "lower" || name == "upper" ? input.weight() : 0);
     return checks().at(name)(input);
 }
 
@@ -114,6 +122,8 @@ const std::unordered_map<std::string_view, TestBody>& with_arguments() {
         {"ge", compared<kGreaterEqual>},
         {"in", compared<kIn>},
         {"divisibleby", divisible},
+        {"odd", halved<1>},
+        {"even", halved<0>},
         {"sameas", same},
     };
     return kTable;

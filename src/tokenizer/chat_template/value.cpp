@@ -10,7 +10,7 @@ namespace {
 
 struct Bounds {
     std::uint32_t depth = 0;
-    std::uint64_t weight = 8;
+    std::uint64_t weight = kValueBytes;
 
     void add(const Value& value) {
         depth = std::max(depth, value.depth());
@@ -37,8 +37,19 @@ Value Value::sequence(SequenceKind kind, std::vector<Value> items, std::string l
     Bounds bounds;
     for (const Value& item : items) bounds.add(item);
     bounds.check();
-    Sequence out{kind, std::move(items), bounds.depth, bounds.weight, false, std::move(label)};
+    Sequence out{kind, std::move(items), bounds.depth, bounds.weight, false, std::move(label), 0, 1};
     return Value(Data(std::make_shared<const Sequence>(std::move(out))));
+}
+
+Value Value::range(std::vector<Value> items, std::string label, std::int64_t begin, std::int64_t step) {
+    auto out = std::make_shared<Sequence>();
+    out->kind = SequenceKind::kRange;
+    out->weight = kValueBytes * (items.size() + 1);
+    out->items = std::move(items);
+    out->label = std::move(label);
+    out->range_begin = begin;
+    out->range_step = step;
+    return Value(Data(SequencePtr(std::move(out))));
 }
 
 Value Value::map(Map entries) {
@@ -46,6 +57,7 @@ Value Value::map(Map entries) {
     for (const auto& [key, value] : entries.entries) {
         bounds.add(key);
         bounds.add(value);
+        bounds.weight += 2 * kValueBytes;  // the index
     }
     bounds.check();
     entries.depth = bounds.depth;
@@ -140,11 +152,11 @@ std::uint32_t Value::depth() const noexcept {
 }
 
 std::uint64_t Value::weight() const noexcept {
-    if (const auto* text = string()) return text->size() + 8;
+    if (const auto* text = string()) return text->size() + kValueBytes;
     if (const auto* items = sequence()) return items->weight;
     if (const auto* entries = mapping()) return entries->weight;
-    if (const auto* method = as<MethodPtr>()) return (*method)->self.weight() + 8;
-    return 8;
+    if (const auto* method = as<MethodPtr>()) return (*method)->self.weight() + kValueBytes;
+    return kValueBytes;
 }
 
 void Map::set(const Value& key, Value value) {

@@ -27,6 +27,8 @@ struct Method;
 /// made: so comparing, printing and destroying a value are bounded by its weight.
 inline constexpr std::uint32_t kMaxValueDepth = 200;
 inline constexpr std::uint64_t kMaxValueWeight = 64U << 20;
+/// What a value counts beside its text, about its size in memory: so that the limit on steps bounds memory too.
+inline constexpr std::uint64_t kValueBytes = 32;
 
 /// A Python str. `markup`: came from the filter `safe`, so that `+` escapes the other side (markupsafe.Markup).
 struct Text {
@@ -43,7 +45,9 @@ struct Sequence {
     std::uint32_t depth = 1;
     std::uint64_t weight = 0;
     mutable bool exhausted = false;  // kGenerator only
-    std::string label;               // kView: "dict_keys", ...; kRange: "range(0, 3)"
+    std::string label;               // kView: "dict_keys", ...; kRange: "range(0, 3)"; kTuple: "group" (of the filter groupby)
+    std::int64_t range_begin = 0;    // kRange only
+    std::int64_t range_step = 1;
 };
 
 struct Undefined {
@@ -71,6 +75,7 @@ class Value {
     static Value real(double value) { return Value(Data(std::in_place_type<double>, value)); }
     static Value text(std::string bytes, bool markup = false);
     static Value sequence(SequenceKind kind, std::vector<Value> items, std::string label = {});
+    static Value range(std::vector<Value> items, std::string label, std::int64_t begin, std::int64_t step);
     static Value list(std::vector<Value> items) { return sequence(SequenceKind::kList, std::move(items)); }
     static Value tuple(std::vector<Value> items) { return sequence(SequenceKind::kTuple, std::move(items)); }
     static Value map(Map entries);
@@ -100,7 +105,7 @@ class Value {
     /// Python's name of the type: "str", "dict", "NoneType" ...
     std::string_view type_name() const noexcept;
     std::uint32_t depth() const noexcept;
-    /// About the bytes of its text: what walking over it costs.
+    /// About its bytes in memory: what walking over it costs.
     std::uint64_t weight() const noexcept;
 
   private:

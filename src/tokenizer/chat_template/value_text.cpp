@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/python_text.hpp"
-#include "tokenizer/chat_template/value.hpp"
+#include "tokenizer/chat_template/runtime.hpp"
 
 namespace rag::core::jinja {
 
@@ -36,7 +36,8 @@ std::string sequence_repr(const Sequence& sequence) {
         case SequenceKind::kGenerator:
             break;
     }
-    fail(Code::kInvalidArgument, "a lazy sequence has no text; pass it through the filter list or join");
+    // Python would write an address.
+    fail(Code::kUnsupported, "a lazy sequence has no text; pass it through the filter list or join");
 }
 
 std::string map_repr(const Map& map) {
@@ -124,12 +125,8 @@ class JsonWriter {
         std::vector<std::size_t> order(map.entries.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
         if (style_.sort_keys) {
-            for (const auto& entry : map.entries) {
-                if (entry.first.string() == nullptr) fail(Code::kInvalidArgument, "sort_keys needs keys that are all text");
-            }
-            std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-                return *map.entries[a].first.string() < *map.entries[b].first.string();
-            });
+            std::stable_sort(order.begin(), order.end(),
+                             [&](std::size_t a, std::size_t b) { return less(map.entries[a].first, map.entries[b].first); });
         }
         out_ += '{';
         ++level_;
@@ -181,7 +178,7 @@ std::string to_repr(const Value& value) {
     if (const auto* number = value.as<double>()) return float_text(*number);
     if (const auto* items = value.sequence()) return sequence_repr(*items);
     if (const auto* map = value.mapping()) return map_repr(*map);
-    fail(Code::kInvalidArgument, "a value of type {} has no text", value.type_name());
+    fail(Code::kUnsupported, "the text of a value of type {} is not known", value.type_name());
 }
 
 std::string to_text(const Value& value) {

@@ -1,4 +1,5 @@
-// Reads the configurations beside a tokenizer: tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
+// Reads the configurations beside a tokenizer: tokenizer_config.json, special_tokens_map.json, chat_template.jinja and the folder
+// additional_chat_templates.
 #include <algorithm>
 #include <charconv>
 
@@ -27,17 +28,19 @@ void read_special_tokens(const StageFields& fields, TokenizerParts& parts) {
     }
 }
 
-// One template, or a list of named ones, of which "default" is the one.
+// One template, or a list of named ones.
 void read_chat_template(const StageFields& fields, TokenizerParts& parts) {
     const Json* value = fields.find("chat_template");
     if (value == nullptr) return;
     if (!value->is_array()) {
-        parts.chat_template = checked_text(*value, fields.inside("chat_template"));
+        parts.chat_templates = {{"default", checked_text(*value, fields.inside("chat_template"))}};
         return;
     }
+    parts.chat_templates.clear();
     for (const Json& json : *value) {
         const StageFields entry(json, fields.inside("chat_template"));
-        if (entry.text("name", "") == "default") parts.chat_template = entry.text("template", "");
+        const std::string& name = checked_text(entry.required("name"), entry.inside("name"));
+        parts.chat_templates[name] = checked_text(entry.required("template"), entry.inside("template"));
     }
 }
 
@@ -66,6 +69,26 @@ std::vector<AddedToken> read_added_tokens_decoder(const StageFields& config) {
         tokens.push_back(read_declared({value, list.inside(key.c_str())}, id));
     }
     return tokens;
+}
+
+std::string read_template(const std::filesystem::path& path) {
+    std::string text = read_text_file(path, kMaxConfiguration);
+    require_utf8(text, path.string());
+    return text;
+}
+
+// Files of their own replace what tokenizer_config.json says, all of it, as in transformers.
+void read_template_files(const std::filesystem::path& folder, TokenizerParts& parts) {
+    std::map<std::string, std::string> found;
+    const std::filesystem::path only = folder / "chat_template.jinja";
+    if (std::filesystem::exists(only)) found["default"] = read_template(only);
+    const std::filesystem::path more = folder / "additional_chat_templates";
+    if (std::filesystem::is_directory(more)) {
+        for (const auto& entry : std::filesystem::directory_iterator(more)) {
+            if (entry.path().extension() == ".jinja") found[entry.path().stem().string()] = read_template(entry.path());
+        }
+    }
+    if (!found.empty()) parts.chat_templates = std::move(found);
 }
 
 }  // namespace
@@ -102,11 +125,7 @@ void load_configuration(const std::filesystem::path& folder, TokenizerParts& par
         read_special_tokens(fields, parts);
         read_chat_template(fields, parts);
     }
-    const std::filesystem::path path = folder / "chat_template.jinja";
-    if (std::filesystem::exists(path)) {
-        parts.chat_template = read_text_file(path, kMaxConfiguration);
-        require_utf8(parts.chat_template, path.string());
-    }
+    read_template_files(folder, parts);
 }
 
 }  // namespace rag::core

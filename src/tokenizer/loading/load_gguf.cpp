@@ -69,14 +69,27 @@ class Loader {
         parts_.decoder = std::make_unique<ByteLevelDecoder>();
         read_tokens();
         read_special_tokens();
-        if (const auto text = file_.text("tokenizer.chat_template")) {
-            require_utf8(*text, file_.name() + ": tokenizer.chat_template");
-            parts_.chat_template = *text;
-        }
+        read_chat_templates();
         return std::move(parts_);
     }
 
   private:
+    void read_chat_template(const std::string& name, const std::string& key) {
+        const auto text = file_.text(key);
+        if (!text) return;
+        require_utf8(*text, file_.name() + ": " + key);
+        parts_.chat_templates[name] = *text;
+    }
+
+    // The default one, and those that tokenizer.chat_templates names.
+    void read_chat_templates() {
+        read_chat_template("default", "tokenizer.chat_template");
+        for (const std::string_view name : file_.texts("tokenizer.chat_templates").value_or(std::vector<std::string_view>())) {
+            require_utf8(name, file_.name() + ": tokenizer.chat_templates");
+            read_chat_template(std::string(name), "tokenizer.chat_template." + std::string(name));
+        }
+    }
+
     void read_tokens() {
         const auto types = file_.integers("tokenizer.ggml.token_type");
         if (types && types->size() != tokens_.size()) {
