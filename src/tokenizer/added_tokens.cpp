@@ -74,7 +74,7 @@ void AddedTokens::Set::build(const std::vector<std::pair<std::string, std::int32
         first[static_cast<unsigned char>(content[0])] = true;
         empty = false;
     }
-    trie = Trie(std::move(keys));
+    trie = Trie(keys);
 }
 
 // The leftmost longest content at or behind `from`; index -1 if there is none.

@@ -75,7 +75,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_pretrained(const std::filesyste
 }
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json, const std::string& name) {
-    return std::make_shared<const Tokenizer>(load_json(json, name));
+    return std::make_shared<const Tokenizer>(load_json(std::string(json), name));
 }
 
 }  // namespace rag::core

@@ -11,7 +11,7 @@
 namespace rag::core {
 
 /// A tokenizer.json in memory.
-TokenizerParts load_json(std::string_view text, const std::string& name);
+TokenizerParts load_json(const std::string& text, const std::string& name);
 /// A BERT's vocab.txt: one token a line, its number is the id; tokenizer_config.json beside it says whether it lowers case.
 TokenizerParts load_vocab_text(const std::filesystem::path& file);
 /// A folder with vocab.json and merges.txt; its tokenizer_config.json must name the class.

@@ -70,7 +70,7 @@ Padding read_padding(const StageFields& fields) {
     return out;
 }
 
-TokenizerParts read_file(std::string_view text, const std::string& name) {
+TokenizerParts read_file(const std::string& text, const std::string& name) {
     const TokenizerJson json(text, name);
     const StageFields file(json.rest(), name);
     if (const std::string version = file.text("version", "1.0"); version != "1.0") {
@@ -95,7 +95,7 @@ TokenizerParts read_file(std::string_view text, const std::string& name) {
 
 }  // namespace
 
-TokenizerParts load_json(std::string_view text, const std::string& name) {
+TokenizerParts load_json(const std::string& text, const std::string& name) {
     return make_named(name, [&] { return read_file(text, name); });
 }
 

@@ -22,7 +22,14 @@ Vocabulary read_vocabulary(const ModelFields& fields) {
     if (!fields.file.has_tokens()) fields.wrong("vocab", "an object of tokens and ids");
     Vocabulary vocabulary;
     vocabulary.reserve(fields.file.token_count());
-    fields.file.each_token([&](std::string_view token, std::int64_t id) { vocabulary.add(token, id); });
+    constexpr std::size_t kAhead = 16;
+    std::vector<std::pair<std::string_view, std::int64_t>> tokens;
+    tokens.reserve(fields.file.token_count());
+    fields.file.each_token([&](std::string_view token, std::int64_t id) { tokens.emplace_back(token, id); });
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (i + kAhead < tokens.size()) vocabulary.expect(tokens[i + kAhead].first);
+        vocabulary.add(tokens[i].first, tokens[i].second);
+    }
     return vocabulary;
 }
 

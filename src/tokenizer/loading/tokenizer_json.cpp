@@ -101,10 +101,10 @@ struct TokenizerJson::Parsed {
     }
 };
 
-TokenizerJson::TokenizerJson(std::string_view text, std::string name)
+TokenizerJson::TokenizerJson(const std::string& text, std::string name)
     : name_(std::move(name)), parsed_(std::make_unique<Parsed>()) {
     element root;
-    if (const auto error = parsed_->parser.parse(text.data(), text.size()).get(root)) refuse(text, name_, error);
+    if (const auto error = parsed_->parser.parse(text).get(root)) refuse(text, name_, error);
     if (!root.is_object()) {
         rest_ = to_json(root);
         return;

@@ -16,8 +16,9 @@ namespace rag::core {
 
 class TokenizerJson {
   public:
-    /// Throws kCorrupt naming `name`, the reason and the place. The text need not outlive the call.
-    TokenizerJson(std::string_view text, std::string name);
+    /// Throws kCorrupt naming `name`, the reason and the place. The text need not outlive the call; it is copied unless it has
+    /// room for 64 more bytes (read_text_file gives that).
+    TokenizerJson(const std::string& text, std::string name);
     ~TokenizerJson();
     TokenizerJson(const TokenizerJson&) = delete;
     TokenizerJson& operator=(const TokenizerJson&) = delete;

@@ -33,31 +33,55 @@ Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     }
 }
 
+// Half a million merges of three tokens each are a million and a half visits to places all over the vocabulary: their memory is
+// asked for some merges ahead. What a merge makes is mostly what the one before made, or the token behind that.
 void Bpe::add_merges(const MergeList& merges) {
-    const std::size_t prefix = options_.continuing_subword_prefix.size();
+    constexpr std::size_t kAhead = 12;
     merges_.reserve(merges.size());
-    std::string joined;
+    std::vector<std::pair<std::int32_t, std::int32_t>> ids(merges.size());
+    const auto each_ahead = [&](std::size_t i, auto visit) {
+        if (i >= merges.size()) return;
+        visit(merges[i].first);
+        visit(merges[i].second);
+    };
+    for (std::size_t i = 0; i < merges.size(); ++i) {
+        each_ahead(i + 2 * kAhead, [&](std::string_view token) { vocabulary_.expect(token); });
+        each_ahead(i + kAhead, [&](std::string_view token) { vocabulary_.expect_text(token); });
+        const auto& [left, right] = merges[i];
+        ids[i] = {vocabulary_.find_id(left), vocabulary_.find_id(right)};
+        if (ids[i].first < 0 || ids[i].second < 0) {
+            fail(Code::kCorrupt, "merge {} names the token {}, which is not in the vocabulary", i,
+                 quote(ids[i].first < 0 ? left : right));
+        }
+    }
     std::int32_t previous = -1;
-    for (const auto& [left, right] : merges) {
-        const std::int32_t left_id = vocabulary_.find_id(left);
-        const std::int32_t right_id = vocabulary_.find_id(right);
-        if (left_id < 0 || right_id < 0) {
-            fail(Code::kCorrupt, "merge {} names the token {}, which is not in the vocabulary", merges_.size(),
-                 quote(left_id < 0 ? left : right));
-        }
-        joined.assign(left);
-        joined += right.substr(std::min(prefix, right.size()));
-        const std::int32_t merged = vocabulary_.find_id(joined);
-        if (merged < 0) {
-            fail(Code::kCorrupt, "merge {} makes the token {}, which is not in the vocabulary", merges_.size(), quote(joined));
-        }
+    for (std::size_t i = 0; i < merges.size(); ++i) {
+        if (i + kAhead < merges.size()) merges_.expect(ids[i + kAhead].first, ids[i + kAhead].second);
+        const std::int32_t merged = find_merged(i, merges[i], previous);
         if (options_.rank_by_result && merged == previous) {
-            merges_.add_alike(left_id, right_id);
+            merges_.add_alike(ids[i].first, ids[i].second);
         } else {
-            merges_.add(left_id, right_id, merged);
+            merges_.add(ids[i].first, ids[i].second, merged);
         }
         previous = merged;
     }
+}
+
+std::int32_t Bpe::find_merged(std::size_t index, const MergeList::value_type& merge, std::int32_t previous) const {
+    const std::string_view left = merge.first;
+    const std::string_view right = merge.second.substr(std::min(options_.continuing_subword_prefix.size(), merge.second.size()));
+    for (const std::int32_t guess : {previous, previous + 1}) {
+        const std::string_view token = vocabulary_.token(guess).value_or(std::string_view());
+        if (token.size() != left.size() + right.size() || token.empty()) continue;
+        if (token.starts_with(left) && token.ends_with(right) && vocabulary_.has_one_token_an_id()) return guess;
+    }
+    std::string joined(left);
+    joined += right;
+    const std::int32_t merged = vocabulary_.find_id(joined);
+    if (merged < 0) {
+        fail(Code::kCorrupt, "merge {} makes the token {}, which is not in the vocabulary", index, quote(joined));
+    }
+    return merged;
 }
 
 void Bpe::find_initial_ids() {
@@ -76,15 +100,9 @@ void Bpe::find_initial_ids() {
 // parts a text, that its replacement takes no part in merges. Some byte tokens without the others mix the order (split_symbols).
 bool Bpe::is_searchable() const {
     if (!options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) return false;
-    const auto limit = static_cast<std::size_t>(vocabulary_.id_limit());
-    std::vector<bool> used(limit), parts(limit);
-    bool fits = true;
-    vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
-        fits = fits && token.size() <= MergeSearch::kMaxToken && !used[static_cast<std::size_t>(id)];
-        used[static_cast<std::size_t>(id)] = true;
-    });
-    if (!fits) return false;
+    if (!vocabulary_.has_one_token_an_id() || vocabulary_.longest() > MergeSearch::kMaxToken) return false;
     if (options_.bytes) return std::all_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id >= 0; });
+    std::vector<bool> parts(static_cast<std::size_t>(vocabulary_.id_limit()));
     merges_.for_each([&](std::int32_t left, std::int32_t right, std::uint32_t) {
         parts[static_cast<std::size_t>(left)] = true;
         parts[static_cast<std::size_t>(right)] = true;
@@ -100,17 +118,21 @@ void Bpe::make_search() {
     std::vector<std::pair<std::string_view, std::int32_t>> keys;
     keys.reserve(vocabulary_.size());
     vocabulary_.for_each([&](std::string_view token, std::int32_t id) { keys.emplace_back(token, id); });
-    std::vector<std::optional<std::string>> translated;  // a token outside the alphabet (a special one) never comes out of bytes
+    std::string bytes;  // a token outside the alphabet (a special one) never comes out of bytes
     if (options_.bytes) {
-        translated.reserve(keys.size());
-        std::size_t kept = 0;
+        std::vector<std::pair<std::size_t, std::int32_t>> starts;
+        starts.reserve(keys.size());
         for (const auto& [token, id] : keys) {
-            translated.push_back(alphabet_to_bytes(token));
-            if (translated.back()) keys[kept++] = {*translated.back(), id};
+            const std::size_t start = bytes.size();
+            if (append_bytes(bytes, token)) starts.emplace_back(start, id);
         }
-        keys.resize(kept);
+        keys.clear();
+        for (std::size_t i = 0; i < starts.size(); ++i) {
+            const std::size_t end = i + 1 < starts.size() ? starts[i + 1].first : bytes.size();
+            keys.emplace_back(std::string_view(bytes).substr(starts[i].first, end - starts[i].first), starts[i].second);
+        }
     }
-    search_ = std::make_unique<MergeSearch>(merges_, std::move(keys), static_cast<std::size_t>(vocabulary_.id_limit()), options_.bytes,
+    search_ = std::make_unique<MergeSearch>(merges_, keys, static_cast<std::size_t>(vocabulary_.id_limit()), options_.bytes,
                                             options_.ignore_merges);
 }
 

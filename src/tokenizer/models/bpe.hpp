@@ -44,6 +44,8 @@ class Bpe final : public TokenModel {
 
   private:
     void add_merges(const MergeList& merges);
+    /// The token that a merge makes, `previous` being what the one before made.
+    std::int32_t find_merged(std::size_t index, const MergeList::value_type& merge, std::int32_t previous) const;
     void find_initial_ids();
     void make_search();
     bool is_searchable() const;

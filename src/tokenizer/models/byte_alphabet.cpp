@@ -31,16 +31,27 @@ char32_t alphabet_character(unsigned char byte) noexcept {
     return kAlphabet.character[byte];
 }
 
+bool append_bytes(std::string& out, std::string_view token) {
+    const std::size_t before = out.size();
+    for (std::size_t at = 0; at < token.size(); ++at) {  // the alphabet ends at U+0143, so a character has one byte or two
+        std::size_t value = static_cast<unsigned char>(token[at]);
+        if (value >= 0x80) {
+            const bool two = value >= 0xC2 && value < 0xE0 && at + 1 < token.size() && (token[at + 1] & 0xC0) == 0x80;
+            value = two ? ((value & 0x1F) << 6) | (static_cast<unsigned char>(token[++at]) & 0x3F) : kAlphabet.byte.size();
+        }
+        if (value >= kAlphabet.byte.size() || kAlphabet.byte[value] < 0) {
+            out.resize(before);
+            return false;
+        }
+        out += static_cast<char>(kAlphabet.byte[value]);
+    }
+    return true;
+}
+
 std::optional<std::string> alphabet_to_bytes(std::string_view token) {
     std::string out;
     out.reserve(token.size());
-    for (std::size_t at = 0; at < token.size();) {
-        const Utf8Step step = decode_utf8(token, at);
-        if (!step.valid || step.value >= kAlphabet.byte.size() || kAlphabet.byte[step.value] < 0) return std::nullopt;
-        out += static_cast<char>(kAlphabet.byte[step.value]);
-        at += step.length;
-    }
-    return out;
+    return append_bytes(out, token) ? std::optional<std::string>(std::move(out)) : std::nullopt;
 }
 
 void append_alphabet(std::string& out, std::string_view bytes) {

@@ -19,7 +19,7 @@ LongestMatch::LongestMatch(const std::vector<std::pair<std::string, std::int64_t
         vocabulary_.add(written, id);
         keys.emplace_back(bytes, static_cast<std::int32_t>(id));
     }
-    trie_ = Trie(std::move(keys));
+    trie_ = Trie(keys);
     for (unsigned byte = 0; byte < 256; ++byte) {
         const Trie::Node node = trie_.step(Trie::kRoot, static_cast<unsigned char>(byte));
         if (node == Trie::kNone || trie_.value(node) < 0) fail(Code::kCorrupt, "no token for the byte {}", byte);

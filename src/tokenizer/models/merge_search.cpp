@@ -50,10 +50,10 @@ void SearchScratch::shrink() {
     }
 }
 
-MergeSearch::MergeSearch(const MergeTable& merges, Tokens tokens, std::size_t id_limit, bool bytes, bool whole)
+MergeSearch::MergeSearch(const MergeTable& merges, const Tokens& tokens, std::size_t id_limit, bool bytes, bool whole)
     : merges_(merges), bytes_(bytes), whole_(whole), tokens_(std::make_unique<Token[]>(id_limit)) {
     find_borders(tokens, id_limit);
-    trie_ = Trie(std::move(tokens));
+    trie_ = Trie(tokens);
 }
 
 void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {

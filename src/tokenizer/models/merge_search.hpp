@@ -33,7 +33,7 @@ class MergeSearch {
     /// `tokens`: all of them, of at most kMaxToken bytes, each with an id of its own below `id_limit`. Symbols are bytes (`bytes`)
     /// or characters, and their ids those of the tokens with their text. `merges` join texts and must outlive this. `whole`: a
     /// text that is a token is that token, whatever the merges say.
-    MergeSearch(const MergeTable& merges, Tokens tokens, std::size_t id_limit, bool bytes, bool whole);
+    MergeSearch(const MergeTable& merges, const Tokens& tokens, std::size_t id_limit, bool bytes, bool whole);
 
     /// Appends the tokens of word[from, end) to scratch.symbols, with ends counted from the start of the word. Returns the end:
     /// that of the word or the place of a symbol that is no token (merges cannot cross it).

@@ -29,20 +29,17 @@ void MergeTable::reserve(std::size_t count) {
 }
 
 void MergeTable::grow(unsigned bits) {
-    std::vector<std::uint64_t> old_keys(std::size_t{1} << bits, kEmpty);
-    std::vector<std::uint32_t> old_ranks(old_keys.size());
-    old_keys.swap(keys_);
-    old_ranks.swap(ranks_);
-    mask_ = keys_.size() - 1;
+    std::vector<Pair> old(std::size_t{1} << bits);
+    old.swap(pairs_);
+    mask_ = pairs_.size() - 1;
     shift_ = 64 - bits;
-    filter_.assign((keys_.size() << kFilterBits) / 64, 0);
-    for (std::size_t i = 0; i < old_keys.size(); ++i) {
-        if (old_keys[i] == kEmpty) continue;
-        std::size_t at = place(old_keys[i]);
-        while (keys_[at] != kEmpty) at = (at + 1) & mask_;
-        keys_[at] = old_keys[i];
-        ranks_[at] = old_ranks[i];
-        set_filter(old_keys[i]);
+    filter_.assign((pairs_.size() << kFilterBits) / 64, 0);
+    for (const Pair& pair : old) {
+        if (pair.key == kEmpty) continue;
+        std::size_t at = place(pair.key);
+        while (pairs_[at].key != kEmpty) at = (at + 1) & mask_;
+        pairs_[at] = pair;
+        set_filter(pair.key);
     }
 }
 
@@ -52,14 +49,13 @@ void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged)
 }
 
 void MergeTable::put(std::int32_t left, std::int32_t right, std::uint32_t rank) {
-    if (used_ + 1 > keys_.size() / 2) grow(64 - shift_ + 1);
+    if (used_ + 1 > pairs_.size() / 2) grow(64 - shift_ + 1);
     const std::uint64_t key = pair_key(left, right);
     std::size_t at = place(key);
-    while (keys_[at] != kEmpty && keys_[at] != key) at = (at + 1) & mask_;
-    used_ += keys_[at] == kEmpty;
-    keys_[at] = key;
+    while (pairs_[at].key != kEmpty && pairs_[at].key != key) at = (at + 1) & mask_;
+    used_ += pairs_[at].key == kEmpty;
+    pairs_[at] = {key, rank};
     set_filter(key);
-    ranks_[at] = rank;
 }
 
 void MergeTable::merge(MergeScratch& scratch) const {

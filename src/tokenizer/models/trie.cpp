@@ -1,6 +1,9 @@
 #include "tokenizer/models/trie.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
 
 #include "core/error.hpp"
 
@@ -13,16 +16,32 @@ constexpr std::size_t kMaxBytes = std::size_t{32} << 20;  // ten times the large
 // The number of tries is fixed, so hostile keys cost memory in proportion to their bytes and no more.
 class Trie::Builder {
   public:
-    explicit Builder(std::vector<std::pair<std::string_view, std::int32_t>> keys) : keys_(std::move(keys)) {
+    explicit Builder(const std::vector<std::pair<std::string_view, std::int32_t>>& keys) {
         std::size_t bytes = 0;
-        for (const auto& key : keys_) bytes += key.first.size();
+        for (const auto& key : keys) bytes += key.first.size();
         if (bytes > kMaxBytes)
             fail(Code::kUnsupported, "tokens of {} bytes together, more than the {} supported", bytes, kMaxBytes);
-        std::stable_sort(keys_.begin(), keys_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        sort(keys, bytes);
     }
     std::vector<Unit> build();
 
   private:
+    struct Key {
+        std::string_view text;
+        std::int32_t value;
+    };
+    struct Order {
+        std::uint64_t prefix;
+        std::uint32_t index;
+    };
+    static std::uint64_t prefix_of(std::string_view key) {
+        std::uint64_t prefix = 0;
+        for (std::size_t at = 0; at < 8; ++at) {
+            prefix = (prefix << 8) | (at < key.size() ? static_cast<unsigned char>(key[at]) : 0U);
+        }
+        return prefix;
+    }
+    void sort(const std::vector<std::pair<std::string_view, std::int32_t>>& keys, std::size_t bytes);
     struct Task {
         Node node;
         std::size_t begin, end, depth;  // keys_[begin, end) share `depth` bytes that lead to the node
@@ -34,10 +53,12 @@ class Trie::Builder {
     void expand(const Task& task);
     std::uint32_t place();
     void ensure(std::size_t size) {
-        if (size > units_.size()) {
-            units_.resize(size);
-            while (next_free_.size() <= size) next_free_.push_back(static_cast<std::uint32_t>(next_free_.size()));
-        }
+        if (size <= units_.size()) return;
+        if (!units_.empty()) size += size / 2;
+        units_.resize(size);
+        std::size_t next = next_free_.size();
+        next_free_.resize(size + 1);
+        for (; next <= size; ++next) next_free_[next] = static_cast<std::uint32_t>(next);
     }
     // The first free place at or behind `at` (paths are halved on the way, so that long used stretches are crossed in a step).
     std::uint32_t find_free(std::uint32_t at) {
@@ -55,7 +76,8 @@ class Trie::Builder {
         });
     }
 
-    std::vector<std::pair<std::string_view, std::int32_t>> keys_;
+    std::string bytes_;      // of the keys, in their order, so that going through them is going through memory
+    std::vector<Key> keys_;  // sorted, of equal ones the first given first
     std::vector<Unit> units_;
     std::vector<std::uint32_t> next_free_;
     std::vector<Child> children_;
@@ -64,30 +86,64 @@ class Trie::Builder {
     std::uint32_t used_end_ = 256;
 };
 
+// By the first eight bytes as a number, digit by digit from the last one (radix sort, which is stable); what is equal so far, by
+// the keys themselves.
+void Trie::Builder::sort(const std::vector<std::pair<std::string_view, std::int32_t>>& keys, std::size_t bytes) {
+    std::vector<Order> order(keys.size()), other(keys.size());
+    std::array<std::array<std::uint32_t, 256>, 8> counts{};
+    for (std::uint32_t i = 0; i < keys.size(); ++i) {
+        const std::uint64_t prefix = prefix_of(keys[i].first);
+        order[i] = {prefix, i};
+        for (unsigned digit = 0; digit < 8; ++digit) ++counts[digit][prefix >> (8 * digit) & 0xFF];
+    }
+    for (unsigned digit = 0; digit < 8; ++digit) {
+        std::uint32_t begin = 0;
+        for (std::uint32_t& count : counts[digit]) begin += std::exchange(count, begin);
+        for (const Order& entry : order) other[counts[digit][entry.prefix >> (8 * digit) & 0xFF]++] = entry;
+        order.swap(other);
+    }
+    for (auto begin = order.begin(); begin != order.end();) {
+        const auto end = std::find_if(begin, order.end(), [&](const Order& entry) { return entry.prefix != begin->prefix; });
+        if (end - begin > 1) {
+            std::stable_sort(begin, end, [&](const Order& a, const Order& b) { return keys[a.index].first < keys[b.index].first; });
+        }
+        begin = end;
+    }
+    bytes_.reserve(bytes);
+    keys_.reserve(keys.size());
+    for (const Order& entry : order) {
+        const auto& [key, value] = keys[entry.index];
+        const std::size_t start = bytes_.size();
+        bytes_ += key;
+        keys_.push_back({std::string_view(bytes_).substr(start), value});
+    }
+}
+
 std::vector<Trie::Unit> Trie::Builder::build() {
-    ensure(512);
+    ensure(512 + bytes_.size() / 2);  // about as many nodes as vocabularies come to
     tasks_.push_back({kRoot, 0, keys_.size(), 0});
     while (!tasks_.empty()) {
         const Task task = tasks_.back();
         tasks_.pop_back();
         expand(task);
     }
-    ensure(static_cast<std::size_t>(used_end_) +
-           256);  // step() never leaves the array; a leaf steps into the first 256, nobody's
+    // step() never leaves the array; a leaf steps into the first 256, nobody's.
+    ensure(static_cast<std::size_t>(used_end_) + 256);
+    units_.resize(static_cast<std::size_t>(used_end_) + 256);
     return std::move(units_);
 }
 
 void Trie::Builder::expand(const Task& task) {
     std::size_t at = task.begin;
-    while (at < task.end && keys_[at].first.size() == task.depth) {
-        if (units_[task.node].value < 0) units_[task.node].value = keys_[at].second;
+    while (at < task.end && keys_[at].text.size() == task.depth) {
+        if (units_[task.node].value < 0) units_[task.node].value = keys_[at].value;
         ++at;
     }
     children_.clear();
     while (at < task.end) {
-        const char byte = keys_[at].first[task.depth];
+        const char byte = keys_[at].text[task.depth];
         const std::size_t begin = at;
-        while (at < task.end && keys_[at].first[task.depth] == byte) ++at;
+        while (at < task.end && keys_[at].text[task.depth] == byte) ++at;
         children_.push_back({static_cast<unsigned char>(byte), begin, at});
     }
     if (children_.empty()) return;
@@ -118,6 +174,6 @@ std::uint32_t Trie::Builder::place() {
     return base;
 }
 
-Trie::Trie(std::vector<std::pair<std::string_view, std::int32_t>> keys) : units_(Builder(std::move(keys)).build()) {}
+Trie::Trie(const std::vector<std::pair<std::string_view, std::int32_t>>& keys) : units_(Builder(keys).build()) {}
 
 }  // namespace rag::core

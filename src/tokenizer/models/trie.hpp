@@ -1,6 +1,6 @@
 // A double-array trie over bytes: one add and one compare a byte, which is what longest-match search wants.
-// Aoe 1989, "An efficient digital search algorithm by using a double-array structure". Building is linear in the bytes of the
-// keys; built by one thread, then immutable.
+// Aoe 1989, "An efficient digital search algorithm by using a double-array structure". Building sorts the keys and is linear
+// in their bytes; built by one thread, then immutable.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class Trie {
 
     Trie() : Trie(std::vector<std::pair<std::string_view, std::int32_t>>{}) {}
     /// Keys with values of at least 0, in any order; of equal keys the first stays. The keys need not outlive the call.
-    explicit Trie(std::vector<std::pair<std::string_view, std::int32_t>> keys);
+    explicit Trie(const std::vector<std::pair<std::string_view, std::int32_t>>& keys);
 
     /// The node behind `node` by `byte`, or kNone.
     Node step(Node node, unsigned char byte) const noexcept {

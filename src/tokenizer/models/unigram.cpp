@@ -17,7 +17,7 @@ Trie make_trie(const std::vector<UnigramPiece>& pieces) {
     for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {  // of equal texts the last counts
         if (!piece->text.empty()) keys.emplace_back(piece->text, piece->id);
     }
-    return Trie(std::move(keys));
+    return Trie(keys);
 }
 
 // Bytes of the character that begins with `lead`, in well-formed UTF-8.

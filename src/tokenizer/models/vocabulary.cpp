@@ -47,10 +47,14 @@ void Vocabulary::add(std::string_view token, std::int64_t id) {
         slot = {hash, 0, static_cast<std::uint32_t>(arena_.size()), static_cast<std::uint32_t>(token.size())};
         arena_ += token;
         ++size_;
+    } else {
+        unique_ = false;
     }
     slot.id = static_cast<std::int32_t>(id);
     const auto index = static_cast<std::size_t>(id);
     if (index >= by_id_.size()) by_id_.resize(index + 1);
+    unique_ = unique_ && !by_id_[index].used;
+    longest_ = std::max(longest_, token.size());
     by_id_[index] = {slot.offset, slot.length, true};
 }
 

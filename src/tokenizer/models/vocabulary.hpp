@@ -77,6 +77,12 @@ class Vocabulary {
             if (slot.hash == hash && slot.length == token.size() && equals(slot, token)) return slot.id;
         }
     }
+    /// Have the memory at hand when add() or find() comes for the token, first the table's, then the token's own.
+    void expect(std::string_view token) const noexcept { __builtin_prefetch(&slots_[hash_bytes(token) & mask_], 1); }
+    void expect_text(std::string_view token) const noexcept {
+        const Slot& slot = slots_[hash_bytes(token) & mask_];
+        __builtin_prefetch(arena_.data() + slot.offset);
+    }
     /// The token of an id; where several tokens have one id, the last that was added.
     std::optional<std::string_view> token(std::int32_t id) const noexcept;
     /// Calls visit(token, id) for every token, in no order.
@@ -87,6 +93,10 @@ class Vocabulary {
         }
     }
     std::size_t size() const noexcept { return size_; }
+    /// No id was given to two tokens, no token two ids.
+    bool has_one_token_an_id() const noexcept { return unique_; }
+    /// Bytes of the longest token.
+    std::size_t longest() const noexcept { return longest_; }
     std::int32_t id_limit() const noexcept { return static_cast<std::int32_t>(by_id_.size()); }
 
   private:
@@ -108,6 +118,8 @@ class Vocabulary {
     std::vector<Slot> slots_ = std::vector<Slot>(16);  // a power of two, at most three quarters used
     std::size_t mask_ = 15;
     std::size_t size_ = 0;
+    std::size_t longest_ = 0;
+    bool unique_ = true;
     std::vector<Place> by_id_;
 };
 

@@ -12,7 +12,7 @@ Trie make_trie(const Vocabulary& vocabulary) {
     std::vector<std::pair<std::string_view, std::int32_t>> keys;
     keys.reserve(vocabulary.size());
     vocabulary.for_each([&](std::string_view token, std::int32_t id) { keys.emplace_back(token, id); });
-    return Trie(std::move(keys));
+    return Trie(keys);
 }
 
 }  // namespace
