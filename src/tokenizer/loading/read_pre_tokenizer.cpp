@@ -2,6 +2,7 @@
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/pre_tokenizers/bert.hpp"
 #include "tokenizer/pre_tokenizers/byte_level.hpp"
+#include "tokenizer/pre_tokenizers/cl100k_scanner.hpp"
 #include "tokenizer/pre_tokenizers/digits.hpp"
 #include "tokenizer/pre_tokenizers/metaspace.hpp"
 #include "tokenizer/pre_tokenizers/sequence.hpp"
@@ -25,6 +26,17 @@ std::unique_ptr<PreTokenizer> read_metaspace(const StageFields& fields) {
     return std::make_unique<Metaspace>(read.replacement, read.scheme, fields.boolean("split", true));
 }
 
+std::unique_ptr<PreTokenizer> read_split(const StageFields& fields) {
+    Regex pattern = read_pattern(fields);
+    const SplitBehavior behavior = read_behavior(fields);
+    const bool invert = fields.boolean("invert", false);
+    const bool keeps_matches = behavior == SplitBehavior::kIsolated || (behavior == SplitBehavior::kRemoved && invert);
+    if (const auto text = fields.object("pattern").optional_text("Regex"); text && keeps_matches) {
+        if (const auto digits = Cl100kSplit::digits_of(*text)) return std::make_unique<Cl100kSplit>(*digits);
+    }
+    return std::make_unique<Split>(std::move(pattern), behavior, invert);
+}
+
 std::unique_ptr<PreTokenizer> read(const Json& json, const std::string& where, int depth) {
     const StageFields fields(json, where);
     const std::string type = fields.type();
@@ -34,9 +46,7 @@ std::unique_ptr<PreTokenizer> read(const Json& json, const std::string& where, i
     }
     if (type == "Digits") return std::make_unique<Digits>(fields.boolean("individual_digits", false));
     if (type == "Metaspace") return read_metaspace(fields);
-    if (type == "Split") {
-        return std::make_unique<Split>(read_pattern(fields), read_behavior(fields), fields.boolean("invert", false));
-    }
+    if (type == "Split") return read_split(fields);
     if (type == "Sequence") {
         auto stages = read_stages<PreTokenizer>(fields, "pretokenizers", depth, read);
         for (std::size_t i = 0; i + 1 < stages.size(); ++i) {

@@ -1,0 +1,59 @@
+// What split patterns tell apart, character by character: letters, numbers, spaces and the rest. The scanners' inner step, so ASCII
+// and the bulk of Chinese are decided by the first byte; the table of properties has the last word on all else (a test compares).
+// Well-formed UTF-8 only, as characters.hpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "tokenizer/pre_tokenizers/characters.hpp"
+
+namespace rag::core {
+
+inline constexpr std::uint16_t kSplitClasses = unicode::kLetter | unicode::kNumber | unicode::kSpace;
+
+namespace detail {
+constexpr std::array<std::uint8_t, 128> make_ascii_classes() {
+    std::array<std::uint8_t, 128> out{};
+    for (unsigned c = 'a'; c <= 'z'; ++c) out[c] = out[c - 'a' + 'A'] = unicode::kLetter;
+    for (unsigned c = '0'; c <= '9'; ++c) out[c] = unicode::kNumber;
+    for (const unsigned c : {'\t', '\n', '\v', '\f', '\r', ' '}) out[c] = unicode::kSpace;
+    return out;
+}
+inline constexpr auto kAsciiClasses = make_ascii_classes();
+}  // namespace detail
+
+/// `properties` has the bits of kSplitClasses only: one of them, or none.
+inline Character split_class_at(std::string_view text, std::uint32_t at) noexcept {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    if (lead < 0x80) return {detail::kAsciiClasses[lead], 1};
+    if (lead >= 0xE5 && lead <= 0xE8) return {unicode::kLetter, 3};  // U+5000 to U+8FFF
+    const Character character = character_at(text, at);
+    return {static_cast<std::uint16_t>(character.properties & kSplitClasses), character.length};
+}
+
+/// The end of the run of characters of one class that begins at `at`.
+inline std::uint32_t class_run_end(std::string_view text, std::uint32_t at, std::uint32_t end, std::uint16_t kind) noexcept {
+    while (at < end) {
+        const Character character = split_class_at(text, at);
+        if (character.properties != kind) break;
+        at += character.length;
+    }
+    return at;
+}
+
+/// The end of the match of \s+(?!\S)|\s+ at `at`: a run of spaces gives its last one to what follows.
+inline std::uint32_t spaces_end(std::string_view text, std::uint32_t at, std::uint32_t end) noexcept {
+    const std::uint32_t begin = at;
+    std::uint32_t last = at;
+    while (at < end) {
+        const Character character = split_class_at(text, at);
+        if (character.properties != unicode::kSpace) return last > begin ? last : at;
+        last = at;
+        at += character.length;
+    }
+    return at;
+}
+
+}  // namespace rag::core
