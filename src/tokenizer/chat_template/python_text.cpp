@@ -1,12 +1,15 @@
 #include "tokenizer/chat_template/python_text.hpp"
 
 #include <fmt/format.h>
-#include <unicode/brkiter.h>
+#include <unicode/casemap.h>
+#include <unicode/errorcode.h>
+#include <unicode/locid.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "core/utf8.hpp"
 
 namespace rag::core::jinja {
@@ -23,22 +26,16 @@ std::string from_icu(const icu::UnicodeString& text) {
     return out;
 }
 
-/// The full title case mapping of one code point; ICU gives it only through a break iterator, so special casing is reached by the
-/// upper case of the first and lower case of the rest where the simple mapping does not tell all (German sharp s: "Ss").
-void append_title(std::string& out, char32_t value) {
-    const auto simple = static_cast<char32_t>(u_totitle(static_cast<UChar32>(value)));
-    if (simple != value) {
-        append_utf8(out, simple);
-        return;
-    }
-    const icu::UnicodeString full = icu::UnicodeString(static_cast<UChar32>(value)).toUpper(icu::Locale::getRoot());
-    if (full.countChar32() == 1) {
-        append_utf8(out, simple);
-        return;
-    }
-    icu::UnicodeString rest = full.tempSubString(full.moveIndex32(0, 1));
-    append_utf8(out, static_cast<char32_t>(full.char32At(0)));
-    out += from_icu(rest.toLower(icu::Locale::getRoot()));
+/// The full title case mapping of one code point.
+void append_title(std::string& out, std::string_view character) {
+    constexpr std::uint32_t kOptions = U_TITLECASE_WHOLE_STRING | U_TITLECASE_NO_LOWERCASE | U_TITLECASE_NO_BREAK_ADJUSTMENT;
+    const icu::UnicodeString from = to_icu(character);
+    icu::ErrorCode error;
+    char16_t buffer[8];  // the longest mapping has three units
+    const std::int32_t size =
+        icu::CaseMap::toTitle("", kOptions, nullptr, from.getBuffer(), from.length(), buffer, 8, nullptr, error);
+    if (error.isFailure()) fail(Code::kInternal, "ICU cannot make a title of {}: {}", quote(character), error.errorName());
+    out += from_icu(icu::UnicodeString(buffer, size));
 }
 
 template <typename Visit>
@@ -77,6 +74,41 @@ bool in_class(char32_t value, TextClass wanted) {
 /// What repr() writes as it is.
 bool prints(char32_t value) {
     return value == ' ' || (U_MASK(u_charType(static_cast<UChar32>(value))) & (U_GC_C_MASK | U_GC_Z_MASK)) == 0;
+}
+
+/// Whether the capital sigma at `at` ends a word, so that its small form is the final one: CPython's handle_capital_sigma.
+bool is_final_sigma(std::string_view text, std::size_t at, std::size_t length) {
+    const auto ignored = [](char32_t value) {
+        return u_hasBinaryProperty(static_cast<UChar32>(value), UCHAR_CASE_IGNORABLE) != 0;
+    };
+    const auto cased = [](char32_t value) { return u_hasBinaryProperty(static_cast<UChar32>(value), UCHAR_CASED) != 0; };
+    std::size_t begin = at;
+    bool follows_cased = false;
+    while (begin > 0 && !follows_cased) {
+        do --begin;
+        while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0U) == 0x80U);
+        const char32_t value = decode_utf8(text, begin).value;
+        if (ignored(value)) continue;
+        if (!cased(value)) return false;
+        follows_cased = true;
+    }
+    if (!follows_cased) return false;
+    for (std::size_t end = at + length; end < text.size();) {
+        const Utf8Step step = decode_utf8(text, end);
+        if (!ignored(step.value)) return !cased(step.value);
+        end += step.length;
+    }
+    return true;
+}
+
+/// The full lower case mapping of the code point at `at` in its text.
+void append_lower(std::string& out, std::string_view text, std::size_t at, std::size_t length) {
+    constexpr char32_t kSigma = 0x3a3;
+    if (decode_utf8(text, at).value == kSigma) {
+        append_utf8(out, is_final_sigma(text, at, length) ? char32_t{0x3c2} : char32_t{0x3c3});
+    } else {
+        out += lower(text.substr(at, length));
+    }
 }
 
 bool is_cased(char32_t value) {
@@ -127,7 +159,7 @@ std::string capitalize(std::string_view text) {
     if (text.empty()) return {};
     const Utf8Step first = decode_utf8(text, 0);
     std::string out;
-    append_title(out, first.value);
+    append_title(out, text.substr(0, first.length));
     // Lowered together with the first character, because a final sigma looks back at what stands before it.
     const std::string whole = lower(text);
     const std::string head = lower(text.substr(0, first.length));
@@ -139,9 +171,9 @@ std::string title(std::string_view text) {
     bool after_cased = false;
     each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
         if (after_cased) {
-            out += lower(text.substr(at, length));
+            append_lower(out, text, at, length);
         } else {
-            append_title(out, value);
+            append_title(out, text.substr(at, length));
         }
         after_cased = is_cased(value);
     });
@@ -172,7 +204,11 @@ std::string title_filter(std::string_view text) {
 std::string swap_case(std::string_view text) {
     std::string out;
     each_code_point(text, [&](char32_t value, std::size_t at, std::uint32_t length) {
-        out += in_class(value, TextClass::kUpper) ? lower(text.substr(at, length)) : upper(text.substr(at, length));
+        if (in_class(value, TextClass::kUpper)) {
+            append_lower(out, text, at, length);
+        } else {
+            out += in_class(value, TextClass::kLower) ? upper(text.substr(at, length)) : std::string(text.substr(at, length));
+        }
     });
     return out;
 }
