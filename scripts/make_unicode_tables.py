@@ -370,22 +370,68 @@ def emit_stages(name, values):
 CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co").split()
 
 
+# What else \\p{..} and [:..:] may name. Those that the oracle does not know are left out of the table.
+NAMED_SETS = (
+    "alpha alphabetic alnum ascii any assigned emoji ideographic lower lowercase punct upper uppercase whitespace xdigit "
+    "adlam aghwan ahom arabic armenian avestan balinese bamum bassavah batak bengali bhaiksuki bopomofo brahmi braille buginese "
+    "buhid canadianaboriginal carian caucasianalbanian chakma cham cherokee chorasmian common coptic cuneiform cypriot cyrillic "
+    "deseret devanagari dogra duployan egyptianhieroglyphs elbasan elymaic ethiopic georgian glagolitic gothic grantha greek "
+    "gujarati gunjalagondi gurmukhi han hangul hanifirohingya hanunoo hatran hebrew hiragana imperialaramaic inherited "
+    "inscriptionalpahlavi inscriptionalparthian javanese kaithi kannada katakana kayahli kharoshthi khmer khojki khudawadi lao "
+    "latin lepcha limbu lineara linearb lisu lycian lydian mahajani makasar malayalam mandaic manichaean marchen masaramgondi "
+    "medefaidrin meeteimayek mendekikakui meroiticcursive meroitichieroglyphs miao modi mongolian mro multani myanmar nabataean "
+    "nandinagari newa newtailue nko nushu nyiakengpuachuehmong ogham olchiki oldhungarian olditalic oldnortharabian oldpermic "
+    "oldpersian oldsogdian oldsoutharabian oldturkic oriya osage osmanya pahawhhmong palmyrene paucinhau phagspa phoenician "
+    "psalterpahlavi rejang runic samaritan saurashtra sharada shavian siddham signwriting sinhala sogdian sorasompeng soyombo "
+    "sundanese sylotinagri syriac tagalog tagbanwa taile taitham taiviet takri tamil tangut telugu thaana thai tibetan tifinagh "
+    "tirhuta ugaritic vai wancho warangciti yezidi yi zanabazarsquare hani hira kana hang latn cyrl grek arab hebr thai deva"
+).split()
+
+
+def ranges_of(members):
+    """[[first, last], ...] of a set of code points. Surrogates, which no text has, do not end a range."""
+    out = []
+    for c in sorted(members):
+        if out and (c == out[-1][1] + 1 or (c == 0xE000 and out[-1][1] == 0xD7FF)):
+            out[-1][1] = c
+        else:
+            out.append([c, c])
+    return out
+
+
+def emit_ranges(kind, name, ranges):
+    emit(kind, name, ranges, lambda fields: "{" + ",".join(fields) + "}")
+
+
 def write_categories():
-    """General categories that Oniguruma gives and Unicode 14 does not: what pcre2_pattern() adds to \\p{..}."""
+    """Where the classes of Oniguruma differ from Unicode 14, for regex_class.cpp."""
     assert unicodedata.unidata_version == "14.0.0", unicodedata.unidata_version
-    print("constexpr CategoryRange kNewerCategories[] = {")
-    changed = 0
+    newer, rewritten = [], []
     for name in CATEGORIES:
         pinned = matched(rf"\p{{{name}}}")
         older = {c for c in SCALARS if unicodedata.category(chr(c)) == name}
-        changed += len(older - pinned)
-        new = sorted(pinned - older)
-        while new:
-            length = next((i for i in range(1, len(new)) if new[i] != new[0] + i), len(new))
-            print(f"{{'{name[0]}','{name[1]}',0x{new[0]:x},0x{new[length - 1]:x}}},")
-            new = new[length:]
-    print("};")
-    print("code points that left their category since Unicode 14:", changed, file=sys.stderr)
+        left = older - pinned
+        target, members = (rewritten, pinned) if left else (newer, pinned - older)
+        if left:
+            print("left", name, sorted(map(hex, left)), file=sys.stderr)
+        target += [(f"'{name[0]}'", f"'{name[1]}'", hex(first), hex(last)) for first, last in ranges_of(members)]
+        if left:  # the major category still takes what is newer
+            newer += [(f"'{name[0]}'", f"'{name[1]}'", hex(first), hex(last)) for first, last in ranges_of(pinned - older)]
+    emit_ranges("CategoryRange", "kNewerCategories", newer)
+    emit_ranges("CategoryRange", "kRewrittenCategories", rewritten)
+    word = matched(r"\w") - matched(r"[\p{L}\p{M}\p{Nd}\p{Pc}]")
+    emit_ranges("CodeRange", "kOtherWordCharacters", [(hex(first), hex(last)) for first, last in ranges_of(word)])
+    sets, pool = [], []
+    for name in sorted(set(NAMED_SETS)):
+        try:
+            ranges = ranges_of(matched(rf"\p{{{name}}}"))
+        except Exception as error:  # noqa: BLE001: the package raises Exception itself
+            print(name, error, file=sys.stderr)
+            continue
+        sets.append((f'"{name}"', str(len(pool)), str(len(pool) + len(ranges))))
+        pool += [(hex(first), hex(last)) for first, last in ranges]
+    emit_ranges("NamedSet", "kNamedSets", sets)
+    emit_ranges("CodeRange", "kNamedRanges", pool)
 
 
 def main():

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/regex_pattern.hpp"
 
 namespace rag::core {
 namespace {

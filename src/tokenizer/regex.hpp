@@ -1,6 +1,6 @@
 // A regular expression of a tokenizer file, run by PCRE2 (compiled to machine code where it can). The files are written for
-// Oniguruma with a newer Unicode than the host's PCRE2 may have, so \s and the general categories are rewritten to what
-// Oniguruma of Hugging Face tokenizers matches. Untrusted: steps and memory of a match are limited. Immutable, any thread.
+// Oniguruma with a newer Unicode than the host's PCRE2 may have, so they are translated first (regex_pattern.hpp). Untrusted:
+// steps and memory of a match are limited. Immutable, any thread.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,5 @@ class Regex {
     explicit Regex(std::unique_ptr<Compiled> compiled);
     std::unique_ptr<Compiled> compiled_;
 };
-
-/// The pattern as PCRE2 is to see it.
-std::string pcre2_pattern(std::string_view pattern);
 
 }  // namespace rag::core

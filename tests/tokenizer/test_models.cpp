@@ -156,21 +156,6 @@ TEST_CASE("GPT-2's scanner cuts as its pattern does") {
     }
 }
 
-TEST_CASE("patterns of Oniguruma are rewritten or refused") {
-    CHECK(pcre2_pattern("a(?m:.)b") == "a(?s:.)b");
-    CHECK(pcre2_pattern(R"(\u4e00)") == R"(\x{4e00})");
-    CHECK(pcre2_pattern(R"([\h])") == "[0-9a-fA-F]");
-    for (const char* refused : {"[a[b]]", "[a&&b]", R"([\P{L}])", R"(\p)", R"(a\)", R"(\u12)", "(?x: a)"}) {
-        INFO(refused);
-        CHECK_THROWS(pcre2_pattern(refused));
-    }
-    // U+180E is a space to PCRE2 and not to Oniguruma; U+31350 is a letter since Unicode 15.
-    std::vector<Span> found;
-    const std::string text = "\xe1\xa0\x8e \xf0\xb1\x8d\x90";
-    Regex(R"(\s|\p{L})").find_all(text, {0, static_cast<std::uint32_t>(text.size())}, found);
-    CHECK(found == std::vector<Span>{{3, 4}, {4, 8}});
-}
-
 TEST_CASE("every byte has its own character, and back") {
     std::string all;
     for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);

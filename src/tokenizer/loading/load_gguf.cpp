@@ -27,7 +27,7 @@ std::unique_ptr<PreTokenizer> make_pre_tokenizer(const std::string& file, std::s
     if (name == "smollm") {
         std::vector<std::unique_ptr<PreTokenizer>> stages;
         stages.push_back(std::make_unique<Digits>(true));
-        stages.push_back(std::make_unique<ByteLevel>(false, true));
+        stages.push_back(std::make_unique<ByteLevel>(false, true, false));
         return std::make_unique<PreTokenizerSequence>(std::move(stages));
     }
     fail(Code::kUnsupported,

@@ -79,8 +79,9 @@ TokenizerParts read_file(const std::string& text, const std::string& name) {
     TokenizerParts parts;
     parts.name = name;
     if (const Json* stage = file.find("normalizer")) parts.normalizer = read_normalizer(*stage, file.inside("normalizer"));
-    if (const Json* stage = file.find("pre_tokenizer"))
-        parts.pre_tokenizer = read_pre_tokenizer(*stage, file.inside("pre_tokenizer"));
+    if (const Json* stage = file.find("pre_tokenizer")) {
+        parts.pre_tokenizer = read_pre_tokenizer(*stage, file.inside("pre_tokenizer"), takes_bytes(json));
+    }
     const bool bytes = parts.pre_tokenizer != nullptr && parts.pre_tokenizer->makes_bytes();
     parts.model = read_model(json, bytes);
     if (const Json* stage = file.find("post_processor")) {

@@ -7,6 +7,7 @@
 #include "tokenizer/loading/tokenizer_json.hpp"
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/unigram.hpp"
+#include "tokenizer/models/word_level.hpp"
 #include "tokenizer/models/word_piece.hpp"
 
 namespace rag::core {
@@ -61,8 +62,7 @@ std::unique_ptr<TokenModel> read_bpe(const ModelFields& fields, bool bytes) {
     return std::make_unique<Bpe>(read_vocabulary(fields), read_merges(fields), std::move(options));
 }
 
-std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields, bool bytes) {
-    if (bytes) fail(Code::kUnsupported, "{}: WordPiece behind ByteLevel", fields.where());
+std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields) {
     WordPieceOptions options;
     options.unk_token = fields.text("unk_token", options.unk_token);
     options.continuing_subword_prefix = fields.text("continuing_subword_prefix", options.continuing_subword_prefix);
@@ -72,8 +72,7 @@ std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields, bool byte
 }
 
 // "vocab": [["token", score], ...], the place in it is the id.
-std::unique_ptr<TokenModel> read_unigram(const StageFields& fields, bool bytes) {
-    if (bytes) fail(Code::kUnsupported, "{}: Unigram behind ByteLevel", fields.where());
+std::unique_ptr<TokenModel> read_unigram(const StageFields& fields) {
     constexpr double kUnknownPenalty = 10;
     const Json& json = fields.array("vocab");
     const std::string where = fields.inside("vocab");
@@ -102,23 +101,30 @@ std::unique_ptr<TokenModel> read_unigram(const StageFields& fields, bool bytes) 
     return std::make_unique<Unigram>(std::move(vocabulary), pieces.size(), pieces, options);
 }
 
+std::string model_type(const ModelFields& fields) {
+    std::string type = fields.type();
+    if (!type.empty()) return type;
+    // Old files: told apart by their fields, as Hugging Face does.
+    if (fields.file.has_merges() || fields.find("merges") != nullptr) return "BPE";
+    if (fields.find("max_input_chars_per_word") != nullptr) return "WordPiece";
+    return fields.find("unk_id") != nullptr ? "Unigram" : "WordLevel";
+}
+
 }  // namespace
+
+bool takes_bytes(const TokenizerJson& file) {
+    const ModelFields fields(file, {file.rest(), file.name()});
+    // byte_fallback looks at the bytes of the alphabet's characters.
+    return model_type(fields) == "BPE" && !fields.boolean("byte_fallback", false);
+}
 
 std::unique_ptr<TokenModel> read_model(const TokenizerJson& file, bool bytes) {
     const ModelFields fields(file, {file.rest(), file.name()});
-    std::string type = fields.type();
-    if (type.empty()) {  // old files: told apart by their fields, as Hugging Face does
-        if (file.has_merges() || fields.find("merges") != nullptr) {
-            type = "BPE";
-        } else if (fields.find("max_input_chars_per_word") != nullptr) {
-            type = "WordPiece";
-        } else {
-            type = fields.find("unk_id") != nullptr ? "Unigram" : "WordLevel";
-        }
-    }
+    const std::string type = model_type(fields);
     if (type == "BPE") return read_bpe(fields, bytes);
-    if (type == "WordPiece") return read_word_piece(fields, bytes);
-    if (type == "Unigram") return read_unigram(fields, bytes);
+    if (type == "WordPiece") return read_word_piece(fields);
+    if (type == "Unigram") return read_unigram(fields);
+    if (type == "WordLevel") return std::make_unique<WordLevel>(read_vocabulary(fields), fields.text("unk_token", "<unk>"));
     fail(Code::kUnsupported, "{}: a model of type {} is not supported", fields.where(), quote(type));
 }
 

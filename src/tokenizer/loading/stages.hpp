@@ -14,7 +14,10 @@ namespace rag::core {
 class TokenizerJson;
 
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where);
-std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where);
+/// `bytes`: the model takes bytes, see takes_bytes().
+std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where, bool bytes = true);
+/// Whether the model of a file can do with bytes where Hugging Face writes them in the byte alphabet.
+bool takes_bytes(const TokenizerJson& file);
 /// `bytes`: the pre-tokenizer makes bytes.
 std::unique_ptr<TokenModel> read_model(const TokenizerJson& file, bool bytes);
 std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where);

@@ -12,7 +12,7 @@ namespace rag::core {
 
 class PreTokenizerSequence final : public PreTokenizer {
   public:
-    /// No stage but the last may make bytes (the loader checks it).
+    /// No stage but the last may make bytes (the loader sees to it).
     explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> stages) : stages_(std::move(stages)) {}
     void split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const override {
         for (const auto& stage : stages_) stage->split(text, pieces, scratch);

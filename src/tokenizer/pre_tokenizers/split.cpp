@@ -1,78 +1,13 @@
 #include "tokenizer/pre_tokenizers/split.hpp"
 
-#include <algorithm>
-#include <cstddef>
 #include <string_view>
 
 namespace rag::core {
-namespace {
-
-struct Part {
-    Span span;
-    bool match;
-};
-
-// Joins neighbours so that a match goes to the part before it; two matches in a row do not join.
-void merge_with_previous(const std::vector<Part>& parts, std::vector<Span>& out) {
-    const std::size_t begin = out.size();
-    bool previous_match = false;
-    for (const Part& part : parts) {
-        if (part.match && !previous_match && out.size() > begin) {
-            out.back().end = part.span.end;
-        } else {
-            out.push_back(part.span);
-        }
-        previous_match = part.match;
-    }
-}
-
-void merge_with_next(const std::vector<Part>& parts, std::vector<Span>& out) {
-    const std::size_t begin = out.size();
-    bool previous_match = false;
-    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-        if (part->match && !previous_match && out.size() > begin) {
-            out.back().start = part->span.start;
-        } else {
-            out.push_back(part->span);
-        }
-        previous_match = part->match;
-    }
-    std::reverse(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end());
-}
-
-void join_equal(const std::vector<Part>& parts, std::vector<Span>& out) {
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        if (i > 0 && parts[i].match == parts[i - 1].match) {
-            out.back().end = parts[i].span.end;
-        } else {
-            out.push_back(parts[i].span);
-        }
-    }
-}
-
-void apply(SplitBehavior behavior, const std::vector<Part>& parts, std::vector<Span>& out) {
-    switch (behavior) {
-        case SplitBehavior::kRemoved:
-        case SplitBehavior::kIsolated:
-            for (const Part& part : parts) {
-                if (behavior == SplitBehavior::kIsolated || !part.match) out.push_back(part.span);
-            }
-            return;
-        case SplitBehavior::kMergedWithPrevious:
-            return merge_with_previous(parts, out);
-        case SplitBehavior::kMergedWithNext:
-            return merge_with_next(parts, out);
-        case SplitBehavior::kContiguous:
-            return join_equal(parts, out);
-    }
-}
-
-}  // namespace
 
 void Split::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
     const std::string_view bytes = text.text();
     std::vector<Span> matches;
-    std::vector<Part> parts;
+    std::vector<SplitPart> parts;
     scratch.clear();
     for (const Span& piece : pieces) {
         matches.clear();
@@ -85,7 +20,7 @@ void Split::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<S
             from = match.end;
         }
         if (from < piece.end) parts.push_back({{from, piece.end}, invert_});
-        apply(behavior_, parts, scratch);
+        join_parts(behavior_, parts, scratch);
     }
     pieces.swap(scratch);
 }

@@ -5,11 +5,10 @@
 #include <utility>
 
 #include "tokenizer/pre_tokenizers/pre_tokenizer.hpp"
+#include "tokenizer/pre_tokenizers/split_behavior.hpp"
 #include "tokenizer/regex.hpp"
 
 namespace rag::core {
-
-enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
 class Split final : public PreTokenizer {
   public:

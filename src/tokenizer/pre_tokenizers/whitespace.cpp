@@ -1,0 +1,63 @@
+#include "tokenizer/pre_tokenizers/whitespace.hpp"
+
+#include <cstddef>
+#include <string_view>
+
+#include "tokenizer/pre_tokenizers/characters.hpp"
+
+namespace rag::core {
+namespace {
+
+// Cuts every piece where the kind of its characters changes and leaves out those of kind 0.
+template <typename KindOf>
+void cut_by_kind(std::string_view text, std::vector<Span>& pieces, std::vector<Span>& scratch, KindOf kind_of) {
+    scratch.clear();
+    for (const Span& piece : pieces) {
+        std::uint32_t from = piece.start;
+        unsigned last = 0;
+        for (std::uint32_t at = piece.start; at < piece.end;) {
+            const Character character = character_at(text, at);
+            const unsigned kind = kind_of(character.properties);
+            if (kind != last) {
+                if (last != 0) scratch.push_back({from, at});
+                from = at;
+                last = kind;
+            }
+            at += character.length;
+        }
+        if (last != 0) scratch.push_back({from, piece.end});
+    }
+    pieces.swap(scratch);
+}
+
+}  // namespace
+
+void Whitespace::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
+    cut_by_kind(text.text(), pieces, scratch, [](std::uint16_t properties) -> unsigned {
+        if ((properties & unicode::kWord) != 0) return 1;
+        return (properties & unicode::kWhite) != 0 ? 0 : 2;
+    });
+}
+
+void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
+    cut_by_kind(text.text(), pieces, scratch,
+                [](std::uint16_t properties) -> unsigned { return (properties & unicode::kWhite) != 0 ? 0 : 1; });
+}
+
+void CharDelimiterSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
+    scratch.clear();
+    for (const Span& piece : pieces) {
+        const std::string_view bytes = text.text().substr(0, piece.end);
+        std::uint32_t from = piece.start;
+        for (;;) {
+            const std::size_t found = bytes.find(delimiter_, from);
+            const std::uint32_t end = found == std::string_view::npos ? piece.end : static_cast<std::uint32_t>(found);
+            if (from < end) scratch.push_back({from, end});
+            if (found == std::string_view::npos) break;
+            from = end + static_cast<std::uint32_t>(delimiter_.size());
+        }
+    }
+    pieces.swap(scratch);
+}
+
+}  // namespace rag::core

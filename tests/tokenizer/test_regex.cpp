@@ -1,0 +1,97 @@
+// Patterns of tokenizer files: what is translated for PCRE2, what is refused, and that no pattern runs for ever.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "tokenizer/regex.hpp"
+#include "tokenizer/regex_pattern.hpp"
+
+namespace {
+
+using rag::core::pcre2_pattern;
+using rag::core::Regex;
+using rag::core::Span;
+
+std::vector<Span> find_all(const std::string& pattern, const std::string& text) {
+    std::vector<Span> found;
+    Regex(pattern).find_all(text, {0, static_cast<std::uint32_t>(text.size())}, found);
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("patterns of Oniguruma are rewritten for PCRE2") {
+    CHECK(pcre2_pattern("a(?m:.)b") == "a(?s:.)b");
+    CHECK(pcre2_pattern(R"(\u4e00)") == R"(\x{4e00})");
+    CHECK(pcre2_pattern(R"([\h])") == "[0-9a-fA-F]");
+    CHECK(pcre2_pattern("a{1,3}+") == "(?:a{1,3})+");
+    CHECK(pcre2_pattern("a{2}?") == "(?:a{2})?");
+    CHECK(pcre2_pattern("a{,3}b++") == "a{0,3}b++");
+    CHECK(pcre2_pattern("a(?i)b|c") == "a(?i:b|c)");
+    CHECK(pcre2_pattern("(a(?i)b)c") == "(a(?i:b))c");
+    CHECK(pcre2_pattern("[a[bc]]") == "[abc]");
+    CHECK(pcre2_pattern("[^a[bc]]") == "[^abc]");
+    CHECK(pcre2_pattern("[ab&&[^a]]") == "(?:(?=[ab])[^a])");
+    CHECK(pcre2_pattern("[a[^b]]") == "(?:[a]|[^b])");
+    CHECK(pcre2_pattern("[-a-c-]") == R"([\-a-c\-])");
+    CHECK(pcre2_pattern("a{x}") == R"(a\{x\})");
+    CHECK(pcre2_pattern("a(?#b)c") == "ac");
+}
+
+TEST_CASE("patterns without an exact equal are refused with the feature and its place") {
+    for (const char* refused : {R"(\p)", R"(\p{Foo})", R"(a\)", R"(\u12)", "(?x: a)", "(?~a)", "(?(1)a)", "*", "a|*", "(a", "a)",
+                                "[a", "[]a]", "[a&&]", R"([a-\d])", R"(\1)", R"((a)\2)", R"(\X)", R"(\G)", R"(\k<a>)", R"(\g<1>)",
+                                R"(\x{d800})", R"(\x{110000})", R"(\xe4)", "(?i:ss)", "(?i:st)", R"(\C-a)", "[[:foo:]]",
+                                "(?i:[a[^b]])", "(?<a", "(?#a", R"(\)", "(?<n>a)(b)"}) {
+        INFO(refused);
+        std::string message;
+        try {
+            pcre2_pattern(refused);
+        } catch (const rag::core::Error& error) {
+            CHECK(error.code() == rag::core::Code::kUnsupported);
+            message = error.what();
+        }
+        CHECK(message.find("offset") != std::string::npos);
+    }
+}
+
+TEST_CASE("classes are those of Hugging Face's Unicode, not of the host's PCRE2") {
+    // U+180E is a space to PCRE2 and not to Oniguruma; U+31350 is a letter and Han since Unicode 15; U+1171E was once Mn.
+    CHECK(find_all(R"(\s|\p{L})", "\xe1\xa0\x8e \xf0\xb1\x8d\x90") == std::vector<Span>{{3, 4}, {4, 8}});
+    CHECK(find_all(R"(\p{Han})", "a\xf0\xb1\x8d\x90") == std::vector<Span>{{1, 5}});
+    CHECK(find_all(R"(\p{Mn})", "\xf0\x91\x9c\x9e\xcc\x81") == std::vector<Span>{{4, 6}});
+    CHECK(find_all(R"(\p{Mc})", "\xf0\x91\x9c\x9e\xcc\x81") == std::vector<Span>{{0, 4}});
+    // Superscripts are word characters outside of classes only.
+    CHECK(find_all(R"(\w)", "\xc2\xb2") == std::vector<Span>{{0, 2}});
+    CHECK(find_all(R"([\w])", "\xc2\xb2").empty());
+    CHECK(find_all(R"(\b)", "a \xe2\x85\xa7").size() == 4);  // a Roman numeral is a word
+}
+
+TEST_CASE("an empty text to look for stands around every character") {
+    std::vector<Span> found;
+    Regex::literal("").find_all("a\xc3\xa9", {0, 3}, found);
+    CHECK(found == std::vector<Span>{{0, 0}, {1, 1}, {3, 3}});
+}
+
+TEST_CASE("hostile patterns end in an error, and published ones take linear time") {
+    const auto started = std::chrono::steady_clock::now();
+    CHECK_THROWS_AS(find_all("(a|aa)+$", std::string(200, 'a') + "b"), rag::core::Error);
+    CHECK_THROWS_AS(find_all("(?:a?){40}a{40}b", std::string(60, 'a')), rag::core::Error);
+    CHECK_THROWS_AS(Regex(std::string(100'000, 'a')), rag::core::Error);
+    CHECK_THROWS_AS(Regex(std::string(70, '[') + "a" + std::string(70, ']')), rag::core::Error);
+    const char* const o200k =
+        R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+        R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}|)"
+        R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+    for (const char* unit : {"a", "A", " ", "\n", "1", "!", "\xe4\xb8\xad", "\xcc\x81", " a", "a\n"}) {
+        std::string text;
+        while (text.size() < 100'000) text += unit;
+        std::size_t covered = 0;
+        for (const Span& match : find_all(o200k, text)) covered += match.end - match.start;
+        INFO(unit);
+        CHECK(covered == text.size());
+    }
+    CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(20));
+}
