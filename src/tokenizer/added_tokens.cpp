@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "core/error.hpp"
 #include "tokenizer/pre_tokenizers/characters.hpp"
 
 namespace rag::core {
@@ -40,14 +41,24 @@ std::uint32_t strip_right(std::string_view text, std::uint32_t at) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& normalizer) : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& normalizer) {
+    std::unordered_map<std::string, std::size_t> places;
+    for (AddedToken& token : tokens) {
+        if (token.content.empty()) continue;
+        const auto [at, is_new] = places.try_emplace(token.content, tokens_.size());
+        if (is_new) {
+            tokens_.push_back(std::move(token));
+        } else {
+            token.special = token.special || tokens_[at->second].special;
+            tokens_[at->second] = std::move(token);
+        }
+    }
     std::vector<std::pair<std::string, std::int32_t>> raw, normalized;
     NormalizedText text;
-    // Special tokens come before the others when two have the same content.
     for (const bool special : {true, false}) {
         for (std::size_t i = 0; i < tokens_.size(); ++i) {
             AddedToken& token = tokens_[i];
-            if (token.content.empty() || token.special != special) continue;
+            if (token.special != special) continue;
             if (!token.normalized) {
                 token.text = token.content;
                 raw.emplace_back(token.content, static_cast<std::int32_t>(i));
@@ -55,6 +66,10 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& n
             }
             text.assign(token.content, 0, static_cast<std::uint32_t>(token.content.size()), normalizer, false);
             token.text = text.text();
+            if (token.text.empty() && (token.single_word || token.lstrip || token.rstrip)) {
+                fail(Code::kUnsupported, "the added token {}, of which the normalizer leaves nothing, with single_word or a strip",
+                     quote(token.content));
+            }
             normalized.emplace_back(token.text, static_cast<std::int32_t>(i));
         }
     }
@@ -69,7 +84,10 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& n
 void AddedTokens::Set::build(const std::vector<std::pair<std::string, std::int32_t>>& contents) {
     std::vector<std::pair<std::string_view, std::int32_t>> keys;
     for (const auto& [content, index] : contents) {
-        if (content.empty()) continue;  // normalization may have taken all of it
+        if (content.empty()) {  // normalization has taken all of it
+            cuts_everywhere = true;
+            continue;
+        }
         keys.emplace_back(content, index);
         first[static_cast<unsigned char>(content[0])] = true;
         empty = false;
@@ -111,11 +129,25 @@ void AddedTokens::Set::split(std::string_view text, const std::vector<AddedToken
         Span span = match;
         if (token.lstrip) span.start = std::max(strip_left(text, span.start), done);
         if (token.rstrip) span.end = strip_right(text, span.end);
-        if (done < span.start) out.push_back({nullptr, {done, span.start}});
+        span.start = std::min(span.start, span.end);  // white space that the token before has taken
+        push_text(text, {done, span.start}, out);
         out.push_back({&token, span});
         done = span.end;
     }
-    if (done < size) out.push_back({nullptr, {done, size}});
+    push_text(text, {done, size}, out);
+}
+
+void AddedTokens::Set::push_text(std::string_view text, Span span, std::vector<TextPart>& out) const {
+    if (span.start >= span.end) return;
+    if (!cuts_everywhere) {
+        out.push_back({nullptr, span});
+        return;
+    }
+    while (span.start < span.end) {
+        const std::uint32_t next = span.start + code_point_at(text, span.start).length;
+        out.push_back({nullptr, {span.start, next}});
+        span.start = next;
+    }
 }
 
 const AddedToken* AddedTokens::find(std::string_view content) const {

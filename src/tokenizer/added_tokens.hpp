@@ -37,7 +37,10 @@ class AddedTokens {
     AddedTokens() = default;
     AddedTokens(AddedTokens&&) = default;  // not copied: the maps point into the tokens
     AddedTokens& operator=(AddedTokens&&) = default;
-    /// The normalizer may be that of an empty plan. Empty contents are ignored; of two tokens with one id the later counts.
+    /// The normalizer may be that of an empty plan. Empty contents are ignored. Of several tokens with one content the last counts,
+    /// but special once is special for good; of several with one id the last counts. Where different contents have one normalized
+    /// form, special ones win, then the first (Hugging Face leaves that to chance). Throws kUnsupported for a token of which
+    /// normalization leaves nothing and that has conditions or strips.
     AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& normalizer);
 
     /// The parts of `text` in order, between them nothing is lost; none for an empty text. Appends.
@@ -56,9 +59,11 @@ class AddedTokens {
         Trie trie;
         std::array<bool, 256> first{};  // bytes that a content begins with
         bool empty = true;
+        bool cuts_everywhere = false;  // one of the contents is empty: it stands between any two characters
 
         void build(const std::vector<std::pair<std::string, std::int32_t>>& contents);
         void split(std::string_view text, const std::vector<AddedToken>& tokens, std::vector<TextPart>& out) const;
+        void push_text(std::string_view text, Span span, std::vector<TextPart>& out) const;
         Span next_match(std::string_view text, std::uint32_t from, std::int32_t& index) const;
     };
 

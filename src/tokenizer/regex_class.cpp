@@ -94,6 +94,7 @@ std::string CharSet::expression(bool negated) const {
         if (items.empty()) return negated ? "(?s:.)" : "(?!)";
         return (negated ? "[^" : "[") + items + "]";
     }
+    if (items.empty() && others.size() == 1) return negated ? complement(others[0]) : others[0];
     std::string out = "(?:";
     if (!items.empty()) out += "[" + items + "]|";
     for (const std::string& other : others) out += other + "|";

@@ -15,7 +15,7 @@ import json
 import pathlib
 import sys
 
-from make_tokenizer_goldens import row
+from make_tokenizer_goldens import SOME_CHARS, charsmap, row
 from tokenizers import AddedToken, Regex, Tokenizer, trainers
 from tokenizers import decoders as D
 from tokenizers import models as M
@@ -227,6 +227,96 @@ def tokenizers():
         yield name, tokenizer
 
 
+def sentence_bpe(pre_tokenizer, normalizer=None):
+    """A model of characters with byte tokens, as converted SentencePiece models are."""
+    return trained(
+        M.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True),
+        trainers.BpeTrainer(
+            show_progress=False,
+            vocab_size=600,
+            special_tokens=["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))],
+            limit_alphabet=60,
+        ),
+        pre_tokenizer,
+        normalizer,
+    )
+
+
+def stage_tokenizers():
+    """Every stage that the tokenizers above leave out."""
+    space = "\u2581"
+    tokenizer = sentence_bpe(P.Metaspace(prepend_scheme="first"))
+    tokenizer.decoder = D.Metaspace(prepend_scheme="first")
+    tokenizer.add_special_tokens([AddedToken("<sep>", normalized=False), AddedToken("[MASK]", lstrip=True)])
+    yield "sentence_first", tokenizer
+
+    tokenizer = sentence_bpe(P.Metaspace(), None)
+    tokenizer.pre_tokenizer = None
+    tokenizer.normalizer = N.Sequence([N.Prepend(space), N.Replace(" ", space)])
+    tokenizer.decoder = D.Sequence([D.Replace(space, " "), D.ByteFallback(), D.Fuse(), D.Strip(" ", 1, 0)])
+    tokenizer.post_processor = X.TemplateProcessing(
+        single="<s> $A", pair="<s> $A </s>:1 $B:1", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    tokenizer.add_special_tokens(["<s>", "</s>", "<sep>"])
+    yield "sentence_prepend", tokenizer
+
+    tokenizer = sentence_bpe(P.Split(" ", "merged_with_previous"), N.Replace(" ", space))
+    tokenizer.decoder = D.Sequence([D.Replace(space, " "), D.ByteFallback(), D.Fuse()])
+    tokenizer.add_tokens([AddedToken("<sep>", rstrip=True), AddedToken("\n\n"), AddedToken("  ", normalized=False)])
+    yield "sentence_split", tokenizer
+
+    tokenizer = sentence_bpe(
+        P.Sequence([P.WhitespaceSplit(), P.Metaspace()]),
+        N.Sequence([N.Precompiled(charsmap(SOME_CHARS)), N.Strip(left=False), N.Replace(Regex(" {2,}"), space)]),
+    )
+    tokenizer.decoder = D.Metaspace()
+    tokenizer.post_processor = X.TemplateProcessing(
+        single="$A </s>:3", pair="$A </s> $B:1 </s>:1", special_tokens=[("</s>", 2)]
+    )
+    yield "sentence_precompiled", tokenizer
+
+    words = ["<unk>", "a", "is", "the", "Documents", "documents", "into", "passages", ",", ".", "1", "2", "don", "x", "<b>", "<e>"]
+    tokenizer = Tokenizer(M.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.normalizer = N.Sequence([N.Nmt(), N.Strip(), N.Replace(Regex(r"[\p{P}&&[^,.]]+"), " "), N.StripAccents()])
+    tokenizer.pre_tokenizer = P.Sequence([P.Whitespace(), P.Digits(individual_digits=True)])
+    tokenizer.post_processor = X.TemplateProcessing(
+        single="<both>:2 $A:3",
+        pair="$B:1 <both> $A",
+        special_tokens=[{"id": "<both>", "ids": [14, 15], "tokens": ["<b>", "<e>"]}],
+    )
+    tokenizer.add_tokens([AddedToken("\u0301", normalized=False), AddedToken("<w>", single_word=True), AddedToken("x")])
+    yield "words", tokenizer
+
+    tokenizer = Tokenizer(M.WordLevel({c: i for i, c in enumerate(["?", "|", "<pad>", *"abcdefghijklmnopqrstuvwxyz '"])}, "?"))
+    tokenizer.normalizer = N.Lowercase()
+    tokenizer.pre_tokenizer = P.Sequence(
+        [P.UnicodeScripts(), P.Punctuation("contiguous"), P.CharDelimiterSplit("e"), P.FixedLength(1)]
+    )
+    tokenizer.decoder = D.CTC(word_delimiter_token="t")
+    yield "scripts", tokenizer
+
+    tokenizer = trained(
+        M.BPE(unk_token="<unk>", end_of_word_suffix="</w>"),
+        trainers.BpeTrainer(show_progress=False, vocab_size=300, special_tokens=["<unk>"], end_of_word_suffix="</w>"),
+        P.Sequence([P.Split(Regex(r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", invert=True), P.ByteLevel(False)]),
+        N.Sequence([N.NFC(), N.Replace(Regex(r"\s+"), " "), N.Lowercase()]),
+    )
+    tokenizer.decoder = D.BPEDecoder("</w>")
+    tokenizer.post_processor = X.Sequence([X.ByteLevel(trim_offsets=True), X.RobertaProcessing(("b", 2), ("a", 1), False)])
+    yield "suffix", tokenizer
+
+    tokenizer = trained(
+        M.WordPiece(unk_token="<unk>"),
+        trainers.WordPieceTrainer(
+            show_progress=False, vocab_size=500, special_tokens=["<unk>"], initial_alphabet=P.ByteLevel.alphabet()
+        ),
+        P.Sequence([P.ByteLevel(add_prefix_space=True, use_regex=False), P.Split("\u0120", "merged_with_next")]),
+        N.ByteLevel(),
+    )
+    tokenizer.decoder = D.Sequence([D.WordPiece(cleanup=False), D.ByteLevel()])
+    yield "bytes_written", tokenizer
+
+
 def row_or_error(tokenizer, text, pair, special):
     try:
         return row(tokenizer, text, pair, special)
@@ -269,7 +359,7 @@ def main():
     folder = pathlib.Path(__file__).resolve().parent.parent / "tokenizer" / "fixtures"
     folder.mkdir(exist_ok=True)
     wanted = sys.argv[1:]
-    for name, tokenizer in tokenizers():
+    for name, tokenizer in [*tokenizers(), *stage_tokenizers()]:
         if wanted and name not in wanted:
             continue
         lines = [json.loads(tokenizer.to_str())]

@@ -78,7 +78,6 @@ TEST_CASE("an empty text to look for stands around every character") {
 TEST_CASE("hostile patterns end in an error, and published ones take linear time") {
     const auto started = std::chrono::steady_clock::now();
     CHECK_THROWS_AS(find_all("(a|aa)+$", std::string(200, 'a') + "b"), rag::core::Error);
-    CHECK_THROWS_AS(find_all("(?:a?){40}a{40}b", std::string(60, 'a')), rag::core::Error);
     CHECK_THROWS_AS(Regex(std::string(100'000, 'a')), rag::core::Error);
     CHECK_THROWS_AS(Regex(std::string(70, '[') + "a" + std::string(70, ']')), rag::core::Error);
     const char* const o200k =
