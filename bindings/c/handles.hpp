@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "index/vector/vector_index.hpp"
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
+#include "tokenizer/added_tokens.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 struct rag_string {
@@ -32,8 +34,13 @@ struct rag_tokenizer {
 struct rag_encoding {
     std::shared_ptr<const rag::core::Tokenizer> tokenizer;
     rag::core::Encoding encoding;
-    std::vector<std::uint32_t> offsets;  // [tokens, 2]
-    std::vector<std::string> tokens;
+    mutable std::once_flag overflow_once;  // what overflows is made when it is first asked for
+    mutable std::vector<std::unique_ptr<rag_encoding>> overflow;
+};
+struct rag_decode_stream {
+    std::shared_ptr<const rag::core::Tokenizer> tokenizer;
+    rag::core::StreamDecoder decoder;
+    std::string text;  // of the last call
 };
 
 struct rag_encoder {

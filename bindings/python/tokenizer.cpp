@@ -1,66 +1,339 @@
-// Tokenizer and Encoding. Offsets become characters here: Python's strings are counted so.
+// Tokenizer, Encoding and DecodeStream. Offsets are characters here: Python's strings are counted so. Lists are made when they
+// are asked for; encoding itself makes one small object.
+#include <climits>
+
 #include "common.hpp"
 
 namespace rag::python {
 namespace {
 
-/// What Python's Encoding holds; offsets in characters.
-struct PyEncoding {
-    Encoding encoding;
+constexpr std::size_t kBytesWithGil = 2048;        // a text below this is done before another thread could use the GIL
+constexpr std::size_t kBytesUnasked = 256 * 1024;  // a batch below this is done before anyone can miss Ctrl-C
 
-    py::list offsets() const {
-        py::list out(encoding.offsets.size());
-        for (std::size_t i = 0; i < encoding.offsets.size(); ++i) {
-            out[i] = py::make_tuple(encoding.offsets[i].first, encoding.offsets[i].second);
+/// A text argument as bytes. A str with lone surrogates has no UTF-8: when ill-formed text is to be replaced, each of them
+/// becomes U+FFFD, which is as long as the three bytes that a surrogate would take.
+class TextArgument {
+  public:
+    TextArgument(py::handle object, const char* what, bool replace) {
+        if (replace && PyUnicode_Check(object.ptr()) && PyUnicode_AsUTF8AndSize(object.ptr(), nullptr) == nullptr) {
+            if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) == 0) throw py::error_already_set();
+            PyErr_Clear();
+            replace_surrogates(object);
+        } else {
+            view_ = text_of(object, what);
         }
-        return out;
     }
+    std::string_view view() const noexcept { return owned_ ? std::string_view(*owned_) : view_; }
+
+  private:
+    void replace_surrogates(py::handle object) {
+        PyObject* raw = PyUnicode_AsEncodedString(object.ptr(), "utf-8", "surrogatepass");
+        if (raw == nullptr) throw py::error_already_set();
+        const auto bytes = py::reinterpret_steal<py::bytes>(raw);
+        std::string& text = owned_.emplace(std::string(std::string_view(bytes)));
+        for (std::size_t i = 0; i + 2 < text.size(); ++i) {
+            const bool surrogate = text[i] == '\xED' && static_cast<unsigned char>(text[i + 1]) >= 0xA0;
+            if (surrogate) text.replace(i, 3, "\xEF\xBF\xBD");
+        }
+    }
+
+    std::string_view view_;
+    std::optional<std::string> owned_;
 };
 
-void to_characters(Encoding& encoding, std::string_view text, std::optional<std::string_view> pair) {
-    const CharacterOffsets first(text);
-    const CharacterOffsets second(pair.value_or(std::string_view()));
-    for (std::size_t i = 0; i < encoding.offsets.size(); ++i) {
-        const CharacterOffsets& map = encoding.sequence_ids[i] == 1 ? second : first;
-        auto& [start, end] = encoding.offsets[i];
-        start = static_cast<std::uint32_t>(map(start));
-        end = static_cast<std::uint32_t>(map(end));
+template <typename Make>
+py::list make_list(std::size_t size, Make make) {
+    PyObject* list = PyList_New(static_cast<Py_ssize_t>(size));
+    if (list == nullptr) throw py::error_already_set();
+    auto owner = py::reinterpret_steal<py::list>(list);
+    for (std::size_t i = 0; i < size; ++i) {
+        PyObject* item = make(i);
+        if (item == nullptr) throw py::error_already_set();
+        PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), item);
     }
+    return owner;
 }
 
 template <typename T>
-py::list to_list(const std::vector<T>& values) {
-    py::list out(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) out[i] = values[i];
-    return out;
+py::list numbers(View<T> values) {
+    return make_list(values.size(), [&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
 }
 
-PyEncoding encode(const Tokenizer& tokenizer, const py::object& text, const py::object& pair, bool add_special_tokens) {
-    const std::string_view first = text_of(text, "text");
-    const auto second = optional_text(pair, "pair");
-    PyEncoding out;
-    {
-        const py::gil_scoped_release release;
-        out.encoding = tokenizer.encode(first, second, add_special_tokens);
-        to_characters(out.encoding, first, second);
+/// None where the number is negative.
+template <typename T>
+py::list numbers_or_none(View<T> values) {
+    return make_list(values.size(), [&](std::size_t i) -> PyObject* {
+        if (values[i] >= 0) return PyLong_FromLongLong(values[i]);
+        Py_INCREF(Py_None);
+        return Py_None;
+    });
+}
+
+// A token of a byte-level vocabulary may be part of a character; users see U+FFFD there, as in other tokenizers.
+PyObject* new_str(std::string_view text) {
+    return PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+}
+
+py::str to_str(std::string_view text) {
+    PyObject* object = new_str(text);
+    if (object == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::str>(object);
+}
+
+py::list offsets(const Encoding& encoding) {
+    return make_list(encoding.size(), [&](std::size_t i) -> PyObject* {
+        const Offset offset = encoding.offsets()[i];
+        PyObject* start = PyLong_FromUnsignedLong(offset.start);
+        PyObject* end = start == nullptr ? nullptr : PyLong_FromUnsignedLong(offset.end);
+        PyObject* pair = end == nullptr ? nullptr : PyTuple_New(2);
+        if (pair == nullptr) {
+            Py_XDECREF(start);
+            Py_XDECREF(end);
+            return nullptr;
+        }
+        PyTuple_SET_ITEM(pair, 0, start);
+        PyTuple_SET_ITEM(pair, 1, end);
+        return pair;
+    });
+}
+
+template <typename Enum>
+Enum choice(const py::handle value, const char* name, std::initializer_list<std::pair<const char*, Enum>> known) {
+    const auto text = py::cast<std::string>(py::str(value));
+    std::string all;
+    for (const auto& [word, meaning] : known) {
+        if (text == word) return meaning;
+        all += (all.empty() ? "" : ", ") + std::string(word);
+    }
+    throw Error(RAG_INVALID_ARGUMENT, std::string(name) + " is '" + text + "', it must be one of: " + all);
+}
+
+std::size_t length(const py::handle value, const char* name) {
+    if (!PyLong_Check(value.ptr()))
+        throw py::type_error(std::string(name) + " must be int, not " + Py_TYPE(value.ptr())->tp_name);
+    const long long number = PyLong_AsLongLong(value.ptr());
+    if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (number < 0) throw Error(RAG_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(number));
+    return static_cast<std::size_t>(number);
+}
+
+/// What python/librag/tokenizer.py passes beside the text; a member that is absent stays as the file says.
+EncodeOptions options_of(bool add_special_tokens, const py::object& given) {
+    EncodeOptions out;
+    out.add_special_tokens = add_special_tokens;
+    out.offset_unit = RAG_OFFSET_CHARACTERS;
+    out.keep_overflow = true;
+    if (given.is_none()) return out;
+    for (const auto& [key, value] : py::cast<py::dict>(given)) {
+        const auto name = py::cast<std::string>(key);
+        if (name == "errors") {
+            out.invalid_text = choice<rag_invalid_text>(
+                value, "errors", {{"strict", RAG_INVALID_TEXT_REFUSE}, {"replace", RAG_INVALID_TEXT_REPLACE}});
+        } else if (name == "truncation") {
+            out.truncation = choice<rag_truncation>(value, "truncation",
+                                                    {{"off", RAG_TRUNCATION_OFF},
+                                                     {"longest_first", RAG_TRUNCATION_LONGEST_FIRST},
+                                                     {"only_first", RAG_TRUNCATION_ONLY_FIRST},
+                                                     {"only_second", RAG_TRUNCATION_ONLY_SECOND}});
+        } else if (name == "max_length") {
+            out.max_length = length(value, "max_length");
+        } else if (name == "stride") {
+            out.stride = length(value, "stride");
+        } else if (name == "truncation_side") {
+            out.truncate_left = choice<bool>(value, "truncation_side", {{"right", false}, {"left", true}});
+        } else if (name == "padding") {
+            out.padding = choice<rag_padding>(
+                value, "padding", {{"off", RAG_PADDING_OFF}, {"longest", RAG_PADDING_LONGEST}, {"length", RAG_PADDING_LENGTH}});
+        } else if (name == "padding_length") {
+            out.padding_length = length(value, "padding");
+        } else if (name == "pad_to_multiple_of") {
+            out.padding_multiple = length(value, "pad_to_multiple_of");
+        } else if (name == "padding_side") {
+            out.pad_left = choice<bool>(value, "padding_side", {{"right", false}, {"left", true}});
+        } else if (name == "pad_id") {
+            out.pad_id = static_cast<std::int32_t>(std::min<std::size_t>(length(value, "pad_id"), INT32_MAX));
+        } else if (name == "pad_type_id") {
+            out.pad_type_id = static_cast<std::uint32_t>(std::min<std::size_t>(length(value, "pad_type_id"), UINT32_MAX));
+        } else if (name == "pad_token") {
+            out.pad_token = std::string(text_of(value, "pad_token"));
+        } else {
+            throw py::type_error("unknown option " + name);
+        }
     }
     return out;
 }
 
-std::vector<PyEncoding> encode_batch(const Tokenizer& tokenizer, const py::iterable& texts, bool add_special_tokens) {
-    const Texts held(texts, "texts");
-    std::vector<PyEncoding> out;
+Encoding encode(const Tokenizer& tokenizer, const py::object& text, const py::object& pair, bool add_special_tokens,
+                const py::object& given) {
+    const EncodeOptions options = options_of(add_special_tokens, given);
+    const bool replace = options.invalid_text == RAG_INVALID_TEXT_REPLACE;
+    const TextArgument first(text, "text", replace);
+    std::optional<TextArgument> second;
+    std::optional<std::string_view> second_view;
+    if (!pair.is_none()) second_view = second.emplace(pair, "pair", replace).view();
+    if (first.view().size() + second_view.value_or(std::string_view()).size() <= kBytesWithGil) {
+        return tokenizer.encode(first.view(), second_view, options);
+    }
     const py::gil_scoped_release release;
-    for (auto& encoding : tokenizer.encode_batch(held.views(), add_special_tokens)) out.push_back({std::move(encoding)});
-    for (std::size_t i = 0; i < out.size(); ++i) to_characters(out[i].encoding, held.views()[i], std::nullopt);
+    return tokenizer.encode(first.view(), second_view, options);
+}
+
+/// The texts of a batch, each a str (or bytes) or a pair of them, and what keeps them alive.
+struct BatchArgument {
+    std::vector<py::object> owners;
+    std::vector<TextArgument> texts;
+    std::vector<TextPair> views;
+    std::size_t bytes = 0;
+
+    BatchArgument(const py::iterable& objects, bool replace) {
+        if (PyUnicode_Check(objects.ptr()) || PyBytes_Check(objects.ptr())) {
+            throw py::type_error("texts must be a list of str, not one str");
+        }
+        std::vector<bool> paired;
+        for (const py::handle object : objects) {
+            owners.push_back(py::reinterpret_borrow<py::object>(object));
+            const bool pair = PyTuple_Check(object.ptr()) || PyList_Check(object.ptr());
+            paired.push_back(pair);
+            if (!pair) {
+                texts.emplace_back(object, "a text", replace);
+                continue;
+            }
+            const auto both = py::reinterpret_borrow<py::sequence>(object);
+            if (both.size() != 2) {
+                throw py::type_error("a pair must have 2 texts, not " + std::to_string(both.size()));
+            }
+            for (std::size_t i = 0; i < 2; ++i) {
+                owners.push_back(both[i]);
+                texts.emplace_back(owners.back(), "a text of a pair", replace);
+            }
+        }
+        std::size_t at = 0;
+        for (const bool pair : paired) {
+            TextPair& view = views.emplace_back(TextPair{texts[at++].view(), std::nullopt});
+            bytes += view.text.size();
+            if (!pair) continue;
+            view.pair = texts[at++].view();
+            bytes += view.pair->size();
+        }
+    }
+};
+
+py::list encode_batch(const Tokenizer& tokenizer, const py::iterable& texts, bool add_special_tokens, std::uint32_t threads,
+                      const py::object& given) {
+    EncodeOptions options = options_of(add_special_tokens, given);
+    const BatchArgument batch(texts, options.invalid_text == RAG_INVALID_TEXT_REPLACE);
+    options.threads = threads;
+    if (batch.bytes > kBytesUnasked) options.progress = progress_of(py::none());
+    std::vector<Encoding> encodings;
+    {
+        const py::gil_scoped_release release;
+        encodings = tokenizer.encode_pairs(batch.views, options);
+    }
+    return make_list(encodings.size(), [&](std::size_t i) { return py::cast(std::move(encodings[i])).release().ptr(); });
+}
+
+std::vector<std::int32_t> ids_of_list(py::handle object) {
+    if (PyLong_Check(object.ptr())) throw py::type_error("ids must be a list of int; for one id write [id]");
+    if (PyUnicode_Check(object.ptr())) throw py::type_error("ids must be a list of int, not str");
+    PyObject* raw = PySequence_Fast(object.ptr(), "ids must be a list of int");
+    if (raw == nullptr) throw py::error_already_set();
+    const auto owner = py::reinterpret_steal<py::object>(raw);
+    const auto count = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(raw));
+    std::vector<std::int32_t> ids(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        PyObject* item = PySequence_Fast_GET_ITEM(raw, static_cast<Py_ssize_t>(i));
+        if (PyIndex_Check(item) == 0) {
+            throw py::type_error("ids[" + std::to_string(i) + "] must be int, not " + Py_TYPE(item)->tp_name);
+        }
+        int overflow = 0;
+        PyObject* number = PyNumber_Index(item);
+        if (number == nullptr) throw py::error_already_set();
+        const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        Py_DECREF(number);
+        if (overflow != 0 || value < INT32_MIN || value > INT32_MAX) {
+            throw Error(RAG_INVALID_ARGUMENT, "ids[" + std::to_string(i) + "] is " + py::cast<std::string>(py::str(item)) +
+                                                  ", which has more than 32 bits");
+        }
+        ids[i] = static_cast<std::int32_t>(value);
+    }
+    return ids;
+}
+
+py::str decode(const Tokenizer& tokenizer, const py::object& ids, bool skip_special_tokens) {
+    const auto values = ids_of_list(ids);
+    std::string text;
+    {
+        const py::gil_scoped_release release;
+        text = tokenizer.decode(values, skip_special_tokens);
+    }
+    return to_str(text);
+}
+
+py::list decode_batch(const Tokenizer& tokenizer, const py::iterable& lists, bool skip_special_tokens, std::uint32_t threads) {
+    std::vector<std::vector<std::int32_t>> values;
+    for (const py::handle list : lists) values.push_back(ids_of_list(list));
+    std::vector<std::string> texts;
+    {
+        const py::gil_scoped_release release;
+        texts = tokenizer.decode_batch(values, skip_special_tokens, threads);
+    }
+    return make_list(texts.size(), [&](std::size_t i) { return new_str(texts[i]); });
+}
+
+py::dict get_vocab(const Tokenizer& tokenizer) {
+    py::dict out;
+    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
+        if (const auto token = tokenizer.find_token(id)) out[to_str(*token)] = id;
+    }
+    for (const AddedToken& token : tokenizer.added_tokens()) {
+        // An added token that is normalized is listed by what it says, not by what it reads as.
+        if (const auto text = tokenizer.find_token(token.id); text && *text != token.content) {
+            PyDict_DelItem(out.ptr(), to_str(*text).ptr());
+            PyErr_Clear();
+        }
+        out[to_str(token.content)] = token.id;
+    }
     return out;
 }
 
-py::str to_str(const std::string& text) {
-    // A token of a byte-level vocabulary may be part of a character; users see U+FFFD there, as in other tokenizers.
-    PyObject* object = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
-    if (object == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::str>(object);
+py::list added_tokens(const Tokenizer& tokenizer) {
+    py::list out;
+    for (const AddedToken& token : tokenizer.added_tokens()) {
+        out.append(py::make_tuple(token.id, to_str(token.content), token.single_word, token.lstrip, token.rstrip,
+                                  token.normalized, token.special));
+    }
+    return out;
+}
+
+void bind_encoding(py::module_& module) {
+    py::class_<Encoding>(module, "Encoding")
+        .def_property_readonly("ids", [](const Encoding& self) { return numbers(self.ids()); })
+        .def_property_readonly(
+            "tokens",
+            [](const Encoding& self) { return make_list(self.size(), [&](std::size_t i) { return new_str(self.token(i)); }); })
+        .def_property_readonly("offsets", &offsets)
+        .def_property_readonly("type_ids", [](const Encoding& self) { return numbers(self.type_ids()); })
+        .def_property_readonly("attention_mask", [](const Encoding& self) { return numbers(self.attention_mask()); })
+        .def_property_readonly("special_tokens_mask", [](const Encoding& self) { return numbers(self.special_tokens_mask()); })
+        .def_property_readonly("sequence_ids", [](const Encoding& self) { return numbers_or_none(self.sequence_ids()); })
+        .def_property_readonly("word_ids", [](const Encoding& self) { return numbers_or_none(self.word_ids()); })
+        .def_property_readonly("overflowing",
+                               [](const Encoding& self) {
+                                   std::vector<Encoding> all;
+                                   {
+                                       const py::gil_scoped_release release;
+                                       all = self.overflowing();
+                                   }
+                                   return make_list(all.size(),
+                                                    [&](std::size_t i) { return py::cast(std::move(all[i])).release().ptr(); });
+                               })
+        .def("__len__", &Encoding::size)
+        .def("__repr__", [](const Encoding& self) { return "Encoding(" + std::to_string(self.size()) + " tokens)"; });
+
+    py::class_<DecodeStream>(module, "DecodeStream")
+        .def(
+            "push", [](DecodeStream& self, std::int32_t id) { return to_str(self.push(id)); }, py::arg("id"))
+        .def("finish", [](DecodeStream& self) { return to_str(self.finish()); });
 }
 
 py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messages, bool add_generation_prompt,
@@ -88,22 +361,7 @@ py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messag
 }  // namespace
 
 void bind_tokenizer(py::module_& module) {
-    py::class_<PyEncoding>(module, "Encoding")
-        .def_property_readonly("ids", [](const PyEncoding& self) { return to_list(self.encoding.ids); })
-        .def_property_readonly("tokens",
-                               [](const PyEncoding& self) {
-                                   py::list out(self.encoding.tokens.size());
-                                   for (std::size_t i = 0; i < self.encoding.tokens.size(); ++i)
-                                       out[i] = to_str(self.encoding.tokens[i]);
-                                   return out;
-                               })
-        .def_property_readonly("offsets", &PyEncoding::offsets)
-        .def_property_readonly("type_ids", [](const PyEncoding& self) { return to_list(self.encoding.type_ids); })
-        .def_property_readonly("attention_mask", [](const PyEncoding& self) { return to_list(self.encoding.attention_mask); })
-        .def_property_readonly("special_tokens_mask",
-                               [](const PyEncoding& self) { return to_list(self.encoding.special_tokens_mask); })
-        .def("__len__", [](const PyEncoding& self) { return self.encoding.ids.size(); });
-
+    bind_encoding(module);
     py::class_<Tokenizer>(module, "Tokenizer")
         .def_static(
             "from_pretrained",
@@ -113,24 +371,31 @@ void bind_tokenizer(py::module_& module) {
                 return Tokenizer::from_pretrained(view);
             },
             py::arg("path"))
-        .def("encode", &encode, py::arg("text"), py::arg("pair"), py::arg("add_special_tokens"))
-        .def(
-            "encode_batch",
-            [](const Tokenizer& self, const py::iterable& texts, bool add_special_tokens) {
-                auto encodings = encode_batch(self, texts, add_special_tokens);
-                py::list out(encodings.size());
-                for (std::size_t i = 0; i < encodings.size(); ++i) out[i] = py::cast(std::move(encodings[i]));
-                return out;
+        .def_static(
+            "from_json",
+            [](const py::object& json, const py::object& configuration) {
+                const std::string_view view = text_of(json, "json");
+                const std::string_view second = optional_text(configuration, "configuration").value_or(std::string_view());
+                const py::gil_scoped_release release;
+                return Tokenizer::from_json(view, second);
             },
-            py::arg("texts"), py::arg("add_special_tokens"))
+            py::arg("json"), py::arg("configuration"))
         .def(
-            "decode",
-            [](const Tokenizer& self, const py::iterable& ids, bool skip_special_tokens) {
-                std::vector<std::int32_t> values;
-                for (const py::handle id : ids) values.push_back(id.cast<std::int32_t>());
-                return to_str(self.decode(values, skip_special_tokens));
+            "save",
+            [](const Tokenizer& self, const py::object& path) {
+                const std::string_view view = text_of(path, "path");
+                const py::gil_scoped_release release;
+                self.save(view);
             },
-            py::arg("ids"), py::arg("skip_special_tokens"))
+            py::arg("path"))
+        .def("to_json", [](const Tokenizer& self) { return to_str(self.to_json()); })
+        .def("configuration", [](const Tokenizer& self) { return to_str(self.configuration()); })
+        .def("encode", &encode, py::arg("text"), py::arg("pair"), py::arg("add_special_tokens"), py::arg("options"))
+        .def("encode_batch", &encode_batch, py::arg("texts"), py::arg("add_special_tokens"), py::arg("threads"),
+             py::arg("options"))
+        .def("decode", &decode, py::arg("ids"), py::arg("skip_special_tokens"))
+        .def("decode_batch", &decode_batch, py::arg("ids"), py::arg("skip_special_tokens"), py::arg("threads"))
+        .def("decode_stream", &Tokenizer::decode_stream, py::arg("skip_special_tokens"))
         .def(
             "token_to_id",
             [](const Tokenizer& self, const py::object& token) { return self.token_to_id(text_of(token, "token")); },
@@ -138,6 +403,16 @@ void bind_tokenizer(py::module_& module) {
         .def(
             "id_to_token", [](const Tokenizer& self, std::int32_t id) { return to_str(self.id_to_token(id)); }, py::arg("id"))
         .def_property_readonly("vocab_size", &Tokenizer::vocab_size)
+        .def("get_vocab", &get_vocab)
+        .def("added_tokens", &added_tokens)
+        .def(
+            "special_token",
+            [](const Tokenizer& self, const py::object& name) -> py::object {
+                const auto token = self.special_token(text_of(name, "name"));
+                if (!token) return py::none();
+                return py::make_tuple(to_str(token->token), token->id);
+            },
+            py::arg("name"))
         .def("apply_chat_template", &apply_chat_template, py::arg("messages"), py::arg("add_generation_prompt"), py::arg("tools"),
              py::arg("documents"), py::arg("variables"), py::arg("chat_template"), py::arg("continue_field"));
 }

@@ -10,7 +10,8 @@
  *   Failure     Out parameters come last and are zeroed on failure. Unless a comment says otherwise, a call that fails changes
  *               nothing.
  *   Text        UTF-8, pointer and length (rag_text), not terminated. {NULL, 0} is "not given" where that is allowed, else the
- *               empty text. Ill-formed UTF-8 is RAG_INVALID_ARGUMENT with the offset, never a replacement.
+ *               empty text. Ill-formed UTF-8 is RAG_INVALID_ARGUMENT with the offset, never a replacement (the tokenizer replaces
+ *               it when asked to).
  *   Ownership   What you pass in is copied or used during the call only. What comes out belongs to a handle and lives until that
  *               handle is freed; every rag_NOUN_free takes NULL. You never call free() on anything of librag's.
  *   Structs     Structs that you pass begin with `uint32_t struct_size`; set them with their RAG_..._INIT macro. They grow only
@@ -21,7 +22,8 @@
  *
  * Threads
  *   rag_engine         any thread at any time; one writes while others search, writers wait for each other
- *   rag_tokenizer      any thread at any time (immutable)
+ *   rag_tokenizer      any thread at any time (immutable); also in a child of fork()
+ *   rag_decode_stream  one thread at a time
  *   rag_encoder        any thread at any time; calls are served one after another
  *   rag_generator      any thread at any time; calls are served one after another
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
@@ -336,47 +338,178 @@ RAG_API rag_status rag_engine_verify(rag_engine* engine, int32_t* ok, rag_string
 RAG_API rag_status rag_engine_compact(rag_engine* engine) RAG_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------------------
- * Tokenizer
+ * Tokenizer: text to token ids and back, exactly as the model's own Hugging Face tokenizer does it. Immutable.
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Reads a folder with tokenizer.json (or vocab.txt), one of these files, or a GGUF file. RAG_UNSUPPORTED names a stage that
- * librag does not know. since 0.1.0 */
+/* Reads a folder with tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, vocab.txt, or an RWKV vocabulary; one
+ * of these files; or a GGUF file. RAG_UNSUPPORTED names a stage that librag does not know. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_open(rag_text path, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+/* The same from the content of a tokenizer.json, and (or not given) of the tokenizer_config.json beside it. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_from_json(rag_text json, rag_text configuration, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
 RAG_API void rag_tokenizer_free(rag_tokenizer* tokenizer) RAG_NOEXCEPT; /* since 0.1.0 */
 
+/* Writes a tokenizer.json that Hugging Face's tokenizers reads with the same results, whatever this one was read from; names of
+ * special tokens and chat templates are not part of that file. All of the file or nothing is written. RAG_UNSUPPORTED names what
+ * tokenizer.json cannot say. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_save(const rag_tokenizer* tokenizer, rag_text path) RAG_NOEXCEPT;
+/* The text of that file. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_to_json(const rag_tokenizer* tokenizer, rag_string** json) RAG_NOEXCEPT;
+/* Names of special tokens and the chat template, as the text of a tokenizer_config.json. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_configuration(const rag_tokenizer* tokenizer, rag_string** json) RAG_NOEXCEPT;
+
+typedef enum rag_invalid_text {
+    RAG_INVALID_TEXT_REFUSE = 0, /* RAG_INVALID_ARGUMENT that names the first ill-formed byte's offset */
+    RAG_INVALID_TEXT_REPLACE = 1 /* U+FFFD for each maximal ill-formed part (Unicode 3.9), as browsers and Rust do it. Offsets
+                                    in bytes stay those of your text; in characters such a part counts as one */
+} rag_invalid_text;
+typedef enum rag_offset_unit { RAG_OFFSET_BYTES = 0, RAG_OFFSET_CHARACTERS = 1 /* code points */ } rag_offset_unit;
+typedef enum rag_truncation {
+    RAG_TRUNCATION_FILE = 0, /* as tokenizer.json says; the three settings beside it are not looked at */
+    RAG_TRUNCATION_OFF = 1,
+    RAG_TRUNCATION_LONGEST_FIRST = 2, /* of a pair the longer text, then both */
+    RAG_TRUNCATION_ONLY_FIRST = 3,
+    RAG_TRUNCATION_ONLY_SECOND = 4
+} rag_truncation;
+typedef enum rag_padding {
+    RAG_PADDING_FILE = 0, /* as tokenizer.json says; the settings beside it are not looked at */
+    RAG_PADDING_OFF = 1,
+    RAG_PADDING_LONGEST = 2, /* to the longest of the batch */
+    RAG_PADDING_LENGTH = 3   /* to padding_length; longer ones stay */
+} rag_padding;
+
+typedef struct rag_tokenize_options {
+    uint32_t struct_size;
+    int32_t add_special_tokens; /* not 0: those of the file's post-processor */
+    uint32_t invalid_text;      /* rag_invalid_text */
+    uint32_t offset_unit;       /* rag_offset_unit */
+    int32_t keep_overflow;      /* not 0: what truncation cuts off can be asked for (rag_encoding_overflow_count) */
+    uint32_t truncation;        /* rag_truncation */
+    uint64_t max_length;        /* tokens, special ones included */
+    uint64_t stride;            /* tokens that each overflowing window shares with the one before it; less than a window holds */
+    int32_t truncate_left;      /* not 0: the end of the text stays */
+    uint32_t padding;           /* rag_padding */
+    uint64_t padding_length;    /* tokens; at most 2^20, as is padding_multiple */
+    uint64_t padding_multiple;  /* lengths are rounded up to a multiple of this; 0: they are not */
+    int32_t pad_left;           /* not 0: padding comes first */
+    int32_t pad_id;             /* -1: the file's padding token, or the one that its configuration names pad_token */
+    uint32_t pad_type_id;
+    uint32_t threads;         /* of a batch; 0: as many as the process may use */
+    rag_text pad_token;       /* its text; not given: that of pad_id */
+    rag_progress_fn progress; /* of a batch, in texts; may be NULL */
+    void* user_data;
+} rag_tokenize_options;
+#define RAG_TOKENIZE_OPTIONS_INIT  \
+    {sizeof(rag_tokenize_options), \
+     1,                            \
+     RAG_INVALID_TEXT_REFUSE,      \
+     RAG_OFFSET_BYTES,             \
+     0,                            \
+     RAG_TRUNCATION_FILE,          \
+     0,                            \
+     0,                            \
+     0,                            \
+     RAG_PADDING_FILE,             \
+     0,                            \
+     0,                            \
+     0,                            \
+     -1,                           \
+     0,                            \
+     0,                            \
+     {NULL, 0},                    \
+     NULL,                         \
+     NULL}
+
+/* What a text, or a pair, became. Immutable; outlives its tokenizer. */
 typedef struct rag_encoding rag_encoding;
 typedef struct rag_encoding_view {
     uint32_t struct_size; /* set by the caller: RAG_ENCODING_VIEW_INIT */
-    size_t count;
+    size_t count;         /* of tokens, and elements of each array */
     const int32_t* ids;
-    const uint32_t* offsets; /* [count, 2]: first byte and byte after the last, in the text; 0, 0 for tokens that were added */
+    const uint32_t* offsets; /* [count, 2]: where the token begins and ends in its text, in offset_unit; 0, 0 for tokens that were
+                                added */
     const uint32_t* type_ids;
-    const uint32_t* attention_mask;
-    const uint32_t* special_tokens_mask;
-    const int8_t* sequence_ids; /* in which text offsets point: 0 the first, 1 the pair, -1 none */
+    const uint32_t* attention_mask;      /* 0: padding */
+    const uint32_t* special_tokens_mask; /* 1: added by the post-processor, or padding */
+    const int8_t* sequence_ids;          /* of which text: 0 the first, 1 the pair, -1 none */
+    const int32_t* word_ids; /* of which word of its text: words are what added tokens and the pre-tokenizer cut; -1 none */
 } rag_encoding_view;
-#define RAG_ENCODING_VIEW_INIT {sizeof(rag_encoding_view), 0, NULL, NULL, NULL, NULL, NULL, NULL}
+#define RAG_ENCODING_VIEW_INIT {sizeof(rag_encoding_view), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
-/* Encodes a text, or a pair, as the file says, with its truncation and padding. `pair` may be not given. since 0.1.0 */
-RAG_API rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text text, rag_text pair, int32_t add_special_tokens,
-                                        rag_encoding** encoding) RAG_NOEXCEPT;
-/* Encodes `count` texts; encodings[0 .. count) are handles of their own, all NULL on failure. since 0.1.0 */
-RAG_API rag_status rag_tokenizer_encode_batch(const rag_tokenizer* tokenizer, const rag_text* texts, size_t count,
-                                              int32_t add_special_tokens, rag_encoding** encodings) RAG_NOEXCEPT;
-RAG_API rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) RAG_NOEXCEPT; /* since 0.1.0 */
-RAG_API rag_text rag_encoding_token(const rag_encoding* encoding,
-                                    size_t index) RAG_NOEXCEPT;      /* {NULL, 0} out of range. since 0.1.0 */
-RAG_API void rag_encoding_free(rag_encoding* encoding) RAG_NOEXCEPT; /* since 0.1.0 */
+/* Encodes a text, or a pair (`pair` given; an empty pair is {"", 0}). `options` may be NULL. RAG_INVALID_ARGUMENT also where
+ * truncation cannot do what is asked. At most 1 GiB a text; NULs are characters like others. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text text, rag_text pair,
+                                        const rag_tokenize_options* options, rag_encoding** encoding) RAG_NOEXCEPT;
+/* Encodes `count` texts on several threads, texts[i] alone or with pairs[i] (`pairs` may be NULL, and each may be not given).
+ * encodings[0 .. count) are handles of their own, in the order of the texts; all NULL on failure and when stopped. Padding to the
+ * longest goes over all. Errors name the text. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_encode_batch(const rag_tokenizer* tokenizer, const rag_text* texts, const rag_text* pairs,
+                                              size_t count, const rag_tokenize_options* options,
+                                              rag_encoding** encodings) RAG_NOEXCEPT;
+/* The arrays belong to the encoding. since 0.1.0 */
+RAG_API rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) RAG_NOEXCEPT;
+/* A token as the vocabulary writes it, made now: not terminated, lives as long as the encoding; {NULL, 0} out of range.
+ * since 0.1.0 */
+RAG_API rag_text rag_encoding_token(const rag_encoding* encoding, size_t index) RAG_NOEXCEPT;
+/* What truncation cut off, if keep_overflow asked for it, as encodings with special tokens and padding of their own: further
+ * windows of the text, each sharing `stride` tokens with the one before; of a pair the windows of both combined, where those of
+ * the first overflow in turn. As Hugging Face's Encoding.overflowing. They are made by the first call, and belong to `encoding`.
+ * RAG_INVALID_ARGUMENT where they would have more than 2^26 tokens. since 0.1.0 */
+RAG_API rag_status rag_encoding_overflow_count(const rag_encoding* encoding, size_t* count) RAG_NOEXCEPT;
+RAG_API rag_status rag_encoding_overflow_at(const rag_encoding* encoding, size_t index,
+                                            const rag_encoding** overflow) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_encoding_free(rag_encoding* encoding) RAG_NOEXCEPT; /* not those of rag_encoding_overflow_at. since 0.1.0 */
 
-/* The text of these ids; an id outside the vocabulary is RAG_INVALID_ARGUMENT. since 0.1.0 */
+/* The text of these ids; ids that no token has are left out, as Hugging Face does. Always well-formed. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_decode(const rag_tokenizer* tokenizer, const int32_t* ids, size_t count,
                                         int32_t skip_special_tokens, rag_string** text) RAG_NOEXCEPT;
-RAG_API rag_status rag_tokenizer_token_to_id(const rag_tokenizer* tokenizer, rag_text token,
-                                             int32_t* id) RAG_NOEXCEPT; /* since 0.1.0 */
-RAG_API rag_status rag_tokenizer_id_to_token(const rag_tokenizer* tokenizer, int32_t id,
-                                             rag_string** token) RAG_NOEXCEPT; /* since 0.1.0 */
+/* `count` lists of ids, ids[i] of counts[i] elements, on so many threads (0: as many as the process may use). since 0.1.0 */
+RAG_API rag_status rag_tokenizer_decode_batch(const rag_tokenizer* tokenizer, const int32_t* const* ids, const size_t* counts,
+                                              size_t count, int32_t skip_special_tokens, uint32_t threads,
+                                              rag_strings** texts) RAG_NOEXCEPT;
+
+/* Decodes one id at a time and never gives out half a character: all that push and finish return, put together, is
+ * rag_tokenizer_decode of all ids. One thread at a time; outlives its tokenizer. since 0.1.0 */
+typedef struct rag_decode_stream rag_decode_stream;
+RAG_API rag_status rag_decode_stream_open(const rag_tokenizer* tokenizer, int32_t skip_special_tokens,
+                                          rag_decode_stream** stream) RAG_NOEXCEPT;
+/* The text that became certain with this id, often none. Valid until the next call with this stream. since 0.1.0 */
+RAG_API rag_status rag_decode_stream_push(rag_decode_stream* stream, int32_t id, rag_text* text) RAG_NOEXCEPT;
+/* What was held back; half a character comes out as U+FFFD. Afterwards the stream is as new. since 0.1.0 */
+RAG_API rag_status rag_decode_stream_finish(rag_decode_stream* stream, rag_text* text) RAG_NOEXCEPT;
+RAG_API void rag_decode_stream_free(rag_decode_stream* stream) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* RAG_NOT_FOUND: there is no such token. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_token_to_id(const rag_tokenizer* tokenizer, rag_text token, int32_t* id) RAG_NOEXCEPT;
+/* RAG_INVALID_ARGUMENT: no token has this id. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_id_to_token(const rag_tokenizer* tokenizer, int32_t id, rag_string** token) RAG_NOEXCEPT;
+/* The same without a copy: not terminated, lives as long as the tokenizer; {NULL, 0} for an id that no token has. since 0.1.0 */
+RAG_API rag_text rag_tokenizer_token(const rag_tokenizer* tokenizer, int32_t id) RAG_NOEXCEPT;
 /* Tokens in the vocabulary, added ones included; 0 for NULL. since 0.1.0 */
 RAG_API int64_t rag_tokenizer_vocab_size(const rag_tokenizer* tokenizer) RAG_NOEXCEPT;
+/* One more than the largest id; 0 for NULL. since 0.1.0 */
+RAG_API int32_t rag_tokenizer_id_limit(const rag_tokenizer* tokenizer) RAG_NOEXCEPT;
+
+/* A token that is cut out of the text before anything else looks at it. */
+typedef struct rag_added_token {
+    uint32_t struct_size; /* set by the caller: RAG_ADDED_TOKEN_INIT */
+    int32_t id;
+    rag_text content;    /* lives as long as the tokenizer */
+    int32_t single_word; /* 1: not inside a word */
+    int32_t lstrip;      /* 1: takes the white space before it along */
+    int32_t rstrip;      /* 1: and behind it */
+    int32_t normalized;  /* 1: looked for in normalized text */
+    int32_t special;     /* 1: left out by skip_special_tokens */
+} rag_added_token;
+#define RAG_ADDED_TOKEN_INIT {sizeof(rag_added_token), 0, {NULL, 0}, 0, 0, 0, 0, 0}
+RAG_API size_t rag_tokenizer_added_token_count(const rag_tokenizer* tokenizer) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_added_token_at(const rag_tokenizer* tokenizer, size_t index,
+                                                rag_added_token* token) RAG_NOEXCEPT; /* since 0.1.0 */
+/* A special token by its name: bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token, as
+ * tokenizer_config.json, special_tokens_map.json or a GGUF file give it. RAG_NOT_FOUND: they name none, or one that the
+ * vocabulary lacks. `token` (may be NULL) lives as long as the tokenizer. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_special_token(const rag_tokenizer* tokenizer, rag_text name, rag_text* token,
+                                               int32_t* id) RAG_NOEXCEPT;
+
 typedef struct rag_chat_options {
     uint32_t struct_size;
     int32_t add_generation_prompt; /* not 0: the template is asked to open the answer */

@@ -30,12 +30,13 @@ from .errors import (
 )
 from .indexes import BM25Index, VectorIndex
 from .models import Encoder, Generator
-from .tokenizer import Encoding, Tokenizer
+from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
 from .types import Answer, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
 
 __version__: str = _version()
 
 __all__ = [
+    "AddedToken",
     "AlreadyExists",
     "Answer",
     "AnswerStream",
@@ -44,6 +45,7 @@ __all__ = [
     "Busy",
     "Citation",
     "Corrupt",
+    "DecodeStream",
     "Document",
     "Encoder",
     "Encoding",

@@ -4,41 +4,146 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
 from ._chat import FOREIGN, to_json, tools_json
-from ._librag import Encoding
+from ._librag import DecodeStream, Encoding
 from .types import Messages
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["Encoding", "Tokenizer"]
+__all__ = ["AddedToken", "DecodeStream", "Encoding", "Tokenizer"]
+
+Text = str | bytes
+Truncation = bool | Literal["longest_first", "only_first", "only_second"] | None
+Padding = bool | int | Literal["longest"] | None
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that is cut out of the text before anything else looks at it."""
+
+    content: str
+    id: int
+    single_word: bool
+    lstrip: bool
+    rstrip: bool
+    normalized: bool
+    special: bool
 
 
 class Tokenizer:
-    """Immutable; may be used by any number of threads."""
+    """Immutable; may be used by any number of threads, and in a child of ``fork()``."""
 
     def __init__(self, core: _librag.Tokenizer) -> None:
         self._core = core
 
     @classmethod
     def from_pretrained(cls, path: str | PathLike[str]) -> Tokenizer:
-        """Reads a folder with tokenizer.json or vocab.txt, one of these files, or a GGUF file."""
+        """Reads a folder, a file of a tokenizer, or a GGUF file.
+
+        A folder has tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, vocab.txt, or an RWKV vocabulary.
+        """
         return cls(_librag.Tokenizer.from_pretrained(os.fspath(path)))
 
-    def encode(self, text: str, pair: str | None = None, *, add_special_tokens: bool = True) -> Encoding:
-        """Encodes a text, or a pair, with the file's truncation and padding. Offsets are in characters."""
-        return self._core.encode(text, pair, add_special_tokens)
+    @classmethod
+    def from_json(cls, text: Text, configuration: Text | None = None) -> Tokenizer:
+        """Reads the content of a tokenizer.json, and of the tokenizer_config.json beside it."""
+        return cls(_librag.Tokenizer.from_json(text, configuration))
 
-    def encode_batch(self, texts: Iterable[str], *, add_special_tokens: bool = True) -> list[Encoding]:
-        """Encodes many texts; padded to the longest where the file says so."""
-        return self._core.encode_batch(texts, add_special_tokens)
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes a tokenizer.json that Hugging Face reads with the same results, whatever this tokenizer was read from.
+
+        All of the file or nothing is written. Names of special tokens and the chat template are not part of it.
+        """
+        self._core.save(os.fspath(path))
+
+    def to_json(self) -> str:
+        """The text that ``save`` writes."""
+        return self._core.to_json()
+
+    def encode(
+        self,
+        text: Text,
+        pair: Text | None = None,
+        *,
+        add_special_tokens: bool = True,
+        truncation: Truncation = None,
+        max_length: int | None = None,
+        stride: int = 0,
+        truncation_side: Side = "right",
+        padding: Padding = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: Side = "right",
+        pad_id: int | None = None,
+        pad_token: str | None = None,
+        pad_type_id: int = 0,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> Encoding:
+        """Encodes a text, or a pair. Offsets are in characters of the text.
+
+        ``truncation``: None as the file says, False off, else the strategy (True: longest_first), to ``max_length`` tokens with the
+        special ones; ``max_length`` alone means longest_first. What is cut off is in ``Encoding.overflowing``, in windows that
+        share ``stride`` tokens. ``padding``: None as the file says, False off, True or "longest" to the longest of the batch, a
+        number to that length. ``errors``: what happens to bytes that are not UTF-8 and to lone surrogates: InvalidArgument with
+        the place, or U+FFFD for each ill-formed part, which counts as one character.
+        """
+        if truncation is None and max_length is None and padding is None and pad_to_multiple_of is None and errors == "strict":
+            return self._core.encode(text, pair, add_special_tokens, None)
+        options = _options(
+            truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
+            pad_type_id, errors,
+        )  # fmt: skip
+        return self._core.encode(text, pair, add_special_tokens, options)
+
+    def encode_batch(
+        self,
+        texts: Iterable[Text | Sequence[Text]],
+        *,
+        add_special_tokens: bool = True,
+        threads: int | None = None,
+        truncation: Truncation = None,
+        max_length: int | None = None,
+        stride: int = 0,
+        truncation_side: Side = "right",
+        padding: Padding = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: Side = "right",
+        pad_id: int | None = None,
+        pad_token: str | None = None,
+        pad_type_id: int = 0,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> list[Encoding]:
+        """Encodes texts, or pairs of them as tuples, in their order on ``threads`` threads (None: as many as the process may use).
+
+        The options are those of ``encode``; padding to the longest goes over all. Ctrl-C ends it within the time of one text.
+        """
+        options = _options(
+            truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
+            pad_type_id, errors,
+        )  # fmt: skip
+        return self._core.encode_batch(texts, add_special_tokens, threads or 0, options)
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
-        """The text of these ids."""
+        """The text of these ids; ids that no token has are left out."""
         return self._core.decode(ids, skip_special_tokens)
+
+    def decode_batch(
+        self, ids: Iterable[Iterable[int]], *, skip_special_tokens: bool = True, threads: int | None = None
+    ) -> list[str]:
+        """The texts of several lists of ids."""
+        return self._core.decode_batch(ids, skip_special_tokens, threads or 0)
+
+    def decode_stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
+        """Decodes one id at a time: ``push(id)`` and, at the end, ``finish()`` return text in whole characters.
+
+        All they return, put together, is ``decode`` of all ids. For one thread.
+        """
+        return self._core.decode_stream(skip_special_tokens)
 
     def token_to_id(self, token: str) -> int | None:
         """None if there is no such token."""
@@ -52,6 +157,80 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """Tokens in the vocabulary, added ones included."""
         return self._core.vocab_size
+
+    def get_vocab(self) -> dict[str, int]:
+        """Tokens and ids, added ones included."""
+        return self._core.get_vocab()
+
+    @property
+    def added_tokens(self) -> dict[int, AddedToken]:
+        """Added tokens by id."""
+        return {id: AddedToken(content, id, *flags) for id, content, *flags in self._core.added_tokens()}
+
+    def _special(self, name: str) -> str | None:
+        found = self._core.special_token(name)
+        return found[0] if found else None
+
+    def _special_id(self, name: str) -> int | None:
+        found = self._core.special_token(name)
+        return found[1] if found else None
+
+    @property
+    def bos_token(self) -> str | None:
+        """As the tokenizer's configuration or its GGUF file names it; None if they do not. So are the others."""
+        return self._special("bos_token")
+
+    @property
+    def bos_token_id(self) -> int | None:
+        return self._special_id("bos_token")
+
+    @property
+    def eos_token(self) -> str | None:
+        return self._special("eos_token")
+
+    @property
+    def eos_token_id(self) -> int | None:
+        return self._special_id("eos_token")
+
+    @property
+    def unk_token(self) -> str | None:
+        return self._special("unk_token")
+
+    @property
+    def unk_token_id(self) -> int | None:
+        return self._special_id("unk_token")
+
+    @property
+    def pad_token(self) -> str | None:
+        return self._special("pad_token")
+
+    @property
+    def pad_token_id(self) -> int | None:
+        return self._special_id("pad_token")
+
+    @property
+    def cls_token(self) -> str | None:
+        return self._special("cls_token")
+
+    @property
+    def cls_token_id(self) -> int | None:
+        return self._special_id("cls_token")
+
+    @property
+    def sep_token(self) -> str | None:
+        return self._special("sep_token")
+
+    @property
+    def sep_token_id(self) -> int | None:
+        return self._special_id("sep_token")
+
+    @property
+    def mask_token(self) -> str | None:
+        return self._special("mask_token")
+
+    @property
+    def mask_token_id(self) -> int | None:
+        return self._special_id("mask_token")
 
     @overload
     def apply_chat_template(
@@ -126,3 +305,45 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer(vocab_size={self.vocab_size})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Tokenizer.from_json, (self._core.to_json(), self._core.configuration())
+
+
+def _options(
+    truncation: Truncation,
+    max_length: int | None,
+    stride: int,
+    truncation_side: Side,
+    padding: Padding,
+    pad_to_multiple_of: int | None,
+    padding_side: Side,
+    pad_id: int | None,
+    pad_token: str | None,
+    pad_type_id: int,
+    errors: str,
+) -> dict[str, object] | None:
+    """What the core is told; None where everything is as the tokenizer's file says."""
+    options: dict[str, object] = {}
+    if errors != "strict":
+        options["errors"] = errors
+    if truncation is False:
+        options["truncation"] = "off"
+    elif truncation is not None or max_length is not None:
+        if max_length is None:
+            raise TypeError("truncation needs max_length")
+        strategy = "longest_first" if truncation is None or truncation is True else truncation
+        options |= {"truncation": strategy, "max_length": max_length, "stride": stride, "truncation_side": truncation_side}
+    if padding is False:
+        options["padding"] = "off"
+    elif padding is not None or pad_to_multiple_of is not None:
+        if padding is None or padding is True or isinstance(padding, str):
+            options["padding"] = "longest" if padding is None or padding is True else padding
+        else:
+            options |= {"padding": "length", "padding_length": padding}
+        options |= {"padding_side": padding_side, "pad_type_id": pad_type_id, "pad_to_multiple_of": pad_to_multiple_of or 0}
+        if pad_id is not None:
+            options["pad_id"] = pad_id
+        if pad_token is not None:
+            options["pad_token"] = pad_token
+    return options or None

@@ -11,6 +11,12 @@ ChatTemplates::ChatTemplates(std::map<std::string, std::string> sources, std::st
     for (auto& [name, source] : sources) entries_[name].source = std::move(source);
 }
 
+std::map<std::string, std::string> ChatTemplates::sources() const {
+    std::map<std::string, std::string> out;
+    for (const auto& [name, entry] : entries_) out[name] = entry.source;
+    return out;
+}
+
 const std::string& ChatTemplates::source(const std::string& name) const noexcept {
     static const std::string kNone;
     const auto at = entries_.find(name);

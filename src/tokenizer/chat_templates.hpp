@@ -27,6 +27,8 @@ class ChatTemplates {
 
     /// The text of a template; empty if there is none of this name.
     const std::string& source(const std::string& name) const noexcept;
+    /// All of them, by name.
+    std::map<std::string, std::string> sources() const;
 
   private:
     struct Entry {

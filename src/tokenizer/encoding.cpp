@@ -3,14 +3,24 @@
 #include <algorithm>
 
 namespace rag::core {
+namespace {
+
+// Every column but `texts`, which is not parallel: of both encodings together.
+template <typename First, typename Second, typename Do>
+void for_columns(First& first, Second& second, const Do& act) {
+    act(first.ids, second.ids);
+    act(first.offsets, second.offsets);
+    act(first.type_ids, second.type_ids);
+    act(first.attention_mask, second.attention_mask);
+    act(first.special_tokens_mask, second.special_tokens_mask);
+    act(first.sequence_ids, second.sequence_ids);
+    act(first.words, second.words);
+}
+
+}  // namespace
 
 void Encoding::reserve(std::size_t count) {
-    ids.reserve(count);
-    offsets.reserve(count);
-    type_ids.reserve(count);
-    attention_mask.reserve(count);
-    special_tokens_mask.reserve(count);
-    sequence_ids.reserve(count);
+    for_columns(*this, *this, [&](auto& column, const auto&) { column.reserve(count); });
 }
 
 void Encoding::push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> offset, std::uint32_t type_id, int sequence) {
@@ -20,37 +30,37 @@ void Encoding::push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> off
     attention_mask.push_back(1);
     special_tokens_mask.push_back(sequence < 0 ? 1 : 0);
     sequence_ids.push_back(static_cast<std::int8_t>(sequence));
+    words.push_back(-1);
 }
 
 void Encoding::push_special(std::int32_t id, std::uint32_t type_id) {
     push(id, {0, 0}, type_id, -1);
 }
 
-void Encoding::append(const Encoding& other) {
-    for (const auto& [index, text] : other.texts) texts.emplace_back(size() + index, text);
-    ids.insert(ids.end(), other.ids.begin(), other.ids.end());
-    offsets.insert(offsets.end(), other.offsets.begin(), other.offsets.end());
-    type_ids.insert(type_ids.end(), other.type_ids.begin(), other.type_ids.end());
-    attention_mask.insert(attention_mask.end(), other.attention_mask.begin(), other.attention_mask.end());
-    special_tokens_mask.insert(special_tokens_mask.end(), other.special_tokens_mask.begin(), other.special_tokens_mask.end());
-    sequence_ids.insert(sequence_ids.end(), other.sequence_ids.begin(), other.sequence_ids.end());
+void Encoding::complete(std::uint32_t type_id, int sequence) {
+    type_ids.resize(size(), type_id);
+    attention_mask.resize(size(), 1);
+    special_tokens_mask.resize(size(), 0);
+    sequence_ids.resize(size(), static_cast<std::int8_t>(sequence));
 }
 
-void Encoding::truncate(std::size_t count, bool keep_last) {
-    if (count >= size()) return;
-    const std::size_t first = keep_last ? size() - count : 0;
-    const auto cut = [&](auto& values) {
-        values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(first));
-        values.resize(count);
-    };
-    cut(ids);
-    cut(offsets);
-    cut(type_ids);
-    cut(attention_mask);
-    cut(special_tokens_mask);
-    cut(sequence_ids);
-    std::erase_if(texts, [&](const auto& entry) { return entry.first < first || entry.first - first >= count; });
-    for (auto& entry : texts) entry.first -= first;
+void Encoding::append(const Encoding& other) {
+    for (const auto& [index, text] : other.texts) texts.emplace_back(size() + index, text);
+    for_columns(*this, other, [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); });
+}
+
+Encoding Encoding::slice(std::size_t first, std::size_t count) const {
+    Encoding out;
+    for_columns(out, *this, [&](auto& to, const auto& from) {
+        const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
+        to.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    });
+    auto entry = std::lower_bound(texts.begin(), texts.end(), first,
+                                  [](const auto& left, std::size_t wanted) { return left.first < wanted; });
+    for (; entry != texts.end() && entry->first - first < count; ++entry) {
+        out.texts.emplace_back(entry->first - first, entry->second);
+    }
+    return out;
 }
 
 }  // namespace rag::core

@@ -3,32 +3,43 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace rag::core {
 
+struct CutTexts;
+
 struct Encoding {
     std::vector<std::int32_t> ids;
-    /// Bytes [start, end) of the text that sequence_ids names; (0, 0) for tokens that are in none.
+    /// [start, end) of the text that sequence_ids names, in the unit that was asked for; (0, 0) for tokens that are in none.
     std::vector<std::pair<std::uint32_t, std::uint32_t>> offsets;
     std::vector<std::uint32_t> type_ids;
     std::vector<std::uint32_t> attention_mask;       // 0: padding
     std::vector<std::uint32_t> special_tokens_mask;  // 1: put in by the post-processor, or padding
     std::vector<std::int8_t> sequence_ids;           // 0: of the first text, 1: of the second, -1: of none
+    /// Which piece of its text a token comes from, pieces being what added tokens and the pre-tokenizer cut; -1: of none.
+    std::vector<std::int32_t> words;
     /// Tokens whose text is not that of their id, as (index, text), in order: an added token that took white space along, a
-    /// special token that the file spells differently. Tokenizer::tokens() uses it.
+    /// special token that the file spells differently. Tokenizer::token() uses it.
     std::vector<std::pair<std::size_t, std::string>> texts;
+    /// Set where truncation cut something off that was asked to be kept: Tokenizer::overflowing() makes encodings of it.
+    std::shared_ptr<CutTexts> cut;
+    /// The first text is not told apart from the rest, as in Hugging Face where no post-processor did so: padding is of it too.
+    bool one_sequence = false;
 
     std::size_t size() const noexcept { return ids.size(); }
     void reserve(std::size_t count);
     void push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> offset, std::uint32_t type_id, int sequence);
     void push_special(std::int32_t id, std::uint32_t type_id);
+    /// Fills the columns that ids, offsets and words do not have yet: tokens of a text, none of them special.
+    void complete(std::uint32_t type_id, int sequence);
     /// All of `other` behind this.
     void append(const Encoding& other);
-    /// Keeps `count` tokens: the first ones, or the last ones.
-    void truncate(std::size_t count, bool keep_last);
+    /// Tokens [first, first + count), which exist.
+    Encoding slice(std::size_t first, std::size_t count) const;
 };
 
 }  // namespace rag::core

@@ -1,37 +1,30 @@
-// Truncation and padding as tokenizer.json sets them. Values; pure functions.
+// Truncation and padding, as tokenizer.json sets them or a caller. Pure functions.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
+#include "tokenizer/encode_options.hpp"
 #include "tokenizer/post_processors/post_processor.hpp"
 
 namespace rag::core {
 
-enum class TruncationStrategy { kLongestFirst, kOnlyFirst, kOnlySecond };
+/// How many tokens of each of the one or two texts stay, so that with `added` special tokens they fit. Throws kInvalidArgument
+/// when that cannot be: max_length below `added`, OnlySecond without a second text, the text to cut is too short, or a stride
+/// that is not below what a window holds.
+std::vector<std::size_t> kept_tokens(const std::vector<EncodedPart>& parts, const Truncation& truncation, std::size_t added);
 
-struct Truncation {
-    std::size_t max_length = 512;  // with the special tokens
-    TruncationStrategy strategy = TruncationStrategy::kLongestFirst;
-    bool keep_last = false;  // direction Left
-};
+/// The window [first, first + count) of `size` tokens that stays when `kept` of them do. Throws as kept_tokens() for the stride.
+std::pair<std::size_t, std::size_t> first_window(std::size_t size, std::size_t kept, const Truncation& truncation);
 
-struct Padding {
-    std::size_t fixed_length = 0;  // 0: as long as the longest of the batch
-    std::size_t multiple_of = 0;   // 0: any length
-    bool left = false;
-    std::int32_t id = 0;
-    std::uint32_t type_id = 0;
-    std::string token = "[PAD]";
-};
+/// The windows into which `size` tokens are cut when `kept` of them stay, the first one leading.
+std::vector<std::pair<std::size_t, std::size_t>> windows_of(std::size_t size, std::size_t kept, const Truncation& truncation);
 
-/// Cuts the one or two texts so that with `added` special tokens they fit. Throws kInvalidArgument when they cannot: max_length
-/// below `added`, OnlySecond without a second text, or the text to cut is too short.
-void truncate(std::vector<EncodedPart>& parts, const Truncation& truncation, std::size_t added);
+/// Up to which length encodings are padded, the longest of them having `longest` tokens.
+std::size_t padded_length(const Padding& padding, std::size_t longest) noexcept;
 
-/// Fills up to `length`, rounded up to a multiple as set. `name_tokens`: the padding's text is not that of its id.
+/// Fills up to `length`. `name_tokens`: the padding's text is not that of its id.
 void pad(Encoding& encoding, const Padding& padding, std::size_t length, bool name_tokens);
 
 }  // namespace rag::core

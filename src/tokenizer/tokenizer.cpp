@@ -35,28 +35,38 @@ struct Workspace {
 
 struct EncodingSink {
     Encoding& out;
-    int sequence;  // and type id, until a post-processor says otherwise
     std::int32_t read_as_text;
+    std::int32_t words = 0;  // pieces so far
 
     void added(const AddedToken& token, Alignment place, std::string_view matched) {
         if (matched != token.text) out.texts.emplace_back(out.size(), matched);
-        out.push(token.id, {place.start, place.end}, static_cast<std::uint32_t>(sequence), sequence);
+        push(token.id, place, words++);
     }
-    void tokens(const std::vector<ModelToken>& list, const NormalizedText& text) {
+    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>& pieces, const NormalizedText& text) {
+        std::size_t piece = 0;
         for (const ModelToken& token : list) {
-            const Alignment place = text.origin(token.span);
+            while (token.span.start >= pieces[piece].end && piece + 1 < pieces.size()) words += !is_empty(pieces[piece++]);
             if (token.id == read_as_text) {
                 out.texts.emplace_back(out.size(), text.text().substr(token.span.start, token.span.end - token.span.start));
             }
-            out.push(token.id, {place.start, place.end}, static_cast<std::uint32_t>(sequence), sequence);
+            push(token.id, text.origin(token.span), words);
         }
+        for (; piece < pieces.size(); ++piece) words += !is_empty(pieces[piece]);
+    }
+
+  private:
+    static bool is_empty(Span span) { return span.start == span.end; }
+    void push(std::int32_t id, Alignment place, std::int32_t word) {
+        out.ids.push_back(id);
+        out.offsets.emplace_back(place.start, place.end);
+        out.words.push_back(word);
     }
 };
 
 struct IdSink {
     std::vector<std::int32_t>& out;
     void added(const AddedToken& token, Alignment, std::string_view) { out.push_back(token.id); }
-    void tokens(const std::vector<ModelToken>& list, const NormalizedText&) {
+    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>&, const NormalizedText&) {
         for (const ModelToken& token : list) out.push_back(token.id);
     }
 };
@@ -64,7 +74,7 @@ struct IdSink {
 struct CountSink {
     std::size_t count = 0;
     void added(const AddedToken&, Alignment, std::string_view) { ++count; }
-    void tokens(const std::vector<ModelToken>& list, const NormalizedText&) { count += list.size(); }
+    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>&, const NormalizedText&) { count += list.size(); }
 };
 
 constexpr std::int32_t kMarker = -1;
@@ -75,7 +85,6 @@ Tokenizer::State::State(TokenizerParts all)
     : parts(std::move(all)), plan(parts.normalizer.get()), chat_templates(std::move(parts.chat_templates), parts.name) {
     assign_ids();
     added = AddedTokens(std::move(parts.added_tokens), plan);
-    if (parts.padding) pad_named = token_of(parts.padding->id) != std::optional<std::string_view>(parts.padding->token);
     find_frame();
 }
 
@@ -118,19 +127,17 @@ void Tokenizer::State::assign_ids() {
 void Tokenizer::State::find_frame() {
     std::vector<EncodedPart> marked(1);
     marked[0].encoding.push(kMarker, {0, 0}, 0, 0);
-    const Encoding result = finish(std::move(marked), true, false);
+    process(marked, true);
+    const Encoding result = join_parts(marked, std::vector<std::uint32_t>(marked.size(), 0), Told::kNone);
     const auto at = std::find(result.ids.begin(), result.ids.end(), kMarker);
     if (std::count(result.ids.begin(), result.ids.end(), kMarker) != 1) return;
-    frame.emplace(std::vector<std::int32_t>(result.ids.begin(), at), std::vector<std::int32_t>(at + 1, result.ids.end()));
+    const auto place = static_cast<std::size_t>(at - result.ids.begin());
+    frame.emplace(Frame{result.slice(0, place), result.slice(place + 1, result.size() - place - 1), result.type_ids[place]});
+    for (Encoding* side : {&frame->before, &frame->behind}) std::fill(side->sequence_ids.begin(), side->sequence_ids.end(), -1);
 }
 
 template <typename Sink>
 void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const {
-    if (text.size() > kMaxTextBytes) {
-        fail(Code::kInvalidArgument, "a text of {} bytes, more than the {} that a tokenizer takes at once", text.size(),
-             kMaxTextBytes);
-    }
-    require_utf8(text, "the text");
     const bool needs_places = parts.pre_tokenizer && parts.pre_tokenizer->needs_places();
     thread_local Workspace work;
     work.raw_parts.clear();
@@ -157,51 +164,171 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
             moved += static_cast<std::uint32_t>(work.text.text().size() - size);
             work.tokens.clear();
             parts.model->tokenize(work.text.text(), work.pieces, work.tokens);
-            sink.tokens(work.tokens, work.text);
+            sink.tokens(work.tokens, work.pieces, work.text);
         }
     }
     work.shrink();
 }
 
-Encoding Tokenizer::State::encode_text(std::string_view text, int sequence) const {
-    Encoding out;
-    out.reserve(text.size() / 4 + 2);
-    EncodingSink sink{out, sequence, parts.model->id_read_as_text()};
+EncodedPart Tokenizer::State::encode_text(std::string_view text, int sequence) const {
+    EncodedPart part;
+    part.source = text;
+    part.sequence = sequence;
+    part.encoding.ids.reserve(text.size() / 4 + 2);
+    part.encoding.offsets.reserve(text.size() / 4 + 2);
+    part.encoding.words.reserve(text.size() / 4 + 2);
+    EncodingSink sink{part.encoding, parts.model->id_read_as_text()};
     run(text, true, sink);
-    return out;
+    return part;
 }
 
-Encoding Tokenizer::State::finish(std::vector<EncodedPart> list, bool add_special_tokens, bool limit) const {
-    const PostProcessor* post = parts.post_processor.get();
-    if (limit && parts.truncation) {
-        const std::size_t special = post != nullptr && add_special_tokens ? post->added_tokens(list.size() == 2) : 0;
-        truncate(list, *parts.truncation, special);
-    }
-    if (post != nullptr) {
-        post->process(list, add_special_tokens,
-                      [this](const Encoding& encoding, std::size_t index) { return text_of(encoding, index); });
-    }
-    if (list.size() == 1) return std::move(list[0].encoding);
+Encoding Tokenizer::State::join_frame(const Encoding& text, bool add_special_tokens) const {
+    const bool framed = parts.post_processor != nullptr && add_special_tokens;
     Encoding out;
-    std::size_t count = 0;
-    for (const EncodedPart& part : list) count += part.encoding.size();
-    out.reserve(count);
-    for (const EncodedPart& part : list) out.append(part.encoding);
+    out.reserve(text.size() + (framed ? frame->before.size() + frame->behind.size() : 0));
+    if (framed) out.append(frame->before);
+    for (const auto& [index, token] : text.texts) out.texts.emplace_back(out.size() + index, token);
+    out.ids.insert(out.ids.end(), text.ids.begin(), text.ids.end());
+    out.offsets.insert(out.offsets.end(), text.offsets.begin(), text.offsets.end());
+    out.words.insert(out.words.end(), text.words.begin(), text.words.end());
+    out.complete(parts.post_processor ? frame->type_id : 0, 0);
+    if (framed) out.append(frame->behind);
+    out.one_sequence = parts.post_processor == nullptr;
     return out;
 }
 
-Encoding Tokenizer::State::encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens,
-                                  bool limit) const {
-    std::vector<EncodedPart> list;
-    list.push_back({encode_text(text, 0), text});
-    if (pair) list.push_back({encode_text(*pair, 1), *pair});
-    return finish(std::move(list), add_special_tokens, limit);
+void Tokenizer::State::process(std::vector<EncodedPart>& list, bool add_special_tokens) const {
+    if (!parts.post_processor) return;
+    parts.post_processor->process(list, add_special_tokens,
+                                  [this](const Encoding& encoding, std::size_t index) { return text_of(encoding, index); });
 }
 
-void Tokenizer::State::pad_to(Encoding& encoding, std::size_t longest) const {
-    if (!parts.padding) return;
-    const std::size_t length = parts.padding->fixed_length > 0 ? parts.padding->fixed_length : longest;
-    pad(encoding, *parts.padding, length, pad_named);
+Told Tokenizer::State::told(std::size_t texts) const {
+    if (parts.post_processor) return Told::kAll;
+    return texts == 2 ? Told::kFirstWindows : Told::kNone;
+}
+
+std::shared_ptr<CutTexts> Tokenizer::State::truncate(std::vector<EncodedPart>& list, const Truncation& truncation,
+                                                     const EncodeOptions& options) const {
+    const bool post = parts.post_processor != nullptr && options.add_special_tokens;
+    const std::size_t special = post ? parts.post_processor->added_tokens(list.size() == 2) : 0;
+    const std::vector<std::size_t> kept = kept_tokens(list, truncation, special);
+    // A file's is looked at when something is cut, as Hugging Face does; a caller's mistake is told at once.
+    if (!options.file_truncation && truncation.stride != 0 && truncation.stride >= truncation.max_length - special) {
+        fail(Code::kInvalidArgument, "a stride of {} tokens must be less than the {} of a window without its {} special ones",
+             truncation.stride, truncation.max_length, special);
+    }
+    std::shared_ptr<CutTexts> cut;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::size_t size = list[i].encoding.size();
+        if (kept[i] >= size) continue;
+        const auto [first, count] = first_window(size, kept[i], truncation);
+        if (options.overflow && !cut) {
+            cut = std::make_shared<CutTexts>();
+            cut->texts = list;
+            cut->kept = kept;
+            cut->truncation = truncation;
+            cut->add_special_tokens = options.add_special_tokens;
+        }
+        list[i].encoding = list[i].encoding.slice(first, count);
+    }
+    return cut;
+}
+
+Encoding Tokenizer::State::encode(const TextPair& texts, const EncodeOptions& options) const {
+    std::vector<SourceText> sources;
+    sources.reserve(2);
+    sources.emplace_back(texts.text, options, "the text");
+    if (texts.pair) sources.emplace_back(*texts.pair, options, "the pair");
+    std::vector<EncodedPart> list;
+    list.reserve(2);
+    for (std::size_t i = 0; i < sources.size(); ++i) list.push_back(encode_text(sources[i].text(), static_cast<int>(i)));
+    const std::optional<Truncation>& truncation = options.file_truncation ? parts.truncation : options.truncation;
+    const bool simple = list.size() == 1 && frame && !(parts.post_processor && parts.post_processor->trims());
+    const std::size_t special =
+        parts.post_processor && options.add_special_tokens ? parts.post_processor->added_tokens(false) : 0;
+    if (simple && (!truncation || (options.file_truncation && list[0].encoding.size() + special <= truncation->max_length))) {
+        sources[0].convert(list[0].encoding.offsets);
+        return join_frame(list[0].encoding, options.add_special_tokens);
+    }
+    // The columns that tokens have from their text, until a post-processor says otherwise.
+    for (EncodedPart& part : list) part.encoding.complete(static_cast<std::uint32_t>(part.sequence), part.sequence);
+    std::shared_ptr<CutTexts> cut;
+    if (truncation) cut = truncate(list, *truncation, options);
+    process(list, options.add_special_tokens);
+    for (EncodedPart& part : list) {
+        if (part.sequence >= 0) sources[static_cast<std::size_t>(part.sequence)].convert(part.encoding.offsets);
+    }
+    Encoding out = join_parts(list, std::vector<std::uint32_t>(list.size(), 0), told(sources.size()));
+    if (cut) {
+        for (SourceText& source : sources) source.keep();
+        cut->sources = std::move(sources);
+        for (std::size_t i = 0; i < cut->texts.size(); ++i) cut->texts[i].source = cut->sources[i].text();
+        out.cut = std::move(cut);
+    }
+    return out;
+}
+
+std::vector<OverflowingEncoding> Tokenizer::State::overflowing(const CutTexts& cut) const {
+    std::vector<EncodedPart> list = cut.texts;
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const EncodedPart& whole = cut.texts[i];
+        const auto windows = windows_of(whole.encoding.size(), cut.kept[i], cut.truncation);
+        total += (windows.size() - 1) * std::max(cut.kept[i], std::size_t{1});
+        if (total > kMaxOverflowTokens) {
+            fail(Code::kInvalidArgument, "what truncation cut off makes {} windows of {} tokens, together more than {} tokens",
+                 windows.size(), cut.kept[i], kMaxOverflowTokens);
+        }
+        list[i].encoding = whole.encoding.slice(windows[0].first, windows[0].second);
+        for (std::size_t k = 1; k < windows.size(); ++k) {
+            EncodedPart window;
+            window.encoding = whole.encoding.slice(windows[k].first, windows[k].second);
+            window.source = whole.source;
+            window.sequence = whole.sequence;
+            list[i].overflowing.push_back(std::move(window));
+        }
+    }
+    process(list, cut.add_special_tokens);
+    std::vector<std::size_t> counts;
+    std::size_t longest = 1;
+    for (EncodedPart& part : list) {
+        counts.push_back(part.overflowing.size());
+        std::size_t largest = part.encoding.size();
+        for (const EncodedPart& window : part.overflowing) largest = std::max(largest, window.encoding.size());
+        longest += largest;
+        if (part.sequence < 0) continue;
+        const SourceText& source = cut.sources[static_cast<std::size_t>(part.sequence)];
+        source.convert(part.encoding.offsets);
+        for (EncodedPart& window : part.overflowing) source.convert(window.encoding.offsets);
+    }
+    const WindowChoice root = combine_windows(counts, kMaxOverflowTokens / std::max(longest, cut.padded));
+    const auto make = [&](const auto& self, const std::vector<WindowChoice>& choices) -> std::vector<OverflowingEncoding> {
+        std::vector<OverflowingEncoding> out;
+        out.reserve(choices.size());
+        for (const WindowChoice& choice : choices) {
+            OverflowingEncoding one{join_parts(list, choice.windows, told(cut.texts.size())), self(self, choice.overflowing)};
+            if (cut.padding) pad_to(one.encoding, *cut.padding, cut.padded);
+            out.push_back(std::move(one));
+        }
+        return out;
+    };
+    return make(make, root.overflowing);
+}
+
+const Padding* Tokenizer::State::padding_of(const EncodeOptions& options) const {
+    const std::optional<Padding>& padding = options.file_padding ? parts.padding : options.padding;
+    return padding ? &*padding : nullptr;
+}
+
+void Tokenizer::State::pad_to(Encoding& encoding, const Padding& padding, std::size_t length) const {
+    if (length > kMaxPadding && length > encoding.size()) {
+        fail(Code::kInvalidArgument, "padding to {} tokens, at most {} are made", length, kMaxPadding);
+    }
+    pad(encoding, padding, length, token_of(padding.id) != std::optional<std::string_view>(padding.token));
+    if (!encoding.cut) return;
+    encoding.cut->padding = padding;
+    encoding.cut->padded = length;
 }
 
 Tokenizer::Tokenizer(TokenizerParts parts) {
@@ -210,36 +337,41 @@ Tokenizer::Tokenizer(TokenizerParts parts) {
 }
 Tokenizer::~Tokenizer() = default;
 
-Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens) const {
-    Encoding out = state_->encode(text, pair, add_special_tokens, true);
-    state_->pad_to(out, out.size());
+Encoding Tokenizer::encode(const TextPair& texts, const EncodeOptions& options) const {
+    Encoding out = state_->encode(texts, options);
+    if (const Padding* padding = state_->padding_of(options)) state_->pad_to(out, *padding, padded_length(*padding, out.size()));
     return out;
 }
 
-std::vector<Encoding> Tokenizer::encode_batch(std::span<const std::string_view> texts, bool add_special_tokens) const {
-    std::vector<Encoding> out;
-    out.reserve(texts.size());
-    std::size_t longest = 0;
-    for (const std::string_view text : texts) {
-        out.push_back(state_->encode(text, {}, add_special_tokens, true));
-        longest = std::max(longest, out.back().size());
-    }
-    for (Encoding& encoding : out) state_->pad_to(encoding, longest);
-    return out;
+Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens) const {
+    EncodeOptions options;
+    options.add_special_tokens = add_special_tokens;
+    return encode({text, pair}, options);
+}
+
+std::vector<OverflowingEncoding> Tokenizer::overflowing(const Encoding& encoding) const {
+    return encoding.cut ? state_->overflowing(*encoding.cut) : std::vector<OverflowingEncoding>();
+}
+
+const Padding* Tokenizer::padding() const noexcept {
+    return state_->parts.padding ? &*state_->parts.padding : nullptr;
 }
 
 void Tokenizer::encode_ids(std::string_view text, bool add_special_tokens, std::vector<std::int32_t>& out) const {
     const std::size_t before = out.size();
+    EncodeOptions options;
+    options.file_truncation = false;
     try {
         if (add_special_tokens && !state_->frame) {
-            const Encoding whole = state_->encode(text, {}, true, false);
+            const Encoding whole = state_->encode({text}, options);
             out.insert(out.end(), whole.ids.begin(), whole.ids.end());
             return;
         }
-        if (add_special_tokens) out.insert(out.end(), state_->frame->first.begin(), state_->frame->first.end());
+        const State::Frame* frame = add_special_tokens ? &*state_->frame : nullptr;
+        if (frame != nullptr) out.insert(out.end(), frame->before.ids.begin(), frame->before.ids.end());
         IdSink sink{out};
-        state_->run(text, false, sink);
-        if (add_special_tokens) out.insert(out.end(), state_->frame->second.begin(), state_->frame->second.end());
+        state_->run(SourceText(text, options, "the text").text(), false, sink);
+        if (frame != nullptr) out.insert(out.end(), frame->behind.ids.begin(), frame->behind.ids.end());
     } catch (...) {
         out.resize(before);
         throw;
@@ -248,7 +380,7 @@ void Tokenizer::encode_ids(std::string_view text, bool add_special_tokens, std::
 
 std::size_t Tokenizer::count_tokens(std::string_view text) const {
     CountSink sink;
-    state_->run(text, false, sink);
+    state_->run(SourceText(text, {}, "the text").text(), false, sink);
     return sink.count;
 }
 

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "tokenizer/batch.hpp"
 #include "tokenizer/chat_templates.hpp"
 #include "tokenizer/decoders/sequence.hpp"
 #include "tokenizer/normalizers/plan.hpp"
+#include "tokenizer/overflow.hpp"
 #include "tokenizer/tokenizer.hpp"
 #include "tokenizer/tokenizer_parts.hpp"
 
@@ -22,13 +24,25 @@ struct Tokenizer::State {
     std::optional<std::int32_t> id_of(std::string_view token) const;
     bool is_left_out(std::string_view token) const { return added.is_special(token); }
     /// The text of token `index`.
-    std::string text_of(const Encoding& encoding, std::size_t index) const;
+    std::string_view text_of(const Encoding& encoding, std::size_t index) const;
 
-    Encoding encode_text(std::string_view text, int sequence) const;
-    Encoding finish(std::vector<EncodedPart> parts, bool add_special_tokens, bool limit) const;
-    Encoding encode(std::string_view text, std::optional<std::string_view> pair, bool add_special_tokens, bool limit) const;
-    void pad_to(Encoding& encoding, std::size_t longest) const;
+    /// The tokens of a well-formed text, without special ones.
+    EncodedPart encode_text(std::string_view text, int sequence) const;
+    /// Special tokens, as the post-processor puts them; then the parts are as one.
+    void process(std::vector<EncodedPart>& parts, bool add_special_tokens) const;
+    Told told(std::size_t texts) const;
+    /// Everything but padding.
+    Encoding encode(const TextPair& texts, const EncodeOptions& options) const;
+    /// The same as process() and join_parts() for one text and a post-processor that only puts a frame around it.
+    Encoding join_frame(const Encoding& text, bool add_special_tokens) const;
+    /// Cuts `parts`; what goes is kept where options.overflow says so.
+    std::shared_ptr<CutTexts> truncate(std::vector<EncodedPart>& parts, const Truncation& truncation,
+                                       const EncodeOptions& options) const;
+    const Padding* padding_of(const EncodeOptions& options) const;
+    void pad_to(Encoding& encoding, const Padding& padding, std::size_t length) const;
+    std::vector<OverflowingEncoding> overflowing(const CutTexts& cut) const;
     /// Calls sink.added(token, place, matched text) and sink.tokens(tokens, normalized text) in the order of the text.
+    /// The text is well-formed and not too long.
     template <typename Sink>
     void run(std::string_view text, bool places, Sink& sink) const;
 
@@ -38,9 +52,14 @@ struct Tokenizer::State {
     SpaceDecoder space_decoder;
     std::size_t vocabulary_size = 0;
     std::int32_t limit_of_ids = 0;
-    bool pad_named = false;  // the padding token's text is not that of its id
-    // What the post-processor puts before and behind one text; not set when it does something else.
-    std::optional<std::pair<std::vector<std::int32_t>, std::vector<std::int32_t>>> frame;
+    // What the post-processor puts before and behind one text, and the type id it gives it. Not set when it does something else,
+    // except that it may trim offsets.
+    struct Frame {
+        Encoding before, behind;
+        std::uint32_t type_id = 0;
+    };
+    std::optional<Frame> frame;
+    mutable BatchRunner batches;
     ChatTemplates chat_templates;
 
   private:

@@ -17,18 +17,22 @@ std::optional<std::int32_t> Tokenizer::State::id_of(std::string_view token) cons
     return parts.model->token_to_id(token);
 }
 
-std::string Tokenizer::State::text_of(const Encoding& encoding, std::size_t index) const {
+std::string_view Tokenizer::State::text_of(const Encoding& encoding, std::size_t index) const {
     const auto at = std::lower_bound(encoding.texts.begin(), encoding.texts.end(), index,
                                      [](const auto& entry, std::size_t wanted) { return entry.first < wanted; });
     if (at != encoding.texts.end() && at->first == index) return at->second;
-    return std::string(token_of(encoding.ids[index]).value_or(std::string_view()));
+    return token_of(encoding.ids[index]).value_or(std::string_view());
 }
 
 std::vector<std::string> Tokenizer::tokens(const Encoding& encoding) const {
     std::vector<std::string> out;
     out.reserve(encoding.size());
-    for (std::size_t i = 0; i < encoding.size(); ++i) out.push_back(state_->text_of(encoding, i));
+    for (std::size_t i = 0; i < encoding.size(); ++i) out.emplace_back(state_->text_of(encoding, i));
     return out;
+}
+
+std::string_view Tokenizer::token(const Encoding& encoding, std::size_t index) const {
+    return state_->text_of(encoding, index);
 }
 
 std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
@@ -39,6 +43,14 @@ std::string Tokenizer::id_to_token(std::int32_t id) const {
     const auto token = state_->token_of(id);
     if (!token) fail(Code::kInvalidArgument, "{}: no token has the id {} (ids are below {})", name(), id, state_->limit_of_ids);
     return std::string(*token);
+}
+
+std::optional<std::string_view> Tokenizer::find_token(std::int32_t id) const {
+    return state_->token_of(id);
+}
+
+const std::vector<AddedToken>& Tokenizer::added_tokens() const noexcept {
+    return state_->added.tokens();
 }
 
 std::int64_t Tokenizer::vocab_size() const noexcept {

@@ -49,7 +49,7 @@ TEST_CASE("Encoder, generator and an engine with both") {
     CHECK(stopped.usage.finish == rag::Finish::kStopped);
     CHECK(stopped.usage.new_tokens <= 4);
     const auto tokenizer = generator.tokenizer();
-    CHECK(tokenizer.decode(tokenizer.encode("hello world").ids) == "hello world");
+    CHECK(tokenizer.decode(tokenizer.encode("hello world").ids()) == "hello world");
 
     rag::EngineOptions engine_options;
     engine_options.embedder = &encoder;

@@ -33,9 +33,46 @@ void check_encoding(const Tokenizer& tokenizer, std::string_view text) {
     require(ids.size() == tokenizer.count_tokens(text));
     for (const std::int32_t id : ids) require(id >= 0 && id < tokenizer.id_limit());
     require(find_invalid_utf8(tokenizer.decode(ids, false)) == std::string_view::npos);
+    check_options(tokenizer, text);
+    check_saved(tokenizer, ids, text);
     tokenizer.encode(text, text, true);
     ids.clear();
     tokenizer.encode_ids(text, true, ids);
+}
+
+// Options of a call on bytes that may be no text: what comes out keeps its promises, and so does what overflows.
+void check_options(const Tokenizer& tokenizer, std::string_view text) {
+    EncodeOptions options;
+    options.invalid_text = InvalidText::kReplace;
+    options.overflow = true;
+    options.file_truncation = false;
+    options.truncation = Truncation{.max_length = 4 + text.size() % 5, .stride = text.size() % 3};
+    for (const OffsetUnit unit : {OffsetUnit::kBytes, OffsetUnit::kCharacters}) {
+        options.offset_unit = unit;
+        try {
+            const Encoding encoding = tokenizer.encode({text, text.substr(text.size() / 2)}, options);
+            for (const OverflowingEncoding& more : tokenizer.overflowing(encoding)) {
+                for (const auto& [start, end] : more.encoding.offsets) require(start <= end && end <= text.size());
+                require(more.encoding.words.size() == more.encoding.size());
+            }
+        } catch (const Error&) {  // no room for the special tokens
+        }
+    }
+}
+
+// What was loaded can be written, reads back as what it was, and gives the same ids.
+void check_saved(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, std::string_view text) {
+    std::string json;
+    try {
+        json = tokenizer.to_json();
+    } catch (const Error&) {  // JSON cannot say it
+        return;
+    }
+    const auto again = [&]() noexcept { return Tokenizer::from_json(json, "saved.json"); }();  // an Error is a defect here
+    require(again->to_json() == json);
+    std::vector<std::int32_t> same;
+    again->encode_ids(text, false, same);
+    require(same == ids);
 }
 
 }  // namespace

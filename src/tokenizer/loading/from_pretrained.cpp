@@ -74,8 +74,11 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_pretrained(const std::filesyste
     return std::make_shared<const Tokenizer>(load(path));
 }
 
-std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json, const std::string& name) {
-    return std::make_shared<const Tokenizer>(load_json(std::string(json), name));
+std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json, const std::string& name,
+                                                      std::string_view configuration) {
+    TokenizerParts parts = load_json(std::string(json), name);
+    if (!configuration.empty()) read_configuration(configuration, "tokenizer_config.json", parts);
+    return std::make_shared<const Tokenizer>(std::move(parts));
 }
 
 }  // namespace rag::core

@@ -26,6 +26,8 @@ TokenizerParts load_rwkv(std::string_view text, const std::string& name);
 bool is_rwkv_vocabulary(std::string_view text);
 /// The tokenizer inside a GGUF file.
 TokenizerParts load_gguf(const std::filesystem::path& file);
+/// What a tokenizer_config.json or special_tokens_map.json in memory adds.
+void read_configuration(std::string_view text, const std::string& name, TokenizerParts& parts);
 /// What tokenizer_config.json, special_tokens_map.json and chat_template.jinja in `folder` add; absent files add nothing.
 void load_configuration(const std::filesystem::path& folder, TokenizerParts& parts);
 /// The tokens that tokenizer_config.json (added_tokens_decoder) or, without that, added_tokens.json declares, by rising id. For

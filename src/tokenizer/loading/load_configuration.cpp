@@ -115,15 +115,18 @@ std::vector<AddedToken> read_declared_tokens(const std::filesystem::path& folder
     return tokens;
 }
 
+void read_configuration(std::string_view text, const std::string& name, TokenizerParts& parts) {
+    const Json json = parse_tokenizer_json(text, name);
+    const StageFields fields(json, name);
+    read_special_tokens(fields, parts);
+    read_chat_template(fields, parts);
+}
+
 void load_configuration(const std::filesystem::path& folder, TokenizerParts& parts) {
     for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {  // the second one wins
         const std::filesystem::path path = folder / name;
         if (!std::filesystem::exists(path)) continue;
-        const std::string text = read_text_file(path, kMaxConfiguration);
-        const Json json = parse_tokenizer_json(text, path.string());
-        const StageFields fields(json, path.string());
-        read_special_tokens(fields, parts);
-        read_chat_template(fields, parts);
+        read_configuration(read_text_file(path, kMaxConfiguration), path.string(), parts);
     }
     read_template_files(folder, parts);
 }

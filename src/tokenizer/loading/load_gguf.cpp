@@ -4,15 +4,11 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "formats/gguf.hpp"
-#include "tokenizer/decoders/byte_level.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/byte_alphabet.hpp"
-#include "tokenizer/post_processors/template_processing.hpp"
-#include "tokenizer/pre_tokenizers/byte_level.hpp"
-#include "tokenizer/pre_tokenizers/digits.hpp"
-#include "tokenizer/pre_tokenizers/sequence.hpp"
 
 namespace rag::core {
 namespace {
@@ -23,12 +19,12 @@ constexpr std::int64_t kUserDefined = 4;
 
 // A name stands for a pattern that only llama.cpp's source writes down. Only those are here whose ids were compared with the
 // model's own Hugging Face tokenizer.
-std::unique_ptr<PreTokenizer> make_pre_tokenizer(const std::string& file, std::string_view name) {
+Json describe_pre_tokenizer(const std::string& file, std::string_view name) {
     if (name == "smollm") {
-        std::vector<std::unique_ptr<PreTokenizer>> stages;
-        stages.push_back(std::make_unique<Digits>(true));
-        stages.push_back(std::make_unique<ByteLevel>(false, true, false));
-        return std::make_unique<PreTokenizerSequence>(std::move(stages));
+        return {{"type", "Sequence"},
+                {"pretokenizers",
+                 {{{"type", "Digits"}, {"individual_digits", true}},
+                  {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}}}}};
     }
     fail(Code::kUnsupported,
          "{}: tokenizer.ggml.pre is {}, for which there is no tokenizer to compare with; use the model's tokenizer.json", file,
@@ -65,10 +61,11 @@ class Loader {
         if (model != "gpt2")
             fail(Code::kUnsupported, "{}: tokenizer.ggml.model is {}, gpt2 is supported", file_.name(), quote(model));
         parts_.name = file_.name();
-        parts_.pre_tokenizer = make_pre_tokenizer(file_.name(), file_.text("tokenizer.ggml.pre").value_or("default"));
-        parts_.decoder = std::make_unique<ByteLevelDecoder>();
+        stages_["pre_tokenizer"] = describe_pre_tokenizer(file_.name(), file_.text("tokenizer.ggml.pre").value_or("default"));
+        stages_["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
         read_tokens();
         read_special_tokens();
+        build_stages(StageFields(stages_, file_.name()), parts_);
         read_chat_templates();
         return std::move(parts_);
     }
@@ -111,7 +108,7 @@ class Loader {
         parts_.model = std::make_unique<Bpe>(std::move(vocabulary), split_merges(file_.name(), merges), std::move(options));
     }
 
-    std::optional<TemplatePiece> special(const char* name, const char* key) {
+    std::optional<std::int64_t> special(const char* name, const char* key) {
         const auto id = file_.integer(key);
         if (!id) return std::nullopt;
         if (*id < 0 || static_cast<std::size_t>(*id) >= tokens_.size()) {
@@ -119,7 +116,7 @@ class Loader {
         }
         const std::string token(tokens_[static_cast<std::size_t>(*id)]);
         parts_.special_tokens[name] = token;
-        return TemplatePiece{-1, 0, {static_cast<std::int32_t>(*id)}, {token}};
+        return id;
     }
 
     void read_special_tokens() {
@@ -127,23 +124,31 @@ class Loader {
         const auto eos = special("eos_token", "tokenizer.ggml.eos_token_id");
         special("unk_token", "tokenizer.ggml.unknown_token_id");
         special("pad_token", "tokenizer.ggml.padding_token_id");
-        std::vector<TemplatePiece> single, pair;
-        const auto add = [&](const char* key, const std::optional<TemplatePiece>& piece, const char* id_key) {
+        Json single = Json::array(), pair = Json::array(), known = Json::object();
+        const auto add = [&](const char* key, const std::optional<std::int64_t>& id, const char* id_key) {
             if (!file_.boolean(key).value_or(false)) return;
-            if (!piece) fail(Code::kCorrupt, "{}: {} is set and {} is missing", file_.name(), key, id_key);
-            single.push_back(*piece);
-            pair.push_back(*piece);
+            if (!id) fail(Code::kCorrupt, "{}: {} is set and {} is missing", file_.name(), key, id_key);
+            const std::string token(tokens_[static_cast<std::size_t>(*id)]);
+            known[token] = {{"id", token}, {"ids", Json::array({*id})}, {"tokens", Json::array({token})}};
+            const Json piece{{"SpecialToken", {{"id", token}, {"type_id", 0}}}};
+            single.push_back(piece);
+            pair.push_back(piece);
+        };
+        const auto sequence = [](const char* name, int type_id) {
+            return Json{{"Sequence", {{"id", name}, {"type_id", type_id}}}};
         };
         add("tokenizer.ggml.add_bos_token", bos, "tokenizer.ggml.bos_token_id");
-        single.push_back({0, 0, {}, {}});
-        pair.push_back({0, 0, {}, {}});
-        pair.push_back({1, 1, {}, {}});
+        single.push_back(sequence("A", 0));
+        pair.push_back(sequence("A", 0));
+        pair.push_back(sequence("B", 1));
         add("tokenizer.ggml.add_eos_token", eos, "tokenizer.ggml.eos_token_id");
-        parts_.post_processor = std::make_unique<TemplateProcessing>(std::move(single), std::move(pair));
+        stages_["post_processor"] = {
+            {"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", known}};
     }
 
     const GgufFile& file_;
     std::vector<std::string_view> tokens_;
+    Json stages_ = Json::object();
     TokenizerParts parts_;
 };
 

@@ -1,5 +1,6 @@
 // Makes a tokenizer from a tokenizer.json: its stages by name, its added tokens, truncation and padding.
 #include "core/error.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
@@ -48,21 +49,21 @@ Truncation read_truncation(const StageFields& fields) {
         fields.wrong("strategy", "LongestFirst, OnlyFirst or OnlySecond");
     }
     out.keep_last = read_direction(fields);
+    out.stride = static_cast<std::size_t>(fields.integer("stride", 0, 0, kMaxLength));
     return out;
 }
 
 Padding read_padding(const StageFields& fields) {
-    constexpr std::int64_t kMaxPadding = 1 << 20;  // a whole encoding of this length is made for every text
+    constexpr auto kLongest = static_cast<std::int64_t>(kMaxPadding);
     Padding out;
     const Json& strategy = fields.required("strategy");
     if (strategy.is_object()) {
         const StageFields fixed(strategy, fields.inside("strategy"));
-        out.fixed_length =
-            static_cast<std::size_t>(checked_integer(fixed.required("Fixed"), 0, kMaxPadding, fixed.inside("Fixed")));
+        out.fixed_length = static_cast<std::size_t>(checked_integer(fixed.required("Fixed"), 0, kLongest, fixed.inside("Fixed")));
     } else if (strategy != "BatchLongest") {
         fields.wrong("strategy", "BatchLongest or {\"Fixed\": length}");
     }
-    out.multiple_of = static_cast<std::size_t>(fields.integer("pad_to_multiple_of", 0, 0, kMaxPadding));
+    out.multiple_of = static_cast<std::size_t>(fields.integer("pad_to_multiple_of", 0, 0, kLongest));
     out.left = read_direction(fields);
     out.id = static_cast<std::int32_t>(fields.integer("pad_id", 0, 0, kMaxTokenId - 1));
     out.type_id = static_cast<std::uint32_t>(fields.integer("pad_type_id", 0, 0, 0xFFFFFFFF));
@@ -78,16 +79,9 @@ TokenizerParts read_file(const std::string& text, const std::string& name) {
     }
     TokenizerParts parts;
     parts.name = name;
-    if (const Json* stage = file.find("normalizer")) parts.normalizer = read_normalizer(*stage, file.inside("normalizer"));
-    if (const Json* stage = file.find("pre_tokenizer")) {
-        parts.pre_tokenizer = read_pre_tokenizer(*stage, file.inside("pre_tokenizer"), takes_bytes(json));
-    }
+    build_stages(file, parts, takes_bytes(json));
     const bool bytes = parts.pre_tokenizer != nullptr && parts.pre_tokenizer->makes_bytes();
     parts.model = read_model(json, bytes);
-    if (const Json* stage = file.find("post_processor")) {
-        parts.post_processor = read_post_processor(*stage, file.inside("post_processor"));
-    }
-    if (const Json* stage = file.find("decoder")) parts.decoder = read_decoder(*stage, file.inside("decoder"));
     parts.added_tokens = read_added_tokens(file);
     if (const Json* found = file.find("truncation")) parts.truncation = read_truncation({*found, file.inside("truncation")});
     if (const Json* found = file.find("padding")) parts.padding = read_padding({*found, file.inside("padding")});

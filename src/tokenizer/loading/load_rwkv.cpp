@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
-#include "tokenizer/decoders/byte_level.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/models/longest_match.hpp"
@@ -129,7 +129,8 @@ TokenizerParts read_file(std::string_view text, const std::string& name) {
     TokenizerParts parts;
     parts.name = name;
     parts.model = std::make_unique<LongestMatch>(tokens);
-    parts.decoder = std::make_unique<ByteLevelDecoder>();
+    const Json stages = {{"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}}}};
+    build_stages(StageFields(stages, name), parts);
     return parts;
 }
 

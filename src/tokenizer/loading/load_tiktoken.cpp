@@ -8,10 +8,9 @@
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
-#include "tokenizer/decoders/byte_level.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
-#include "tokenizer/loading/stages.hpp"
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/byte_alphabet.hpp"
 
@@ -189,10 +188,10 @@ TokenizerParts load_tiktoken_text(std::string_view text, const std::string& patt
         parts.model = std::make_unique<Bpe>(std::move(vocabulary), merges, std::move(options));
         const Json split = {
             {"type", "Split"}, {"pattern", {{"Regex", anchored(pattern)}}}, {"behavior", "Removed"}, {"invert", true}};
-        const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
-        parts.pre_tokenizer =
-            read_pre_tokenizer({{"type", "Sequence"}, {"pretokenizers", Json::array({split, bytes})}}, name + ": the pattern");
-        parts.decoder = std::make_unique<ByteLevelDecoder>();
+        const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+        const Json stages = {{"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", Json::array({split, bytes})}}},
+                             {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}}}};
+        build_stages(StageFields(stages, name), parts);
         return parts;
     });
 }

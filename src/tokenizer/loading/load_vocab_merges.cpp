@@ -5,9 +5,9 @@
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
-#include "tokenizer/loading/stages.hpp"
 #include "tokenizer/models/bpe.hpp"
 
 namespace rag::core {
@@ -29,7 +29,7 @@ struct Class {
 
 const Class& find_class(const std::string& name, const std::string& file) {
     static const char* const kEnd = "<|endoftext|>";
-    static const char* const kGpt2 = R"({"type": "ByteLevel"})";
+    static const char* const kGpt2 = R"({"type": "ByteLevel", "trim_offsets": true})";
     static const std::vector<Class> kClasses = {
         {"GPT2Tokenizer",
          {{"unk_token", kEnd}, {"bos_token", kEnd}, {"eos_token", kEnd}},
@@ -61,7 +61,7 @@ const Class& find_class(const std::string& name, const std::string& file) {
              {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]})",
          R"({"type": "Sequence", "pretokenizers": [{"type": "Split", "behavior": "Removed", "invert": true, "pattern": {"Regex":
              "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"}},
-             {"type": "ByteLevel", "add_prefix_space": false}]})",
+             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}]})",
          "bos_token",
          "eos_token",
          false,
@@ -72,7 +72,7 @@ const Class& find_class(const std::string& name, const std::string& file) {
          R"({"type": "NFC"})",
          R"({"type": "Sequence", "pretokenizers": [{"type": "Split", "behavior": "Isolated", "pattern": {"Regex":
              "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
-             {"type": "ByteLevel", "use_regex": false}]})",
+             {"type": "ByteLevel", "use_regex": false, "trim_offsets": true}]})",
          nullptr,
          nullptr,
          false,
@@ -154,12 +154,12 @@ class Loader {
     }
 
     void make_stages(const Class& kind, bool add_prefix_space, bool trim_offsets) {
-        if (kind.normalizer != nullptr) parts_.normalizer = read_normalizer(Json::parse(kind.normalizer), "the normalizer");
+        Json stages = {{"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}}}};
+        if (kind.normalizer != nullptr) stages["normalizer"] = Json::parse(kind.normalizer);
         Json pre_tokenizer = Json::parse(kind.pre_tokenizer);
         Json& bytes = pre_tokenizer.contains("pretokenizers") ? pre_tokenizer["pretokenizers"].back() : pre_tokenizer;
         if (!bytes.contains("add_prefix_space")) bytes["add_prefix_space"] = add_prefix_space;
-        parts_.pre_tokenizer = read_pre_tokenizer(pre_tokenizer, "the pre-tokenizer");
-        parts_.decoder = read_decoder({{"type", "ByteLevel"}}, "the decoder");
+        stages["pre_tokenizer"] = pre_tokenizer;
 
         Vocabulary vocabulary = read_vocabulary(folder_ / "vocab.json");
         const std::string merges = read_text_file(folder_ / "merges.txt", kMaxFile);
@@ -171,13 +171,13 @@ class Loader {
                 if (!id) fail(Code::kCorrupt, "{}: {} {} is not in the vocabulary", parts_.name, name, quote(token));
                 return Json::array({token, *id});
             };
-            parts_.post_processor = read_post_processor({{"type", "RobertaProcessing"},
-                                                         {"cls", named(kind.cls)},
-                                                         {"sep", named(kind.sep)},
-                                                         {"trim_offsets", trim_offsets},
-                                                         {"add_prefix_space", add_prefix_space}},
-                                                        "the post-processor");
+            stages["post_processor"] = {{"type", "RobertaProcessing"},
+                                        {"cls", named(kind.cls)},
+                                        {"sep", named(kind.sep)},
+                                        {"trim_offsets", trim_offsets},
+                                        {"add_prefix_space", add_prefix_space}};
         }
+        build_stages(StageFields(stages, folder_.string()), parts_);
         BpeOptions options;
         options.bytes = true;
         options.end_of_word_suffix = kind.suffix;

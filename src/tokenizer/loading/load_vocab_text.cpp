@@ -2,14 +2,12 @@
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
-#include "tokenizer/decoders/word_piece.hpp"
+#include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/models/word_piece.hpp"
 #include "tokenizer/normalizers/bert.hpp"
-#include "tokenizer/post_processors/template_processing.hpp"
-#include "tokenizer/pre_tokenizers/bert.hpp"
 
 namespace rag::core {
 namespace {
@@ -57,6 +55,34 @@ Vocabulary read_lines(const std::string& text) {
     return vocabulary;
 }
 
+// BertTokenizer's stages as tokenizer.json writes them. `id_of` refuses a token that the vocabulary lacks.
+template <typename IdOf>
+Json describe_stages(const Settings& settings, IdOf id_of) {
+    id_of(settings.unk);
+    const auto special = [](const std::string& token, int type_id) {
+        return Json{{"SpecialToken", {{"id", token}, {"type_id", type_id}}}};
+    };
+    const auto sequence = [](const char* name, int type_id) { return Json{{"Sequence", {{"id", name}, {"type_id", type_id}}}}; };
+    Json tokens = Json::object();
+    for (const std::string& token : {settings.cls, settings.sep}) {
+        tokens[token] = {{"id", token}, {"ids", Json::array({id_of(token)})}, {"tokens", Json::array({token})}};
+    }
+    Json single = Json::array({special(settings.cls, 0), sequence("A", 0), special(settings.sep, 0)});
+    Json pair = single;
+    pair.push_back(sequence("B", 1));
+    pair.push_back(special(settings.sep, 1));
+    const BertNormalizerOptions& normalizer = settings.normalizer;
+    return {{"normalizer",
+             {{"type", "BertNormalizer"},
+              {"clean_text", normalizer.clean_text},
+              {"handle_chinese_chars", normalizer.handle_chinese_chars},
+              {"strip_accents", normalizer.strip_accents},
+              {"lowercase", normalizer.lowercase}}},
+            {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+            {"post_processor", {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}}},
+            {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}}}};
+}
+
 TokenizerParts read_file(const std::filesystem::path& file) {
     const std::string text = read_text_file(file);
     TokenizerParts parts;
@@ -65,19 +91,14 @@ TokenizerParts read_file(const std::filesystem::path& file) {
     load_configuration(file.parent_path(), parts);
     const Settings settings = read_settings(file.parent_path(), parts);
     Vocabulary vocabulary = read_lines(text);
-    const auto required = [&](const std::string& token) {
+    const Json document = describe_stages(settings, [&](const std::string& token) {
         const auto id = vocabulary.find(token);
         if (!id)
             fail(Code::kCorrupt, "{}: the special token {} is not among its {} tokens", parts.name, quote(token),
                  vocabulary.size());
-        return TemplatePiece{-1, 0, {*id}, {token}};
-    };
-    required(settings.unk);
-    TemplatePiece cls = required(settings.cls), sep = required(settings.sep), sep_second = sep;
-    sep_second.type_id = 1;
-    const TemplatePiece first{0, 0, {}, {}}, second{1, 1, {}, {}};
-    parts.post_processor = std::make_unique<TemplateProcessing>(std::vector<TemplatePiece>{cls, first, sep},
-                                                                std::vector<TemplatePiece>{cls, first, sep, second, sep_second});
+        return *id;
+    });
+    build_stages(StageFields(document, parts.name), parts);
     for (const auto& [name, token] : {std::pair{"unk_token", settings.unk},
                                       {"sep_token", settings.sep},
                                       {"pad_token", settings.pad},
@@ -88,9 +109,6 @@ TokenizerParts read_file(const std::filesystem::path& file) {
         parts.special_tokens[name] = token;
         parts.added_tokens.push_back({token, *id, false, false, false, false, true});
     }
-    parts.normalizer = std::make_unique<BertNormalizer>(settings.normalizer);
-    parts.pre_tokenizer = std::make_unique<BertPreTokenizer>();
-    parts.decoder = std::make_unique<WordPieceDecoder>("##", true);
     WordPieceOptions options;
     options.unk_token = settings.unk;
     parts.model = std::make_unique<WordPiece>(std::move(vocabulary), std::move(options));

@@ -42,6 +42,10 @@ class Bpe final : public TokenModel {
     std::size_t size() const override { return vocabulary_.size(); }
     std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
 
+    const BpeOptions& options() const noexcept { return options_; }
+    const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+    const MergeTable& merges() const noexcept { return merges_; }
+
   private:
     void add_merges(const MergeList& merges);
     /// The token that a merge makes, `previous` being what the one before made.

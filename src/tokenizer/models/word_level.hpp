@@ -18,6 +18,9 @@ class WordLevel final : public TokenModel {
     std::size_t size() const override { return vocabulary_.size(); }
     std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
 
+    const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+    const std::string& unk_token() const noexcept { return unk_token_; }
+
   private:
     Vocabulary vocabulary_;
     std::string unk_token_;

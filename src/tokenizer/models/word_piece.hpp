@@ -26,6 +26,9 @@ class WordPiece final : public TokenModel {
     std::size_t size() const override { return vocabulary_.size(); }
     std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
 
+    const WordPieceOptions& options() const noexcept { return options_; }
+    const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+
   private:
     bool cut(std::string_view text, Span piece, std::vector<ModelToken>& out) const;
     bool too_long(std::string_view word) const;

@@ -39,8 +39,14 @@ void RobertaProcessing::process(std::vector<EncodedPart>& parts, bool add_specia
     if (trim_offsets_) {
         for (EncodedPart& part : parts) trim_offsets(part, add_prefix_space_, text_of);
     }
-    if (add_special_tokens) return surround(parts, cls_, sep_, true, 0);
-    for (EncodedPart& part : parts) std::fill(part.encoding.type_ids.begin(), part.encoding.type_ids.end(), 0);
+    for (EncodedPart& part : parts) {
+        std::fill(part.encoding.type_ids.begin(), part.encoding.type_ids.end(), 0);
+        if (!add_special_tokens) continue;
+        for (EncodedPart& window : part.overflowing) {
+            std::fill(window.encoding.type_ids.begin(), window.encoding.type_ids.end(), 0);
+        }
+    }
+    if (add_special_tokens) surround(parts, cls_, sep_, true, 0);
 }
 
 }  // namespace rag::core

@@ -29,6 +29,7 @@ class RobertaProcessing final : public PostProcessor {
   public:
     RobertaProcessing(NamedToken cls, NamedToken sep, bool trim_offsets, bool add_prefix_space)
         : cls_(std::move(cls)), sep_(std::move(sep)), trim_offsets_(trim_offsets), add_prefix_space_(add_prefix_space) {}
+    bool trims() const override { return trim_offsets_; }
     std::size_t added_tokens(bool pair) const override { return pair ? 4 : 2; }
     void process(std::vector<EncodedPart>& parts, bool add_special_tokens, const TokenText& text_of) const override;
 

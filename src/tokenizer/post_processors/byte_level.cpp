@@ -75,6 +75,7 @@ void trim_offsets(EncodedPart& part, bool add_prefix_space, const TokenText& tex
             end = std::max(trimmed, start);
         }
     }
+    for (EncodedPart& window : part.overflowing) trim_offsets(window, add_prefix_space, text_of);
 }
 
 void ByteLevelProcessing::process(std::vector<EncodedPart>& parts, bool, const TokenText& text_of) const {

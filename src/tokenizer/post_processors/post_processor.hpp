@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,17 +15,25 @@ namespace rag::core {
 struct EncodedPart {
     Encoding encoding;
     std::string_view source;  // the text that the offsets point into; empty for special tokens
+    int sequence = -1;        // which of the texts; -1 for special tokens
+    // The other windows into which truncation cut the text; filled only when they are wanted. They follow the rules of the part
+    // but for what process() says.
+    std::vector<EncodedPart> overflowing = {};
 };
 
 /// The text of token `index` of an encoding.
-using TokenText = std::function<std::string(const Encoding&, std::size_t index)>;
+using TokenText = std::function<std::string_view(const Encoding&, std::size_t index)>;
 
 class PostProcessor {
   public:
     virtual ~PostProcessor() = default;
+    /// Whether process() changes offsets.
+    virtual bool trims() const { return false; }
     /// Special tokens that process() puts in.
     virtual std::size_t added_tokens(bool pair) const = 0;
-    /// `parts` are one or two texts, or what an earlier post-processor made of them.
+    /// `parts` are one or two texts, or what an earlier post-processor made of them. Offsets of the windows in `overflowing` are
+    /// trimmed like those of a part; their type ids stay those of their text (0 and 1), as in Hugging Face, except where a
+    /// post-processor sets them for all.
     virtual void process(std::vector<EncodedPart>& parts, bool add_special_tokens, const TokenText& text_of) const = 0;
 };
 

@@ -1,0 +1,48 @@
+// A text as the tokenizer reads it, and the way back to what the caller counts: ill-formed parts are refused or replaced by
+// U+FFFD, offsets become bytes or characters of the caller's text. One encode call; one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/encode_options.hpp"
+
+namespace rag::core {
+
+class SourceText {
+  public:
+    /// Throws kInvalidArgument for more than kMaxTextBytes (tokenizer.hpp) and, unless they are to be replaced, for bytes that
+    /// are not UTF-8, naming the first one's offset. The caller's bytes must outlive it, unless keep() is called. `name` is used
+    /// in messages.
+    SourceText(std::string_view text, const EncodeOptions& options, std::string_view name);
+
+    /// Well-formed.
+    std::string_view text() const noexcept { return owned_ ? std::string_view(copy_) : text_; }
+    /// Copies the text, if it is still the caller's.
+    void keep();
+
+    /// Turns offsets in text(), which must be at characters, into the caller's. What U+FFFD stands for begins and ends where the
+    /// ill-formed part does.
+    void convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets) const;
+
+  private:
+    // Behind a replacement: this place in text() is that place in the caller's.
+    struct Shift {
+        std::uint32_t here, there;
+    };
+    void replace_invalid();
+    void count_characters();
+    std::uint32_t caller_byte(std::uint32_t at) const;
+    std::uint32_t character(std::uint32_t at) const;
+
+    std::string_view text_;
+    std::string copy_;
+    bool owned_ = false;
+    std::vector<Shift> shifts_;          // in order; empty if nothing was replaced
+    std::vector<std::uint32_t> before_;  // characters before every 64th byte; empty if bytes are counted or all are ASCII
+};
+
+}  // namespace rag::core
