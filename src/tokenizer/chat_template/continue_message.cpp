@@ -11,10 +11,14 @@ namespace rag::core::jinja {
 namespace {
 
 // The space at its end shows whether the template strips the text.
-const std::string kMark = "CONTINUE_FINAL_MESSAGE_TAG ";
+constexpr std::string_view kMark = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 std::string_view stripped(std::string_view text) {
     return strip(text, nullptr, true, true);
+}
+
+Value marked(const std::string& text) {
+    return Value::text(text + std::string(kMark));
 }
 
 Map with(const Map& map, std::string_view key, Value value) {
@@ -45,7 +49,7 @@ Value mark_parts(const Sequence& parts, std::string& text) {
         if (found->string() == nullptr)
             fail(Code::kInvalidArgument, "the last text of the final message is {}, not str", found->type_name());
         text = *found->string();
-        out[i] = Value::map(with(*part, "text", Value::text(text + kMark)));
+        out[i] = Value::map(with(*part, "text", marked(text)));
         return Value::list(std::move(out));
     }
     fail(Code::kInvalidArgument, "the final message is to be continued, but none of its parts is a text");
@@ -66,18 +70,18 @@ OpenMessage open_last_message(const Value& messages, std::string_view field, std
         fail(Code::kInvalidArgument, "the final message is to be continued, but the chat template never reads {}",
              quote(field, 40));
     OpenMessage out;
-    Value marked;
+    Value with_mark;
     if (const Sequence* parts = value->sequence()) {
-        marked = mark_parts(*parts, out.text);
+        with_mark = mark_parts(*parts, out.text);
     } else if (const std::string* text = value->string()) {
         out.text = *text;
-        marked = Value::text(*text + kMark);
+        with_mark = marked(*text);
     } else {
         fail(Code::kInvalidArgument, "{} of the final message is {}, not a text that can be continued", quote(field, 40),
              value->type_name());
     }
     Map message = last;
-    for (const std::string& one : fields) message.set(Value::text(one), marked);
+    for (const std::string& one : fields) message.set(Value::text(one), with_mark);
     std::vector<Value> all = items;
     all.back() = Value::map(std::move(message));
     out.messages = Value::list(std::move(all));

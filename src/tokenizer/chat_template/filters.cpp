@@ -117,7 +117,8 @@ Value rounded(Runtime&, const Value& input, Arguments& arguments) {
                                           : Value::real(round_half_even(real, static_cast<int>(precision)));
     if (method != "ceil" && method != "floor") fail(Code::kInvalidArgument, "round: method must be common, ceil or floor");
     const double scale = std::pow(10.0, static_cast<double>(precision));
-    return Value::real((method == "ceil" ? std::ceil(real * scale) : std::floor(real * scale)) / scale);
+    // Python's ceil and floor give an int, which has no negative zero.
+    return Value::real(((method == "ceil" ? std::ceil(real * scale) : std::floor(real * scale)) + 0.0) / scale);
 }
 
 Value format(Runtime& runtime, const Value& input, Arguments& arguments) {

@@ -107,7 +107,7 @@ std::string sign_of(const Spec& spec, bool negative) {
     return negative ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
 }
 
-std::string format_real(Spec spec, double value) {
+std::string format_real(const Spec& spec, double value) {
     std::string digits;
     const double magnitude = std::fabs(value);
     if (spec.type == '\0') {
