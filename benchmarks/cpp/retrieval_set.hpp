@@ -36,9 +36,10 @@ inline std::vector<std::string> read_lines(const std::filesystem::path& path) {
     return lines;
 }
 
-/// Documents are numbered in the order of the file; their text is title, a space, text.
+/// Documents are numbered in the order of the file.
 struct RetrievalSet {
     std::vector<std::int64_t> ids;
+    std::vector<std::string> titles;
     std::vector<std::string> texts;
     std::vector<std::string> queries;                                 // those with judgments
     std::vector<std::unordered_map<std::int64_t, double>> judgments;  // of the queries
@@ -52,7 +53,8 @@ inline RetrievalSet read_retrieval_set(const std::filesystem::path& folder, cons
         const auto number = static_cast<std::int64_t>(set.ids.size());
         numbers[row.at("id").get<std::string>()] = number;
         set.ids.push_back(number);
-        set.texts.push_back(row.value("title", std::string()) + " " + row.at("text").get<std::string>());
+        set.titles.push_back(row.value("title", std::string()));
+        set.texts.push_back(row.at("text").get<std::string>());
     }
     std::unordered_map<std::string, std::unordered_map<std::int64_t, double>> judged;
     const auto lines = read_lines(folder / qrels);

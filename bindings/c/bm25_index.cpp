@@ -1,5 +1,9 @@
 // rag_bm25_index_*: the lexical index over C.
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "arguments.hpp"
 #include "guard.hpp"
@@ -21,10 +25,31 @@ rag_bm25_index* wrap(std::unique_ptr<core::Bm25Index> index) {
     return new rag_bm25_index{std::move(index), {}};
 }
 
+core::Bm25Syntax syntax_of(const rag_bm25_search_options* options) {
+    const auto known = rag::capi::read_struct(options, rag_bm25_search_options RAG_BM25_SEARCH_OPTIONS_INIT, "rag_bm25_search_options");
+    if (known.syntax > RAG_BM25_LANGUAGE) core::fail(core::Code::kInvalidArgument, "there is no query syntax {}", known.syntax);
+    return static_cast<core::Bm25Syntax>(known.syntax);
+}
+
+/// Ids, titles and texts of documents, checked.
+struct Documents {
+    Documents(const int64_t* given_ids, const rag_text* given_titles, const rag_text* given_texts, std::size_t count) {
+        rag::capi::require_ids(given_ids, count);
+        ids = {given_ids, count};
+        texts = rag::capi::texts_of(given_texts, count, "texts");
+        if (given_titles != nullptr) titles = rag::capi::texts_of(given_titles, count, "titles");
+    }
+    std::span<const int64_t> ids;
+    std::vector<std::string_view> titles;
+    std::vector<std::string_view> texts;
+};
+
 std::string to_json(const core::Bm25Index::Explanation& explanation) {
     nlohmann::ordered_json out;
     out["id"] = explanation.id;
     out["score"] = explanation.score;
+    out["matches"] = explanation.matches;
+    out["formula"] = explanation.formula;
     out["documents"] = explanation.documents;
     out["length"] = explanation.length;
     out["average_length"] = explanation.average_length;
@@ -35,6 +60,7 @@ std::string to_json(const core::Bm25Index::Explanation& explanation) {
                                 {"query_count", term.query_count},
                                 {"documents", term.documents},
                                 {"idf", term.idf},
+                                {"weight", term.weight},
                                 {"frequency", term.frequency},
                                 {"score", term.score}});
     }
@@ -48,12 +74,19 @@ extern "C" {
 rag_status rag_bm25_index_create(const rag_bm25_index_options* options, rag_bm25_index** index) noexcept {
     return guard([&] {
         require(index, "index") = nullptr;
-        const auto known =
-            rag::capi::read_struct(options, rag_bm25_index_options RAG_BM25_INDEX_OPTIONS_INIT, "rag_bm25_index_options");
+        constexpr std::size_t kFirstSize = offsetof(rag_bm25_index_options, variant);
+        const auto known = rag::capi::read_struct(options, rag_bm25_index_options RAG_BM25_INDEX_OPTIONS_INIT,
+                                                  "rag_bm25_index_options", kFirstSize);
         core::Bm25Options out;
         // Negative means "the default"; NaN is passed on so that the index refuses it by name.
         if (!(known.k1 < 0)) out.k1 = known.k1;
         if (!(known.b < 0)) out.b = known.b;
+        if (!(known.delta < 0)) out.delta = known.delta;
+        if (!(known.k3 < 0)) out.k3 = known.k3;
+        if (!(known.title_weight < 0)) out.title_weight = known.title_weight;
+        out.variant = static_cast<core::Bm25Variant>(known.variant);
+        out.positions = known.positions != 0;
+        if (known.reserved != 0) core::fail(core::Code::kInvalidArgument, "rag_bm25_index_options.reserved is {}", known.reserved);
         if (rag::capi::given(known.language)) out.language = std::string(rag::capi::text_of(known.language, "language"));
         *index = wrap(std::make_unique<core::Bm25Index>(out));
     });
@@ -80,14 +113,26 @@ uint64_t rag_bm25_index_count(const rag_bm25_index* index) noexcept {
     return count;
 }
 
-rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* texts, size_t count,
+rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts, size_t count,
                               rag_progress_fn progress, void* user_data) noexcept {
     return guard([&] {
         core::Bm25Index& target = use(index);
-        rag::capi::require_ids(ids, count);
-        const auto views = rag::capi::texts_of(texts, count, "texts");
+        const Documents documents(ids, titles, texts, count);
         if (count == 0) return;
-        target.add({ids, count}, views, rag::capi::progress_of(progress, user_data));
+        target.add(documents.ids, documents.titles, documents.texts, rag::capi::progress_of(progress, user_data));
+    });
+}
+
+rag_status rag_bm25_index_upsert(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts,
+                                 size_t count, uint64_t* replaced, rag_progress_fn progress, void* user_data) noexcept {
+    return guard([&] {
+        if (replaced != nullptr) *replaced = 0;
+        core::Bm25Index& target = use(index);
+        const Documents documents(ids, titles, texts, count);
+        if (count == 0) return;
+        const std::size_t gone =
+            target.upsert(documents.ids, documents.titles, documents.texts, rag::capi::progress_of(progress, user_data));
+        if (replaced != nullptr) *replaced = gone;
     });
 }
 
@@ -102,25 +147,44 @@ rag_status rag_bm25_index_remove(rag_bm25_index* index, const int64_t* ids, size
 }
 
 rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* queries, size_t count, uint32_t k,
-                                 const rag_filter* filter, int64_t* ids, float* scores) noexcept {
+                                 const rag_filter* filter, const rag_bm25_search_options* options, int64_t* ids,
+                                 float* scores) noexcept {
     return guard([&] {
         const core::Bm25Index& target = use(index);
+        const core::Bm25Syntax syntax = syntax_of(options);
         const auto views = rag::capi::texts_of(queries, count, "queries");
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
         rag::capi::require_k(k, count);
         const rag::capi::IdSet allowed(filter);
         for (std::size_t row = 0; row < count; ++row) {
-            const auto results = target.search(views[row], k, allowed.predicate());
+            const auto results = target.search(views[row], k, allowed.predicate(), syntax);
             rag::capi::write_row(results, k, ids + row * k, scores + row * k);
         }
     });
 }
 
-rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, int64_t id, rag_string** json) noexcept {
+rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, int64_t id, const rag_bm25_search_options* options,
+                                  rag_string** json) noexcept {
     return guard([&] {
         require(json, "json") = nullptr;
-        *json = new rag_string{to_json(use(index).explain(rag::capi::text_of(query, "query"), id))};
+        const core::Bm25Syntax syntax = syntax_of(options);
+        *json = new rag_string{to_json(use(index).explain(rag::capi::text_of(query, "query"), id, syntax))};
+    });
+}
+
+rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query, rag_text text,
+                                    const rag_bm25_search_options* options, uint64_t* ranges, size_t capacity,
+                                    size_t* count) noexcept {
+    return guard([&] {
+        require(count, "count") = 0;
+        rag::capi::require_array(ranges, capacity, "ranges");
+        const auto found = use(index).highlight(rag::capi::text_of(query, "query"), rag::capi::text_of(text, "text"), syntax_of(options));
+        for (std::size_t i = 0; i < found.size() && i < capacity; ++i) {
+            ranges[2 * i] = found[i].start;
+            ranges[2 * i + 1] = found[i].end;
+        }
+        *count = found.size();
     });
 }
 

@@ -68,6 +68,66 @@ VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric
     return VectorIndex(options);
 }
 
+Bm25Index make_bm25_index(float k1, float b, const std::string& language, const std::string& variant, float delta, float k3,
+                          float title_weight, bool positions) {
+    Bm25IndexOptions options;
+    options.k1 = k1;
+    options.b = b;
+    options.language = language;
+    if (variant == "lucene") {
+        options.variant = Bm25Variant::kLucene;
+    } else if (variant == "okapi") {
+        options.variant = Bm25Variant::kOkapi;
+    } else if (variant == "plus") {
+        options.variant = Bm25Variant::kPlus;
+    } else if (variant == "l") {
+        options.variant = Bm25Variant::kL;
+    } else {
+        throw Error(RAG_INVALID_ARGUMENT, "variant is \"" + variant + "\", it must be lucene, okapi, plus or l");
+    }
+    options.delta = delta;
+    options.k3 = k3;
+    options.title_weight = title_weight;
+    options.positions = positions;
+    return Bm25Index(options);
+}
+
+Bm25Syntax syntax_of(bool language) {
+    return language ? Bm25Syntax::kLanguage : Bm25Syntax::kPlain;
+}
+
+/// Holds what add and upsert take while `write(ids, texts, titles, progress)` runs without the GIL.
+template <typename Write>
+void bm25_write(const py::object& ids_object, const py::iterable& texts, const py::object& titles, py::object callback,
+                const Write& write) {
+    const auto ids = ids_of(ids_object, "ids");
+    const Texts held(texts, "texts");
+    std::optional<Texts> held_titles;
+    if (!titles.is_none()) held_titles.emplace(titles.cast<py::iterable>(), "titles");
+    const std::vector<std::string_view> none;
+    const Progress progress = progress_of(std::move(callback));
+    const py::gil_scoped_release release;
+    write(ids, held.views(), held_titles ? held_titles->views() : none, progress);
+}
+
+/// Pairs of first character and end, as Python counts them.
+py::list bm25_highlight(const Bm25Index& index, const py::object& query, const py::object& text_object, bool language) {
+    const std::string_view text = text_of(text_object, "text");
+    const auto ranges = index.highlight(text_of(query, "query"), text, syntax_of(language));
+    std::size_t byte = 0;
+    std::size_t character = 0;
+    const auto advance = [&](std::size_t to) {
+        for (; byte < to; ++byte) character += (static_cast<unsigned char>(text[byte]) & 0xC0U) != 0x80U;
+        return character;
+    };
+    py::list out;
+    for (const auto& [start, end] : ranges) {
+        const std::size_t first = advance(start);
+        out.append(py::make_tuple(first, advance(end)));
+    }
+    return out;
+}
+
 /// What both indexes share: load, save, remove, size.
 template <typename Index>
 void bind_common(py::class_<Index>& index) {
@@ -112,38 +172,43 @@ void bind_indexes(py::module_& module) {
     bind_common(vector);
 
     py::class_<Bm25Index> bm25(module, "BM25Index");
-    bm25.def(
-            py::init([](float k1, float b, const std::string& language) { return Bm25Index(Bm25IndexOptions{k1, b, language}); }),
-            py::arg("k1"), py::arg("b"), py::arg("language"))
+    bm25.def(py::init(&make_bm25_index), py::arg("k1"), py::arg("b"), py::arg("language"), py::arg("variant"), py::arg("delta"),
+             py::arg("k3"), py::arg("title_weight"), py::arg("positions"))
         .def(
             "add",
-            [](Bm25Index& self, const py::object& ids_object, const py::iterable& texts, py::object callback) {
-                const auto ids = ids_of(ids_object, "ids");
-                const Texts held(texts, "texts");
-                const Progress progress = progress_of(std::move(callback));
-                const py::gil_scoped_release release;
-                self.add(ids, held.views(), progress);
+            [](Bm25Index& self, const py::object& ids, const py::iterable& texts, const py::object& titles, py::object callback) {
+                bm25_write(ids, texts, titles, std::move(callback), [&self](const auto&... arguments) { self.add(arguments...); });
             },
-            py::arg("ids"), py::arg("texts"), py::arg("progress"))
+            py::arg("ids"), py::arg("texts"), py::arg("titles"), py::arg("progress"))
+        .def(
+            "upsert",
+            [](Bm25Index& self, const py::object& ids, const py::iterable& texts, const py::object& titles, py::object callback) {
+                std::uint64_t replaced = 0;
+                bm25_write(ids, texts, titles, std::move(callback),
+                           [&](const auto&... arguments) { replaced = self.upsert(arguments...); });
+                return replaced;
+            },
+            py::arg("ids"), py::arg("texts"), py::arg("titles"), py::arg("progress"))
         .def(
             "search",
-            [](const Bm25Index& self, const py::iterable& queries, std::uint32_t k, const py::object& filter) {
+            [](const Bm25Index& self, const py::iterable& queries, std::uint32_t k, const py::object& filter, bool language) {
                 const Texts held(queries, "queries");
                 const auto allowed = filter_of(filter);
                 Neighbours found;
                 {
                     const py::gil_scoped_release release;
-                    found = self.search(held.views(), k, allowed ? &*allowed : nullptr);
+                    found = self.search(held.views(), k, allowed ? &*allowed : nullptr, syntax_of(language));
                 }
                 return to_arrays(std::move(found), held.views().size());
             },
-            py::arg("queries"), py::arg("k"), py::arg("filter"))
+            py::arg("queries"), py::arg("k"), py::arg("filter"), py::arg("operators"))
         .def(
             "explain",
-            [](const Bm25Index& self, const py::object& query, std::int64_t id) {
-                return self.explain(text_of(query, "query"), id);
+            [](const Bm25Index& self, const py::object& query, std::int64_t id, bool language) {
+                return self.explain(text_of(query, "query"), id, syntax_of(language));
             },
-            py::arg("query"), py::arg("id"));
+            py::arg("query"), py::arg("id"), py::arg("operators"))
+        .def("highlight", &bm25_highlight, py::arg("query"), py::arg("text"), py::arg("operators"));
     bind_common(bm25);
 }
 

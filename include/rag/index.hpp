@@ -5,6 +5,8 @@
 #include <rag/model.hpp>
 
 #include <cstddef>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace rag {
@@ -92,10 +94,25 @@ class VectorIndex {
     detail::Handle<rag_vector_index, rag_vector_index_free> handle_;
 };
 
+enum class Bm25Variant : std::uint32_t {
+    kLucene = RAG_BM25_LUCENE,
+    kOkapi = RAG_BM25_OKAPI,
+    kPlus = RAG_BM25_PLUS,
+    kL = RAG_BM25_L
+};
+/// kLanguage: phrases, prefixes and operators, see rag_bm25_syntax.
+enum class Bm25Syntax : std::uint32_t { kPlain = RAG_BM25_PLAIN, kLanguage = RAG_BM25_LANGUAGE };
+
+/// See rag_bm25_index_options. Negative: the default.
 struct Bm25IndexOptions {
     float k1 = 1.2F;
-    float b = 0.75F;
+    float b = 0.5F;
     std::string language = "auto";
+    Bm25Variant variant = Bm25Variant::kLucene;
+    float delta = -1.0F;
+    float k3 = 1.0F;
+    float title_weight = 2.0F;
+    bool positions = false;
 };
 
 class Bm25Index {
@@ -105,6 +122,11 @@ class Bm25Index {
         c_options.k1 = options.k1;
         c_options.b = options.b;
         c_options.language = detail::text(options.language);
+        c_options.variant = static_cast<std::uint32_t>(options.variant);
+        c_options.delta = options.delta;
+        c_options.k3 = options.k3;
+        c_options.title_weight = options.title_weight;
+        c_options.positions = options.positions ? 1 : 0;
         rag_bm25_index* handle = nullptr;
         detail::check(rag_bm25_index_create(&c_options, &handle));
         handle_.reset(handle);
@@ -120,18 +142,33 @@ class Bm25Index {
 
     std::uint64_t size() const noexcept { return rag_bm25_index_count(handle_.get()); }
 
-    /// As many ids as texts.
+    /// As many ids as texts, and as many titles or none.
     void add(const std::vector<std::int64_t>& ids, const std::vector<std::string_view>& texts,
-             const Progress& progress = nullptr) {
-        if (ids.size() != texts.size()) {
-            throw Error(RAG_INVALID_ARGUMENT, std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts");
-        }
+             const std::vector<std::string_view>& titles = {}, const Progress& progress = nullptr) {
+        check_sizes(ids, texts, titles);
         const auto views = to_c(texts);
+        const auto title_views = to_c(titles);
         detail::ProgressBridge bridge(progress);
         const rag_status status =
-            rag_bm25_index_add(handle_.get(), ids.data(), views.data(), views.size(), bridge.function(), bridge.data());
+            rag_bm25_index_add(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(), views.data(),
+                               views.size(), bridge.function(), bridge.data());
         bridge.rethrow();
         detail::check(status);
+    }
+    /// As add(), but replaces the texts of ids that are there; returns how many were.
+    std::uint64_t upsert(const std::vector<std::int64_t>& ids, const std::vector<std::string_view>& texts,
+                         const std::vector<std::string_view>& titles = {}, const Progress& progress = nullptr) {
+        check_sizes(ids, texts, titles);
+        const auto views = to_c(texts);
+        const auto title_views = to_c(titles);
+        std::uint64_t replaced = 0;
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_bm25_index_upsert(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(), views.data(),
+                                  views.size(), &replaced, bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+        return replaced;
     }
     /// How many of these ids were there.
     std::uint64_t remove(const std::vector<std::int64_t>& ids) {
@@ -140,22 +177,61 @@ class Bm25Index {
         return removed;
     }
     Neighbours search(const std::vector<std::string_view>& queries, std::uint32_t k,
-                      const std::vector<std::int64_t>* filter = nullptr) const {
+                      const std::vector<std::int64_t>* filter = nullptr, Bm25Syntax syntax = Bm25Syntax::kPlain) const {
         const auto views = to_c(queries);
         Neighbours out{k, std::vector<std::int64_t>(queries.size() * k), std::vector<float>(queries.size() * k)};
         const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
+        const rag_bm25_search_options options = to_c(syntax);
         detail::check(rag_bm25_index_search(handle_.get(), views.data(), views.size(), k, filter != nullptr ? &c_filter : nullptr,
-                                            out.ids.data(), out.scores.data()));
+                                            &options, out.ids.data(), out.scores.data()));
         return out;
     }
     /// How the score of one text came about: JSON.
-    std::string explain(std::string_view query, std::int64_t id) const {
+    std::string explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain) const {
+        const rag_bm25_search_options options = to_c(syntax);
         rag_string* json = nullptr;
-        detail::check(rag_bm25_index_explain(handle_.get(), detail::text(query), id, &json));
+        detail::check(rag_bm25_index_explain(handle_.get(), detail::text(query), id, &options, &json));
         return detail::take(json);
+    }
+    /// Where a text has what the query looks for: [first byte, end), ascending.
+    std::vector<std::pair<std::size_t, std::size_t>> highlight(std::string_view query, std::string_view text,
+                                                               Bm25Syntax syntax = Bm25Syntax::kPlain) const {
+        const rag_bm25_search_options options = to_c(syntax);
+        std::vector<std::uint64_t> ranges(2 * 64);
+        std::size_t count = 0;
+        const auto ask = [&] {
+            detail::check(rag_bm25_index_highlight(handle_.get(), detail::text(query), detail::text(text), &options,
+                                                   ranges.data(), ranges.size() / 2, &count));
+        };
+        ask();
+        if (count > ranges.size() / 2) {
+            ranges.resize(2 * count);
+            ask();
+        }
+        std::vector<std::pair<std::size_t, std::size_t>> out;
+        out.reserve(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            out.emplace_back(static_cast<std::size_t>(ranges[2 * i]), static_cast<std::size_t>(ranges[2 * i + 1]));
+        }
+        return out;
     }
 
   private:
+    static void check_sizes(const std::vector<std::int64_t>& ids, const std::vector<std::string_view>& texts,
+                            const std::vector<std::string_view>& titles) {
+        if (ids.size() != texts.size()) {
+            throw Error(RAG_INVALID_ARGUMENT, std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts");
+        }
+        if (!titles.empty() && titles.size() != texts.size()) {
+            throw Error(RAG_INVALID_ARGUMENT,
+                        std::to_string(titles.size()) + " titles for " + std::to_string(texts.size()) + " texts");
+        }
+    }
+    static rag_bm25_search_options to_c(Bm25Syntax syntax) noexcept {
+        rag_bm25_search_options options = RAG_BM25_SEARCH_OPTIONS_INIT;
+        options.syntax = static_cast<std::uint32_t>(syntax);
+        return options;
+    }
     static std::vector<rag_text> to_c(const std::vector<std::string_view>& texts) {
         std::vector<rag_text> views;
         views.reserve(texts.size());

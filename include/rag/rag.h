@@ -662,33 +662,69 @@ RAG_API rag_status rag_vector_index_search(const rag_vector_index* index, const 
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct rag_bm25_index rag_bm25_index;
+
+/* Variants of the formula: Lucene's; Robertson's with k1 + 1 and no weight for words that half of the texts have; BM25+ and BM25L of
+ * Lv and Zhai (2011). */
+typedef enum rag_bm25_variant { RAG_BM25_LUCENE = 0, RAG_BM25_OKAPI = 1, RAG_BM25_PLUS = 2, RAG_BM25_L = 3 } rag_bm25_variant;
+
 typedef struct rag_bm25_index_options {
     uint32_t struct_size;
-    float k1;          /* negative: 1.2 */
-    float b;           /* negative: 0.75 */
-    rag_text language; /* not given: "auto", scripts decide and Latin script is stemmed as English; or a Snowball language */
+    float k1;           /* negative: 1.2 */
+    float b;            /* negative: 0.5 */
+    rag_text language;  /* not given: "auto", scripts decide and Latin script is stemmed as English; or a Snowball language */
+    uint32_t variant;   /* rag_bm25_variant */
+    float delta;        /* of BM25+ and BM25L; negative: 1 and 0.5 */
+    float k3;           /* saturation of a word that the query repeats; negative: 1; infinity: it counts each time */
+    float title_weight; /* an occurrence in the title counts as so many in the text (simple BM25F); a multiple of 1/8 up to 100;
+                           negative: 2 */
+    uint32_t positions; /* not 0: keeps where words stand, so that queries may hold phrases */
+    uint32_t reserved;  /* 0 */
 } rag_bm25_index_options;
-#define RAG_BM25_INDEX_OPTIONS_INIT {sizeof(rag_bm25_index_options), -1.0f, -1.0f, {NULL, 0}}
+#define RAG_BM25_INDEX_OPTIONS_INIT                                                                                                \
+    {sizeof(rag_bm25_index_options), -1.0f, -1.0f, {NULL, 0}, RAG_BM25_LUCENE, -1.0f, -1.0f, -1.0f, 0, 0}
 
 RAG_API rag_status rag_bm25_index_create(const rag_bm25_index_options* options,
-                                         rag_bm25_index** index) RAG_NOEXCEPT;              /* since 0.1.0 */
-RAG_API rag_status rag_bm25_index_load(rag_text path, rag_bm25_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
+                                         rag_bm25_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
+/* RAG_VERSION: a newer format, or words cut by another ICU: build the index again from its texts. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_load(rag_text path, rag_bm25_index** index) RAG_NOEXCEPT;
 RAG_API rag_status rag_bm25_index_save(const rag_bm25_index* index,
                                        rag_text path) RAG_NOEXCEPT;              /* replaces the file at once. since 0.1.0 */
 RAG_API void rag_bm25_index_free(rag_bm25_index* index) RAG_NOEXCEPT;            /* since 0.1.0 */
 RAG_API uint64_t rag_bm25_index_count(const rag_bm25_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
 
-/* Adds texts under ids of 0 or more; an id that exists is RAG_ALREADY_EXISTS and nothing is added. since 0.1.0 */
-RAG_API rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* texts, size_t count,
-                                      rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+/* Adds texts under ids of 0 or more; an id that exists is RAG_ALREADY_EXISTS and nothing is added. `titles`: as many as texts, or
+ * NULL. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts,
+                                      size_t count, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+/* The same, but texts whose id exists are replaced, all at one moment. `replaced` (may be NULL): how many. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_upsert(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts,
+                                         size_t count, uint64_t* replaced, rag_progress_fn progress,
+                                         void* user_data) RAG_NOEXCEPT;
 RAG_API rag_status rag_bm25_index_remove(rag_bm25_index* index, const int64_t* ids, size_t count,
                                          uint64_t* removed) RAG_NOEXCEPT; /* since 0.1.0 */
-/* As rag_vector_index_search; a text that shares no term with the query is not found. since 0.1.0 */
+
+/* How queries are read. RAG_BM25_PLAIN: words to look for; quotes, hyphens and capitals mean nothing, and no query is an error.
+ * RAG_BM25_LANGUAGE: "a phrase", pre*, +must, -not, AND, OR, NOT, parentheses, \ before a character without its meaning; what is not
+ * of the language is RAG_INVALID_ARGUMENT, which says where. Words that just follow each other are alternatives. */
+typedef enum rag_bm25_syntax { RAG_BM25_PLAIN = 0, RAG_BM25_LANGUAGE = 1 } rag_bm25_syntax;
+typedef struct rag_bm25_search_options {
+    uint32_t struct_size;
+    uint32_t syntax; /* rag_bm25_syntax */
+} rag_bm25_search_options;
+#define RAG_BM25_SEARCH_OPTIONS_INIT {sizeof(rag_bm25_search_options), RAG_BM25_PLAIN}
+
+/* As rag_vector_index_search; a text that shares no term with the query is not found. `options` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* queries, size_t count, uint32_t k,
-                                         const rag_filter* filter, int64_t* ids, float* scores) RAG_NOEXCEPT;
+                                         const rag_filter* filter, const rag_bm25_search_options* options, int64_t* ids,
+                                         float* scores) RAG_NOEXCEPT;
 /* How the score of one text came about, as JSON whose parts sum to it. RAG_NOT_FOUND: no such id. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, int64_t id,
-                                          rag_string** json) RAG_NOEXCEPT;
+                                          const rag_bm25_search_options* options, rag_string** json) RAG_NOEXCEPT;
+/* Where a text (it need not be in the index) has what the query looks for: `count` pairs of first byte and end, ascending. The
+ * first `capacity` pairs are written to `ranges` [capacity, 2], which may be NULL if capacity is 0. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query, rag_text text,
+                                            const rag_bm25_search_options* options, uint64_t* ranges, size_t capacity,
+                                            size_t* count) RAG_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -80,26 +80,62 @@ class VectorIndex:
 
 
 class BM25Index:
-    """Lexical search; English and Chinese alike."""
+    """Lexical search; English and Chinese alike.
 
-    def __init__(self, *, k1: float = 1.2, b: float = 0.75, language: str = "auto") -> None:
-        self._core = _librag.BM25Index(k1, b, language)
+    ``variant``: "lucene", "okapi", "plus" (BM25+) or "l" (BM25L). ``title_weight``: an occurrence in a title counts as so many in
+    the text. ``k3`` dampens words that a query repeats. ``positions=True`` keeps where words stand, which phrases need. How the
+    defaults were chosen: docs/bm25.md.
+    """
 
-    def add(self, ids: Ids, texts: Iterable[str], *, show_progress: bool | None = None) -> None:
-        """Adds texts under ``ids``; they are found at once."""
+    def __init__(
+        self,
+        *,
+        k1: float = 1.2,
+        b: float = 0.5,
+        language: str = "auto",
+        variant: Literal["lucene", "okapi", "plus", "l"] = "lucene",
+        delta: float | None = None,
+        k3: float = 1.0,
+        title_weight: float = 2.0,
+        positions: bool = False,
+    ) -> None:
+        self._core = _librag.BM25Index(k1, b, language, variant, -1.0 if delta is None else delta, k3, title_weight, positions)
+
+    def add(
+        self, ids: Ids, texts: Iterable[str], titles: Iterable[str] | None = None, *, show_progress: bool | None = None
+    ) -> None:
+        """Adds texts, with their titles if there are any, under ``ids``; they are found at once."""
         with Bar(show_progress, "indexing", "text", len(ids)) as bar:
-            self._core.add(ids, texts, bar.callback)
+            self._core.add(ids, texts, titles, bar.callback)
 
-    def search(self, queries: str | Sequence[str], k: int = 10, *, filter: Ids | None = None) -> Found:
-        """The k best of each query: ids and scores, both (n, k), best first; -1 and NaN where fewer match."""
-        return self._core.search([queries] if isinstance(queries, str) else queries, k, filter)
+    def upsert(
+        self, ids: Ids, texts: Iterable[str], titles: Iterable[str] | None = None, *, show_progress: bool | None = None
+    ) -> int:
+        """As add, but texts whose id is there already are replaced; how many were."""
+        with Bar(show_progress, "indexing", "text", len(ids)) as bar:
+            return self._core.upsert(ids, texts, titles, bar.callback)
 
-    def explain(self, query: str, id: int) -> dict[str, Any]:
+    def search(
+        self, queries: str | Sequence[str], k: int = 10, *, filter: Ids | None = None, operators: bool = False
+    ) -> Found:
+        """The k best of each query: ids and scores, both (n, k), best first; -1 and NaN where fewer match.
+
+        A query is words to look for, whatever signs it holds. With ``operators=True`` it is read as the query language:
+        ``"a phrase"``, ``pre*``, ``+must``, ``-not``, ``AND``, ``OR``, ``NOT``, parentheses, a backslash before a character without
+        its meaning. InvalidArgument says where a query is none.
+        """
+        return self._core.search([queries] if isinstance(queries, str) else queries, k, filter, operators)
+
+    def explain(self, query: str, id: int, *, operators: bool = False) -> dict[str, Any]:
         """How the score of one text came about; the parts sum to it."""
         import json
 
-        report: dict[str, Any] = json.loads(self._core.explain(query, id))
+        report: dict[str, Any] = json.loads(self._core.explain(query, id, operators))
         return report
+
+    def highlight(self, query: str, text: str, *, operators: bool = False) -> list[tuple[int, int]]:
+        """Where ``text`` (it need not be in the index) has what the query looks for: ``text[start:end]``, ascending."""
+        return self._core.highlight(query, text, operators)
 
     def remove(self, ids: Ids) -> int:
         """How many of these ids were there."""

@@ -19,8 +19,8 @@
 namespace rag::core {
 namespace {
 
-/// Raised with every change of terms that is not ICU's.
-constexpr int kRules = 1;
+/// Raised with every change of terms that is not ICU's; the analyzer keeps speaking the older ones.
+constexpr int kRules = 2;
 constexpr std::size_t kMaxTermBytes = 128;
 
 /// One remembered word: what it folds and stems to (nothing: a stop word).
@@ -78,11 +78,21 @@ bool is_english(const std::string& language) noexcept {
     return language == "auto" || language == "english";
 }
 
+/// `word` as words are compared: case and compatibility forms gone, Latin accents too where the stemmer does not read them.
+void fold_word(std::string_view word, bool ascii, const std::string& language, std::string& out) {
+    if (!ascii) return fold_text(word, is_english(language) || language == "none", out);
+    out.assign(word);
+    for (char& byte : out) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
+}
+
 /// A thread's own part of an analyzer of one language.
 class ThreadState {
   public:
-    explicit ThreadState(const std::string& language) : language_(language), memo_(kMemoEntries) {
+    ThreadState(const std::string& language, int rules) : language_(language), memo_(kMemoEntries) {
         if (language != "auto" && language != "none") named_ = std::make_unique<Stemmer>(language);
+        if (language == "auto" || language == "english") stop_words_ = stop_words_of("english");
+        if (rules >= 2 && named_ && language != "english") stop_words_ = stop_words_of(language);
+        if (rules >= 2 && language == "auto") russian_stop_words_ = stop_words_of("russian");
     }
 
     /// The term of one word without joiners; empty if it is none. Valid until the next call.
@@ -106,14 +116,10 @@ class ThreadState {
 
   private:
     std::string_view compute(std::string_view word, bool ascii, bool number) {
-        if (ascii) {
-            text_.assign(word);
-            for (char& byte : text_) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
-        } else {
-            fold_text(word, is_english(language_) || language_ == "none", text_);
-        }
+        fold_word(word, ascii, language_, text_);
         if (number || text_.empty()) return cut_term(text_);
-        if (is_english(language_) && is_english_stop_word(text_)) return "";
+        if (stop_words_ != nullptr && stop_words_->contains(text_)) return "";
+        if (russian_stop_words_ != nullptr && !ascii && russian_stop_words_->contains(text_)) return "";
         if (text_.size() > kMaxTermBytes) return cut_term(text_);
         Stemmer* stemmer = stemmer_for(text_);
         return stemmer == nullptr ? std::string_view(text_) : cut_term(stemmer->stem(text_));
@@ -134,41 +140,64 @@ class ThreadState {
     }
 
     std::string language_;
+    const StopWords* stop_words_ = nullptr;
+    const StopWords* russian_stop_words_ = nullptr;  // of Cyrillic words where scripts decide
     std::vector<MemoEntry> memo_;
     std::unique_ptr<Stemmer> named_;
     std::unordered_map<std::string_view, std::unique_ptr<Stemmer>> by_script_;
     std::string text_;
 };
 
-ThreadState& thread_state(const std::string& language) {
-    thread_local std::unordered_map<std::string, std::unique_ptr<ThreadState>> states;
-    auto& slot = states[language];
-    if (!slot) slot = std::make_unique<ThreadState>(language);
+ThreadState& thread_state(const std::string& language, int rules) {
+    thread_local std::array<std::unordered_map<std::string, std::unique_ptr<ThreadState>>, kRules> states;
+    auto& slot = states.at(static_cast<std::size_t>(rules) - 1)[language];
+    if (!slot) slot = std::make_unique<ThreadState>(language, rules);
     return *slot;
 }
 
 /// One analysis: a text, its thread's state, and where the terms go.
 class Pass {
   public:
-    Pass(std::string_view text, ThreadState& state, TermSink& sink) : text_(text), state_(state), sink_(sink) {}
+    Pass(std::string_view text, ThreadState& state, TermSink& sink, HanTerms han)
+        : text_(text), state_(state), sink_(sink), han_(han) {}
 
     void word(const Word& word) {
         if (word.kind == Word::kHan || word.kind == Word::kKana) {
-            bigrams(word, 1);
+            characters(word);
         } else if (word.kind == Word::kNumber && word.joined) {
             number(word);
         } else if (word.joined) {
             parts(word);
         } else {
             emit(word.start, word.end, word.ascii, word.kind == Word::kNumber);
-            if (word.kind == Word::kHangul) bigrams(word, 3);
+            if (word.kind != Word::kHangul) return;
+            --position_;  // the bigrams of a word of Hangul stand where it stands
+            if (pairs(word, 3, false) == 0) ++position_;
         }
+    }
+
+    /// A word of the dictionary beside the bigrams of its run, among which those of two characters are already.
+    void dictionary_word(const Word& word) {
+        if (word.kind != Word::kHan && word.kind != Word::kKana) return;
+        std::size_t count = 0;
+        for (std::size_t at = word.start; at < word.end; ++count) at += decode_utf8(text_, at).length;
+        if (count != 2) emit(word.start, word.end, false, false);
     }
 
   private:
     void emit(std::size_t start, std::size_t end, bool ascii, bool is_number) {
         const std::string_view term = state_.term_of(text_.substr(start, end - start), ascii, is_number);
-        if (!term.empty()) sink_.term(term, start, end);
+        if (!term.empty()) sink_.term(term, {start, end, position_, false});
+        ++position_;
+    }
+
+    /// Han and Kana: a run of characters, or one word of the dictionary.
+    void characters(const Word& word) {
+        if (han_ == HanTerms::kWords) {
+            emit(word.start, word.end, false, false);
+        } else {
+            pairs(word, 1, han_ == HanTerms::kBigramsAndCharacters);
+        }
     }
 
     /// "1,234.5" is "1234.5"; "1;2" is two numbers.
@@ -179,7 +208,9 @@ class Pass {
             const char byte = at < word.end ? text_[at] : ';';
             const bool digit = (byte >= '0' && byte <= '9') || static_cast<unsigned char>(byte) >= 0x80;
             if (!digit && byte != '.' && byte != ',') {
-                if (!plain_.empty()) sink_.term(cut_term(state_.term_of(plain_, word.ascii, true)), start, at);
+                if (!plain_.empty()) {
+                    sink_.term(cut_term(state_.term_of(plain_, word.ascii, true)), {start, at, position_++, false});
+                }
                 plain_.clear();
                 start = at + 1;
             } else if (byte != ',') {
@@ -223,8 +254,9 @@ class Pass {
         return true;
     }
 
-    /// Overlapping pairs of the run's characters; a run shorter than `least` characters is left alone unless it is a single one.
-    void bigrams(const Word& word, std::size_t least) {
+    /// Overlapping pairs of the run's characters, and the characters if wanted; a run shorter than `least` characters is left
+    /// alone, of a single one the character is the term. Gives the number of characters that got a position.
+    std::size_t pairs(const Word& word, std::size_t least, bool singles) {
         std::string_view run = text_.substr(word.start, word.end - word.start);
         const bool changed = needs_folding(run);
         if (changed) {
@@ -236,14 +268,25 @@ class Pass {
         for (std::size_t at = 0; at < run.size(); ends.push_back(static_cast<std::uint32_t>(at)))
             at += decode_utf8(run, at).length;
         const std::size_t count = ends.size() - 1;
-        if (count < least) return;
+        if (count < least) return 0;
         // Where folding changed characters, a term stands for the whole run: the bytes of one character are not known any more.
-        const auto give = [&](std::size_t first, std::size_t last) {
+        const auto give = [&](std::size_t first, std::size_t last, bool part) {
             const std::string_view term = run.substr(ends[first], ends[last] - ends[first]);
-            sink_.term(term, changed ? word.start : word.start + ends[first], changed ? word.end : word.start + ends[last]);
+            TermPlace place{word.start, word.end, position_ + static_cast<std::uint32_t>(first), part};
+            if (!changed) {
+                place.start = word.start + ends[first];
+                place.end = word.start + ends[last];
+            }
+            sink_.term(term, place);
         };
-        if (count == 1) give(0, 1);
-        for (std::size_t i = 0; i + 2 <= count; ++i) give(i, i + 2);
+        if (count == 1) give(0, 1, false);
+        for (std::size_t i = 0; i + 2 <= count; ++i) {
+            give(i, i + 2, false);
+            if (singles) give(i, i + 1, true);
+        }
+        if (singles && count > 1) give(count - 1, count, true);
+        position_ += static_cast<std::uint32_t>(count);
+        return count;
     }
 
     /// Ideographs of the main block and Kana proper are their own folded form.
@@ -263,6 +306,8 @@ class Pass {
     std::string_view text_;
     ThreadState& state_;
     TermSink& sink_;
+    HanTerms han_;
+    std::uint32_t position_ = 0;
     std::string plain_;
 };
 
@@ -277,21 +322,32 @@ std::string canonical_language(const std::string& language) {
 
 }  // namespace
 
-Analyzer::Analyzer(const std::string& language) : language_(canonical_language(language)) {}
+Analyzer::Analyzer(const std::string& language) : Analyzer(AnalyzerOptions{language}) {}
+
+Analyzer::Analyzer(const AnalyzerOptions& options) : options_(options) {
+    if (options.rules < 1 || options.rules > kRules) {
+        fail(Code::kInvalidArgument, "no rules {} of the analyzer; there are 1 to {}", options.rules, kRules);
+    }
+    options_.language = canonical_language(options.language);
+    if (options.rules == 1) options_.han = HanTerms::kBigrams;
+}
 
 void Analyzer::analyze(std::string_view utf8, TermSink& sink) const {
-    ThreadState& state = thread_state(language_);
-    Pass pass(utf8, state, sink);
-    segment_words(utf8, state.words, CjkWords::kRuns);
+    ThreadState& state = thread_state(options_.language, options_.rules);
+    Pass pass(utf8, state, sink, options_.han);
+    segment_words(utf8, state.words, options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns);
     for (const Word& word : state.words) pass.word(word);
+    if (options_.han != HanTerms::kWordsAndBigrams) return;
+    segment_words(utf8, state.words, CjkWords::kDictionary);
+    for (const Word& word : state.words) pass.dictionary_word(word);
 }
 
 void Analyzer::analyze(std::string_view utf8, std::vector<Term>& out) const {
     class Collect final : public TermSink {
       public:
         explicit Collect(std::vector<Term>& terms) : terms_(terms) {}
-        void term(std::string_view text, std::size_t start, std::size_t end) override {
-            terms_.push_back({std::string(text), start, end});
+        void term(std::string_view text, const TermPlace& place) override {
+            terms_.push_back({std::string(text), place.start, place.end, place.position, place.part});
         }
 
       private:
@@ -302,8 +358,16 @@ void Analyzer::analyze(std::string_view utf8, std::vector<Term>& out) const {
     analyze(utf8, collect);
 }
 
+std::string Analyzer::fold(std::string_view word) const {
+    std::string out;
+    fold_word(word, false, options_.language, out);
+    return std::string(cut_term(out));
+}
+
 std::string Analyzer::version() const {
-    return fmt::format("rules {}, icu {}, language {}", kRules, icu_version(), language_);
+    constexpr std::array<std::string_view, 4> kHan{"", "", ", han words", ", han words and bigrams"};
+    return fmt::format("rules {}, icu {}, language {}{}", options_.rules, icu_version(), options_.language,
+                       kHan.at(static_cast<std::size_t>(options_.han)));
 }
 
 }  // namespace rag::core

@@ -1,28 +1,50 @@
 // The analyzer of lexical search: text -> terms, the same for documents and queries, with the bytes each term stands for.
 //   Latin and other alphabets: UAX #29 words, cut again at ' . _ and the like, NFKC case folding, Latin accents stripped (unless
-//     the language is one whose stemmer reads them), English stop words dropped, Snowball stems: by the language named, else by
-//     script (Latin: English, Cyrillic: Russian, Greek, Arabic, Devanagari: Hindi, Armenian, Tamil).
-//   Han and Kana: overlapping bigrams, of a lone character the character (Kwok 1997, Nie and Ren 1999: bigrams as good as words;
-//     on zh_faq_medical better, see docs of the benchmark); Hangul: words and bigrams inside them; Thai, Lao, Khmer, Burmese:
-//     dictionary words.
+//     the language is one whose stemmer reads them), stop words dropped, Snowball stems: by the language named, else by script
+//     (Latin: English, Cyrillic: Russian, Greek, Arabic, Devanagari: Hindi, Armenian, Tamil).
+//   Han and Kana: overlapping bigrams (Kwok 1997: as good as words, and no dictionary has to know them) and single characters, so
+//     that a query of one character finds what holds it; Hangul: words and bigrams inside them; Thai, Lao, Khmer,
+//     Burmese: dictionary words.
 //   Numbers: as written, without the commas of thousands.
 // Thread-safe: each thread keeps its stemmers and a memo of some thousand recent words.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace rag::core {
 
-/// Takes the terms in order. `text` is valid during the call only; [start, end) are bytes of the analyzed text.
+/// Where a term stands.
+struct TermPlace {
+    std::size_t start = 0;  // bytes [start, end) of the analyzed text
+    std::size_t end = 0;
+    std::uint32_t position = 0;  // number of the word or character, stop words counted; several terms may share one
+    /// True of a term that another one at the same position holds too: a character of a run of Han. Queries go without it.
+    bool part = false;
+};
+
+/// Takes the terms in order. `text` is valid during the call only.
 class TermSink {
   public:
-    virtual void term(std::string_view text, std::size_t start, std::size_t end) = 0;
+    virtual void term(std::string_view text, const TermPlace& place) = 0;
 
   protected:
     ~TermSink() = default;
+};
+
+/// What becomes of Han and Kana. kWords and kWordsAndBigrams (ICU's dictionary) are here to be measured.
+enum class HanTerms : std::uint8_t { kBigrams, kBigramsAndCharacters, kWords, kWordsAndBigrams };
+
+struct AnalyzerOptions {
+    /// "auto" (also "en", "zh", "ja", "ko", "th" by their names or codes), "none" (no stems, no stop words), or a language of
+    /// Snowball, which then holds for every word of its script.
+    std::string language = "auto";
+    /// 1: as in the first files of the index, without characters of Han and with the stop words of English alone. 2: now.
+    int rules = 2;
+    HanTerms han = HanTerms::kBigramsAndCharacters;  // rules 1: kBigrams, whatever this says
 };
 
 class Analyzer {
@@ -31,22 +53,27 @@ class Analyzer {
         std::string text;
         std::size_t start = 0;
         std::size_t end = 0;
+        std::uint32_t position = 0;
+        bool part = false;
     };
 
-    /// "auto" (also "en", "zh", "ja", "ko", "th" by their names or codes), "none" (no stems, no stop words), or a language of
-    /// Snowball, which then holds for every word of its script. kInvalidArgument lists them.
+    /// kInvalidArgument: a language that is not known; lists them.
     explicit Analyzer(const std::string& language = "auto");
+    explicit Analyzer(const AnalyzerOptions& options);
 
     void analyze(std::string_view utf8, TermSink& sink) const;
     /// Replaces the content of `out`.
     void analyze(std::string_view utf8, std::vector<Term>& out) const;
+    /// What a word looks like before it is stemmed, for prefixes: folded, and cut where a term would be. No stop words here.
+    std::string fold(std::string_view word) const;
 
-    const std::string& language() const noexcept { return language_; }
-    /// What has to be equal for two indexes to hold the same terms: "rules 1, icu 72.1, language auto".
+    const std::string& language() const noexcept { return options_.language; }
+    const AnalyzerOptions& options() const noexcept { return options_; }
+    /// What has to be equal for two indexes to hold the same terms: "rules 2, icu 72.1, language auto".
     std::string version() const;
 
   private:
-    std::string language_;
+    AnalyzerOptions options_;
 };
 
 }  // namespace rag::core

@@ -1,10 +1,11 @@
-// Stems by Snowball (Porter's algorithms, snowballstem.org), one language an object, and the English stop words.
+// Stems by Snowball (Porter's algorithms, snowballstem.org), one language an object, and stop words.
 // Stemmer is thread-compatible: one object belongs to one thread at a time.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 struct sb_stemmer;
@@ -32,7 +33,10 @@ class Stemmer {
     std::unique_ptr<sb_stemmer, Delete> stemmer_;
 };
 
-/// True for the function words of English (folded form) that carry no topic: articles, pronouns, prepositions, auxiliaries.
-bool is_english_stop_word(std::string_view word) noexcept;
+/// Function words of one language, folded: articles, pronouns, prepositions, auxiliaries, which carry no topic.
+using StopWords = std::unordered_set<std::string_view>;
+
+/// Those of a language of Snowball, by its name or ISO code; null where there is no list of them (see stop_words.cpp).
+const StopWords* stop_words_of(std::string_view language);
 
 }  // namespace rag::core

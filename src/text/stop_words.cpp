@@ -1,8 +1,10 @@
-// The function words of English, sorted within each group for the reader; looked up in a hash set that is built once.
-#include <string_view>
-#include <unordered_set>
+// The function words of English, sorted within each group for the reader, and the look-up of every language's list. All sets are
+// built once, at the first use, and kept.
+#include "text/stop_words.hpp"
 
-#include "text/stem.hpp"
+#include <algorithm>
+#include <map>
+#include <string_view>
 
 namespace rag::core {
 namespace {
@@ -29,11 +31,34 @@ constexpr std::string_view kStopWords[] = {
     "had", "hadn", "has", "hasn", "have", "haven", "having", "is", "isn", "might", "must", "ought", "shall", "should", "shouldn",
     "was", "wasn", "were", "weren", "will", "would", "wouldn"};
 
+/// Calls visit(word) for the words of `text`, apart by a space.
+template <typename Visit>
+void for_each_word(std::string_view text, const Visit& visit) {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        if (end > 0) visit(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+}
+
+std::map<std::string_view, StopWords> make_all() {
+    std::map<std::string_view, StopWords> all;
+    const StopWords english(std::begin(kStopWords), std::end(kStopWords));
+    for (const std::string_view name : {"english", "en", "eng"}) all.emplace(name, english);
+    for (const StopWordList& list : foreign_stop_words()) {
+        StopWords words;
+        for_each_word(list.words, [&](std::string_view word) { words.insert(word); });
+        for_each_word(list.names, [&](std::string_view name) { all.emplace(name, words); });
+    }
+    return all;
+}
+
 }  // namespace
 
-bool is_english_stop_word(std::string_view word) noexcept {
-    static const std::unordered_set<std::string_view> words(std::begin(kStopWords), std::end(kStopWords));
-    return word.size() <= 10 && words.contains(word);
+const StopWords* stop_words_of(std::string_view language) {
+    static const std::map<std::string_view, StopWords> all = make_all();
+    const auto found = all.find(language);
+    return found == all.end() ? nullptr : &found->second;
 }
 
 }  // namespace rag::core

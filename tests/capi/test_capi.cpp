@@ -121,7 +121,7 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_encode_options) == 32);
     static_assert(sizeof(rag_vector_index_options) == 32);
     static_assert(sizeof(rag_filter) == 24);
-    static_assert(sizeof(rag_bm25_index_options) == 32);
+    static_assert(sizeof(rag_bm25_index_options) == 56);
     SUCCEED();
 }
 
@@ -180,17 +180,17 @@ TEST_CASE("BM25 index over C: English and Chinese, ill-formed text is refused") 
     REQUIRE(rag_bm25_index_create(nullptr, &index) == RAG_OK);
     const std::int64_t ids[] = {1, 2};
     const rag_text texts[] = {text("returning goods"), text("\xe9\x80\x80\xe8\xb4\xa7\xe6\x94\xbf\xe7\xad\x96")};
-    REQUIRE(rag_bm25_index_add(index, ids, texts, 2, nullptr, nullptr) == RAG_OK);
+    REQUIRE(rag_bm25_index_add(index, ids, nullptr, texts, 2, nullptr, nullptr) == RAG_OK);
     const rag_text queries[] = {text("return"), text("\xe9\x80\x80\xe8\xb4\xa7")};
     std::int64_t found[4];
     float scores[4];
-    REQUIRE(rag_bm25_index_search(index, queries, 2, 2, nullptr, found, scores) == RAG_OK);
+    REQUIRE(rag_bm25_index_search(index, queries, 2, 2, nullptr, nullptr, found, scores) == RAG_OK);
     CHECK(found[0] == 1);
     CHECK(found[1] == -1);
     CHECK(found[2] == 2);
     const std::int64_t more[] = {3};
     const rag_text bad[] = {text("caf\xe9")};
-    CHECK(rag_bm25_index_add(index, more, bad, 1, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_bm25_index_add(index, more, nullptr, bad, 1, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
     CHECK(std::string(rag_error_message()).find("0xe9") != std::string::npos);
     CHECK(rag_bm25_index_count(index) == 2);
     rag_bm25_index_free(index);

@@ -2,14 +2,19 @@
 //
 //   0   magic "RAGBM25\n", u32 format version, u32 0
 //   64  segments and the tombstone bits of each, every one on a multiple of 64 bytes
-//   d   directory: u64 sequence, f64 k1, f64 b, texts (u32 size, bytes) language and analyzer version, u32 segments, for each
-//       u64 offset, u64 size, u64 offset of the tombstone bits or 0; u64 block size, and the checksum of each block of [0, d)
+//   d   directory: u64 sequence, f64 k1, f64 b, f64 delta, f64 k3, f64 title weight, u32 variant, u32 positions, u32 rules of the
+//       analyzer, texts (u32 size, bytes) language and analyzer version, u32 segments, for each u64 offset, u64 size, u64 offset
+//       of the tombstone bits or 0, u64 offset and u64 size of the positions or 0; u64 block size, the checksum of each block of
+//       [0, d)
 //   end u64 d, u64 size of the directory, u64 checksum of the directory, magic "RAGBM25E"
 //
+// Version 1 has no delta, k3, title weight, variant, positions and rules: it is read as what it was written for, Lucene's variant,
+// counts of the query as they are, rules 1 of the analyzer, and goes on so.
 // Everything is checked before any of it is used; a damaged block is named by number and bytes.
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 #include "core/atomic_file.hpp"
 #include "core/byte_reader.hpp"
@@ -91,20 +96,23 @@ struct SegmentEntry {
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
     std::uint64_t tombstones = 0;
+    std::uint64_t positions = 0;
+    std::uint64_t position_bytes = 0;
 };
 
 struct Directory {
     std::uint64_t sequence = 0;
     Bm25Options options;
+    std::uint32_t rules = 1;  // of the analyzer
     std::string analyzer;
     std::vector<SegmentEntry> segments;
 };
 
-/// The directory's bytes, after magic, version, sizes and its checksum were found right.
-std::span<const std::byte> find_directory(std::span<const std::byte> file, const std::string& name) {
+/// The directory's bytes and the version of the format, after magic, version, sizes and its checksum were found right.
+std::span<const std::byte> find_directory(std::span<const std::byte> file, const std::string& name, std::uint32_t& version) {
     ByteReader head(file, name);
     if (file.size() < kHeadSize || head.take_text(kMagic.size()) != kMagic) fail(Code::kCorrupt, "{} is no BM25 index", name);
-    const auto version = head.read<std::uint32_t>();
+    version = head.read<std::uint32_t>();
     if (version > kBm25FormatVersion) {
         fail(Code::kVersion, "{} has BM25 format {}, this library reads up to {}", name, version, kBm25FormatVersion);
     }
@@ -145,15 +153,37 @@ void check_blocks(ByteReader& reader, std::span<const std::byte> blocks) {
         fail(Code::kCorrupt, "{}: {} bytes after the directory's end", reader.name(), reader.remaining());
 }
 
-Directory read_directory(ByteReader& reader) {
+void read_new_options(ByteReader& reader, Directory& directory) {
+    directory.options.delta = reader.read<double>();
+    directory.options.k3 = reader.read<double>();
+    directory.options.title_weight = reader.read<double>();
+    directory.options.variant = static_cast<Bm25Variant>(reader.read<std::uint32_t>());
+    directory.options.positions = reader.read<std::uint32_t>() != 0;
+    directory.rules = reader.read<std::uint32_t>();
+}
+
+Directory read_directory(ByteReader& reader, std::uint32_t version) {
     Directory directory;
     directory.sequence = reader.read<std::uint64_t>();
     directory.options.k1 = reader.read<double>();
     directory.options.b = reader.read<double>();
+    if (version == 1) {
+        directory.options.k3 = std::numeric_limits<double>::infinity();
+        directory.options.title_weight = 1;
+    } else {
+        read_new_options(reader, directory);
+    }
     directory.options.language = reader.take_text(reader.read<std::uint32_t>());
     directory.analyzer = reader.take_text(reader.read<std::uint32_t>());
     const auto count = reader.read<std::uint32_t>();
-    for (std::uint32_t i = 0; i < count; ++i) directory.segments.push_back(reader.read<SegmentEntry>());
+    for (std::uint32_t i = 0; i < count; ++i) {
+        SegmentEntry entry{reader.read<std::uint64_t>(), reader.read<std::uint64_t>(), reader.read<std::uint64_t>()};
+        if (version > 1) {
+            entry.positions = reader.read<std::uint64_t>();
+            entry.position_bytes = reader.read<std::uint64_t>();
+        }
+        directory.segments.push_back(entry);
+    }
     return directory;
 }
 
@@ -167,7 +197,8 @@ std::span<const std::byte> part_of(std::span<const std::byte> blocks, std::uint6
 
 SegmentState read_segment(std::span<const std::byte> blocks, const SegmentEntry& entry, const std::shared_ptr<const void>& owner,
                           const std::string& name) {
-    SegmentState state{Segment::open(part_of(blocks, entry.offset, entry.size, name), owner, name), nullptr};
+    const auto positions = part_of(blocks, entry.positions, entry.position_bytes, name);
+    SegmentState state{Segment::open(part_of(blocks, entry.offset, entry.size, name), owner, name, positions), nullptr};
     if (entry.tombstones == 0) return state;
     const std::uint32_t documents = state.segment->documents();
     ByteReader reader(part_of(blocks, entry.tombstones, (std::uint64_t{documents} + 63) / 64 * 8, name), name);
@@ -196,6 +227,12 @@ void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence) 
     directory.put(sequence);
     directory.put(options_.k1);
     directory.put(options_.b);
+    directory.put(options_.delta);
+    directory.put(options_.k3);
+    directory.put(options_.title_weight);
+    directory.put(static_cast<std::uint32_t>(options_.variant));
+    directory.put(static_cast<std::uint32_t>(options_.positions));
+    directory.put(static_cast<std::uint32_t>(analyzer_.options().rules));
     directory.put_text(options_.language);
     directory.put_text(analyzer_.version());
     directory.put(static_cast<std::uint32_t>(now->segments.size()));
@@ -207,6 +244,11 @@ void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence) 
         if (state.removed) {
             entry.tombstones = out.align();
             out.write(std::as_bytes(state.removed->bits()));
+        }
+        if (state.segment->positions().exist()) {
+            entry.positions = out.align();
+            entry.position_bytes = state.segment->positions().block().size();
+            out.write(state.segment->positions().block());
         }
         directory.put(entry);
     }
@@ -230,14 +272,19 @@ std::unique_ptr<Bm25Index> Bm25Index::load(const std::filesystem::path& file) {
 
 std::unique_ptr<Bm25Index> Bm25Index::parse(std::span<const std::byte> file, const std::shared_ptr<const void>& owner,
                                             const std::string& name) {
-    const auto bytes = find_directory(file, name);
+    std::uint32_t version = 0;
+    const auto bytes = find_directory(file, name, version);
     ByteReader reader(bytes, name + ", directory");
-    const Directory directory = read_directory(reader);
+    const Directory directory = read_directory(reader, version);
     const auto blocks = file.first(static_cast<std::size_t>(bytes.data() - file.data()));
     check_blocks(reader, blocks);
+    if (directory.rules > static_cast<std::uint32_t>(AnalyzerOptions{}.rules)) {
+        fail(Code::kVersion, "{} holds terms of analyzer {}, this library knows rules up to {}", name, quote(directory.analyzer),
+             AnalyzerOptions{}.rules);
+    }
     std::unique_ptr<Bm25Index> index;
     try {
-        index = std::make_unique<Bm25Index>(directory.options);
+        index.reset(new Bm25Index(directory.options, static_cast<int>(directory.rules)));
     } catch (const Error& error) {
         fail(Code::kCorrupt, "{}: impossible options: {}", name, error.what());
     }
@@ -247,7 +294,11 @@ std::unique_ptr<Bm25Index> Bm25Index::parse(std::span<const std::byte> file, con
     }
     Snapshot next;
     for (std::size_t i = 0; i < directory.segments.size(); ++i) {
-        next.segments.push_back(read_segment(blocks, directory.segments[i], owner, fmt::format("{}, segment {}", name, i)));
+        const SegmentEntry& entry = directory.segments[i];
+        next.segments.push_back(read_segment(blocks, entry, owner, fmt::format("{}, segment {}", name, i)));
+        if (directory.options.positions != (entry.position_bytes != 0)) {
+            fail(Code::kCorrupt, "{}, segment {}: {} bytes of positions, which the options contradict", name, i, entry.position_bytes);
+        }
     }
     index->sequence_ = directory.sequence;
     index->publish(std::move(next));

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
-#include "index/bm25/segment_builder.hpp"
 #include "index/bm25/segment_merge.hpp"
 
 namespace rag::core {
@@ -18,12 +18,41 @@ constexpr std::size_t kMergeCount = 4;
 constexpr std::uint64_t kSealLimit = 16384;
 constexpr std::size_t kProgressStep = 64;
 
+void check_number(const char* name, double value, double least, double most) {
+    if (!(value >= least && value <= most)) fail(Code::kInvalidArgument, "{} is {}; it must be from {} to {}", name, value, least, most);
+}
+
 Bm25Options checked(Bm25Options options) {
     if (!std::isfinite(options.k1) || options.k1 < 0) {
         fail(Code::kInvalidArgument, "k1 is {}; it must be a finite number from 0", options.k1);
     }
-    if (!(options.b >= 0 && options.b <= 1)) fail(Code::kInvalidArgument, "b is {}; it must be from 0 to 1", options.b);
+    check_number("b", options.b, 0, 1);
+    if (static_cast<std::uint32_t>(options.variant) > static_cast<std::uint32_t>(Bm25Variant::kL)) {
+        fail(Code::kInvalidArgument, "there is no BM25 variant {}", static_cast<std::uint32_t>(options.variant));
+    }
+    if (options.delta < 0) options.delta = options.variant == Bm25Variant::kL ? 0.5 : 1.0;
+    check_number("delta", options.delta, 0, 1000);
+    check_number("k3", options.k3, 0, std::numeric_limits<double>::infinity());
+    check_number("title_weight", options.title_weight, 0, 100);
+    if (options.title_weight * 8 != std::floor(options.title_weight * 8)) {
+        fail(Code::kInvalidArgument, "title_weight is {}; it must be a multiple of 1/8", options.title_weight);
+    }
     return options;
+}
+
+/// Frequencies are whole numbers, so an occurrence in a text counts as many units as make the weight of one in a title whole.
+SegmentBuilder::Settings settings_of(const Bm25Options& options) {
+    SegmentBuilder::Settings settings;
+    settings.positions = options.positions;
+    while (options.title_weight * settings.text_units != std::floor(options.title_weight * settings.text_units)) {
+        settings.text_units *= 2;
+    }
+    settings.title_units = static_cast<std::uint32_t>(options.title_weight * settings.text_units);
+    return settings;
+}
+
+Bm25Parameters parameters_of(const Bm25Options& options, double unit) {
+    return {options.variant, options.k1, options.b, options.delta, options.k3, unit};
 }
 
 /// Segments of one level have live documents in [4^level, 4^(level + 1)).
@@ -33,9 +62,15 @@ std::size_t level_of(std::uint64_t documents) noexcept {
 
 }  // namespace
 
-Bm25Index::Bm25Index(const Bm25Options& options)
-    : options_(checked(options)), analyzer_(options.language), snapshot_(std::make_shared<Snapshot>()) {
+Bm25Index::Bm25Index(const Bm25Options& options) : Bm25Index(options, AnalyzerOptions{}.rules) {}
+
+Bm25Index::Bm25Index(const Bm25Options& options, int analyzer_rules)
+    : options_(checked(options)),
+      settings_(settings_of(options_)),
+      analyzer_(AnalyzerOptions{options.language, analyzer_rules}),
+      snapshot_(std::make_shared<Snapshot>()) {
     options_.language = analyzer_.language();
+    parameters_ = parameters_of(options_, settings_.text_units);
 }
 
 Bm25Index::~Bm25Index() = default;
@@ -52,46 +87,84 @@ void Bm25Index::publish(Snapshot next) {
     snapshot_.swap(fresh);  // the old one is released after the lock, by `fresh`
 }
 
-void Bm25Index::check_new(const Snapshot& now, std::span<const std::int64_t> ids) const {
-    for (const std::int64_t id : ids) {
-        if (now.find(id)) fail(Code::kAlreadyExists, "document {} is in the index already", id);
-    }
+namespace {
+
+void check_sizes(std::size_t ids, std::size_t titles, std::size_t texts) {
+    if (ids != texts) fail(Code::kInvalidArgument, "{} ids for {} texts", ids, texts);
+    if (titles != 0 && titles != texts) fail(Code::kInvalidArgument, "{} titles for {} texts", titles, texts);
+}
+
+void check_distinct(std::span<const std::int64_t> ids) {
     std::vector<std::int64_t> sorted(ids.begin(), ids.end());
     std::sort(sorted.begin(), sorted.end());
     const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
     if (twice != sorted.end()) fail(Code::kAlreadyExists, "document {} comes twice among those to add", *twice);
 }
 
+void require_document(std::string_view text, const char* part, std::int64_t id) {
+    if (find_invalid_utf8(text) != std::string_view::npos) require_utf8(text, fmt::format("{}{}", part, id));
+}
+
+}  // namespace
+
+void Bm25Index::build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+                      std::span<const std::string_view> texts, const Progress& progress, Snapshot& next) const {
+    for (std::size_t at = 0; at < ids.size();) {
+        SegmentBuilder builder(analyzer_, settings_);
+        for (; at < ids.size() && !builder.full(); ++at) {
+            if (at % kProgressStep == 0) report(progress, at, ids.size());
+            const std::string_view title = titles.empty() ? std::string_view() : titles[at];
+            require_document(title, "the title of document ", ids[at]);
+            require_document(texts[at], "document ", ids[at]);
+            builder.add(ids[at], title, texts[at]);
+        }
+        next.segments.push_back({make_segment(builder.finish(), segment_k1(), options_.b), nullptr});
+    }
+    report(progress, ids.size(), ids.size());
+}
+
 void Bm25Index::add(std::span<const std::int64_t> ids, std::span<const std::string_view> texts, const Progress& progress) {
-    if (ids.size() != texts.size()) fail(Code::kInvalidArgument, "{} ids for {} texts", ids.size(), texts.size());
+    add(ids, {}, texts, progress);
+}
+
+void Bm25Index::add(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+                    std::span<const std::string_view> texts, const Progress& progress) {
+    check_sizes(ids.size(), titles.size(), texts.size());
     if (ids.empty()) return;
     const std::lock_guard lock(writer_);
     const std::shared_ptr<const Snapshot> now = snapshot();
-    check_new(*now, ids);
-    Snapshot next = *now;
-    for (std::size_t at = 0; at < ids.size();) {
-        SegmentBuilder builder(analyzer_);
-        for (; at < ids.size() && !builder.full(); ++at) {
-            if (at % kProgressStep == 0) report(progress, at, ids.size());
-            if (find_invalid_utf8(texts[at]) != std::string_view::npos)
-                require_utf8(texts[at], fmt::format("document {}", ids[at]));
-            builder.add(ids[at], texts[at]);
-        }
-        next.segments.push_back({Segment::own(write_segment(builder.finish(), options_.k1, options_.b)), nullptr});
+    for (const std::int64_t id : ids) {
+        if (now->find(id)) fail(Code::kAlreadyExists, "document {} is in the index already", id);
     }
-    report(progress, ids.size(), ids.size());
+    check_distinct(ids);
+    Snapshot next = *now;
+    build(ids, titles, texts, progress, next);
     merge_levels(next);
     publish(std::move(next));
 }
 
-std::size_t Bm25Index::remove(std::span<const std::int64_t> ids) {
+std::size_t Bm25Index::upsert(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+                              std::span<const std::string_view> texts, const Progress& progress) {
+    check_sizes(ids.size(), titles.size(), texts.size());
+    if (ids.empty()) return 0;
     const std::lock_guard lock(writer_);
     const std::shared_ptr<const Snapshot> now = snapshot();
-    std::vector<std::vector<std::uint32_t>> docs(now->segments.size());
-    for (const std::int64_t id : ids) {
-        if (const auto place = now->find(id)) docs[place->segment].push_back(place->doc);
-    }
+    check_distinct(ids);
     Snapshot next = *now;
+    const std::size_t replaced = remove_from(*now, ids, next);
+    build(ids, titles, texts, progress, next);
+    rewrite_half_dead(next);
+    merge_levels(next);
+    publish(std::move(next));
+    return replaced;
+}
+
+/// Marks those of `ids` that live in `now` as removed in `next`, whose first segments are those of `now`.
+std::size_t Bm25Index::remove_from(const Snapshot& now, std::span<const std::int64_t> ids, Snapshot& next) {
+    std::vector<std::vector<std::uint32_t>> docs(now.segments.size());
+    for (const std::int64_t id : ids) {
+        if (const auto place = now.find(id)) docs[place->segment].push_back(place->doc);
+    }
     std::size_t count = 0;
     for (std::size_t i = 0; i < docs.size(); ++i) {
         if (docs[i].empty()) continue;
@@ -100,11 +173,26 @@ std::size_t Bm25Index::remove(std::span<const std::int64_t> ids) {
         SegmentState& state = next.segments[i];
         state.removed = Tombstones::with(*state.segment, state.removed, docs[i]);
         count += docs[i].size();
-        // A segment that is half dead is written anew; each document pays for at most one other.
+    }
+    return count;
+}
+
+/// A segment that is half dead is written anew; each document pays for at most one other.
+void Bm25Index::rewrite_half_dead(Snapshot& next) const {
+    for (std::size_t i = 0; i < next.segments.size(); ++i) {
+        const SegmentState& state = next.segments[i];
         const std::size_t self[] = {i};
         if (state.live() > 0 && state.live() < state.segment->documents() / 2) merge_into_one(next, self);
     }
+}
+
+std::size_t Bm25Index::remove(std::span<const std::int64_t> ids) {
+    const std::lock_guard lock(writer_);
+    const std::shared_ptr<const Snapshot> now = snapshot();
+    Snapshot next = *now;
+    const std::size_t count = remove_from(*now, ids, next);
     if (count == 0) return 0;
+    rewrite_half_dead(next);
     publish(std::move(next));
     return count;
 }
@@ -113,7 +201,7 @@ std::size_t Bm25Index::remove(std::span<const std::int64_t> ids) {
 void Bm25Index::merge_into_one(Snapshot& next, std::span<const std::size_t> members) const {
     std::vector<SegmentState> states;
     for (const std::size_t i : members) states.push_back(next.segments[i]);
-    SegmentState merged{Segment::own(write_segment(merge_segments(states), options_.k1, options_.b)), nullptr};
+    SegmentState merged{make_segment(merge_segments(states), segment_k1(), options_.b), nullptr};
     next.segments[members[0]] = std::move(merged);
     for (std::size_t i = members.size(); i-- > 1;) {
         next.segments.erase(next.segments.begin() + static_cast<std::ptrdiff_t>(members[i]));
@@ -180,57 +268,25 @@ std::vector<std::int64_t> Bm25Index::ids() const {
     return all;
 }
 
-std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const Filter* filter) const {
-    const std::shared_ptr<const Snapshot> now = snapshot();
-    return search_snapshot(*now, make_query(analyzer_, *now, query, options_.k1, options_.b), k, filter);
+Bm25Query Bm25Index::prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax) const {
+    return make_query(analyzer_, snapshot, query, parameters_, syntax);
 }
 
-std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query, std::size_t k, const Filter* filter) const {
+std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const Filter* filter,
+                                              Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    return search_snapshot_exhaustive(*now, make_query(analyzer_, *now, query, options_.k1, options_.b), k, filter);
+    return search_snapshot(*now, prepare(*now, query, syntax), k, filter);
 }
 
-std::vector<float> Bm25Index::score(std::string_view query, std::span<const std::int64_t> ids) const {
+std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query, std::size_t k, const Filter* filter,
+                                                         Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    return score_documents(*now, make_query(analyzer_, *now, query, options_.k1, options_.b), ids);
+    return search_snapshot_exhaustive(*now, prepare(*now, query, syntax), k, filter);
 }
 
-Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t id) const {
+std::vector<float> Bm25Index::score(std::string_view query, std::span<const std::int64_t> ids, Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    const auto place = now->find(id);
-    if (!place) fail(Code::kNotFound, "no document {} in the index", id);
-    const Segment& segment = *now->segments[place->segment].segment;
-    const Bm25Query prepared = make_query(analyzer_, *now, query, options_.k1, options_.b);
-    Explanation out;
-    out.id = id;
-    out.documents = now->documents;
-    out.average_length = prepared.average_length;
-    out.length = segment.lengths()[place->doc];
-    out.norm = static_cast<double>(prepared.norm_constant) + static_cast<double>(prepared.norm_slope) * out.length;
-    for (const Bm25QueryTerm& term : prepared.terms) {
-        TermExplanation part{term.text, term.count, term.documents, term.idf, 0, 0};
-        const auto number = segment.find_term(term.text, term.hash);
-        const auto posting = number ? segment.find_posting(segment.postings_of(*number), place->doc) : std::nullopt;
-        if (posting) {
-            part.frequency = segment.frequency(*posting);
-            part.score = prepared.posting_score(term.weight, static_cast<float>(part.frequency), out.length);
-            out.score += part.score;
-        }
-        out.terms.push_back(std::move(part));
-    }
-    return out;
-}
-
-std::string Bm25Index::Explanation::text() const {
-    std::string out =
-        fmt::format("{:.6f} document {}: sum of its terms; {} terms long, {:.2f} on average over {} documents, norm {:.4f}\n",
-                    score, id, length, average_length, documents, norm);
-    for (const TermExplanation& term : terms) {
-        out +=
-            fmt::format("  {:.6f} {}: {} x idf {:.4f} (in {} documents) x {} / ({} + {:.4f})\n", term.score, quote(term.term, 60),
-                        term.query_count, term.idf, term.documents, term.frequency, term.frequency, norm);
-    }
-    return out;
+    return score_documents(*now, prepare(*now, query, syntax), ids);
 }
 
 Bm25Index::Stats Bm25Index::stats() const {
@@ -238,14 +294,14 @@ Bm25Index::Stats Bm25Index::stats() const {
     Stats stats;
     stats.documents = now->documents;
     stats.segments = now->segments.size();
-    stats.average_length = now->average_length();
+    stats.average_length = now->average_length() / settings_.text_units;
     stats.sequence = sequence_;
     stats.analyzer = analyzer_.version();
     for (const SegmentState& state : now->segments) {
         stats.removed += state.segment->documents() - state.live();
         stats.postings += state.segment->postings();
         stats.terms += state.segment->terms();
-        stats.bytes += state.segment->block().size();
+        stats.bytes += state.segment->block().size() + state.segment->positions().block().size();
     }
     return stats;
 }
@@ -253,7 +309,7 @@ Bm25Index::Stats Bm25Index::stats() const {
 bool Bm25Index::verify(std::string& why) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     for (const SegmentState& state : now->segments) {
-        if (!state.segment->verify(options_.k1, options_.b, why)) return false;
+        if (!state.segment->verify(segment_k1(), options_.b, why)) return false;
     }
     const std::vector<std::int64_t> all = ids();
     const auto twice = std::adjacent_find(all.begin(), all.end());

@@ -21,31 +21,48 @@
 
 #include "core/cancel.hpp"
 #include "index/bm25/scorer.hpp"
+#include "index/bm25/segment_builder.hpp"
 #include "text/analyze.hpp"
+#include "text/sentences.hpp"
 
 namespace rag::core {
 
+/// How each default was chosen: docs/bm25.md.
 struct Bm25Options {
     double k1 = 1.2;                // saturation of the frequency, >= 0
-    double b = 0.75;                // weight of the document's length, 0 to 1
+    double b = 0.5;                 // weight of the document's length, 0 to 1
     std::string language = "auto";  // see Analyzer
+    Bm25Variant variant = Bm25Variant::kLucene;
+    double delta = -1;  // of BM25+ and BM25L, >= 0; negative: 1 and 0.5, as in their papers
+    double k3 = 1;      // saturation of the frequency in the query, >= 0; infinity: a term counts as often as it stands there
+    /// Occurrences that one in the title counts for; one in the text is 1. A multiple of 1/8, 0 (titles are not found) to 100.
+    /// Frequencies and lengths are added up before the formula, as in the simple BM25F (Robertson, Zaragoza and Taylor, CIKM 2004).
+    double title_weight = 2;
+    bool positions = false;  // keeps where terms stand, for phrases: some 1.2 bytes more for each word
 };
 
-/// The highest version of the file format that this library reads, and the one it writes.
-inline constexpr std::uint32_t kBm25FormatVersion = 1;
+/// The highest version of the file format that this library reads, and the one it writes. It reads every one from 1.
+inline constexpr std::uint32_t kBm25FormatVersion = 2;
 
 class Bm25Index {
   public:
     using Hit = Bm25Hit;
     using Filter = Bm25Filter;
 
-    /// kInvalidArgument: k1, b or language outside what they may be.
+    /// kInvalidArgument: an option outside what it may be.
     explicit Bm25Index(const Bm25Options& options = {});
     ~Bm25Index();
 
     /// Adds ids.size() documents; all are found when it returns, none after a failure. kAlreadyExists names the first id that is
     /// there already or comes twice; kInvalidArgument: text that is not UTF-8, spans of different sizes. Texts are not kept.
     void add(std::span<const std::int64_t> ids, std::span<const std::string_view> texts, const Progress& progress = {});
+    /// The same with titles, as many as texts or none at all; they weigh title_weight.
+    void add(std::span<const std::int64_t> ids, std::span<const std::string_view> titles, std::span<const std::string_view> texts,
+             const Progress& progress = {});
+    /// As add(), but documents whose id is there already are replaced, all at one moment; returns how many were. kAlreadyExists:
+    /// an id comes twice.
+    std::size_t upsert(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+                       std::span<const std::string_view> texts, const Progress& progress = {});
     /// Removes those of `ids` that exist and returns how many did. kCorrupt: a forged file in which documents list other terms.
     std::size_t remove(std::span<const std::int64_t> ids);
 
@@ -55,33 +72,44 @@ class Bm25Index {
     std::vector<std::int64_t> ids() const;
 
     /// The best min(k, matching) documents, best first, equal scores by ascending id; documents without a term of the query do
-    /// not match. Ill-formed UTF-8 in the query counts as no word. `filter` (may be null) is asked only for candidates.
-    std::vector<Hit> search(std::string_view query, std::size_t k, const Filter* filter = nullptr) const;
+    /// not match. Ill-formed UTF-8 in a plain query counts as no word. `filter` (may be null) is asked only for candidates.
+    /// kInvalidArgument: an error in a query of the language (query_parser.hpp), which is read only if `syntax` says so.
+    std::vector<Hit> search(std::string_view query, std::size_t k, const Filter* filter = nullptr,
+                            Bm25Syntax syntax = Bm25Syntax::kPlain) const;
     /// The same result by scoring every document: the oracle of tests.
-    std::vector<Hit> search_exhaustive(std::string_view query, std::size_t k, const Filter* filter = nullptr) const;
+    std::vector<Hit> search_exhaustive(std::string_view query, std::size_t k, const Filter* filter = nullptr,
+                                       Bm25Syntax syntax = Bm25Syntax::kPlain) const;
     /// The scores of given documents, in their order: what search() would return for them; 0 for no match or no such id.
-    std::vector<float> score(std::string_view query, std::span<const std::int64_t> ids) const;
+    std::vector<float> score(std::string_view query, std::span<const std::int64_t> ids,
+                             Bm25Syntax syntax = Bm25Syntax::kPlain) const;
 
     struct TermExplanation {
         std::string term;
         std::uint32_t query_count = 0;
         std::uint64_t documents = 0;  // that have the term
         double idf = 0;
-        std::uint64_t frequency = 0;  // in this document
-        float score = 0;              // query_count * idf * frequency / (frequency + norm)
+        double weight = 0;     // idf with what the count in the query makes of it
+        double frequency = 0;  // in this document, an occurrence in the title counted title_weight times
+        float score = 0;       // the formula of this frequency, times weight
     };
     struct Explanation {
         std::int64_t id = 0;
+        bool matches = true;          // false: the query's operators exclude it, so all scores are 0
         float score = 0;              // the terms' scores added up in order, as search() returns it
         std::uint64_t documents = 0;  // in the index
         double average_length = 0;
-        std::uint32_t length = 0;            // of this document
-        double norm = 0;                     // k1 (1 - b + b length / average_length)
+        double length = 0;                   // of this document, weighted as frequencies are
+        double norm = 0;                     // k1 (1 - b + b length / average_length); without k1 for BM25L
+        std::string formula;                 // of a term's score, for a person
         std::vector<TermExplanation> terms;  // of the query, also those that this document lacks (frequency 0)
         std::string text() const;            // some lines for a person
     };
     /// kNotFound names an id that is not there.
-    Explanation explain(std::string_view query, std::int64_t id) const;
+    Explanation explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain) const;
+
+    /// The bytes of `text` whose terms the query looks for, ascending, those that overlap or touch within a word of Han as one.
+    /// `text` need not be in the index. kInvalidArgument: it is not UTF-8; an error in a query of the language.
+    std::vector<Range> highlight(std::string_view query, std::string_view text, Bm25Syntax syntax = Bm25Syntax::kPlain) const;
 
     /// Merges the small segments of recent additions into one.
     void seal();
@@ -118,11 +146,20 @@ class Bm25Index {
   private:
     std::shared_ptr<const Snapshot> snapshot() const;
     void publish(Snapshot next);
-    void check_new(const Snapshot& now, std::span<const std::int64_t> ids) const;
+    Bm25Index(const Bm25Options& options, int analyzer_rules);
+    /// k1 as it meets frequencies in units.
+    double segment_k1() const noexcept { return options_.k1 * settings_.text_units; }
+    Bm25Query prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax) const;
+    void build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles, std::span<const std::string_view> texts,
+               const Progress& progress, Snapshot& next) const;
+    static std::size_t remove_from(const Snapshot& now, std::span<const std::int64_t> ids, Snapshot& next);
+    void rewrite_half_dead(Snapshot& next) const;
     void merge_levels(Snapshot& next) const;
     void merge_into_one(Snapshot& next, std::span<const std::size_t> members) const;
 
     Bm25Options options_;
+    Bm25Parameters parameters_;  // the same, as scoring takes them
+    SegmentBuilder::Settings settings_;
     Analyzer analyzer_;
     std::uint64_t sequence_ = 0;
     std::mutex writer_;                  // held by the one that changes the index

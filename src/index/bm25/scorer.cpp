@@ -1,12 +1,9 @@
 #include "index/bm25/scorer.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <optional>
-
-#include "index/bm25/term_hash.hpp"
 
 namespace rag::core {
 namespace {
@@ -23,7 +20,11 @@ bool better(const Bm25Hit& a, const Bm25Hit& b) noexcept {
 /// The best k so far, as a heap with the worst in front.
 class TopHits {
   public:
-    TopHits(std::size_t k, const Bm25Filter* filter) : k_(k), filter_(filter) { hits_.reserve(k); }
+    TopHits(std::size_t k, const Bm25Filter* filter, const QueryMatch* match) : k_(k), filter_(filter), match_(match) {
+        hits_.reserve(k);
+    }
+    /// What is offered from now on comes from this segment of the snapshot.
+    void enter(std::size_t segment) noexcept { segment_ = segment; }
 
     bool full() const noexcept { return hits_.size() == k_; }
     /// A document needs at least this score.
@@ -32,7 +33,7 @@ class TopHits {
     void offer(const SegmentState& state, std::uint32_t doc, float score) {
         const Bm25Hit hit{state.segment->ids()[doc], score};
         if (full() && !better(hit, hits_.front())) return;
-        if (!state.is_live(doc) || (filter_ != nullptr && !(*filter_)(hit.id))) return;
+        if (!state.is_live(doc) || (match_ != nullptr && !match_->matches(segment_, doc)) || (filter_ != nullptr && !(*filter_)(hit.id))) return;
         if (full()) {
             std::pop_heap(hits_.begin(), hits_.end(), better);
             hits_.back() = hit;
@@ -50,6 +51,8 @@ class TopHits {
   private:
     std::size_t k_;
     const Bm25Filter* filter_;
+    const QueryMatch* match_;
+    std::size_t segment_ = 0;
     std::vector<Bm25Hit> hits_;
 };
 
@@ -70,12 +73,13 @@ class SegmentSearch {
         : state_(state), segment_(*state.segment), query_(query), top_(top), sums_(sums) {
         const double own = segment_.average_length();
         for (const Bm25QueryTerm& term : query.terms) {
-            const auto number = segment_.find_term(term.text, term.hash);
+            const auto number = term.weight > 0 ? segment_.find_term(term.text, term.hash) : std::nullopt;
             if (!number) continue;
             const Segment::Postings range = segment_.postings_of(*number);
             TermList list;
             list.weight = term.weight;
-            list.bound = term.weight * bound_for_average(segment_.term_bound(*number), own, query.average_length);
+            list.bound = query.formula.bound(term.weight,
+                                             bound_for_average(segment_.term_bound(*number), own, query.average_length));
             list.last = range.first;
             list.end = range.last;
             lists_.push_back(list);
@@ -128,6 +132,18 @@ class SegmentSearch {
     }
 
     void accumulate(const TermList& list) const noexcept {
+        switch (query_.formula.variant) {
+            case Bm25Variant::kL:
+                return accumulate_as<Bm25Variant::kL>(list);
+            case Bm25Variant::kPlus:
+                return accumulate_as<Bm25Variant::kPlus>(list);
+            default:
+                return accumulate_as<Bm25Variant::kLucene>(list);
+        }
+    }
+    template <Bm25Variant kVariant>
+    void accumulate_as(const TermList& list) const noexcept {
+        const Bm25Formula formula = query_.formula;
         const std::uint32_t* docs = segment_.docs();
         const std::uint8_t* frequencies = segment_.frequencies();
         const std::uint32_t* lengths = segment_.lengths().data();
@@ -135,7 +151,7 @@ class SegmentSearch {
             const std::uint32_t doc = docs[at];
             const float frequency = frequencies[at] != kLongFrequency ? static_cast<float>(frequencies[at])
                                                                       : static_cast<float>(segment_.frequency(at));
-            sums_[doc - base_] += query_.posting_score(list.weight, frequency, lengths[doc]);
+            sums_[doc - base_] += formula.score_as<kVariant>(list.weight, frequency, lengths[doc]);
         }
     }
 
@@ -184,7 +200,8 @@ class SegmentSearch {
             for (std::uint64_t block = list.first / kBlockPostings; block <= (list.last - 1) / kBlockPostings; ++block) {
                 bound = std::max(bound, segment_.block_bounds()[block]);
             }
-            list.window_bound = std::min(list.bound, list.weight * bound_for_average(bound, own, query_.average_length));
+            list.window_bound = std::min(
+                list.bound, query_.formula.bound(list.weight, bound_for_average(bound, own, query_.average_length)));
         }
         order_.clear();
         for (std::size_t i = 0; i < lists_.size(); ++i) order_.push_back(i);
@@ -216,7 +233,7 @@ class SegmentSearch {
         for (TermList& list : lists_) {
             list.probe = seek(list.probe, list.last, doc);
             if (list.probe == list.last || segment_.docs()[list.probe] != doc) continue;
-            sum += query_.posting_score(list.weight, static_cast<float>(segment_.frequency(list.probe)), segment_.lengths()[doc]);
+            sum += query_.formula.score(list.weight, static_cast<float>(segment_.frequency(list.probe)), segment_.lengths()[doc]);
         }
         return sum;
     }
@@ -238,6 +255,7 @@ class DocumentScorer {
   public:
     DocumentScorer(const Segment& segment, const Bm25Query& query) : segment_(segment), query_(query) {
         for (const Bm25QueryTerm& term : query.terms) {
+            if (term.weight <= 0) continue;
             if (const auto number = segment.find_term(term.text, term.hash)) {
                 lists_.emplace_back(segment.postings_of(*number), term.weight);
             }
@@ -248,7 +266,7 @@ class DocumentScorer {
         for (const auto& [range, weight] : lists_) {
             const auto posting = segment_.find_posting(range, doc);
             if (!posting) continue;
-            sum += query_.posting_score(weight, static_cast<float>(segment_.frequency(*posting)), segment_.lengths()[doc]);
+            sum += query_.formula.score(weight, static_cast<float>(segment_.frequency(*posting)), segment_.lengths()[doc]);
         }
         return sum;
     }
@@ -261,61 +279,16 @@ class DocumentScorer {
 
 }  // namespace
 
-Bm25Query make_query(const Analyzer& analyzer, const Snapshot& snapshot, std::string_view text, double k1, double b) {
-    class Collect final : public TermSink {
-      public:
-        explicit Collect(std::vector<Bm25QueryTerm>& terms) : terms_(terms) {}
-        void term(std::string_view term_text, std::size_t /*start*/, std::size_t /*end*/) override {
-            terms_.push_back({std::string(term_text), hash_term(term_text), 1, 0, 0, 0});
-        }
-
-      private:
-        std::vector<Bm25QueryTerm>& terms_;
-    };
-    Bm25Query query;
-    query.average_length = snapshot.average_length();
-    if (snapshot.documents == 0) return query;
-    std::vector<Bm25QueryTerm> found;
-    Collect collect(found);
-    analyzer.analyze(text, collect);
-    // A query may be as long as a document: repetitions are found by sorting, the order of first occurrence is kept.
-    std::vector<std::size_t> order(found.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::sort(order.begin(), order.end(), [&found](std::size_t a, std::size_t b_index) {
-        if (found[a].hash != found[b_index].hash) return found[a].hash < found[b_index].hash;
-        const int compared = found[a].text.compare(found[b_index].text);
-        return compared != 0 ? compared < 0 : a < b_index;
-    });
-    for (std::size_t i = 1, kept = 0; i < order.size(); ++i) {
-        if (found[order[i]].hash == found[order[kept]].hash && found[order[i]].text == found[order[kept]].text) {
-            ++found[order[kept]].count;
-            found[order[i]].count = 0;
-        } else {
-            kept = i;
-        }
-    }
-    for (Bm25QueryTerm& term : found) {
-        if (term.count == 0) continue;
-        term.documents = snapshot.document_frequency(term.text, term.hash);
-        if (term.documents == 0) continue;
-        const auto df = static_cast<double>(term.documents);
-        term.idf = std::log(1 + (static_cast<double>(snapshot.documents) - df + 0.5) / (df + 0.5));
-        term.weight = static_cast<float>(term.count * term.idf);
-        query.terms.push_back(std::move(term));
-    }
-    query.norm_constant = static_cast<float>(k1 * (1 - b));
-    // Where a term was found, a document has length, so the average is not 0.
-    query.norm_slope = query.terms.empty() ? 0.0F : static_cast<float>(k1 * b / query.average_length);
-    return query;
-}
-
 std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const Bm25Filter* filter) {
     k = std::min<std::size_t>(k, snapshot.documents);
     if (k == 0 || query.terms.empty()) return {};
     thread_local const std::unique_ptr<float[]> sums = std::make_unique<float[]>(kWindow);
     std::fill_n(sums.get(), kWindow, 0.0F);  // a filter that threw may have left some
-    TopHits top(k, filter);
-    for (const SegmentState& state : snapshot.segments) SegmentSearch(state, query, top, sums.get()).run();
+    TopHits top(k, filter, query.match.get());
+    for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
+        top.enter(i);
+        SegmentSearch(snapshot.segments[i], query, top, sums.get()).run();
+    }
     return top.take();
 }
 
@@ -325,7 +298,7 @@ std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& qu
     scores.reserve(ids.size());
     for (const std::int64_t id : ids) {
         const auto place = snapshot.find(id);
-        if (!place) {
+        if (!place || (query.match && !query.match->matches(place->segment, place->doc))) {
             scores.push_back(0);
             continue;
         }
@@ -339,10 +312,11 @@ std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& qu
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
                                                 const Bm25Filter* filter) {
     std::vector<Bm25Hit> hits;
-    for (const SegmentState& state : snapshot.segments) {
+    for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
+        const SegmentState& state = snapshot.segments[i];
         const DocumentScorer scorer(*state.segment, query);
         for (std::uint32_t doc = 0; doc < state.segment->documents(); ++doc) {
-            if (!state.is_live(doc)) continue;
+            if (!state.is_live(doc) || (query.match && !query.match->matches(i, doc))) continue;
             const Bm25Hit hit{state.segment->ids()[doc], scorer.score(doc)};
             if (hit.score > 0 && (filter == nullptr || (*filter)(hit.id))) hits.push_back(hit);
         }

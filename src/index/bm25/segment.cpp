@@ -6,6 +6,7 @@
 #include "core/byte_reader.hpp"
 #include "core/error.hpp"
 #include "index/bm25/term_hash.hpp"
+#include "index/bm25/varint.hpp"
 
 namespace rag::core {
 namespace {
@@ -17,22 +18,6 @@ std::span<const T> section(std::span<const std::byte> block, std::size_t offset,
 
 [[noreturn]] void corrupt(const std::string& name, const std::string& what) {
     fail(Code::kCorrupt, "{}: {}", name, what);
-}
-
-/// Decodes one LEB128 number; false at the end of the bytes or beyond 32 bits.
-bool read_varint(std::span<const std::uint8_t> bytes, std::size_t& at, std::uint32_t& value) noexcept {
-    if (at < bytes.size() && bytes[at] < 0x80) {
-        value = bytes[at++];
-        return true;
-    }
-    value = 0;
-    for (unsigned shift = 0; shift < 35 && at < bytes.size(); shift += 7) {
-        const std::uint8_t byte = bytes[at++];
-        if (shift == 28 && byte > 0x0F) return false;
-        value |= static_cast<std::uint32_t>(byte & 0x7FU) << shift;
-        if (byte < 0x80) return true;
-    }
-    return false;
 }
 
 }  // namespace
@@ -88,17 +73,22 @@ Segment::Segment(std::span<const std::byte> block, std::shared_ptr<const void> o
     forward_ = section<std::uint8_t>(block, layout.forward, header_.forward_bytes);
 }
 
-std::shared_ptr<const Segment> Segment::own(std::vector<std::byte> block) {
+std::shared_ptr<const Segment> Segment::own(std::vector<std::byte> block, std::vector<std::byte> positions) {
     std::shared_ptr<Segment> segment(new Segment(block, nullptr, "new segment"));
     segment->own_ = std::move(block);  // moving a vector keeps its bytes where they are
+    segment->own_positions_ = std::move(positions);
+    if (!segment->own_positions_.empty()) {
+        segment->positions_ = Positions(segment->own_positions_, segment->documents(), segment->name_);
+    }
     return segment;
 }
 
 std::shared_ptr<const Segment> Segment::open(std::span<const std::byte> block, std::shared_ptr<const void> owner,
-                                             const std::string& name) {
+                                             const std::string& name, std::span<const std::byte> positions) {
     if (reinterpret_cast<std::uintptr_t>(block.data()) % 8 != 0) fail(Code::kInternal, "{}: not on a multiple of 8 bytes", name);
     std::shared_ptr<Segment> segment(new Segment(block, std::move(owner), name));
     segment->check();
+    if (!positions.empty()) segment->positions_ = Positions(positions, segment->documents(), name);
     return segment;
 }
 
@@ -212,6 +202,20 @@ std::optional<std::uint32_t> Segment::find_term(std::string_view text, std::uint
         if (number == kEmptySlot) return std::nullopt;
         if (term(number) == text) return number;
     }
+}
+
+std::uint32_t Segment::first_term_from(std::string_view text) const noexcept {
+    std::uint32_t first = 0;
+    std::uint32_t last = header_.terms;
+    while (first < last) {
+        const std::uint32_t middle = first + (last - first) / 2;
+        if (term(middle) < text) {
+            first = middle + 1;
+        } else {
+            last = middle;
+        }
+    }
+    return first;
 }
 
 Segment::Postings Segment::postings_of(std::uint32_t number) const noexcept {

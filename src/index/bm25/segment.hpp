@@ -28,6 +28,8 @@
 #include <string_view>
 #include <vector>
 
+#include "index/bm25/positions.hpp"
+
 namespace rag::core {
 
 inline constexpr std::uint32_t kEmptySlot = 0xFFFFFFFFU;
@@ -61,15 +63,17 @@ struct SegmentLayout {
 
 class Segment {
   public:
-    /// Takes a block that write_segment() made.
-    static std::shared_ptr<const Segment> own(std::vector<std::byte> block);
+    /// Takes a block that write_segment() made, and that of positions if there is one.
+    static std::shared_ptr<const Segment> own(std::vector<std::byte> block, std::vector<std::byte> positions = {});
     /// Checks an untrusted block, so that nothing read later can leave it; only the forward lists, which would double the time,
-    /// are checked when terms_of() reads them. `owner` keeps the bytes mapped.
+    /// are checked when terms_of() reads them. `owner` keeps the bytes mapped. `positions`: their block, empty if there is none.
     /// kCorrupt names `name` and what contradicts what.
     static std::shared_ptr<const Segment> open(std::span<const std::byte> block, std::shared_ptr<const void> owner,
-                                               const std::string& name);
+                                               const std::string& name, std::span<const std::byte> positions = {});
 
     std::span<const std::byte> block() const noexcept { return block_; }
+    const Positions& positions() const noexcept { return positions_; }
+    const std::string& name() const noexcept { return name_; }
     std::uint32_t documents() const noexcept { return header_.documents; }
     std::uint32_t terms() const noexcept { return header_.terms; }
     std::uint64_t postings() const noexcept { return header_.postings; }
@@ -82,6 +86,8 @@ class Segment {
 
     std::string_view term(std::uint32_t number) const noexcept;
     std::optional<std::uint32_t> find_term(std::string_view term, std::uint64_t hash) const noexcept;
+    /// The first term that is not below `text`; terms() if there is none.
+    std::uint32_t first_term_from(std::string_view text) const noexcept;
 
     /// Postings [first, last) of a term in docs() and frequencies().
     struct Postings {
@@ -115,6 +121,8 @@ class Segment {
     std::uint64_t long_frequency(std::uint64_t posting) const noexcept;
 
     std::vector<std::byte> own_;
+    std::vector<std::byte> own_positions_;
+    Positions positions_;
     std::shared_ptr<const void> owner_;
     std::span<const std::byte> block_;
     std::string name_;

@@ -4,15 +4,20 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
+#include "core/error.hpp"
 #include "index/bm25/term_hash.hpp"
 
 namespace rag::core {
 namespace {
 
 constexpr std::size_t kFullDocuments = std::size_t{1} << 17;
+constexpr std::size_t kFullOccurrences = std::size_t{1} << 25;
 constexpr std::size_t kFullPairs = std::size_t{1} << 24;
+/// Positions between a title and its text, so that no phrase spans both.
+constexpr std::uint32_t kFieldGap = 1000;
 constexpr std::size_t kFullStrings = std::size_t{1} << 28;
 
 /// The first eight bytes as a number that orders as the bytes do.
@@ -24,33 +29,53 @@ std::uint64_t prefix_of(std::string_view text) noexcept {
 
 }  // namespace
 
-SegmentBuilder::SegmentBuilder(const Analyzer& analyzer) : analyzer_(analyzer), slots_(1024) {}
+SegmentBuilder::SegmentBuilder(const Analyzer& analyzer, const Settings& settings)
+    : analyzer_(analyzer), settings_(settings), slots_(1024) {}
 
 bool SegmentBuilder::full() const noexcept {
-    return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || strings_.size() >= kFullStrings;
+    return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || occurrences_.size() >= kFullOccurrences || strings_.size() >= kFullStrings;
 }
 
-void SegmentBuilder::add(std::int64_t id, std::string_view text) {
-    length_ = 0;
+void SegmentBuilder::analyze(std::string_view text, std::uint32_t units) {
+    if (units == 0 || text.empty()) return;
+    units_ = units;
+    position_base_ = next_position_;
     analyzer_.analyze(text, *this);
-    ids_.push_back(id);
-    lengths_.push_back(length_);
-    pair_ends_.push_back(pairs_.size());
+    next_position_ += kFieldGap;
 }
 
-void SegmentBuilder::term(std::string_view text, std::size_t /*start*/, std::size_t /*end*/) {
+void SegmentBuilder::add(std::int64_t id, std::string_view title, std::string_view text) {
+    length_ = 0;
+    next_position_ = 0;
+    analyze(title, settings_.title_units);
+    analyze(text, settings_.text_units);
+    if (length_ > std::numeric_limits<std::uint32_t>::max()) {
+        fail(Code::kInvalidArgument, "document {} is {} terms long, an index counts to {}", id, length_,
+             std::numeric_limits<std::uint32_t>::max());
+    }
+    ids_.push_back(id);
+    lengths_.push_back(static_cast<std::uint32_t>(length_));
+    pair_ends_.push_back(pairs_.size());
+    if (settings_.positions) occurrence_ends_.push_back(occurrences_.size());
+}
+
+void SegmentBuilder::term(std::string_view text, const TermPlace& place) {
     const std::uint32_t number = number_of(text);
     TermInfo& info = terms_[number];
     const auto doc = static_cast<std::uint32_t>(ids_.size());
-    ++length_;
+    length_ += units_;
+    if (settings_.positions) {
+        next_position_ = position_base_ + place.position + 1;
+        occurrences_.emplace_back(number, position_base_ + place.position);
+    }
     if (info.last_doc == doc) {
-        ++pairs_[info.last_pair].frequency;
+        pairs_[info.last_pair].frequency += units_;
         return;
     }
     info.last_doc = doc;
     info.last_pair = pairs_.size();
     ++info.documents;
-    pairs_.push_back({number, 1});
+    pairs_.push_back({number, units_});
 }
 
 std::uint32_t SegmentBuilder::number_of(std::string_view text) {
@@ -129,7 +154,8 @@ SegmentParts SegmentBuilder::finish() const {
     parts.docs.resize(pairs_.size());
     parts.frequencies.resize(pairs_.size());
     std::uint32_t doc = 0;
-    for (const std::uint32_t from : sorted_documents()) {
+    const std::vector<std::uint32_t> documents = sorted_documents();
+    for (const std::uint32_t from : documents) {
         for (std::size_t at = from == 0 ? 0 : pair_ends_[from - 1]; at < pair_ends_[from]; ++at) {
             const std::uint64_t posting = next[pairs_[at].term]++;
             parts.docs[posting] = doc;
@@ -142,7 +168,24 @@ SegmentParts SegmentBuilder::finish() const {
     }
     std::sort(parts.long_frequencies.begin(), parts.long_frequencies.end(),
               [](const LongFrequency& a, const LongFrequency& b) { return a.posting < b.posting; });
+    if (settings_.positions) finish_positions(documents, terms, parts);
     return parts;
+}
+
+void SegmentBuilder::finish_positions(const std::vector<std::uint32_t>& documents, const std::vector<std::uint32_t>& terms,
+                                      SegmentParts& parts) const {
+    std::vector<std::uint32_t> renumbered(terms.size());
+    for (std::uint32_t i = 0; i < terms.size(); ++i) renumbered[terms[i]] = i;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> sorted;
+    for (const std::uint32_t from : documents) {
+        sorted.clear();
+        for (std::size_t at = from == 0 ? 0 : occurrence_ends_[from - 1]; at < occurrence_ends_[from]; ++at) {
+            sorted.emplace_back(renumbered[occurrences_[at].first], occurrences_[at].second);
+        }
+        std::sort(sorted.begin(), sorted.end());
+        append_positions(sorted, parts.positions);
+        parts.position_ends.push_back(parts.positions.size());
+    }
 }
 
 }  // namespace rag::core

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "index/bm25/segment_writer.hpp"
@@ -14,10 +15,17 @@ namespace rag::core {
 
 class SegmentBuilder final : private TermSink {
   public:
-    explicit SegmentBuilder(const Analyzer& analyzer);
+    /// What of an index's options shapes its segments.
+    struct Settings {
+        std::uint32_t title_units = 1;  // what one occurrence in a title, or in a text, counts
+        std::uint32_t text_units = 1;
+        bool positions = false;
+    };
+    SegmentBuilder(const Analyzer& analyzer, const Settings& settings);
 
-    /// `id` has not been added before. The text is analyzed at once and not kept.
-    void add(std::int64_t id, std::string_view text);
+    /// `id` has not been added before. Title and text are analyzed at once and not kept. kInvalidArgument: more terms than 32
+    /// bits count.
+    void add(std::int64_t id, std::string_view title, std::string_view text);
     std::size_t documents() const noexcept { return ids_.size(); }
     std::size_t postings() const noexcept { return pairs_.size(); }
     /// True when the segment should be closed: what is built fits in memory several times over, and its numbers in 32 bits.
@@ -43,7 +51,10 @@ class SegmentBuilder final : private TermSink {
         std::uint32_t frequency = 0;
     };
 
-    void term(std::string_view text, std::size_t start, std::size_t end) override;
+    void term(std::string_view text, const TermPlace& place) override;
+    void analyze(std::string_view text, std::uint32_t units);
+    void finish_positions(const std::vector<std::uint32_t>& documents, const std::vector<std::uint32_t>& terms,
+                          SegmentParts& parts) const;
     std::uint32_t number_of(std::string_view text);
     void grow();
     std::vector<std::uint32_t> sorted_documents() const;
@@ -53,6 +64,7 @@ class SegmentBuilder final : private TermSink {
     }
 
     const Analyzer& analyzer_;
+    Settings settings_;
     std::vector<Slot> slots_;
     std::vector<TermInfo> terms_;
     std::string strings_;
@@ -60,7 +72,14 @@ class SegmentBuilder final : private TermSink {
     std::vector<std::size_t> pair_ends_;  // of the documents
     std::vector<std::int64_t> ids_;
     std::vector<std::uint32_t> lengths_;
-    std::uint32_t length_ = 0;  // of the document being added
+    // Only with positions: of each document (term, position), and where each document's end.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> occurrences_;
+    std::vector<std::size_t> occurrence_ends_;
+    // Of the document being added.
+    std::uint64_t length_ = 0;
+    std::uint32_t units_ = 1;
+    std::uint32_t position_base_ = 0;
+    std::uint32_t next_position_ = 0;
 };
 
 }  // namespace rag::core

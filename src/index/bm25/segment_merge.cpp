@@ -67,7 +67,12 @@ class Merger {
         for (const Source& source : sources) {
             places_[source.input][source.doc] = static_cast<std::uint32_t>(parts_.ids.size());
             parts_.ids.push_back(source.id);
-            parts_.lengths.push_back(states_[source.input].segment->lengths()[source.doc]);
+            const Segment& segment = *states_[source.input].segment;
+            parts_.lengths.push_back(segment.lengths()[source.doc]);
+            if (!segment.positions().exist()) continue;
+            const auto positions = segment.positions().of(source.doc);
+            parts_.positions.insert(parts_.positions.end(), positions.begin(), positions.end());
+            parts_.position_ends.push_back(parts_.positions.size());
         }
     }
 

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "index/bm25/term_hash.hpp"
+#include "index/bm25/varint.hpp"
 
 namespace rag::core {
 namespace {
@@ -40,10 +41,8 @@ std::vector<std::uint8_t> encode_forward(const SegmentParts& parts, std::vector<
     for (std::uint64_t& end : ends) {
         std::uint32_t least = 0;
         for (; at < end; ++at) {
-            std::uint32_t difference = terms[static_cast<std::size_t>(at)] - least;
+            put_varint(bytes, terms[static_cast<std::size_t>(at)] - least);
             least = terms[static_cast<std::size_t>(at)] + 1;
-            for (; difference >= 0x80; difference >>= 7) bytes.push_back(static_cast<std::uint8_t>(difference | 0x80U));
-            bytes.push_back(static_cast<std::uint8_t>(difference));
         }
         end = bytes.size();
     }
@@ -115,6 +114,17 @@ std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, doubl
     fill_bounds(parts, k1, b, average, reinterpret_cast<float*>(block.data() + layout.term_bounds),
                 reinterpret_cast<float*>(block.data() + layout.block_bounds));
     return block;
+}
+
+std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b) {
+    std::vector<std::byte> positions;
+    if (!parts.position_ends.empty()) {
+        const std::size_t table = parts.position_ends.size() * sizeof(parts.position_ends[0]);
+        positions.resize(table + parts.positions.size());
+        std::memcpy(positions.data(), parts.position_ends.data(), table);
+        if (!parts.positions.empty()) std::memcpy(positions.data() + table, parts.positions.data(), parts.positions.size());
+    }
+    return Segment::own(write_segment(parts, k1, b), std::move(positions));
 }
 
 }  // namespace rag::core

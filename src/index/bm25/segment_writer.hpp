@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,14 @@ struct SegmentParts {
     std::vector<std::uint32_t> docs;
     std::vector<std::uint8_t> frequencies;
     std::vector<LongFrequency> long_frequencies;
+    std::vector<std::uint64_t> position_ends;  // of the documents; empty: an index without positions
+    std::vector<std::uint8_t> positions;
 };
 
-/// The segment's bytes. k1 and b shape the bounds.
+/// The segment's bytes. k1 (in units of frequency) and b shape the bounds.
 std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b);
+/// The segment itself, with its positions if the parts have any.
+std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b);
 
 /// Largest total of term bytes a segment may hold; the builder closes a segment before.
 inline constexpr std::size_t kMaxSegmentStrings = 0x7FFFFFFFU;
