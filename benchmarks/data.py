@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass
 class RetrievalSet:
-    """Texts in the order of the file; judgments by query id."""
+    """Texts (title and text joined, and apart) in the order of the file; judgments by query id."""
 
     name: str
     ids: list[str]
@@ -20,6 +20,8 @@ class RetrievalSet:
     query_ids: list[str]
     queries: list[str]
     relevance: dict[str, dict[str, int]]
+    titles: list[str]
+    bodies: list[str]
 
 
 def data_folder() -> Path | None:
@@ -29,7 +31,7 @@ def data_folder() -> Path | None:
 
 
 def load(name: str, queries: str = "queries.jsonl", qrels: str = "qrels.tsv") -> RetrievalSet:
-    """A set of RAG_SHARED_DATA; title and text are joined by a space, as all contenders get them."""
+    """A set of RAG_SHARED_DATA."""
     root = data_folder()
     if root is None:
         raise FileNotFoundError("RAG_SHARED_DATA names no folder")
@@ -50,6 +52,8 @@ def load(name: str, queries: str = "queries.jsonl", qrels: str = "qrels.tsv") ->
         [row["id"] for row in asked],
         [row["text"] for row in asked],
         relevance,
+        [row.get("title") or "" for row in rows],
+        [row["text"] for row in rows],
     )
 
 

@@ -3,15 +3,19 @@
 // runs the peers beside it.
 //
 //     RAG_SHARED_DATA=... bench_bm25 [folder of one set [name of its judgments]]
-//     RAG_SHARED_DATA=... bench_bm25 --han        terms of Chinese: bigrams, bigrams and characters, ICU words, words and bigrams
+//     bench_bm25 --generated N [rounds]    N texts with Zipf words; each query is checked against scoring every document, if
+//     rounds is 0 RAG_SHARED_DATA=... bench_bm25 --han        terms of Chinese: bigrams, bigrams and characters, ICU words, words
+//     and bigrams
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -81,6 +85,76 @@ void run_han(const std::filesystem::path& folder, HanTerms han, const char* name
                snapshot.segments[0].segment->terms(), snapshot.segments[0].segment->postings());
 }
 
+/// Texts of some 40 words of a vocabulary of 200,000, rank r as frequent as 1 / r; queries of 2 to 6 words of one text, none of
+/// them among the 100 most frequent.
+struct Generated {
+    std::vector<std::string> texts;
+    std::vector<std::string> queries;
+
+    explicit Generated(std::size_t size) {
+        constexpr std::size_t kWords = 200'000;
+        std::mt19937_64 random(5);
+        std::vector<double> steps;
+        double sum = 0;
+        for (std::size_t rank = 1; rank <= kWords; ++rank) steps.push_back(sum += 1.0 / static_cast<double>(rank));
+        std::uniform_real_distribution<> place(0, sum);
+        std::lognormal_distribution<> length(3.6, 0.5);
+        for (std::size_t i = 0; i < size; ++i) {
+            std::string text;
+            std::string query;
+            std::size_t asked = 2 + random() % 5;
+            for (auto left = static_cast<int>(std::clamp(length(random), 5.0, 400.0)); left > 0; --left) {
+                const auto rank =
+                    static_cast<std::size_t>(std::lower_bound(steps.begin(), steps.end(), place(random)) - steps.begin());
+                const std::string word = word_of(rank);
+                text += word + " ";
+                if (rank < 100 || asked == 0) continue;
+                --asked;
+                query += word + " ";
+            }
+            texts.push_back(std::move(text));
+            if (i % std::max<std::size_t>(1, size / 300) == 0 && !query.empty()) queries.push_back(std::move(query));
+        }
+    }
+
+  private:
+    /// Ranks are mixed so that frequent words are spread over the dictionary.
+    static std::string word_of(std::size_t rank) {
+        std::string word;
+        for (std::uint64_t left = (rank + 1) * 0x9E3779B97F4A7C15ULL >> 40; left > 0; left /= 75) {
+            word += "bcdfghklmnprstv"[left % 15];
+            word += "aeiou"[left / 15 % 5];
+        }
+        return word + "k";
+    }
+};
+
+void run_generated(std::size_t size, int rounds) {
+    const Generated set(size);
+    const std::vector<std::string_view> texts(set.texts.begin(), set.texts.end());
+    std::vector<std::int64_t> ids(size);
+    for (std::size_t i = 0; i < size; ++i) ids[i] = static_cast<std::int64_t>(i);
+    Bm25Index index;
+    const double start = cpu_seconds();
+    index.add(ids, texts);
+    const double added = cpu_seconds();
+    std::size_t found = 0;
+    for (int round = 0; round < rounds; ++round) {
+        for (const std::string& query : set.queries) found += index.search(query, 10).size();
+    }
+    const double seconds = cpu_seconds() - added;
+    if (rounds == 0) {
+        for (const std::string& query : set.queries) {
+            if (index.search(query, 10) != index.search_exhaustive(query, 10))
+                fail(Code::kInternal, "{} ranks differently", query);
+        }
+    }
+    fmt::print("generated\t{} documents\t{:.0f} documents/s\t{:.0f} queries/s\t{} found\t{} segments\t{:.1f} MB\n", size,
+               static_cast<double>(size) / (added - start),
+               static_cast<double>(set.queries.size()) * rounds / std::max(seconds, 1e-9), found, index.stats().segments,
+               static_cast<double>(index.stats().bytes) / 1e6);
+}
+
 void run_all(const std::filesystem::path& data) {
     run(data / "en_retrieval_scifact", "qrels_train.tsv");
     for (const char* set :
@@ -94,6 +168,10 @@ void run_all(const std::filesystem::path& data) {
 int main(int argc, char** argv) try {
     const char* root = std::getenv("RAG_SHARED_DATA");
     const std::string first = argc > 1 ? argv[1] : "";
+    if (first == "--generated") {
+        run_generated(argc > 2 ? std::stoul(argv[2]) : 1'000'000, argc > 3 ? std::stoi(argv[3]) : 3);
+        return 0;
+    }
     if (!first.empty() && first != "--han") {
         run(first, argc > 2 ? argv[2] : "qrels.tsv");
         return 0;

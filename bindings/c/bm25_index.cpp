@@ -26,7 +26,8 @@ rag_bm25_index* wrap(std::unique_ptr<core::Bm25Index> index) {
 }
 
 core::Bm25Syntax syntax_of(const rag_bm25_search_options* options) {
-    const auto known = rag::capi::read_struct(options, rag_bm25_search_options RAG_BM25_SEARCH_OPTIONS_INIT, "rag_bm25_search_options");
+    const auto known =
+        rag::capi::read_struct(options, rag_bm25_search_options RAG_BM25_SEARCH_OPTIONS_INIT, "rag_bm25_search_options");
     if (known.syntax > RAG_BM25_LANGUAGE) core::fail(core::Code::kInvalidArgument, "there is no query syntax {}", known.syntax);
     return static_cast<core::Bm25Syntax>(known.syntax);
 }
@@ -86,7 +87,8 @@ rag_status rag_bm25_index_create(const rag_bm25_index_options* options, rag_bm25
         if (!(known.title_weight < 0)) out.title_weight = known.title_weight;
         out.variant = static_cast<core::Bm25Variant>(known.variant);
         out.positions = known.positions != 0;
-        if (known.reserved != 0) core::fail(core::Code::kInvalidArgument, "rag_bm25_index_options.reserved is {}", known.reserved);
+        if (known.reserved != 0)
+            core::fail(core::Code::kInvalidArgument, "rag_bm25_index_options.reserved is {}", known.reserved);
         if (rag::capi::given(known.language)) out.language = std::string(rag::capi::text_of(known.language, "language"));
         *index = wrap(std::make_unique<core::Bm25Index>(out));
     });
@@ -113,8 +115,8 @@ uint64_t rag_bm25_index_count(const rag_bm25_index* index) noexcept {
     return count;
 }
 
-rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts, size_t count,
-                              rag_progress_fn progress, void* user_data) noexcept {
+rag_status rag_bm25_index_add(rag_bm25_index* index, const int64_t* ids, const rag_text* titles, const rag_text* texts,
+                              size_t count, rag_progress_fn progress, void* user_data) noexcept {
     return guard([&] {
         core::Bm25Index& target = use(index);
         const Documents documents(ids, titles, texts, count);
@@ -179,7 +181,8 @@ rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query,
     return guard([&] {
         require(count, "count") = 0;
         rag::capi::require_array(ranges, capacity, "ranges");
-        const auto found = use(index).highlight(rag::capi::text_of(query, "query"), rag::capi::text_of(text, "text"), syntax_of(options));
+        const auto found =
+            use(index).highlight(rag::capi::text_of(query, "query"), rag::capi::text_of(text, "text"), syntax_of(options));
         for (std::size_t i = 0; i < found.size() && i < capacity; ++i) {
             ranges[2 * i] = found[i].start;
             ranges[2 * i + 1] = found[i].end;

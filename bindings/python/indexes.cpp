@@ -177,7 +177,8 @@ void bind_indexes(py::module_& module) {
         .def(
             "add",
             [](Bm25Index& self, const py::object& ids, const py::iterable& texts, const py::object& titles, py::object callback) {
-                bm25_write(ids, texts, titles, std::move(callback), [&self](const auto&... arguments) { self.add(arguments...); });
+                bm25_write(ids, texts, titles, std::move(callback),
+                           [&self](const auto&... arguments) { self.add(arguments...); });
             },
             py::arg("ids"), py::arg("texts"), py::arg("titles"), py::arg("progress"))
         .def(

@@ -149,9 +149,8 @@ class Bm25Index {
         const auto views = to_c(texts);
         const auto title_views = to_c(titles);
         detail::ProgressBridge bridge(progress);
-        const rag_status status =
-            rag_bm25_index_add(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(), views.data(),
-                               views.size(), bridge.function(), bridge.data());
+        const rag_status status = rag_bm25_index_add(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(),
+                                                     views.data(), views.size(), bridge.function(), bridge.data());
         bridge.rethrow();
         detail::check(status);
     }
@@ -163,9 +162,8 @@ class Bm25Index {
         const auto title_views = to_c(titles);
         std::uint64_t replaced = 0;
         detail::ProgressBridge bridge(progress);
-        const rag_status status =
-            rag_bm25_index_upsert(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(), views.data(),
-                                  views.size(), &replaced, bridge.function(), bridge.data());
+        const rag_status status = rag_bm25_index_upsert(handle_.get(), ids.data(), titles.empty() ? nullptr : title_views.data(),
+                                                        views.data(), views.size(), &replaced, bridge.function(), bridge.data());
         bridge.rethrow();
         detail::check(status);
         return replaced;

@@ -663,8 +663,8 @@ RAG_API rag_status rag_vector_index_search(const rag_vector_index* index, const 
 
 typedef struct rag_bm25_index rag_bm25_index;
 
-/* Variants of the formula: Lucene's; Robertson's with k1 + 1 and no weight for words that half of the texts have; BM25+ and BM25L of
- * Lv and Zhai (2011). */
+/* Variants of the formula: Lucene's; Robertson's with k1 + 1 and no weight for words that half of the texts have; BM25+ and BM25L
+ * of Lv and Zhai (2011). */
 typedef enum rag_bm25_variant { RAG_BM25_LUCENE = 0, RAG_BM25_OKAPI = 1, RAG_BM25_PLUS = 2, RAG_BM25_L = 3 } rag_bm25_variant;
 
 typedef struct rag_bm25_index_options {
@@ -680,7 +680,7 @@ typedef struct rag_bm25_index_options {
     uint32_t positions; /* not 0: keeps where words stand, so that queries may hold phrases */
     uint32_t reserved;  /* 0 */
 } rag_bm25_index_options;
-#define RAG_BM25_INDEX_OPTIONS_INIT                                                                                                \
+#define RAG_BM25_INDEX_OPTIONS_INIT \
     {sizeof(rag_bm25_index_options), -1.0f, -1.0f, {NULL, 0}, RAG_BM25_LUCENE, -1.0f, -1.0f, -1.0f, 0, 0}
 
 RAG_API rag_status rag_bm25_index_create(const rag_bm25_index_options* options,
@@ -704,8 +704,8 @@ RAG_API rag_status rag_bm25_index_remove(rag_bm25_index* index, const int64_t* i
                                          uint64_t* removed) RAG_NOEXCEPT; /* since 0.1.0 */
 
 /* How queries are read. RAG_BM25_PLAIN: words to look for; quotes, hyphens and capitals mean nothing, and no query is an error.
- * RAG_BM25_LANGUAGE: "a phrase", pre*, +must, -not, AND, OR, NOT, parentheses, \ before a character without its meaning; what is not
- * of the language is RAG_INVALID_ARGUMENT, which says where. Words that just follow each other are alternatives. */
+ * RAG_BM25_LANGUAGE: "a phrase", pre*, +must, -not, AND, OR, NOT, parentheses, \ before a character without its meaning; what is
+ * not of the language is RAG_INVALID_ARGUMENT, which says where. Words that just follow each other are alternatives. */
 typedef enum rag_bm25_syntax { RAG_BM25_PLAIN = 0, RAG_BM25_LANGUAGE = 1 } rag_bm25_syntax;
 typedef struct rag_bm25_search_options {
     uint32_t struct_size;

@@ -137,7 +137,8 @@ class Writer {
             const DocumentInput& input = *document.document->input;
             for (const auto& chunk : document.chunks) {
                 chunks.keys.push_back(++key);
-                chunks.texts.push_back(indexed_text(input.title, input.text.substr(chunk.start, chunk.stop - chunk.start)));
+                chunks.titles.emplace_back(input.title);
+                chunks.texts.emplace_back(input.text.substr(chunk.start, chunk.stop - chunk.start));
                 if (chunk.vector.empty()) continue;
                 chunks.embedded.push_back(key);
                 chunks.vectors.insert(chunks.vectors.end(), chunk.vector.begin(), chunk.vector.end());

@@ -41,6 +41,10 @@ Gap find_gap(const Index& index, std::int64_t last_key, const Count& count_to, c
     return {difference(live, have), difference(have, live)};
 }
 
+std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
+    return {texts.begin(), texts.end()};
+}
+
 }  // namespace
 
 std::string indexed_text(std::string_view title, std::string_view text) {
@@ -110,7 +114,10 @@ std::shared_ptr<VectorIndex> Indexes::vectors(const Progress& progress) {
 
 std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
     try {
-        return Bm25Index::load(store_.folder() / file.name);
+        auto index = Bm25Index::load(store_.folder() / file.name);
+        const Bm25Index fresh;
+        if (index->options() == fresh.options() && index->analyzer().version() == fresh.analyzer().version()) return index;
+        log(LogLevel::kInfo, "the BM25 index is built again: it was made by {}", index->stats().analyzer);
     } catch (const Error& error) {
         if (error.code() == Code::kOutOfMemory) throw;
         log(LogLevel::kWarning, "the BM25 index is built again: {}", error.what());
@@ -176,10 +183,13 @@ void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progr
     for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
         report(progress, at, missing.size());
         const auto keys = missing.subspan(at, std::min(kRepairBatch, missing.size() - at));
+        std::vector<std::string> titles(keys.size());
         std::vector<std::string> texts(keys.size());
-        view.each_chunk_text(
-            keys, [&](std::size_t i, std::string_view title, std::string_view text) { texts[i] = indexed_text(title, text); });
-        index.add(keys, std::vector<std::string_view>(texts.begin(), texts.end()));
+        view.each_chunk_text(keys, [&](std::size_t i, std::string_view title, std::string_view text) {
+            titles[i] = title;
+            texts[i] = text;
+        });
+        index.add(keys, views_of(titles), views_of(texts));
     }
     bm25_.last_key = view.last_chunk_key();
 }
@@ -222,7 +232,7 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
     }
     const std::lock_guard lock(change_);
     try {
-        bm25_index->add(chunks.keys, std::vector<std::string_view>(chunks.texts.begin(), chunks.texts.end()), progress);
+        bm25_index->add(chunks.keys, views_of(chunks.titles), views_of(chunks.texts), progress);
         if (vector_index) vector_index->add(chunks.embedded, chunks.vectors, progress);
     } catch (const Stopped&) {
         // The vectors come last and all at once: if they are in, only the tidying afterwards was cut short.

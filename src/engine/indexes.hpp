@@ -33,6 +33,7 @@ std::string indexed_text(std::string_view title, std::string_view text);
 /// Chunks to be added; `vectors` is [embedded, dimension].
 struct NewChunks {
     std::vector<std::int64_t> keys;
+    std::vector<std::string> titles;  // of their documents
     std::vector<std::string> texts;
     std::vector<std::int64_t> embedded;
     std::vector<float> vectors;

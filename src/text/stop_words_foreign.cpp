@@ -1,6 +1,6 @@
-// The function words of the other languages that have a Snowball stemmer and that we know well enough to list: closed word classes
-// in their folded form. Left out on purpose: negations (they change what a text claims) and words that are a content word as
-// well. stop_words.cpp holds those of English and finds the right list.
+// The function words of the other languages that have a Snowball stemmer and that we know well enough to list: closed word
+// classes in their folded form. Left out on purpose: negations (they change what a text claims) and words that are a content word
+// as well. stop_words.cpp holds those of English and finds the right list.
 #include "text/stop_words.hpp"
 
 namespace rag::core {

@@ -1,6 +1,6 @@
 // Fuzzes the reader of BM25 index files: the bytes as a whole file, and, so that no checksum stands in the way, as the block of
-// one segment. What is accepted must be searchable, removable and mergeable without touching memory it does not own.
-// link: rag_index_bm25 rag_core
+// one segment and as the positions of one. What is accepted must be searchable, removable and mergeable without touching memory
+// it does not own. link: rag_index_bm25 rag_core
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -24,6 +24,11 @@ void use_file(const std::shared_ptr<std::vector<std::byte>>& bytes) {
         return;  // refused by name: all that is asked
     }
     static_cast<void>(index->search(kQuery, 3));
+    try {
+        static_cast<void>(index->search("\"quick fox\" OR do* -w3", 3, nullptr, Bm25Syntax::kLanguage));
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt && error.code() != Code::kInvalidArgument) std::abort();
+    }
     std::string why;
     static_cast<void>(index->verify(why));
     const auto ids = index->ids();
@@ -45,7 +50,7 @@ void use_segment(const std::shared_ptr<std::vector<std::byte>>& bytes) {
     }
     snapshot.settle();
     const Segment& segment = *snapshot.segments[0].segment;
-    const Bm25Query query = make_query(Analyzer(), snapshot, kQuery, 1.2, 0.75);
+    const Bm25Query query = make_query(Analyzer(), snapshot, kQuery, Bm25Parameters());
     static_cast<void>(search_snapshot(snapshot, query, 3, nullptr));
     static_cast<void>(search_snapshot_exhaustive(snapshot, query, 3, nullptr));
     std::string why;
@@ -60,6 +65,24 @@ void use_segment(const std::shared_ptr<std::vector<std::byte>>& bytes) {
     if (parts.ids.size() + 1 != segment.documents()) std::abort();
 }
 
+/// The bytes as what a segment of three documents knows of positions.
+void use_positions(const std::shared_ptr<std::vector<std::byte>>& bytes) {
+    static const std::vector<std::byte> block = [] {
+        const Analyzer analyzer;
+        SegmentBuilder builder(analyzer, {});
+        for (std::int64_t id = 0; id < 3; ++id) builder.add(id, "", "the quick fox and a dog");
+        return write_segment(builder.finish(), 1.2, 0.75);
+    }();
+    try {
+        const auto segment = Segment::open(block, nullptr, "fuzz", *bytes);
+        if (!segment->positions().exist()) return;
+        PhraseFinder finder(*segment, {{0, 0}, {1, 1}});
+        for (std::uint32_t doc = 0; doc < segment->documents(); ++doc) static_cast<void>(finder.matches(doc));
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) std::abort();
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -67,5 +90,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto bytes = std::make_shared<std::vector<std::byte>>(begin, begin + size);
     use_file(bytes);
     use_segment(bytes);
+    use_positions(bytes);
     return 0;
 }

@@ -12,9 +12,11 @@
 
 #include "core/error.hpp"
 #include "index/bm25/bm25_index.hpp"
+#include "naive_bm25.hpp"
 #include "test_files.hpp"
 
 using namespace rag::core;
+using rag::test::NaiveBm25;
 
 namespace {
 
@@ -29,40 +31,6 @@ void add(Bm25Index& index, const std::vector<std::pair<std::int64_t, std::string
     }
     index.add(ids, texts);
 }
-
-/// BM25 as the formula says, in double, over whole texts.
-class Model {
-  public:
-    std::map<std::int64_t, std::vector<std::string>> documents;
-    double k1 = 1.2;
-    double b = 0.75;
-
-    static std::vector<std::string> terms_of(std::string_view text) {
-        static const Analyzer analyzer;
-        std::vector<Analyzer::Term> terms;
-        analyzer.analyze(text, terms);
-        std::vector<std::string> out;
-        for (auto& term : terms) out.push_back(std::move(term.text));
-        return out;
-    }
-    std::map<std::int64_t, double> scores(std::string_view query) const {
-        double total = 0;
-        for (const auto& [id, terms] : documents) total += static_cast<double>(terms.size());
-        const auto n = static_cast<double>(documents.size());
-        std::map<std::int64_t, double> out;
-        for (const std::string& term : terms_of(query)) {
-            double df = 0;
-            for (const auto& [id, terms] : documents) df += std::count(terms.begin(), terms.end(), term) > 0;
-            for (const auto& [id, terms] : documents) {
-                const auto tf = static_cast<double>(std::count(terms.begin(), terms.end(), term));
-                if (tf == 0) continue;
-                const double norm = k1 * (1 - b + b * static_cast<double>(terms.size()) / (total / n));
-                out[id] += std::log(1 + (n - df + 0.5) / (df + 0.5)) * tf / (tf + norm);
-            }
-        }
-        return out;
-    }
-};
 
 std::string random_text(std::mt19937& random, std::size_t longest) {
     // Words with Zipf-like frequencies, English and Chinese.
@@ -83,130 +51,222 @@ std::string random_text(std::mt19937& random, std::size_t longest) {
     return text;
 }
 
+/// A query of the language from the same words.
+std::string random_language_query(std::mt19937& random, bool phrases, int depth = 0) {
+    std::string out;
+    const std::size_t clauses = 1 + random() % 3;
+    for (std::size_t i = 0; i < clauses; ++i) {
+        std::string word = random_text(random, 1);
+        while (!word.empty() && word.back() == ' ') word.pop_back();
+        if (word.empty()) word = "the";
+        switch (random() % 8) {
+            case 0:
+                word += depth < 2 ? " AND (" + random_language_query(random, phrases, depth + 1) + ")" : " OR t2";
+                break;
+            case 1:
+                word = "+" + word;
+                break;
+            case 2:
+                word += " -" + fmt::format("t{}", random() % 9);
+                break;
+            case 3:
+                word = fmt::format("t{}{}* OR {}", 1 + random() % 3, random() % 10, word);
+                break;
+            case 4:
+                word = phrases ? fmt::format("\"t{} t{}\"", 1 + random() % 3, 1 + random() % 3) : "(" + word + " OR t1)";
+                break;
+            case 5:
+                word += fmt::format(" AND NOT t{}", random() % 20);
+                break;
+            default:
+                break;
+        }
+        out += word + " ";
+    }
+    return out;
+}
+
+/// What search() gave against the model's scores.
+void check_hits(const Hits& hits, std::size_t k, const std::map<std::int64_t, double>& expected, const Bm25Filter* filter) {
+    std::size_t matching = 0;
+    for (const auto& [id, score] : expected) matching += filter == nullptr || (*filter)(id);
+    REQUIRE(hits.size() == std::min(k, matching));
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+        REQUIRE(expected.contains(hits[i].id));
+        REQUIRE(hits[i].score == Approx(expected.at(hits[i].id)).epsilon(1e-5));
+        if (i > 0) REQUIRE((hits[i - 1].score > hits[i].score || hits[i - 1].id < hits[i].id));
+    }
+}
+
+void check_explanations(const Bm25Index& index, const std::string& query, Bm25Syntax syntax) {
+    for (const Bm25Hit& hit : index.search(query, 3, nullptr, syntax)) {
+        const auto explanation = index.explain(query, hit.id, syntax);
+        REQUIRE(explanation.matches);
+        REQUIRE(explanation.score == hit.score);
+        float sum = 0;
+        for (const auto& term : explanation.terms) sum += term.score;
+        REQUIRE(sum == hit.score);
+    }
+}
+
 /// Everything that can be asked must agree with the model.
-void check(const Bm25Index& index, const Model& model, std::mt19937& random) {
+void check(const Bm25Index& index, const NaiveBm25& model, std::mt19937& random) {
     REQUIRE(index.size() == model.documents.size());
     std::vector<std::int64_t> ids;
-    for (const auto& [id, terms] : model.documents) ids.push_back(id);
+    for (const auto& [id, document] : model.documents) ids.push_back(id);
     REQUIRE(index.ids() == ids);
-    for (int round = 0; round < 4; ++round) {
-        const std::string query = random_text(random, 8);
+    const Bm25Filter odd = [](std::int64_t id) { return id % 2 != 0; };
+    for (int round = 0; round < 6; ++round) {
+        const bool language = round % 2 == 1;
+        const Bm25Syntax syntax = language ? Bm25Syntax::kLanguage : Bm25Syntax::kPlain;
+        const std::string query = language ? random_language_query(random, index.options().positions) : random_text(random, 8);
+        INFO(query);
+        const auto expected = language ? model.language_scores(query) : model.scores(query);
         const std::size_t k = random() % 30;
-        const Bm25Filter odd = [](std::int64_t id) { return id % 2 != 0; };
-        const auto expected = model.scores(query);
         for (const Bm25Filter* filter : {static_cast<const Bm25Filter*>(nullptr), &odd}) {
-            const Hits hits = index.search(query, k, filter);
-            REQUIRE(hits == index.search_exhaustive(query, k, filter));
-            std::size_t matching = 0;
-            for (const auto& [id, score] : expected) matching += filter == nullptr || odd(id);
-            REQUIRE(hits.size() == std::min(k, matching));
-            for (std::size_t i = 0; i < hits.size(); ++i) {
-                REQUIRE(expected.contains(hits[i].id));
-                REQUIRE(hits[i].score == Approx(expected.at(hits[i].id)).epsilon(1e-5));
-                if (i > 0) REQUIRE((hits[i - 1].score > hits[i].score || hits[i - 1].id < hits[i].id));
-            }
+            const Hits hits = index.search(query, k, filter, syntax);
+            REQUIRE(hits == index.search_exhaustive(query, k, filter, syntax));
+            check_hits(hits, k, expected, filter);
         }
         std::vector<std::int64_t> asked{-5, 1000000};
         for (std::size_t i = 0; i < 5 && !ids.empty(); ++i) asked.push_back(ids[random() % ids.size()]);
-        const auto scores = index.score(query, asked);
+        const auto scores = index.score(query, asked, syntax);
         for (std::size_t i = 0; i < asked.size(); ++i) {
             const auto found = expected.find(asked[i]);
             REQUIRE(scores[i] == Approx(found == expected.end() ? 0.0 : found->second).epsilon(1e-5));
         }
-        for (const Bm25Hit& hit : index.search(query, 3)) {
-            const auto explanation = index.explain(query, hit.id);
-            REQUIRE(explanation.score == hit.score);
-            float sum = 0;
-            for (const auto& term : explanation.terms) sum += term.score;
-            REQUIRE(sum == hit.score);
-        }
+        check_explanations(index, query, syntax);
     }
     std::string why;
     INFO(why);
     REQUIRE(index.verify(why));
 }
 
+/// Options of every kind, one set a seed.
+Bm25Options random_options(unsigned seed) {
+    Bm25Options options;
+    options.variant = static_cast<Bm25Variant>(seed % 4);
+    options.title_weight = std::vector<double>{2, 1, 0.5, 1.25, 0}[seed % 5];
+    options.positions = seed % 2 == 1;
+    options.k3 = std::vector<double>{1, std::numeric_limits<double>::infinity(), 0}[seed % 3];
+    if (seed % 7 == 3) options.k1 = 0;
+    if (seed % 7 == 5) options.b = 1;
+    return options;
+}
+
+/// One history: documents come, are replaced, go; the index is sealed, compacted, saved and loaded.
+class History {
+  public:
+    explicit History(unsigned seed)
+        : random_(seed),
+          most_(seed % 3 == 0 ? 200 : 8),
+          index_(std::make_unique<Bm25Index>(random_options(seed))),
+          model_(random_options(seed)) {}
+
+    void run() {
+        for (int step = 0; step < 60; ++step) {
+            const std::size_t kind = random_() % 10;
+            if (kind < 3) put(false);
+            if (kind == 3 || kind == 4) put(true);
+            if (kind == 5 || kind == 6) remove();
+            if (kind == 7) index_->seal();
+            if (kind == 8) index_->compact();
+            if (kind == 9) reload(step);
+            if (step % 6 == 5) check(*index_, model_, random_);
+        }
+        const std::vector<std::int64_t> all = index_->ids();
+        CHECK(index_->remove(all) == all.size());
+        model_.documents.clear();
+        check(*index_, model_, random_);
+        CHECK(index_->stats().bytes == 0);
+    }
+
+  private:
+    void put(bool replace) {
+        std::vector<std::int64_t> ids;
+        std::vector<std::string> titles;
+        std::vector<std::string> texts;
+        std::size_t expected = 0;
+        for (std::size_t i = random_() % most_; i-- > 0;) {
+            auto id = static_cast<std::int64_t>(random_() % 5000) - 100;
+            if (replace && !model_.documents.empty() && random_() % 2 == 0) {
+                id = std::next(model_.documents.begin(), static_cast<std::ptrdiff_t>(random_() % model_.documents.size()))->first;
+            }
+            const bool there = model_.documents.contains(id);
+            if ((there && !replace) || std::find(ids.begin(), ids.end(), id) != ids.end()) continue;
+            expected += there;
+            ids.push_back(id);
+            titles.push_back(random_text(random_, 4));
+            texts.push_back(random_text(random_, 40));
+        }
+        const std::vector<std::string_view> title_views(titles.begin(), titles.end());
+        const std::vector<std::string_view> text_views(texts.begin(), texts.end());
+        if (replace) {
+            REQUIRE(index_->upsert(ids, title_views, text_views) == expected);
+        } else {
+            index_->add(ids, title_views, text_views);
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) model_.put(ids[i], titles[i], texts[i]);
+    }
+    void remove() {
+        std::vector<std::int64_t> gone;
+        std::size_t expected = 0;
+        for (std::size_t i = random_() % (model_.documents.size() / 4 + 2); i-- > 0 && !model_.documents.empty();) {
+            const auto at = std::next(model_.documents.begin(), static_cast<std::ptrdiff_t>(random_() % model_.documents.size()));
+            gone.push_back(at->first);
+            gone.push_back(at->first);
+            model_.documents.erase(at);
+            ++expected;
+        }
+        gone.push_back(999999);
+        REQUIRE(index_->remove(gone) == expected);
+    }
+    void reload(int step) {
+        index_->save(folder_.path() / "index", static_cast<std::uint64_t>(step));
+        index_ = Bm25Index::load(folder_.path() / "index");
+        REQUIRE(index_->stats().sequence == static_cast<std::uint64_t>(step));
+    }
+
+    const rag::test::TemporaryFolder folder_;
+    std::mt19937 random_;
+    std::size_t most_;
+    std::unique_ptr<Bm25Index> index_;
+    NaiveBm25 model_;
+};
+
 }  // namespace
 
-TEST_CASE("random histories agree with a naive BM25") {
-    const rag::test::TemporaryFolder folder;
-    for (unsigned seed = 1; seed <= 12; ++seed) {
-        std::mt19937 random(seed);
-        auto index = std::make_unique<Bm25Index>();
-        Model model;
-        for (int step = 0; step < 60; ++step) {
-            switch (random() % 8) {
-                case 0:
-                case 1:
-                case 2: {
-                    std::vector<std::pair<std::int64_t, std::string>> rows;
-                    std::set<std::int64_t> used;
-                    for (std::size_t i = random() % (seed % 3 == 0 ? 200 : 8); i-- > 0;) {
-                        const auto id = static_cast<std::int64_t>(random() % 5000) - 100;
-                        if (model.documents.contains(id) || !used.insert(id).second) continue;
-                        rows.emplace_back(id, random_text(random, 40));
-                    }
-                    add(*index, rows);
-                    for (const auto& [id, text] : rows) model.documents[id] = Model::terms_of(text);
-                    break;
-                }
-                case 3:
-                case 4: {
-                    std::vector<std::int64_t> gone;
-                    std::size_t expected = 0;
-                    for (std::size_t i = random() % (1 + model.documents.size() / 4 + 1); i-- > 0 && !model.documents.empty();) {
-                        const auto at =
-                            std::next(model.documents.begin(), static_cast<std::ptrdiff_t>(random() % model.documents.size()));
-                        gone.push_back(at->first);
-                        gone.push_back(at->first);
-                        model.documents.erase(at);
-                        ++expected;
-                    }
-                    gone.push_back(999999);
-                    REQUIRE(index->remove(gone) == expected);
-                    break;
-                }
-                case 5:
-                    index->seal();
-                    break;
-                case 6:
-                    index->compact();
-                    break;
-                case 7:
-                    index->save(folder.path() / "index", static_cast<std::uint64_t>(step));
-                    index = Bm25Index::load(folder.path() / "index");
-                    REQUIRE(index->stats().sequence == static_cast<std::uint64_t>(step));
-                    break;
-            }
-            if (step % 6 == 5) check(*index, model, random);
-        }
-        check(*index, model, random);
-        std::vector<std::int64_t> all = index->ids();
-        CHECK(index->remove(all) == all.size());
-        model.documents.clear();
-        check(*index, model, random);
-        CHECK(index->stats().bytes == 0);
+TEST_CASE("random histories agree with a naive BM25, whatever the options") {
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+        INFO("seed " << seed);
+        History(seed).run();
     }
 }
 
-TEST_CASE("pruned search equals exhaustive search on a larger collection") {
-    std::mt19937 random(99);
-    Bm25Index index;
-    std::vector<std::pair<std::int64_t, std::string>> rows;
-    for (std::int64_t id = 0; id < 30000; ++id) rows.emplace_back(id * 3 % 30001, random_text(random, 30));
-    add(index, rows);
-    std::vector<std::int64_t> gone;
-    for (std::int64_t id = 0; id < 3000; ++id) gone.push_back(id * 7);
-    index.remove(gone);
-    // The average length changes, and with it the bounds that segments keep.
-    rows.clear();
-    for (std::int64_t id = 40000; id < 44000; ++id) rows.emplace_back(id, random_text(random, 200));
-    add(index, rows);
-    for (int round = 0; round < 300; ++round) {
-        const std::string query = random_text(random, 10);
-        const std::size_t k = std::vector<std::size_t>{1, 10, 100}[random() % 3];
-        INFO(query);
-        REQUIRE(index.search(query, k) == index.search_exhaustive(query, k));
+TEST_CASE("pruned search equals exhaustive search on a larger collection, in every variant") {
+    for (unsigned variant = 0; variant < 4; ++variant) {
+        std::mt19937 random(99 + variant);
+        Bm25Options options;
+        options.variant = static_cast<Bm25Variant>(variant);
+        Bm25Index index(options);
+        std::vector<std::pair<std::int64_t, std::string>> rows;
+        for (std::int64_t id = 0; id < 30000; ++id) rows.emplace_back(id * 3 % 30001, random_text(random, 30));
+        add(index, rows);
+        std::vector<std::int64_t> gone;
+        for (std::int64_t id = 0; id < 3000; ++id) gone.push_back(id * 7);
+        index.remove(gone);
+        // The average length changes, and with it the bounds that segments keep.
+        rows.clear();
+        for (std::int64_t id = 40000; id < 44000; ++id) rows.emplace_back(id, random_text(random, 200));
+        add(index, rows);
+        for (int round = 0; round < 120; ++round) {
+            const bool language = round % 4 == 3;
+            const std::string query = language ? random_language_query(random, false) : random_text(random, 10);
+            const Bm25Syntax syntax = language ? Bm25Syntax::kLanguage : Bm25Syntax::kPlain;
+            const std::size_t k = std::vector<std::size_t>{1, 10, 100}[random() % 3];
+            INFO(query);
+            REQUIRE(index.search(query, k, nullptr, syntax) == index.search_exhaustive(query, k, nullptr, syntax));
+        }
     }
 }
 
@@ -254,6 +314,15 @@ TEST_CASE("a failed call changes nothing and says what was wrong") {
     CHECK_THROWS_AS(Bm25Index({1.2, 1.5, "auto"}), Error);
     CHECK_THROWS_AS(Bm25Index({std::nan(""), 0.5, "auto"}), Error);
     CHECK_THROWS_AS(Bm25Index({1.2, 0.75, "klingon"}), Error);
+    Bm25Options options;
+    options.title_weight = 1.3;
+    CHECK_THROWS_WITH(Bm25Index(options), Catch::Contains("1.3") && Catch::Contains("1/8"));
+    options.title_weight = 1;
+    options.k3 = -1;
+    CHECK_THROWS_WITH(Bm25Index(options), Catch::Contains("k3 is -1"));
+    options.k3 = 1;
+    options.variant = static_cast<Bm25Variant>(7);
+    CHECK_THROWS_WITH(Bm25Index(options), Catch::Contains("variant 7"));
     Bm25Filter throwing = [](std::int64_t) -> bool { throw std::runtime_error("from the filter"); };
     CHECK_THROWS_WITH(index.search("one two", 5, &throwing), "from the filter");
     CHECK(index.search("one two", 5) == index.search_exhaustive("one two", 5));

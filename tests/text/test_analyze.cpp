@@ -18,6 +18,13 @@ std::vector<std::string> terms_of(std::string_view text, const std::string& lang
     std::vector<Analyzer::Term> terms;
     Analyzer(language).analyze(text, terms);
     std::vector<std::string> out;
+    for (const auto& term : terms) out.push_back(term.part ? "part:" + term.text : term.text);
+    return out;
+}
+std::vector<std::string> terms_by(const AnalyzerOptions& options, std::string_view text) {
+    std::vector<Analyzer::Term> terms;
+    Analyzer(options).analyze(text, terms);
+    std::vector<std::string> out;
     for (const auto& term : terms) out.push_back(term.text);
     return out;
 }
@@ -56,10 +63,16 @@ TEST_CASE("other languages by script or by name") {
 }
 
 TEST_CASE("Chinese, Japanese, Korean and Thai") {
-    CHECK(terms_of("\u9ad8\u8840\u538b") == List{"\u9ad8\u8840", "\u8840\u538b"});
+    // Bigrams, and characters as parts of them.
+    CHECK(terms_of("\u9ad8\u8840\u538b") == List{"\u9ad8\u8840", "part:\u9ad8", "\u8840\u538b", "part:\u8840", "part:\u538b"});
+    CHECK(terms_by({"auto", 1}, "\u9ad8\u8840\u538b") == List{"\u9ad8\u8840", "\u8840\u538b"});
+    CHECK(terms_by({"auto", 2, HanTerms::kWords}, "\u9ad8\u8840\u538b\u60a3\u8005") ==
+          List{"\u9ad8\u8840\u538b", "\u60a3\u8005"});
+    CHECK(terms_by({"auto", 2, HanTerms::kWordsAndBigrams}, "\u9ad8\u8840\u538b\u60a3") ==
+          List{"\u9ad8\u8840", "\u8840\u538b", "\u538b\u60a3", "\u9ad8\u8840\u538b", "\u60a3"});
     CHECK(terms_of("\u836f") == List{"\u836f"});
     CHECK(terms_of("\u7528IL-6\u6d4b") == List{"\u7528", "il", "6", "\u6d4b"});
-    CHECK(terms_of("\u9ad8\u8840\uff0c\u538b") == List{"\u9ad8\u8840", "\u538b"});
+    CHECK(terms_of("\u9ad8\u8840\uff0c\u538b") == List{"\u9ad8\u8840", "part:\u9ad8", "part:\u8840", "\u538b"});
     CHECK(terms_of("\u30ab\u30bf\u30ab\u30ca") == terms_of("\uff76\uff80\uff76\uff85"));  // half-width Kana
     CHECK(terms_of("\ud55c\uad6d\uc5b4") == List{"\ud55c\uad6d\uc5b4", "\ud55c\uad6d", "\uad6d\uc5b4"});
     CHECK(terms_of("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e04\u0e23\u0e31\u0e1a").size() == 2);
@@ -72,7 +85,33 @@ TEST_CASE("terms know their bytes") {
     analyzer.analyze(text, terms);
     std::vector<std::string> sources;
     for (const auto& term : terms) sources.push_back(text.substr(term.start, term.end - term.start));
-    CHECK(sources == List{"caf\u00e9", "asyncio", "create", "task", "\u9ad8\u8840", "\u8840\u538b", "3.5", "\uff76\uff80"});
+    CHECK(sources == List{"caf\u00e9", "asyncio", "create", "task", "\u9ad8\u8840", "\u9ad8", "\u8840\u538b", "\u8840", "\u538b",
+                          "3.5", "\uff76\uff80", "\uff76\uff80", "\uff76\uff80"});
+}
+
+TEST_CASE("terms know their position; stop words leave theirs, several terms may share one") {
+    const std::string text = "state of the art, \u9ad8\u8840\u538b \ud55c\uad6d\uc5b4 1,2 x";
+    std::vector<Analyzer::Term> terms;
+    Analyzer().analyze(text, terms);
+    std::vector<std::pair<std::string, unsigned>> places;
+    for (const auto& term : terms) places.emplace_back(term.text, term.position);
+    const std::vector<std::pair<std::string, unsigned>> expected{
+        {"state", 0},        {"art", 3},          {"\u9ad8\u8840", 4}, {"\u9ad8", 4},
+        {"\u8840\u538b", 5}, {"\u8840", 5},       {"\u538b", 6},       {"\ud55c\uad6d\uc5b4", 7},
+        {"\ud55c\uad6d", 7}, {"\uad6d\uc5b4", 8}, {"12", 10},          {"x", 11}};
+    CHECK(places == expected);
+}
+
+TEST_CASE("stop words of the languages that have a list") {
+    CHECK(terms_of("die H\u00e4user und der Wald", "german") == List{"haus", "wald"});
+    CHECK(terms_of("die H\u00e4user und der Wald", "de") == List{"haus", "wald"});
+    CHECK(terms_of("la casa de los perros", "spanish") == List{"cas", "perr"});
+    CHECK(terms_of("l'enfant et la maison", "french") == List{"enfant", "maison"});
+    CHECK(terms_of("\u0438 \u043a\u043d\u0438\u0433\u0430").size() == 1);  // Russian by its script
+    CHECK(terms_by({"german", 1}, "die H\u00e4user").size() == 2);         // as in files of format 1
+    CHECK(stop_words_of("english")->contains("the"));
+    CHECK(stop_words_of("basque") == nullptr);
+    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 3}), Catch::Contains("rules 3"));
 }
 
 TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
@@ -108,7 +147,7 @@ TEST_CASE("threads and languages do not disturb each other") {
         threads.emplace_back([t, &wrong] {
             for (int i = 0; i < 300; ++i) {
                 wrong[t] += terms_of("running H\u00e4user", "auto") != List{"run", "hauser"};
-                wrong[t] += terms_of("\u4e2d\u6587", "german") != List{"\u4e2d\u6587"};
+                wrong[t] += terms_of("\u4e2d\u6587", "german") != List{"\u4e2d\u6587", "part:\u4e2d", "part:\u6587"};
             }
         });
     }

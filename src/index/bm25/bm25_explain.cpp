@@ -88,8 +88,8 @@ Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t i
 
 std::string Bm25Index::Explanation::text() const {
     std::string out = fmt::format(
-        "{:.6f} document {}: sum of its terms, each {}; {} terms long, {:.2f} on average over {} documents, norm {:.4f}{}\n", score, id,
-        formula, length, average_length, documents, norm, matches ? "" : "; the query's operators exclude it");
+        "{:.6f} document {}: sum of its terms, each {}; {} terms long, {:.2f} on average over {} documents, norm {:.4f}{}\n",
+        score, id, formula, length, average_length, documents, norm, matches ? "" : "; the query's operators exclude it");
     for (const TermExplanation& term : terms) {
         out += fmt::format("  {:.6f} {}: {} in the query, in {} documents, idf {:.4f}, weight {:.4f}, f {}\n", term.score,
                            quote(term.term, 60), term.query_count, term.documents, term.idf, term.weight, term.frequency);

@@ -8,9 +8,9 @@
 //       [0, d)
 //   end u64 d, u64 size of the directory, u64 checksum of the directory, magic "RAGBM25E"
 //
-// Version 1 has no delta, k3, title weight, variant, positions and rules: it is read as what it was written for, Lucene's variant,
-// counts of the query as they are, rules 1 of the analyzer, and goes on so.
-// Everything is checked before any of it is used; a damaged block is named by number and bytes.
+// Version 1 has no delta, k3, title weight, variant, positions and rules: it is read as what it was written for, Lucene's
+// variant, counts of the query as they are, rules 1 of the analyzer, and goes on so. Everything is checked before any of it is
+// used; a damaged block is named by number and bytes.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -297,7 +297,8 @@ std::unique_ptr<Bm25Index> Bm25Index::parse(std::span<const std::byte> file, con
         const SegmentEntry& entry = directory.segments[i];
         next.segments.push_back(read_segment(blocks, entry, owner, fmt::format("{}, segment {}", name, i)));
         if (directory.options.positions != (entry.position_bytes != 0)) {
-            fail(Code::kCorrupt, "{}, segment {}: {} bytes of positions, which the options contradict", name, i, entry.position_bytes);
+            fail(Code::kCorrupt, "{}, segment {}: {} bytes of positions, which the options contradict", name, i,
+                 entry.position_bytes);
         }
     }
     index->sequence_ = directory.sequence;

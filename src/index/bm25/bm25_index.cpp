@@ -19,7 +19,8 @@ constexpr std::uint64_t kSealLimit = 16384;
 constexpr std::size_t kProgressStep = 64;
 
 void check_number(const char* name, double value, double least, double most) {
-    if (!(value >= least && value <= most)) fail(Code::kInvalidArgument, "{} is {}; it must be from {} to {}", name, value, least, most);
+    if (!(value >= least && value <= most))
+        fail(Code::kInvalidArgument, "{} is {}; it must be from {} to {}", name, value, least, most);
 }
 
 Bm25Options checked(Bm25Options options) {

@@ -36,9 +36,12 @@ struct Bm25Options {
     double delta = -1;  // of BM25+ and BM25L, >= 0; negative: 1 and 0.5, as in their papers
     double k3 = 1;      // saturation of the frequency in the query, >= 0; infinity: a term counts as often as it stands there
     /// Occurrences that one in the title counts for; one in the text is 1. A multiple of 1/8, 0 (titles are not found) to 100.
-    /// Frequencies and lengths are added up before the formula, as in the simple BM25F (Robertson, Zaragoza and Taylor, CIKM 2004).
+    /// Frequencies and lengths are added up before the formula, as in the simple BM25F (Robertson, Zaragoza and Taylor, CIKM
+    /// 2004).
     double title_weight = 2;
-    bool positions = false;  // keeps where terms stand, for phrases: some 1.2 bytes more for each word
+    bool positions = false;  // keeps where terms stand, for phrases: some two bytes more for each word
+
+    friend bool operator==(const Bm25Options&, const Bm25Options&) = default;
 };
 
 /// The highest version of the file format that this library reads, and the one it writes. It reads every one from 1.
@@ -150,8 +153,8 @@ class Bm25Index {
     /// k1 as it meets frequencies in units.
     double segment_k1() const noexcept { return options_.k1 * settings_.text_units; }
     Bm25Query prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax) const;
-    void build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles, std::span<const std::string_view> texts,
-               const Progress& progress, Snapshot& next) const;
+    void build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+               std::span<const std::string_view> texts, const Progress& progress, Snapshot& next) const;
     static std::size_t remove_from(const Snapshot& now, std::span<const std::int64_t> ids, Snapshot& next);
     void rewrite_half_dead(Snapshot& next) const;
     void merge_levels(Snapshot& next) const;

@@ -35,7 +35,7 @@ struct Bm25QueryTerm {
     std::uint32_t count = 0;      // in the query
     std::uint64_t documents = 0;  // live ones that have it
     double idf = 0;
-    float weight = 0;             // idf times what k3 makes of count; 0: has no share in any score
+    float weight = 0;  // idf times what k3 makes of count; 0: has no share in any score
 };
 
 struct Bm25Query {

@@ -31,7 +31,8 @@ std::set<std::string, std::less<>> terms_with_prefix(const Snapshot& snapshot, s
             if (!term.starts_with(prefix)) break;
             found.emplace(term);
             if (found.size() > kMaxPrefixTerms) {
-                fail(Code::kInvalidArgument, "{}* stands for more than {} terms; write more of the word", prefix, kMaxPrefixTerms);
+                fail(Code::kInvalidArgument, "{}* stands for more than {} terms; write more of the word", prefix,
+                     kMaxPrefixTerms);
             }
         }
     }

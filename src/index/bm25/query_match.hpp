@@ -17,8 +17,8 @@ inline constexpr std::size_t kMaxPrefixTerms = 1000;
 
 class QueryMatch {
   public:
-    /// Gives the terms that are looked for to `looked_for`, in their order. kInvalidArgument: a prefix of too many terms, a phrase
-    /// of more than one word where the index has no positions.
+    /// Gives the terms that are looked for to `looked_for`, in their order. kInvalidArgument: a prefix of too many terms, a
+    /// phrase of more than one word where the index has no positions.
     QueryMatch(const QueryNode& query, const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for);
 
     bool matches(std::size_t segment, std::uint32_t doc) const noexcept {

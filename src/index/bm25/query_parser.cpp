@@ -191,8 +191,8 @@ class Parser {
     }
 
     QueryNode leaf(QueryNode::Kind kind) {
-        if (++leaves_ > kMaxQueryLeaves) {
-            refuse(token_.at, fmt::format("more than {} words and phrases", kMaxQueryLeaves));
+        if (++leaves_ > kMaxLanguageLeaves) {
+            refuse(token_.at, fmt::format("more than {} words and phrases", kMaxLanguageLeaves));
         }
         QueryNode node;
         node.kind = kind;
@@ -202,7 +202,7 @@ class Parser {
 
     QueryNode parentheses() {
         const std::size_t start = take().at;
-        if (++depth_ > kMaxQueryDepth) refuse(start, fmt::format("parentheses nested more than {} deep", kMaxQueryDepth));
+        if (++depth_ > kMaxLanguageDepth) refuse(start, fmt::format("parentheses nested more than {} deep", kMaxLanguageDepth));
         QueryNode node = list();
         --depth_;
         if (token_.kind != Token::kClose) refuse(start, "( without its )");
@@ -219,8 +219,8 @@ class Parser {
 }  // namespace
 
 QueryNode parse_query(std::string_view text) {
-    if (text.size() > kMaxQueryBytes) {
-        fail(Code::kInvalidArgument, "a query of {} bytes; the query language takes {}", text.size(), kMaxQueryBytes);
+    if (text.size() > kMaxLanguageBytes) {
+        fail(Code::kInvalidArgument, "a query of {} bytes; the query language takes {}", text.size(), kMaxLanguageBytes);
     }
     require_utf8(text, "query");
     return Parser(text).run();

@@ -31,9 +31,9 @@ struct QueryNode {
 };
 
 /// Longest query in bytes, most words and phrases, deepest nesting.
-inline constexpr std::size_t kMaxQueryBytes = std::size_t{1} << 16;
-inline constexpr std::size_t kMaxQueryLeaves = 1024;
-inline constexpr std::size_t kMaxQueryDepth = 32;
+inline constexpr std::size_t kMaxLanguageBytes = std::size_t{1} << 16;
+inline constexpr std::size_t kMaxLanguageLeaves = 1024;
+inline constexpr std::size_t kMaxLanguageDepth = 32;
 
 /// kInvalidArgument: not of the language, or beyond a limit; says what was expected at which byte.
 QueryNode parse_query(std::string_view text);

@@ -33,7 +33,9 @@ class TopHits {
     void offer(const SegmentState& state, std::uint32_t doc, float score) {
         const Bm25Hit hit{state.segment->ids()[doc], score};
         if (full() && !better(hit, hits_.front())) return;
-        if (!state.is_live(doc) || (match_ != nullptr && !match_->matches(segment_, doc)) || (filter_ != nullptr && !(*filter_)(hit.id))) return;
+        if (!state.is_live(doc) || (match_ != nullptr && !match_->matches(segment_, doc)) ||
+            (filter_ != nullptr && !(*filter_)(hit.id)))
+            return;
         if (full()) {
             std::pop_heap(hits_.begin(), hits_.end(), better);
             hits_.back() = hit;
@@ -78,8 +80,8 @@ class SegmentSearch {
             const Segment::Postings range = segment_.postings_of(*number);
             TermList list;
             list.weight = term.weight;
-            list.bound = query.formula.bound(term.weight,
-                                             bound_for_average(segment_.term_bound(*number), own, query.average_length));
+            list.bound =
+                query.formula.bound(term.weight, bound_for_average(segment_.term_bound(*number), own, query.average_length));
             list.last = range.first;
             list.end = range.last;
             lists_.push_back(list);
@@ -200,8 +202,8 @@ class SegmentSearch {
             for (std::uint64_t block = list.first / kBlockPostings; block <= (list.last - 1) / kBlockPostings; ++block) {
                 bound = std::max(bound, segment_.block_bounds()[block]);
             }
-            list.window_bound = std::min(
-                list.bound, query_.formula.bound(list.weight, bound_for_average(bound, own, query_.average_length)));
+            list.window_bound =
+                std::min(list.bound, query_.formula.bound(list.weight, bound_for_average(bound, own, query_.average_length)));
         }
         order_.clear();
         for (std::size_t i = 0; i < lists_.size(); ++i) order_.push_back(i);

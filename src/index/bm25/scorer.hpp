@@ -1,5 +1,5 @@
-// BM25 over a snapshot: the score of a document is the sum over the query's terms of formula.hpp. N, df and the average length are
-// those of the live documents of the snapshot, exactly.
+// BM25 over a snapshot: the score of a document is the sum over the query's terms of formula.hpp. N, df and the average length
+// are those of the live documents of the snapshot, exactly.
 //
 // search() goes by windows of documents: in each window the terms' scores are added up term at a time in an array that stays in
 // the first-level cache, and terms that cannot lift a document over the k-th best score any more are only looked up for the

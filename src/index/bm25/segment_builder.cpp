@@ -33,7 +33,8 @@ SegmentBuilder::SegmentBuilder(const Analyzer& analyzer, const Settings& setting
     : analyzer_(analyzer), settings_(settings), slots_(1024) {}
 
 bool SegmentBuilder::full() const noexcept {
-    return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || occurrences_.size() >= kFullOccurrences || strings_.size() >= kFullStrings;
+    return ids_.size() >= kFullDocuments || pairs_.size() >= kFullPairs || occurrences_.size() >= kFullOccurrences ||
+           strings_.size() >= kFullStrings;
 }
 
 void SegmentBuilder::analyze(std::string_view text, std::uint32_t units) {
