@@ -1,6 +1,7 @@
 // Fuzzes the reader of BM25 index files: the bytes as a whole file, and, so that no checksum stands in the way, as the block of
 // one segment and as the positions of one. What is accepted must be searchable, removable and mergeable without touching memory
-// it does not own. link: rag_index_bm25 rag_core
+// that it does not own.
+// link: rag_index_bm25 rag_core
 #include <cstdint>
 #include <cstdlib>
 #include <memory>

@@ -1,5 +1,6 @@
 // Fuzzes the query language of BM25: any bytes are a query or an error of one kind, and what is found is what scoring every
-// document finds. link: rag_index_bm25 rag_core
+// document finds.
+// link: rag_index_bm25 rag_core
 #include <cstdint>
 #include <cstdlib>
 #include <memory>

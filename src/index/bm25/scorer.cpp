@@ -1,6 +1,7 @@
 #include "index/bm25/scorer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -157,27 +158,32 @@ class SegmentSearch {
         }
     }
 
-    /// Calls give(doc, sum) for every sum that is at least limit (and not 0), and leaves the sums 0.
-    template <typename Give>
-    void drain(float limit, const Give& give) {
-        limit = std::max(limit, std::numeric_limits<float>::denorm_min());
+    /// Calls give(doc, sum) for every sum of the window that is at least limit(), and leaves the sums 0.
+    template <typename Limit, typename Give>
+    void drain(const Limit& limit, const Give& give) {
         constexpr std::uint32_t kStep = 32;
+        // Floats of 0 or more are in the order of their bits, and whole numbers are compared in vectors.
+        std::int32_t least = least_bits(limit());
         for (std::uint32_t at = 0; at < size_; at += kStep) {
             float* sums = sums_ + at;
-            bool any = false;
-            for (std::uint32_t i = 0; i < kStep; ++i) any |= sums[i] >= limit;
-            if (any) {
+            std::uint32_t any = 0;
+            for (std::uint32_t i = 0; i < kStep; ++i) any |= std::bit_cast<std::int32_t>(sums[i]) >= least ? 1U : 0U;
+            if (any != 0) {
                 for (std::uint32_t i = 0; i < kStep; ++i) {
-                    if (sums[i] >= limit) give(base_ + at + i, sums[i]);
+                    if (std::bit_cast<std::int32_t>(sums[i]) >= least) give(base_ + at + i, sums[i]);
                 }
+                least = least_bits(limit());
             }
             std::fill_n(sums, kStep, 0.0F);
         }
     }
+    static std::int32_t least_bits(float limit) noexcept {
+        return std::bit_cast<std::int32_t>(std::max(limit, std::numeric_limits<float>::denorm_min()));
+    }
 
     void collect() {
         if (total_ >= size_ / 8) {
-            drain(top_.threshold(), [this](std::uint32_t doc, float sum) { top_.offer(state_, doc, sum); });
+            drain([this] { return top_.threshold(); }, [this](std::uint32_t doc, float sum) { top_.offer(state_, doc, sum); });
             return;
         }
         for (const TermList& list : lists_) {
@@ -222,11 +228,27 @@ class SegmentSearch {
         if (optional == order_.size()) return true;
         if (spared * 4 < total_) return false;
         for (std::size_t i = optional; i < order_.size(); ++i) accumulate(lists_[order_[i]]);
-        drain((top_.threshold() - rest) * (1 - kMargin), [this, rest](std::uint32_t doc, float sum) {
-            if ((sum + rest) * (1 + kMargin) < top_.threshold()) return;
-            top_.offer(state_, doc, probe(doc));
-        });
+        drain([this, rest] { return (top_.threshold() - rest) * (1 - kMargin); },
+              [this, rest, optional](std::uint32_t doc, float sum) {
+                  if (may_enter(doc, sum, rest, optional)) top_.offer(state_, doc, probe(doc));
+              });
         return true;
+    }
+
+    /// Looks `doc` up in the optional terms, the weightiest first, for as long as it can still reach the threshold. `sum`: of the
+    /// essential terms; `rest`: bound of the optional ones together.
+    bool may_enter(std::uint32_t doc, float sum, float rest, std::size_t optional) {
+        for (std::size_t i = optional; i-- > 0;) {
+            if ((sum + rest) * (1 + kMargin) < top_.threshold()) return false;
+            TermList& list = lists_[order_[i]];
+            rest = std::max(0.0F, rest - list.window_bound);
+            list.probe = seek(list.probe, list.last, doc);
+            if (list.probe != list.last && segment_.docs()[list.probe] == doc) sum += score_of(list, list.probe, doc);
+        }
+        return (sum + rest) * (1 + kMargin) >= top_.threshold();
+    }
+    float score_of(const TermList& list, std::uint64_t posting, std::uint32_t doc) const noexcept {
+        return query_.formula.score(list.weight, static_cast<float>(segment_.frequency(posting)), segment_.lengths()[doc]);
     }
 
     /// The document's whole score; documents come in ascending order within a window.
@@ -235,7 +257,7 @@ class SegmentSearch {
         for (TermList& list : lists_) {
             list.probe = seek(list.probe, list.last, doc);
             if (list.probe == list.last || segment_.docs()[list.probe] != doc) continue;
-            sum += query_.formula.score(list.weight, static_cast<float>(segment_.frequency(list.probe)), segment_.lengths()[doc]);
+            sum += score_of(list, list.probe, doc);
         }
         return sum;
     }
