@@ -1,11 +1,10 @@
-// Quality and speed of BM25 on the retrieval sets of RAG_SHARED_DATA: nDCG@10, documents/s (one thread, one add call), queries/s
-// (one thread, k = 10), both by processor time, the best of three rounds. One line a set, tab-separated. benchmarks/bench_bm25.py
-// runs the peers beside it.
+// Quality and speed of BM25: nDCG@10, documents/s (one thread, one add call), queries/s (one thread, k = 10), both by processor
+// time, the best of three rounds. One line a set, tab-separated. benchmarks/bench_bm25.py runs the peers beside it.
 //
-//     RAG_SHARED_DATA=... bench_bm25 [folder of one set [name of its judgments]]
-//     bench_bm25 --generated N [rounds]    N texts with Zipf words; each query is checked against scoring every document, if
-//     rounds is 0 RAG_SHARED_DATA=... bench_bm25 --han        terms of Chinese: bigrams, bigrams and characters, ICU words, words
-//     and bigrams
+//     bench_bm25 [FOLDER [JUDGMENTS]]     the sets of RAG_SHARED_DATA, or one
+//     bench_bm25 --generated N [ROUNDS]   N texts with Zipf words; ROUNDS 0: compared with scoring every document
+//     bench_bm25 --sweep                  SciFact's training claims by each option, which the defaults were chosen by
+//     bench_bm25 --han                    what becomes of Chinese: bigrams, characters, ICU's words
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -65,6 +64,44 @@ void run(const std::filesystem::path& folder, const std::string& qrels) {
                folder.filename().string(), qrels, set.ids.size(), set.queries.size(), quality,
                static_cast<double>(set.ids.size()) / add_seconds, static_cast<double>(set.queries.size()) / query_seconds,
                static_cast<double>(bytes) / 1e6);
+}
+
+/// What the defaults were chosen by (docs/bm25.md).
+void run_sweep(const std::filesystem::path& data) {
+    const RetrievalSet set = rag::bench::read_retrieval_set(data / "en_retrieval_scifact", "qrels_train.tsv");
+    const std::vector<std::string_view> titles(set.titles.begin(), set.titles.end());
+    const std::vector<std::string_view> texts(set.texts.begin(), set.texts.end());
+    const auto print = [&](const Bm25Options& options) {
+        Bm25Index index(options);
+        index.add(set.ids, titles, texts);
+        std::vector<std::vector<Bm25Hit>> results;
+        for (const std::string& query : set.queries) results.push_back(index.search(query, 10));
+        fmt::print("variant {}\tk1 {}\tb {}\tk3 {}\ttitle weight {}\tdelta {}\tndcg@10 {:.4f}\n",
+                   static_cast<unsigned>(options.variant), options.k1, options.b, options.k3, options.title_weight, options.delta,
+                   mean_ndcg(set, results));
+    };
+    const auto vary = [&](const Bm25Options& from, double Bm25Options::* what, std::initializer_list<double> values) {
+        for (const double value : values) {
+            Bm25Options options = from;
+            options.*what = value;
+            print(options);
+        }
+    };
+    Bm25Options before;
+    before.b = 0.75;
+    before.k3 = std::numeric_limits<double>::infinity();
+    before.title_weight = 1;
+    print(before);
+    const Bm25Options now;
+    vary(now, &Bm25Options::k1, {0.9, 1.2, 1.5, 1.8, 2.0});
+    vary(now, &Bm25Options::b, {0.3, 0.4, 0.5, 0.6, 0.75, 0.9});
+    vary(now, &Bm25Options::k3, {0, 0.5, 1, 2, 8, before.k3});
+    vary(now, &Bm25Options::title_weight, {1, 1.5, 2, 3, 4});
+    for (const Bm25Variant variant : {Bm25Variant::kOkapi, Bm25Variant::kPlus, Bm25Variant::kL}) {
+        Bm25Options options;
+        options.variant = variant;
+        vary(options, &Bm25Options::delta, {0.1, 0.5, 1});
+    }
 }
 
 /// The defaults but for what becomes of Han; scored by the same code below the analyzer.
@@ -172,12 +209,16 @@ int main(int argc, char** argv) try {
         run_generated(argc > 2 ? std::stoul(argv[2]) : 1'000'000, argc > 3 ? std::stoi(argv[3]) : 3);
         return 0;
     }
-    if (!first.empty() && first != "--han") {
+    if (!first.empty() && !first.starts_with("--")) {
         run(first, argc > 2 ? argv[2] : "qrels.tsv");
         return 0;
     }
     if (root == nullptr) fail(Code::kNotFound, "RAG_SHARED_DATA names no folder");
     const std::filesystem::path data(root);
+    if (first == "--sweep") {
+        run_sweep(data);
+        return 0;
+    }
     if (first != "--han") {
         run_all(data);
         return 0;

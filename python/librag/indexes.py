@@ -115,9 +115,7 @@ class BM25Index:
         with Bar(show_progress, "indexing", "text", len(ids)) as bar:
             return self._core.upsert(ids, texts, titles, bar.callback)
 
-    def search(
-        self, queries: str | Sequence[str], k: int = 10, *, filter: Ids | None = None, operators: bool = False
-    ) -> Found:
+    def search(self, queries: str | Sequence[str], k: int = 10, *, filter: Ids | None = None, operators: bool = False) -> Found:
         """The k best of each query: ids and scores, both (n, k), best first; -1 and NaN where fewer match.
 
         A query is words to look for, whatever signs it holds. With ``operators=True`` it is read as the query language:

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -198,4 +199,49 @@ TEST_CASE("BM25 index over C: English and Chinese, ill-formed text is refused") 
     options.language = text("klingon");
     CHECK(rag_bm25_index_create(&options, &index) == RAG_INVALID_ARGUMENT);
     CHECK(std::string(rag_error_message()).find("klingon") != std::string::npos);
+}
+
+TEST_CASE("BM25 over C: titles, variants, operators, highlights, older option structs") {
+    rag_bm25_index_options options = RAG_BM25_INDEX_OPTIONS_INIT;
+    options.variant = RAG_BM25_PLUS;
+    options.positions = 1;
+    rag_bm25_index* index = nullptr;
+    REQUIRE(rag_bm25_index_create(&options, &index) == RAG_OK);
+    const std::int64_t ids[] = {1, 2};
+    const rag_text titles[] = {text(""), text("fox")};
+    const rag_text texts[] = {text("the brown fox"), text("a dog")};
+    REQUIRE(rag_bm25_index_add(index, ids, titles, texts, 2, nullptr, nullptr) == RAG_OK);
+    std::int64_t found[2];
+    float scores[2];
+    const rag_text phrase[] = {text("\"brown fox\"")};
+    rag_bm25_search_options language = RAG_BM25_SEARCH_OPTIONS_INIT;
+    REQUIRE(rag_bm25_index_search(index, phrase, 1, 2, nullptr, nullptr, found, scores) == RAG_OK);
+    CHECK(found[1] != -1);
+    language.syntax = RAG_BM25_LANGUAGE;
+    REQUIRE(rag_bm25_index_search(index, phrase, 1, 2, nullptr, &language, found, scores) == RAG_OK);
+    CHECK(found[0] == 1);
+    CHECK(found[1] == -1);
+    const rag_text broken[] = {text("(fox")};
+    CHECK(rag_bm25_index_search(index, broken, 1, 2, nullptr, &language, found, scores) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("byte 0") != std::string::npos);
+    language.syntax = 9;
+    CHECK(rag_bm25_index_search(index, phrase, 1, 2, nullptr, &language, found, scores) == RAG_INVALID_ARGUMENT);
+    std::uint64_t ranges[2] = {9, 9};
+    std::size_t count = 0;
+    REQUIRE(rag_bm25_index_highlight(index, text("fox"), text("a fox, foxes"), nullptr, ranges, 1, &count) == RAG_OK);
+    CHECK(count == 2);
+    CHECK(ranges[0] == 2);
+    CHECK(ranges[1] == 5);
+    std::uint64_t replaced = 0;
+    REQUIRE(rag_bm25_index_upsert(index, ids, nullptr, texts, 2, &replaced, nullptr, nullptr) == RAG_OK);
+    CHECK(replaced == 2);
+    CHECK(rag_bm25_index_count(index) == 2);
+    rag_bm25_index_free(index);
+    // A caller built before the struct grew: what it does not know keeps its default.
+    options.struct_size = offsetof(rag_bm25_index_options, variant);
+    options.variant = 77;
+    REQUIRE(rag_bm25_index_create(&options, &index) == RAG_OK);
+    rag_bm25_index_free(index);
+    options.struct_size = 8;
+    CHECK(rag_bm25_index_create(&options, &index) == RAG_INVALID_ARGUMENT);
 }

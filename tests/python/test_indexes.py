@@ -143,3 +143,38 @@ def test_bm25_takes_any_text(texts: list[str], query: str) -> None:
     found, scores = index.search(query, len(texts)) if query.isprintable() else index.search("x", len(texts))
     assert all(i in ids or i == -1 for i in found[0])
     assert (np.diff(scores[0][~np.isnan(scores[0])]) <= 1e-6).all()
+
+
+def test_bm25_titles_variants_and_upsert(tmp_path: Path) -> None:
+    with pytest.raises(librag.InvalidArgument, match="variant"):
+        librag.BM25Index(variant="robertson")  # type: ignore[arg-type]
+    with pytest.raises(librag.InvalidArgument, match="1/8"):
+        librag.BM25Index(title_weight=1.3)
+    for variant in ("lucene", "okapi", "plus", "l"):
+        index = librag.BM25Index(variant=variant)  # type: ignore[arg-type]
+        index.add([1, 2, 3, 4, 5], ["a fox", "some text", "dogs", "cats", "birds"], ["text", "fox", "", "", ""])
+        ids, scores = index.search("fox", 5)
+        assert ids[0].tolist() == [2, 1, -1, -1, -1]  # a word of a title weighs more
+        report = index.explain("fox", 2)
+        assert report["score"] == pytest.approx(float(scores[0, 0]), abs=1e-6)
+        assert sum(term["score"] for term in report["terms"]) == pytest.approx(report["score"], abs=1e-6)
+        assert index.upsert([2, 9], ["nothing here", "a fox"], ["", ""]) == 1
+        assert index.search("fox", 3)[0][0].tolist() == [1, 9, -1] or index.search("fox", 3)[0][0].tolist() == [9, 1, -1]
+        assert len(index) == 6
+    with pytest.raises(librag.InvalidArgument, match="1 titles for 2 texts"):
+        librag.BM25Index().add([1, 2], ["a", "b"], ["c"])
+
+
+def test_bm25_operators_and_highlights() -> None:
+    index = librag.BM25Index(positions=True)
+    index.add([1, 2], ["the quick brown fox", "quick, a fox that is brown"])
+    assert index.search('"brown fox"', 2, operators=True)[0][0].tolist() == [1, -1]
+    assert sorted(index.search('"brown fox"', 2)[0][0].tolist()) == [1, 2]  # plain: quotes mean nothing
+    assert index.search("fox -the", 2)[0][0, 1] != -1
+    with pytest.raises(librag.InvalidArgument, match="byte 4"):
+        index.search("fox (brown", operators=True)
+    assert index.explain("quick -quick", 1)["matches"]
+    text = "\U0001f98a Ein F\u00fcchs, \u9ad8\u8840\u538b: foxes"
+    assert [text[a:b] for a, b in index.highlight("fox \u8840\u538b", text)] == ["\u8840\u538b", "foxes"]
+    assert index.highlight("fo*", "foxes", operators=True) == [(0, 5)]
+    assert index.highlight("fox", "") == []
