@@ -15,6 +15,8 @@ class NormalFormNormalizer final : public LocalNormalizer {
     explicit NormalFormNormalizer(NormalForm form) : form_(form) {}
     void normalize_run(CharText& text) const override;
     void map_ascii(AsciiMap&) const override {}  // ASCII is normal in every form
+    /// For NFC by its quick check (Unicode Standard Annex 15, section 9): most text is in it already.
+    bool keeps(std::string_view text) const override;
 
   private:
     NormalForm form_;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "tokenizer/char_text.hpp"
 
@@ -34,6 +35,8 @@ class LocalNormalizer : public Normalizer {
     virtual void normalize_run(CharText& text) const = 0;
     /// Applies this stage on top of `map`. An ASCII text must come out of normalize_run() exactly as through the map.
     virtual void map_ascii(AsciiMap& map) const = 0;
+    /// True only when `text` comes out as it went in; told at a glance, so false says nothing.
+    virtual bool keeps(std::string_view) const { return false; }
 };
 
 }  // namespace rag::core

@@ -1,5 +1,6 @@
 #include "tokenizer/normalizers/plan.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "tokenizer/normalized_text.hpp"
@@ -66,6 +67,7 @@ void NormalizerPlan::LocalPass::run(NormalizedText& text) const {
     const std::string_view old = text.text();
     const auto end = static_cast<std::uint32_t>(old.size());
     if (keeps_ascii && find_not_ascii(old, 0) == end) return;
+    if (std::all_of(stages.begin(), stages.end(), [&](const LocalNormalizer* stage) { return stage->keeps(old); })) return;
     TextRewrite rewrite(text);
     while (rewrite.at() < end) {
         const std::uint32_t special = find_not_ascii(old, rewrite.at());

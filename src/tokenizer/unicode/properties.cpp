@@ -45,6 +45,10 @@ std::uint8_t combining_class(char32_t value) noexcept {
     return at < 0 ? std::uint8_t{0} : kCccValues[at];
 }
 
+std::span<const std::uint64_t> composition_pairs() noexcept {
+    return kComposeKeys;
+}
+
 char32_t compose(char32_t first, char32_t second) noexcept {
     if (first - kHangulL < kHangulLCount && second - kHangulV < kHangulVCount) {
         return kHangulBase + ((first - kHangulL) * kHangulVCount + (second - kHangulV)) * kHangulTCount;

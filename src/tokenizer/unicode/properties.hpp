@@ -47,6 +47,8 @@ std::span<const std::uint32_t> lower_case(char32_t value) noexcept;
 std::span<const std::uint32_t> decomposition(char32_t value, bool compatible) noexcept;
 /// Canonical combining class, 0 for starters.
 std::uint8_t combining_class(char32_t value) noexcept;
+/// All pairs that have a primary composite, but those of Hangul: the first code point above 32 bits, the second below.
+std::span<const std::uint64_t> composition_pairs() noexcept;
 /// The primary composite of a pair, Hangul included; 0 if there is none.
 char32_t compose(char32_t first, char32_t second) noexcept;
 
