@@ -29,6 +29,16 @@ std::optional<std::string_view> optional_text(py::handle object, const char* wha
     return text_of(object, what);
 }
 
+PyObject* new_str(std::string_view text) {
+    return PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+}
+
+py::str to_str(std::string_view text) {
+    PyObject* object = new_str(text);
+    if (object == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::str>(object);
+}
+
 Texts::Texts(const py::iterable& objects, const char* what) {
     if (PyUnicode_Check(objects.ptr())) throw py::type_error(std::string(what) + " must be a list of str, not one str");
     for (const py::handle object : objects) {

@@ -25,6 +25,25 @@ std::string_view text_of(py::handle object, const char* what);
 /// As text_of, "not given" for None.
 std::optional<std::string_view> optional_text(py::handle object, const char* what);
 
+/// A str of librag's text. A token of a byte-level vocabulary may be part of a character; users see U+FFFD there, as in other
+/// tokenizers. new_str gives a new reference, or nullptr with the error set.
+PyObject* new_str(std::string_view text);
+py::str to_str(std::string_view text);
+
+/// A list of what make(0), make(1), ... give: new references, or nullptr with the error set.
+template <typename Make>
+py::list make_list(std::size_t size, Make make) {
+    PyObject* list = PyList_New(static_cast<Py_ssize_t>(size));
+    if (list == nullptr) throw py::error_already_set();
+    auto owner = py::reinterpret_steal<py::list>(list);
+    for (std::size_t i = 0; i < size; ++i) {
+        PyObject* item = make(i);
+        if (item == nullptr) throw py::error_already_set();
+        PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), item);
+    }
+    return owner;
+}
+
 /// Views of a sequence of texts, and the objects that keep them alive. Free it with the GIL held.
 class Texts {
   public:
@@ -72,6 +91,7 @@ std::vector<std::int64_t> ids_of(const py::object& object, const char* what);
 GenerateOptions generate_options_of(const py::dict& arguments);
 
 void bind_errors(py::module_& module);
+void bind_encoding(py::module_& module);
 void bind_tokenizer(py::module_& module);
 void bind_models(py::module_& module);
 void bind_indexes(py::module_& module);

@@ -29,6 +29,7 @@ void bind_errors(py::module_& module) {
 PYBIND11_MODULE(_librag, module) {
     module.doc() = "The C++ core of librag. Use the package librag instead: these classes are its inner part.";
     rag::python::bind_errors(module);
+    rag::python::bind_encoding(module);
     rag::python::bind_tokenizer(module);
     rag::python::bind_models(module);
     rag::python::bind_indexes(module);

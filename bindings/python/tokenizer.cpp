@@ -41,62 +41,6 @@ class TextArgument {
     std::optional<std::string> owned_;
 };
 
-template <typename Make>
-py::list make_list(std::size_t size, Make make) {
-    PyObject* list = PyList_New(static_cast<Py_ssize_t>(size));
-    if (list == nullptr) throw py::error_already_set();
-    auto owner = py::reinterpret_steal<py::list>(list);
-    for (std::size_t i = 0; i < size; ++i) {
-        PyObject* item = make(i);
-        if (item == nullptr) throw py::error_already_set();
-        PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), item);
-    }
-    return owner;
-}
-
-template <typename T>
-py::list numbers(View<T> values) {
-    return make_list(values.size(), [&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
-}
-
-/// None where the number is negative.
-template <typename T>
-py::list numbers_or_none(View<T> values) {
-    return make_list(values.size(), [&](std::size_t i) -> PyObject* {
-        if (values[i] >= 0) return PyLong_FromLongLong(values[i]);
-        Py_INCREF(Py_None);
-        return Py_None;
-    });
-}
-
-// A token of a byte-level vocabulary may be part of a character; users see U+FFFD there, as in other tokenizers.
-PyObject* new_str(std::string_view text) {
-    return PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
-}
-
-py::str to_str(std::string_view text) {
-    PyObject* object = new_str(text);
-    if (object == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::str>(object);
-}
-
-py::list offsets(const Encoding& encoding) {
-    return make_list(encoding.size(), [&](std::size_t i) -> PyObject* {
-        const Offset offset = encoding.offsets()[i];
-        PyObject* start = PyLong_FromUnsignedLong(offset.start);
-        PyObject* end = start == nullptr ? nullptr : PyLong_FromUnsignedLong(offset.end);
-        PyObject* pair = end == nullptr ? nullptr : PyTuple_New(2);
-        if (pair == nullptr) {
-            Py_XDECREF(start);
-            Py_XDECREF(end);
-            return nullptr;
-        }
-        PyTuple_SET_ITEM(pair, 0, start);
-        PyTuple_SET_ITEM(pair, 1, end);
-        return pair;
-    });
-}
-
 template <typename Enum>
 Enum choice(const py::handle value, const char* name, std::initializer_list<std::pair<const char*, Enum>> known) {
     const auto text = py::cast<std::string>(py::str(value));
@@ -305,37 +249,6 @@ py::list added_tokens(const Tokenizer& tokenizer) {
     return out;
 }
 
-void bind_encoding(py::module_& module) {
-    py::class_<Encoding>(module, "Encoding")
-        .def_property_readonly("ids", [](const Encoding& self) { return numbers(self.ids()); })
-        .def_property_readonly(
-            "tokens",
-            [](const Encoding& self) { return make_list(self.size(), [&](std::size_t i) { return new_str(self.token(i)); }); })
-        .def_property_readonly("offsets", &offsets)
-        .def_property_readonly("type_ids", [](const Encoding& self) { return numbers(self.type_ids()); })
-        .def_property_readonly("attention_mask", [](const Encoding& self) { return numbers(self.attention_mask()); })
-        .def_property_readonly("special_tokens_mask", [](const Encoding& self) { return numbers(self.special_tokens_mask()); })
-        .def_property_readonly("sequence_ids", [](const Encoding& self) { return numbers_or_none(self.sequence_ids()); })
-        .def_property_readonly("word_ids", [](const Encoding& self) { return numbers_or_none(self.word_ids()); })
-        .def_property_readonly("overflowing",
-                               [](const Encoding& self) {
-                                   std::vector<Encoding> all;
-                                   {
-                                       const py::gil_scoped_release release;
-                                       all = self.overflowing();
-                                   }
-                                   return make_list(all.size(),
-                                                    [&](std::size_t i) { return py::cast(std::move(all[i])).release().ptr(); });
-                               })
-        .def("__len__", &Encoding::size)
-        .def("__repr__", [](const Encoding& self) { return "Encoding(" + std::to_string(self.size()) + " tokens)"; });
-
-    py::class_<DecodeStream>(module, "DecodeStream")
-        .def(
-            "push", [](DecodeStream& self, std::int32_t id) { return to_str(self.push(id)); }, py::arg("id"))
-        .def("finish", [](DecodeStream& self) { return to_str(self.finish()); });
-}
-
 py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messages, bool add_generation_prompt,
                             const py::object& tools, const py::object& documents, const py::object& variables,
                             const py::object& chat_template, const py::object& continue_field) {
@@ -361,7 +274,6 @@ py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messag
 }  // namespace
 
 void bind_tokenizer(py::module_& module) {
-    bind_encoding(module);
     py::class_<Tokenizer>(module, "Tokenizer")
         .def_static(
             "from_pretrained",

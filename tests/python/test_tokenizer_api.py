@@ -340,6 +340,7 @@ PUBLISHED = [
     "deepseek-coder",
     "refact",
     "clip",
+    "t5-small",
 ]
 
 

@@ -1,0 +1,72 @@
+// Encoding and DecodeStream. Lists are made when they are asked for.
+#include "common.hpp"
+
+namespace rag::python {
+namespace {
+
+template <typename T>
+py::list numbers(View<T> values) {
+    return make_list(values.size(), [&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
+}
+
+/// None where the number is negative.
+template <typename T>
+py::list numbers_or_none(View<T> values) {
+    return make_list(values.size(), [&](std::size_t i) -> PyObject* {
+        if (values[i] >= 0) return PyLong_FromLongLong(values[i]);
+        Py_INCREF(Py_None);
+        return Py_None;
+    });
+}
+
+py::list offsets(const Encoding& encoding) {
+    return make_list(encoding.size(), [&](std::size_t i) -> PyObject* {
+        const Offset offset = encoding.offsets()[i];
+        PyObject* start = PyLong_FromUnsignedLong(offset.start);
+        PyObject* end = start == nullptr ? nullptr : PyLong_FromUnsignedLong(offset.end);
+        PyObject* pair = end == nullptr ? nullptr : PyTuple_New(2);
+        if (pair == nullptr) {
+            Py_XDECREF(start);
+            Py_XDECREF(end);
+            return nullptr;
+        }
+        PyTuple_SET_ITEM(pair, 0, start);
+        PyTuple_SET_ITEM(pair, 1, end);
+        return pair;
+    });
+}
+
+}  // namespace
+
+void bind_encoding(py::module_& module) {
+    py::class_<Encoding>(module, "Encoding")
+        .def_property_readonly("ids", [](const Encoding& self) { return numbers(self.ids()); })
+        .def_property_readonly(
+            "tokens",
+            [](const Encoding& self) { return make_list(self.size(), [&](std::size_t i) { return new_str(self.token(i)); }); })
+        .def_property_readonly("offsets", &offsets)
+        .def_property_readonly("type_ids", [](const Encoding& self) { return numbers(self.type_ids()); })
+        .def_property_readonly("attention_mask", [](const Encoding& self) { return numbers(self.attention_mask()); })
+        .def_property_readonly("special_tokens_mask", [](const Encoding& self) { return numbers(self.special_tokens_mask()); })
+        .def_property_readonly("sequence_ids", [](const Encoding& self) { return numbers_or_none(self.sequence_ids()); })
+        .def_property_readonly("word_ids", [](const Encoding& self) { return numbers_or_none(self.word_ids()); })
+        .def_property_readonly("overflowing",
+                               [](const Encoding& self) {
+                                   std::vector<Encoding> all;
+                                   {
+                                       const py::gil_scoped_release release;
+                                       all = self.overflowing();
+                                   }
+                                   return make_list(all.size(),
+                                                    [&](std::size_t i) { return py::cast(std::move(all[i])).release().ptr(); });
+                               })
+        .def("__len__", &Encoding::size)
+        .def("__repr__", [](const Encoding& self) { return "Encoding(" + std::to_string(self.size()) + " tokens)"; });
+
+    py::class_<DecodeStream>(module, "DecodeStream")
+        .def(
+            "push", [](DecodeStream& self, std::int32_t id) { return to_str(self.push(id)); }, py::arg("id"))
+        .def("finish", [](DecodeStream& self) { return to_str(self.finish()); });
+}
+
+}  // namespace rag::python
