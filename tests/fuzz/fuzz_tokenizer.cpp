@@ -21,25 +21,6 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-void check_encoding(const Tokenizer& tokenizer, std::string_view text) {
-    const Encoding encoding = tokenizer.encode(text, std::nullopt, false);
-    const std::size_t count = encoding.size();
-    require(encoding.offsets.size() == count && encoding.type_ids.size() == count && encoding.attention_mask.size() == count &&
-            encoding.special_tokens_mask.size() == count);
-    for (const auto& [start, end] : encoding.offsets) require(start <= end && end <= text.size());
-    require(tokenizer.tokens(encoding).size() == count);
-    std::vector<std::int32_t> ids;
-    tokenizer.encode_ids(text, false, ids);
-    require(ids.size() == tokenizer.count_tokens(text));
-    for (const std::int32_t id : ids) require(id >= 0 && id < tokenizer.id_limit());
-    require(find_invalid_utf8(tokenizer.decode(ids, false)) == std::string_view::npos);
-    check_options(tokenizer, text);
-    check_saved(tokenizer, ids, text);
-    tokenizer.encode(text, text, true);
-    ids.clear();
-    tokenizer.encode_ids(text, true, ids);
-}
-
 // Options of a call on bytes that may be no text: what comes out keeps its promises, and so does what overflows.
 void check_options(const Tokenizer& tokenizer, std::string_view text) {
     EncodeOptions options;
@@ -73,6 +54,25 @@ void check_saved(const Tokenizer& tokenizer, const std::vector<std::int32_t>& id
     std::vector<std::int32_t> same;
     again->encode_ids(text, false, same);
     require(same == ids);
+}
+
+void check_encoding(const Tokenizer& tokenizer, std::string_view text) {
+    const Encoding encoding = tokenizer.encode(text, std::nullopt, false);
+    const std::size_t count = encoding.size();
+    require(encoding.offsets.size() == count && encoding.type_ids.size() == count && encoding.attention_mask.size() == count &&
+            encoding.special_tokens_mask.size() == count);
+    for (const auto& [start, end] : encoding.offsets) require(start <= end && end <= text.size());
+    require(tokenizer.tokens(encoding).size() == count);
+    std::vector<std::int32_t> ids;
+    tokenizer.encode_ids(text, false, ids);
+    require(ids.size() == tokenizer.count_tokens(text));
+    for (const std::int32_t id : ids) require(id >= 0 && id < tokenizer.id_limit());
+    require(find_invalid_utf8(tokenizer.decode(ids, false)) == std::string_view::npos);
+    check_options(tokenizer, text);
+    check_saved(tokenizer, ids, text);
+    tokenizer.encode(text, text, true);
+    ids.clear();
+    tokenizer.encode_ids(text, true, ids);
 }
 
 }  // namespace
