@@ -47,6 +47,12 @@ class GgufWriter {
         put<std::uint64_t>(values.size());
         for (const std::int32_t value : values) put(value);
     }
+    void numbers(const std::string& key, const std::vector<float>& values) {
+        begin(key, 9);
+        put<std::uint32_t>(6);
+        put<std::uint64_t>(values.size());
+        for (const float value : values) put(value);
+    }
     void integer(const std::string& key, std::uint32_t value) {
         begin(key, 4);
         put(value);
@@ -243,13 +249,71 @@ TEST_CASE("a GGUF tokenizer that nobody compared is refused, and so is one that 
     write_file(path, types.file());
     CHECK(refusal(path, message) == Code::kCorrupt);
     GgufWriter other;
-    other.text("tokenizer.ggml.model", "llama");
+    other.text("tokenizer.ggml.model", "rwkv");
     other.texts("tokenizer.ggml.tokens", {"a"});
     write_file(path, other.file());
     CHECK(refusal(path, message) == Code::kUnsupported);
-    CHECK(message.find("llama") != std::string::npos);
+    CHECK(message.find("rwkv") != std::string::npos);
     write_file(path, GgufWriter().file());
     CHECK(refusal(path, message) == Code::kCorrupt);
+}
+
+TEST_CASE("GGUF vocabularies of the other kinds") {
+    const rag::test::TemporaryFolder scratch;
+    const fs::path path = scratch.path() / "model.gguf";
+    std::string message;
+    const auto llama = [] {
+        GgufWriter out;
+        out.text("tokenizer.ggml.model", "llama");
+        out.texts("tokenizer.ggml.tokens", {"<unk>", "<s>", "\xe2\x96\x81", "a", "b", "ab",
+                                            "\xe2\x96\x81"
+                                            "ab",
+                                            "  "});
+        out.integers("tokenizer.ggml.token_type", {2, 3, 1, 1, 1, 1, 1, 4});
+        out.integer("tokenizer.ggml.bos_token_id", 1);
+        return out;
+    };
+    GgufWriter good = llama();
+    good.numbers("tokenizer.ggml.scores", {0, 0, -5, -6, -7, -1, -2, 0});
+    write_file(path, good.file());
+    CHECK(Tokenizer::from_pretrained(path)->encode("ab abba  ax").ids ==
+          std::vector<std::int32_t>{1, 6, 6, 4, 3, 7, 3, 0});  // two spaces are one token, by merging
+    CHECK(Tokenizer::from_pretrained(path)->decode({{1, 6, 6}}) == "ab ab");
+    write_file(path, llama().file());
+    CHECK(refusal(path, message) == Code::kCorrupt);
+    CHECK(message.find("scores") != std::string::npos);
+    GgufWriter few = llama();
+    few.numbers("tokenizer.ggml.scores", {0, 0});
+    write_file(path, few.file());
+    CHECK(refusal(path, message) == Code::kCorrupt);
+    good.boolean("tokenizer.ggml.remove_extra_whitespaces", true);
+    write_file(path, good.file());
+    CHECK(refusal(path, message) == Code::kUnsupported);
+    CHECK(message.find("remove_extra_whitespaces") != std::string::npos);
+
+    GgufWriter bert;
+    bert.text("tokenizer.ggml.model", "bert");
+    bert.texts("tokenizer.ggml.tokens", {"[UNK]", "[CLS]", "[SEP]", "\xe2\x96\x81word", "s"});
+    bert.integers("tokenizer.ggml.token_type", {2, 3, 3, 1, 1});
+    bert.integer("tokenizer.ggml.unknown_token_id", 0);
+    bert.integer("tokenizer.ggml.bos_token_id", 1);
+    bert.integer("tokenizer.ggml.seperator_token_id", 2);
+    write_file(path, bert.file());
+    CHECK(refusal(path, message) == Code::kUnsupported);  // it does not say how it treats case
+    bert.text("tokenizer.ggml.pre", "bert-bge");
+    write_file(path, bert.file());
+    const auto word_piece = Tokenizer::from_pretrained(path);
+    CHECK(word_piece->encode("Words x").ids == std::vector<std::int32_t>{1, 3, 4, 0, 2});
+    CHECK(word_piece->encode("word", "words").type_ids == std::vector<std::uint32_t>{0, 0, 0, 1, 1, 1});
+    CHECK(word_piece->decode({{3, 4}}) == "words");
+
+    GgufWriter t5;
+    t5.text("tokenizer.ggml.model", "t5");
+    t5.texts("tokenizer.ggml.tokens", {"<unk>", "a"});
+    t5.numbers("tokenizer.ggml.scores", {0, -1});
+    write_file(path, t5.file());
+    CHECK(refusal(path, message) == Code::kUnsupported);
+    CHECK(message.find("precompiled_charsmap") != std::string::npos);
 }
 
 TEST_CASE("paths that are no tokenizer are named") {

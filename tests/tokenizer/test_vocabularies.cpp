@@ -66,8 +66,9 @@ TEST_CASE("every vocabulary gives the ids of its own program") {
         }
         CHECK(mismatches == 0);
     }
-    for (const char* wanted : {"bert-base-cased", "bert-base-uncased", "cl100k_base", "deepseek-coder", "gpt2", "refact",
-                               "roberta-base", "rwkv_world", "whisper-tiny"}) {
+    for (const char* wanted :
+         {"bert-base-cased", "bert-base-uncased", "cl100k_base", "clip", "deepseek-coder", "gpt2", "phi-3-mini", "refact",
+          "roberta-base", "rwkv_world", "spm_bpemb_en_100k", "whisper-tiny"}) {
         INFO(wanted);
         CHECK(seen.contains(wanted));
     }

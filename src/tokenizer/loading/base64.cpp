@@ -7,8 +7,9 @@
 namespace rag::core {
 namespace {
 
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<std::int8_t, 256> make_values() {
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::array<std::int8_t, 256> values{};
     values.fill(-1);
     for (std::size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
@@ -41,6 +42,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
         }
     }
     return bits == 0 ? std::optional<std::string>(std::move(out)) : std::nullopt;
+}
+
+std::string encode_base64(std::string_view bytes) {
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+        const std::size_t left = bytes.size() - at;
+        std::uint32_t group = 0;
+        for (std::size_t i = 0; i < 3; ++i) group = (group << 8) | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+        for (std::size_t i = 0; i < 4; ++i) out += i > left ? '=' : kAlphabet[(group >> (18 - 6 * i)) & 63U];
+    }
+    return out;
 }
 
 }  // namespace rag::core

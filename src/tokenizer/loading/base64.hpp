@@ -9,5 +9,6 @@ namespace rag::core {
 
 /// The bytes; nullopt for characters outside the alphabet, wrong padding, or bits that are left over.
 std::optional<std::string> decode_base64(std::string_view text);
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace rag::core

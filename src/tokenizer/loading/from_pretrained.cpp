@@ -50,12 +50,14 @@ TokenizerParts load_folder(const std::filesystem::path& folder) {
     if (has("vocab.json") && has("merges.txt")) return load_vocab_merges(folder);
     const auto tiktoken = find_one(folder, [](const auto& path) { return path.extension() == ".tiktoken"; });
     if (!tiktoken.empty()) return load_tiktoken(tiktoken);
+    const auto sentencepiece = find_one(folder, [](const auto& path) { return path.extension() == ".model"; });
+    if (!sentencepiece.empty()) return load_sentencepiece_folder(sentencepiece);
     if (has("vocab.txt")) return load_text(folder / "vocab.txt");
     const auto rwkv = find_one(folder, [](const auto& path) {
         return path.extension() == ".txt" && path.filename().string().starts_with("rwkv_vocab");
     });
     if (!rwkv.empty()) return load_text(rwkv);
-    fail(Code::kNotFound, "no tokenizer.json, vocab.json with merges.txt, *.tiktoken, vocab.txt or rwkv_vocab*.txt in {}",
+    fail(Code::kNotFound, "no tokenizer.json, vocab.json with merges.txt, *.tiktoken, *.model, vocab.txt or rwkv_vocab*.txt in {}",
          quote(folder.string()));
 }
 
@@ -65,6 +67,9 @@ TokenizerParts load(const std::filesystem::path& path) {
     if (std::filesystem::is_directory(path, ignored)) return load_folder(path);
     if (is_gguf(path)) return load_gguf(path);
     if (path.extension() == ".tiktoken") return load_tiktoken(path);
+    if (path.extension() == ".model" || path.extension() == ".spm") {
+        return load_sentencepiece(MappedFile::open(path)->bytes(), path.string());
+    }
     return path.extension() == ".txt" ? load_text(path) : load_json_file(path);
 }
 

@@ -1,7 +1,9 @@
 // Files of tokenizers, read as untrusted, into TokenizerParts. Stateless, any thread.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,8 @@
 #include "tokenizer/tokenizer_parts.hpp"
 
 namespace rag::core {
+
+class GgufFile;
 
 /// A tokenizer.json in memory.
 TokenizerParts load_json(const std::string& text, const std::string& name);
@@ -24,8 +28,13 @@ TokenizerParts load_tiktoken_text(std::string_view text, const std::string& patt
 /// An RWKV vocabulary in memory; whether a text looks like one.
 TokenizerParts load_rwkv(std::string_view text, const std::string& name);
 bool is_rwkv_vocabulary(std::string_view text);
+/// A SentencePiece model in memory: what SentencePiece itself does, without special tokens.
+TokenizerParts load_sentencepiece(std::span<const std::byte> bytes, const std::string& name);
+/// The same in a folder, with the special tokens that tokenizer_config.json beside it asks for.
+TokenizerParts load_sentencepiece_folder(const std::filesystem::path& file);
 /// The tokenizer inside a GGUF file.
 TokenizerParts load_gguf(const std::filesystem::path& file);
+TokenizerParts load_gguf(const GgufFile& file);
 /// What a tokenizer_config.json or special_tokens_map.json in memory adds.
 void read_configuration(std::string_view text, const std::string& name, TokenizerParts& parts);
 /// What tokenizer_config.json, special_tokens_map.json and chat_template.jinja in `folder` add; absent files add nothing.

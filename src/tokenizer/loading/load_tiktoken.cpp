@@ -2,12 +2,12 @@
 // neighbours those join first whose joined bytes have the lowest rank; a piece that is a token is that token. Such a file lacks
 // the pattern that cuts text into pieces.
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
@@ -39,26 +39,6 @@ struct RankedToken {
     std::int64_t rank = 0;
 };
 
-// Strict: whole groups, padding only at the end.
-std::string decode_base64(std::string_view text) {
-    static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-    bool valid = !text.empty() && text.size() % 4 == 0;
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; valid && i < text.size(); ++i) {
-        const std::size_t digit = i + padding >= text.size() ? 0 : kDigits.find(text[i]);
-        valid = digit != std::string_view::npos;
-        group = (group << 6) | static_cast<std::uint32_t>(digit & 63U);
-        if (i % 4 != 3) continue;
-        for (const unsigned shift : {16U, 8U, 0U}) out += static_cast<char>((group >> shift) & 0xFFU);
-        group = 0;
-    }
-    if (!valid) fail(Code::kCorrupt, "{} is not base64", quote(text, 60));
-    out.resize(out.size() - padding);
-    return out;
-}
-
 RankedToken read_line(std::string_view line, std::size_t number) {
     const std::size_t space = line.find(' ');
     const std::string_view digits = space == std::string_view::npos ? "" : line.substr(space + 1);
@@ -67,7 +47,9 @@ RankedToken read_line(std::string_view line, std::size_t number) {
     if (digits.empty() || std::from_chars(digits.data(), end, token.rank).ptr != end) {
         fail(Code::kCorrupt, "line {}: {} is not a token in base64, a space and a rank", number, quote(line, 60));
     }
-    const std::string bytes = decode_base64(line.substr(0, space));
+    const auto decoded = decode_base64(line.substr(0, space));
+    if (!decoded) fail(Code::kCorrupt, "line {}: {} is not base64", number, quote(line.substr(0, space), 60));
+    const std::string& bytes = *decoded;
     if (bytes.empty() || bytes.size() > kMaxTokenBytes) {
         fail(Code::kUnsupported, "line {}: a token of {} bytes, 1 to {} are supported", number, bytes.size(), kMaxTokenBytes);
     }

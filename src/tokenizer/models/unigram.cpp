@@ -47,10 +47,11 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
     steps.assign(piece.size() + 1, {0, kNowhere, -1});
     for (std::uint32_t at = 0; at < size;) {
         const double so_far = steps[at].score;
-        const auto improve = [&](std::uint32_t end, double score, std::int32_t id) {
+        const auto improve = [&](std::uint32_t end, double sum, std::int32_t id) {
+            const double score = static_cast<Score>(sum);
             Step& step = steps[end];
             if (step.start != kNowhere && !(score > step.score)) return false;
-            step = {static_cast<double>(static_cast<Score>(score)), at, id};
+            step = {score, at, id};
             return true;
         };
         const std::uint32_t next = std::min(size, at + character_length(piece[at]));
@@ -64,7 +65,7 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
             improve(end, scores_[static_cast<std::size_t>(id)] + so_far, id);
             covered = covered || end == next;
         }
-        if (!covered && improve(next, static_cast<Score>(options_.unk_score + so_far), unk_) && unk_ < 0) {
+        if (!covered && improve(next, options_.unk_score + so_far, unk_) && unk_ < 0) {
             fail(Code::kInvalidArgument, "{} is not in the vocabulary, and there is no unknown token",
                  quote(piece.substr(at, next - at)));
         }

@@ -30,6 +30,22 @@ CharsMap::CharsMap(std::string_view bytes) {
     if (!units_.empty()) first_ = offset(units_[0]);
 }
 
+std::optional<CharsMap::Longest> CharsMap::find_longest(std::string_view text) const {
+    std::optional<Longest> longest;
+    std::uint32_t node = first_;
+    for (std::uint32_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (byte == 0) break;
+        node ^= byte;
+        const std::uint32_t unit = at(node);
+        if ((unit & kLabelMask) != byte) break;
+        node ^= offset(unit);
+        const bool whole = i + 1 == text.size() || !is_continuation(text[i + 1]);  // a key ends at a character
+        if ((unit & kHasLeaf) != 0 && whole) longest = {string_at(at(node) & ~kLeaf), i + 1};
+    }
+    return longest;
+}
+
 void CharsMap::refuse_node(std::uint32_t node) const {
     fail(Code::kCorrupt, "a precompiled_charsmap whose trie of {} units points at unit {}", units_.size(), node);
 }

@@ -31,6 +31,13 @@ class CharsMap {
         return std::nullopt;
     }
 
+    /// What the longest prefix of `text` that the map has becomes, and its length in bytes; otherwise as find_shortest().
+    struct Longest {
+        std::string_view becomes;
+        std::uint32_t length;
+    };
+    std::optional<Longest> find_longest(std::string_view text) const;
+
   private:
     static constexpr std::uint32_t kLeaf = 1U << 31;
     static constexpr std::uint32_t kHasLeaf = 1U << 8;
