@@ -39,6 +39,7 @@ SHARED = {  # folder: (files to unpack, what librag is asked to read)
     "roberta-base": (["tokenizer.json", "tokenizer_config.json"], "."),
     "rwkv_world": (["rwkv_vocab_v20230424.txt"], "."),
     "spm_bpemb_en_100k": (["model.spm"], "model.spm"),
+    "t5-small": (["tokenizer.json", "tokenizer_config.json"], "."),
     "whisper-tiny": (["tokenizer.json", "tokenizer_config.json"], "."),
 }
 
@@ -308,6 +309,7 @@ def add_gguf_of_shared(writer, tokenizers, texts):
         ("refact", "gpt2", "refact"),
         ("bert-base-uncased", "bert", "bert-bge"),
         ("phi-3-mini", "llama", "default"),
+        ("t5-small", "t5", "default"),
     ):
         path = writer.out / f"{name}.gguf"
         write_gguf(path, kind, pre, read_json(tokenizers / name / "tokenizer.json"), name)

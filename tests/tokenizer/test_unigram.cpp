@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "require_error.hpp"
+#include "tokenizer/loading/score_text.hpp"
 #include "tokenizer/models/unigram.hpp"
 
 using namespace rag::core;
@@ -108,4 +109,15 @@ TEST_CASE("Unigram takes a piece of a megabyte in time") {
     CHECK(tokenize(model, std::string(1'000'000, 'a')).size() == 25'000);
     CHECK(tokenize(model, std::string(1'000'000, 'x')).size() == 1);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));  // a quadratic one takes hours
+}
+
+TEST_CASE("scores are what serde_json reads, the last bit included") {
+    CHECK(score_by_serde_json(-2.5) == -2.5);
+    CHECK(score_by_serde_json(0) == 0);
+    CHECK(score_by_serde_json(-12345) == -12345);
+    CHECK(score_by_serde_json(-5.129043102264404) == -5.129043102264404);  // 16 digits are exact
+    CHECK(score_by_serde_json(-12.130167007446289) == -12130167007446289.0 / 1e15);
+    CHECK(score_by_serde_json(-12.130167007446289) != -12.130167007446289);
+    CHECK(score_by_serde_json(-1.5e-20) == -15 / 1e21);
+    CHECK(score_by_serde_json(1e30) == 1e30);
 }

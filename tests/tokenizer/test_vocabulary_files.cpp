@@ -127,6 +127,9 @@ TEST_CASE("a tiktoken file takes its pattern from beside it, and its special tok
     CHECK(tokenizer->eos_id() == 300);
     CHECK(tokenizer->decode({{256, 257, 300}}) == "ab ab");
     CHECK(tokenizer->encode("a\n\nb").ids.size() == 2);  // $ is the end of the text, not of a line; what matches nothing goes
+    const auto digits = tiktoken(tiktoken_text(make_ranks({"12", "123"})), R"((?:\p{N}|[x\]]){1,3}+|[^x]{2}+|\s)");
+    CHECK(digits->encode("1234").ids == std::vector<std::int32_t>{257, '4'});  // {1,3}+ keeps what it took, and does not repeat
+    CHECK(digits->encode("12ab").ids == std::vector<std::int32_t>{256, 'a', 'b'});
     write_file(folder / "other.tiktoken", "");
     require_error(Code::kInvalidArgument, {"own.tiktoken", "other.tiktoken"}, [&] { Tokenizer::from_pretrained(folder.path()); });
     fs::rename(file, folder / "cl100k_base.tiktoken");

@@ -7,6 +7,7 @@
 #include "tokenizer/loading/gguf_pre_tokenizers.hpp"
 #include "tokenizer/loading/gguf_vocabulary.hpp"
 #include "tokenizer/loading/merges_by_score.hpp"
+#include "tokenizer/loading/score_text.hpp"
 #include "tokenizer/models/unigram.hpp"
 #include "tokenizer/models/word_piece.hpp"
 
@@ -167,12 +168,11 @@ GgufSpecialTokens make_gguf_unigram(GgufVocabulary& vocabulary, Json& stages, To
         fail(Code::kUnsupported, "{}: a t5 vocabulary without the bytes of a tokenizer.ggml.precompiled_charsmap", file.name());
     }
     const auto bytes = charsmap->second.bytes;
-    stages["normalizer"] = {
-        {"type", "Precompiled"},
-        {"precompiled_charsmap", encode_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()})}};
-    const Json metaspace = Json::parse(R"({"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true})");
-    stages["pre_tokenizer"] = {{"type", "Sequence"},
-                               {"pretokenizers", Json::array({{{"type", "WhitespaceSplit"}}, metaspace})}};
+    stages["normalizer"] = {{"type", "Precompiled"},
+                            {"precompiled_charsmap", encode_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()})}};
+    const Json metaspace =
+        Json::parse(R"({"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true})");
+    stages["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({{{"type", "WhitespaceSplit"}}, metaspace})}};
     stages["decoder"] = metaspace;
 
     constexpr double kUnknownPenalty = 10;
@@ -183,8 +183,8 @@ GgufSpecialTokens make_gguf_unigram(GgufVocabulary& vocabulary, Json& stages, To
         const GgufToken& token = vocabulary.tokens[i];
         options.byte_fallback = options.byte_fallback || token.type == GgufToken::kByte;
         if (token.type != GgufToken::kNormal) continue;  // the others are cut out before
-        pieces.push_back({token.text, static_cast<std::int32_t>(i), token.score});
-        lowest = std::min(lowest, token.score);
+        pieces.push_back({token.text, static_cast<std::int32_t>(i), score_by_serde_json(token.score)});
+        lowest = std::min(lowest, pieces.back().score);
     }
     options.unk_id = find_unknown(vocabulary);
     options.unk_score = lowest - kUnknownPenalty;

@@ -43,7 +43,8 @@ struct GgufSpecialTokens {
     std::uint32_t second_type_id = 1;
 };
 
-// Each describes normalizer, pre-tokenizer and decoder as tokenizer.json does, and makes the model. May rewrite the texts of tokens to those of tokenizer.json.
+// Each describes normalizer, pre-tokenizer and decoder as tokenizer.json does, and makes the model. May rewrite the texts of
+// tokens to those of tokenizer.json.
 GgufSpecialTokens make_gguf_bpe(GgufVocabulary& vocabulary, Json& stages, TokenizerParts& parts);
 GgufSpecialTokens make_gguf_sentence_piece(GgufVocabulary& vocabulary, Json& stages, TokenizerParts& parts);
 GgufSpecialTokens make_gguf_word_piece(GgufVocabulary& vocabulary, Json& stages, TokenizerParts& parts);

@@ -114,25 +114,76 @@ MergeList make_merges(const std::vector<RankedToken>& tokens, const Vocabulary& 
     return merges;
 }
 
-// tiktoken's patterns are for Rust's regex, where ^ and $ are the ends of the text; the files of Hugging Face, which Regex takes,
-// mean the ends of a line by them.
-std::string anchored(std::string_view pattern) {
-    std::string out;
-    bool in_class = false;
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-        const char c = pattern[i];
-        if (c == '\\' && i + 1 < pattern.size()) {
-            out += c;
-            out += pattern[++i];
-        } else if (!in_class && (c == '$' || c == '^')) {
-            out += c == '$' ? "\\z" : "\\A";
+// tiktoken's patterns are for Rust's regex, Regex takes Oniguruma's dialect, which means two things otherwise: ^ and $ are the
+// ends of a line there, and x{1,3}+ repeats x{1,3} instead of keeping what it took.
+class PatternOfRust {
+  public:
+    explicit PatternOfRust(std::string_view pattern) : pattern_(pattern) {}
+
+    std::string for_oniguruma() {
+        while (at_ < pattern_.size()) step();
+        return std::move(out_);
+    }
+
+  private:
+    void step() {
+        const char c = pattern_[at_];
+        if (c == '\\') {
+            begin_atom();
+            take(2);
+            if (out_.back() == 'p' || out_.back() == 'P' || out_.back() == 'x') take_to('}', '{');
+        } else if (c == '[') {
+            begin_atom();
+            take_class();
+        } else if (c == '(') {
+            open_.push_back(out_.size());
+            take(1);
+        } else if (c == ')') {
+            take(1);
+            atom_ = open_.empty() ? 0 : open_.back();
+            if (!open_.empty()) open_.pop_back();
+        } else if (c == '$' || c == '^') {
+            out_ += c == '$' ? "\\z" : "\\A";
+            ++at_;
+        } else if (c == '{') {
+            take_to('}', '{');
+            if (at_ < pattern_.size() && pattern_[at_] == '+') {
+                ++at_;
+                out_.insert(atom_, "(?>");
+                out_ += ')';
+            }
         } else {
-            if (c == '[' || c == ']') in_class = c == '[';
-            out += c;
+            if (c != '?' && c != '*' && c != '+' && c != '|') begin_atom();
+            take(1);
         }
     }
-    return out;
-}
+    void begin_atom() { atom_ = out_.size(); }
+    void take(std::size_t count) {
+        const std::string_view part = pattern_.substr(at_, count);
+        out_ += part;
+        at_ += part.size();
+    }
+    // Up to and with `last`, if `first` comes next.
+    void take_to(char last, char first) {
+        if (at_ >= pattern_.size() || pattern_[at_] != first) return;
+        const std::size_t end = pattern_.find(last, at_);
+        take(end == std::string_view::npos ? pattern_.size() - at_ : end + 1 - at_);
+    }
+    void take_class() {
+        take(1);
+        for (bool first = true; at_ < pattern_.size(); first = false) {
+            const char c = pattern_[at_];
+            if (c == ']' && !first) return take(1);
+            take(c == '\\' ? 2 : 1);
+        }
+    }
+
+    std::string_view pattern_;
+    std::size_t at_ = 0;
+    std::string out_;
+    std::size_t atom_ = 0;           // where in out_ begins what a quantifier would repeat
+    std::vector<std::size_t> open_;  // groups
+};
 
 std::string find_pattern(const std::filesystem::path& file) {
     const std::filesystem::path beside = file.parent_path() / "pattern.txt";
@@ -168,8 +219,10 @@ TokenizerParts load_tiktoken_text(std::string_view text, const std::string& patt
         options.ignore_merges = true;
         options.rank_by_result = true;
         parts.model = std::make_unique<Bpe>(std::move(vocabulary), merges, std::move(options));
-        const Json split = {
-            {"type", "Split"}, {"pattern", {{"Regex", anchored(pattern)}}}, {"behavior", "Removed"}, {"invert", true}};
+        const Json split = {{"type", "Split"},
+                            {"pattern", {{"Regex", PatternOfRust(pattern).for_oniguruma()}}},
+                            {"behavior", "Removed"},
+                            {"invert", true}};
         const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
         const Json stages = {{"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", Json::array({split, bytes})}}},
                              {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}}}};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tokenizer/loading/score_text.hpp"
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/loading/tokenizer_json.hpp"
 #include "tokenizer/models/bpe.hpp"
@@ -89,7 +90,7 @@ std::unique_ptr<TokenModel> read_unigram(const StageFields& fields) {
         const std::string& token = checked_text(entry[0], where);
         const auto id = static_cast<std::int64_t>(pieces.size());
         vocabulary.add(token, id);
-        pieces.push_back({token, static_cast<std::int32_t>(id), entry[1].get<double>()});
+        pieces.push_back({token, static_cast<std::int32_t>(id), score_by_serde_json(entry[1].get<double>())});
         lowest = std::min(lowest, pieces.back().score);
     }
     UnigramOptions options;
