@@ -72,8 +72,8 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t limit)
     const OpenFile opened = open_regular_file(path, name);
     if (opened.size > limit) fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(name, 400), opened.size, limit);
     std::string text;
-    text.reserve(opened.size + 1 + 64);     // room that parsers with wide registers read past the end
-    text.resize(opened.size + 1);           // one byte more, to see that there is no more
+    text.reserve(opened.size + 1 + 64);  // room that parsers with wide registers read past the end
+    text.resize(opened.size + 1);        // one byte more, to see that there is no more
     std::size_t done = 0;
     while (done <= limit) {
         if (done == text.size()) text.resize(2 * done);

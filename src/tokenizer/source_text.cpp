@@ -83,9 +83,17 @@ std::uint32_t SourceText::character(std::uint32_t at) const {
 
 void SourceText::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets) const {
     if (!before_.empty()) {
+        // From one place to the next, which is mostly near.
+        std::uint32_t done = 0;
+        std::uint32_t count = 0;
+        const auto advance = [&](std::uint32_t at) {
+            count = at < done || at - done > kBlock ? character(at) : count + count_leads(text().substr(done, at - done));
+            done = at;
+            return count;
+        };
         for (auto& [start, end] : offsets) {
-            start = character(start);
-            end = character(end);
+            start = advance(start);
+            end = advance(end);
         }
     } else if (!shifts_.empty()) {
         for (auto& [start, end] : offsets) {

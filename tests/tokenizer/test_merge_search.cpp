@@ -1,6 +1,6 @@
 // Searching against merging: MergeSearch must give what MergeTable::merge gives, for vocabularies trained on text, for lists of
-// merges that no training makes, over bytes and over characters; in time that does not grow faster than the text; from threads that
-// learn at the same time. And the cache of pieces: what it finds is what was put in.
+// merges that no training makes, over bytes and over characters; in time that does not grow faster than the text; from threads
+// that learn at the same time. And the cache of pieces: what it finds is what was put in.
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -80,8 +80,8 @@ Vocabulary trained(Random& random, const std::vector<std::string>& alphabet, boo
         std::map<std::pair<std::int32_t, std::int32_t>, int> pairs;
         for (std::size_t at = 0; at + 1 < text.size(); ++at) ++pairs[{text[at], text[at + 1]}];
         if (pairs.empty()) break;
-        const auto best = std::max_element(pairs.begin(), pairs.end(),
-                                           [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+        const auto best =
+            std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; })->first;
         out.merge(best.first, best.second);
         const std::int32_t merged = out.ids.at(out.texts[std::size_t(best.first)] + out.texts[std::size_t(best.second)]);
         std::vector<std::int32_t> next;
@@ -243,7 +243,8 @@ TEST_CASE("the cache of pieces finds what was put in, from any thread") {
     const auto tokens_of = [](const std::string& piece) {
         std::vector<Symbol> out;
         for (std::uint32_t i = 0; i < piece.size(); i += 3) {
-            out.push_back({(piece[i] * 31 + piece.back()) % 4194304, std::min<std::uint32_t>(i + 3, std::uint32_t(piece.size()))});
+            out.push_back(
+                {(piece[i] * 31 + piece.back()) % 4194304, std::min<std::uint32_t>(i + 3, std::uint32_t(piece.size()))});
         }
         return out;
     };

@@ -56,10 +56,47 @@ TEST_CASE("only the two patterns are taken for them") {
 
 TEST_CASE("cl100k's scanner cuts as its pattern does") {
     const Twins twins[] = {Twins(kThreeDigits), Twins(kOneDigit)};
-    const std::vector<std::string> parts = {
-        "'",  "'s", "'S", "'\xc5\xbf", "'re", "'RE", "'Ve", "'lL", "'l", "'d", "'m", "'T", "s",  "E",  " ",  "  ", "\t", "\n", "\r",
-        "\r\n", "\x0b", "\xc2\xa0", "\xe3\x80\x80", "\xc2\x85", "1", "23", "4567", "\xc2\xb2", "\xe2\x85\xa7", "a", "Word",
-        "\xc3\xa9", "\xe4\xb8\xad", "\xe6\x96\x87\xe5\xad\x97", "\xcc\x81", "\xf0\x9f\x99\x82", ".", ",!", "/", "_", "\xe3\x80\x82"};
+    const std::vector<std::string> parts = {"'",
+                                            "'s",
+                                            "'S",
+                                            "'\xc5\xbf",
+                                            "'re",
+                                            "'RE",
+                                            "'Ve",
+                                            "'lL",
+                                            "'l",
+                                            "'d",
+                                            "'m",
+                                            "'T",
+                                            "s",
+                                            "E",
+                                            " ",
+                                            "  ",
+                                            "\t",
+                                            "\n",
+                                            "\r",
+                                            "\r\n",
+                                            "\x0b",
+                                            "\xc2\xa0",
+                                            "\xe3\x80\x80",
+                                            "\xc2\x85",
+                                            "1",
+                                            "23",
+                                            "4567",
+                                            "\xc2\xb2",
+                                            "\xe2\x85\xa7",
+                                            "a",
+                                            "Word",
+                                            "\xc3\xa9",
+                                            "\xe4\xb8\xad",
+                                            "\xe6\x96\x87\xe5\xad\x97",
+                                            "\xcc\x81",
+                                            "\xf0\x9f\x99\x82",
+                                            ".",
+                                            ",!",
+                                            "/",
+                                            "_",
+                                            "\xe3\x80\x82"};
     std::mt19937 random(13);
     for (int round = 0; round < 40'000; ++round) {
         std::string text;
@@ -76,7 +113,8 @@ TEST_CASE("cl100k's scanner takes every code point as its pattern does") {
         if (!is_scalar(value)) continue;
         std::string one;
         append_utf8(one, value);
-        const std::string text = one + "a" + one + one + "1" + one + " " + one + "\n'" + one + " \t" + one + "'l" + one + "." + one;
+        const std::string text =
+            one + "a" + one + one + "1" + one + " " + one + "\n'" + one + " \t" + one + "'l" + one + "." + one;
         if (!twins.agree(text)) FAIL(std::uint32_t(value));
     }
 }

@@ -1,6 +1,6 @@
 // A tokenizer.json as its readers see it: all of it as nlohmann's Json, but the model's vocabulary and merges, which are nearly
-// all of its bytes (up to 33 MB in published files), are walked where simdjson parsed them. Checked whole before anything is read:
-// UTF-8, syntax, depth. One thread; views of strings live as long as this.
+// all of its bytes (up to 33 MB in published files), are walked where simdjson parsed them. Checked whole before anything is
+// read: UTF-8, syntax, depth. One thread; views of strings live as long as this.
 #pragma once
 
 #include <cstddef>

@@ -107,7 +107,8 @@ bool Bpe::is_searchable() const {
         parts[static_cast<std::size_t>(left)] = true;
         parts[static_cast<std::size_t>(right)] = true;
     });
-    if (options_.byte_fallback && std::any_of(fallback_ids_.begin(), fallback_ids_.end(), [](std::int32_t id) { return id < 0; })) {
+    if (options_.byte_fallback &&
+        std::any_of(fallback_ids_.begin(), fallback_ids_.end(), [](std::int32_t id) { return id < 0; })) {
         return false;
     }
     const auto is_part = [&](std::int32_t id) { return id >= 0 && parts[static_cast<std::size_t>(id)]; };

@@ -28,7 +28,7 @@ bool has_bit(const std::vector<std::uint64_t>& bits, std::uint64_t at) {
     return (bits[at / 64] >> (at % 64) & 1U) != 0;
 }
 
-}
+}  // namespace
 
 void SearchScratch::mark_dead(std::uint32_t at) {
     const std::size_t word = at / 64;
@@ -105,7 +105,8 @@ std::uint32_t MergeSearch::encode(std::string_view word, std::uint32_t from, Sea
         if (!is_symbol_known(word, at)) return at;
         // The tokens so far are the only result for what lies before, so no way at all leads on from here.
         scratch.mark_dead(at);
-        if (scratch.symbols.size() == scratch.first_symbol) fail(Code::kInternal, "no tokens for {}", quote(word.substr(from), 40));
+        if (scratch.symbols.size() == scratch.first_symbol)
+            fail(Code::kInternal, "no tokens for {}", quote(word.substr(from), 40));
         scratch.symbols.pop_back();
         most = at - 1;
         at = scratch.symbols.size() == scratch.first_symbol ? from : scratch.symbols.back().end;

@@ -30,9 +30,9 @@ class MergeSearch {
 
     using Tokens = std::vector<std::pair<std::string_view, std::int32_t>>;
 
-    /// `tokens`: all of them, of at most kMaxToken bytes, each with an id of its own below `id_limit`. Symbols are bytes (`bytes`)
-    /// or characters, and their ids those of the tokens with their text. `merges` join texts and must outlive this. `whole`: a
-    /// text that is a token is that token, whatever the merges say.
+    /// `tokens`: all of them, of at most kMaxToken bytes, each with an id of its own below `id_limit`. Symbols are bytes
+    /// (`bytes`) or characters, and their ids those of the tokens with their text. `merges` join texts and must outlive this.
+    /// `whole`: a text that is a token is that token, whatever the merges say.
     MergeSearch(const MergeTable& merges, const Tokens& tokens, std::size_t id_limit, bool bytes, bool whole);
 
     /// Appends the tokens of word[from, end) to scratch.symbols, with ends counted from the start of the word. Returns the end:
@@ -72,9 +72,9 @@ class MergeSearch {
     bool bytes_;
     bool whole_;
     std::unique_ptr<Token[]> tokens_;  // by id
-    // Which borders a merge can cross at all, so that most are settled without looking at merges (measured: 86% of those in Chinese
-    // text). By the last byte on the left and the first on the right for merges with a part of less than three bytes, else by
-    // three bytes on each side, hashed.
+    // Which borders a merge can cross at all, so that most are settled without looking at merges (measured: 86% of those in
+    // Chinese text). By the last byte on the left and the first on the right for merges with a part of less than three bytes,
+    // else by three bytes on each side, hashed.
     std::vector<std::uint64_t> short_borders_ = std::vector<std::uint64_t>(1024);
     std::vector<std::uint64_t> long_borders_;
     unsigned long_shift_ = 63;

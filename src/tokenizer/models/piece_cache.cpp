@@ -8,10 +8,10 @@
 namespace rag::core {
 namespace {
 
-constexpr std::uint64_t kOdd = 1U << 16;      // being written
-constexpr std::uint64_t kSizes = kOdd - 1;    // bytes of the piece in the lower 8 bits, tokens above
-constexpr std::uint64_t kNext = 2 * kOdd;     // from one version to the next
-constexpr unsigned kEndBits = 5;              // of a token: id, and where it ends in the piece
+constexpr std::uint64_t kOdd = 1U << 16;    // being written
+constexpr std::uint64_t kSizes = kOdd - 1;  // bytes of the piece in the lower 8 bits, tokens above
+constexpr std::uint64_t kNext = 2 * kOdd;   // from one version to the next
+constexpr unsigned kEndBits = 5;            // of a token: id, and where it ends in the piece
 static_assert(PieceCache::kMaxBytes < (1U << kEndBits) && (kMaxTokenId << kEndBits) <= (std::int64_t{1} << 32));
 
 std::uint64_t sizes_of(std::size_t bytes, std::size_t tokens) {

@@ -1,7 +1,7 @@
 // The tokens of short pieces that were met before: nine of ten words of English text. One place a piece, so what came last stays:
 // kPlaces places of 64 bytes, 1 MiB a model, and never more. Any number of threads: each place has a version, odd while it is
-// being written; who reads one that changes meanwhile finds nothing, who cannot write at once leaves it (Boehm 2012, "Can seqlocks
-// get along with programming language memory models?").
+// being written; who reads one that changes meanwhile finds nothing, who cannot write at once leaves it (Boehm 2012, "Can
+// seqlocks get along with programming language memory models?").
 #pragma once
 
 #include <array>

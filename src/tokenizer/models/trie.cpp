@@ -105,7 +105,8 @@ void Trie::Builder::sort(const std::vector<std::pair<std::string_view, std::int3
     for (auto begin = order.begin(); begin != order.end();) {
         const auto end = std::find_if(begin, order.end(), [&](const Order& entry) { return entry.prefix != begin->prefix; });
         if (end - begin > 1) {
-            std::stable_sort(begin, end, [&](const Order& a, const Order& b) { return keys[a.index].first < keys[b.index].first; });
+            std::stable_sort(begin, end,
+                             [&](const Order& a, const Order& b) { return keys[a.index].first < keys[b.index].first; });
         }
         begin = end;
     }

@@ -1,7 +1,7 @@
 // The split pattern of cl100k_base, which Llama 3 has, and Qwen 2 and 3 with numbers one character at a time:
 //   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-// by hand, because a pattern machine takes as long as all the rest. From the tokenizer.json files of these models; its slow twin is
-// Split with the pattern (tests compare them over random text and every code point).
+// by hand, because a pattern machine takes as long as all the rest. From the tokenizer.json files of these models; its slow twin
+// is Split with the pattern (tests compare them over random text and every code point).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// What split patterns tell apart, character by character: letters, numbers, spaces and the rest. The scanners' inner step, so ASCII
-// and the bulk of Chinese are decided by the first byte; the table of properties has the last word on all else (a test compares).
-// Well-formed UTF-8 only, as characters.hpp.
+// What split patterns tell apart, character by character: letters, numbers, spaces and the rest. The scanners' inner step, so
+// ASCII and the bulk of Chinese are decided by the first byte; the table of properties has the last word on all else (a test
+// compares). Well-formed UTF-8 only, as characters.hpp.
 #pragma once
 
 #include <array>
