@@ -18,7 +18,7 @@ constexpr std::array<std::uint8_t, 128> make_ascii_classes() {
     std::array<std::uint8_t, 128> out{};
     for (unsigned c = 'a'; c <= 'z'; ++c) out[c] = out[c - 'a' + 'A'] = unicode::kLetter;
     for (unsigned c = '0'; c <= '9'; ++c) out[c] = unicode::kNumber;
-    for (const unsigned c : {'\t', '\n', '\v', '\f', '\r', ' '}) out[c] = unicode::kSpace;
+    for (const char c : {'\t', '\n', '\v', '\f', '\r', ' '}) out[static_cast<unsigned char>(c)] = unicode::kSpace;
     return out;
 }
 inline constexpr auto kAsciiClasses = make_ascii_classes();
