@@ -341,8 +341,8 @@ RAG_API rag_status rag_engine_compact(rag_engine* engine) RAG_NOEXCEPT;
  * Tokenizer: text to token ids and back, exactly as the model's own Hugging Face tokenizer does it. Immutable.
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* Reads a folder with tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, vocab.txt, or an RWKV vocabulary; one
- * of these files; or a GGUF file. RAG_UNSUPPORTED names a stage that librag does not know. since 0.1.0 */
+/* Reads a folder with tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, a SentencePiece .model, vocab.txt, or
+ * an RWKV vocabulary; one of these files; or a GGUF file. RAG_UNSUPPORTED names a stage that librag does not know. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_open(rag_text path, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
 /* The same from the content of a tokenizer.json, and (or not given) of the tokenizer_config.json beside it. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_from_json(rag_text json, rag_text configuration, rag_tokenizer** tokenizer) RAG_NOEXCEPT;

@@ -46,7 +46,8 @@ class Tokenizer:
     def from_pretrained(cls, path: str | PathLike[str]) -> Tokenizer:
         """Reads a folder, a file of a tokenizer, or a GGUF file.
 
-        A folder has tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, vocab.txt, or an RWKV vocabulary.
+        A folder has tokenizer.json, or else vocab.json and merges.txt, a .tiktoken file, a SentencePiece .model, vocab.txt, or
+        an RWKV vocabulary.
         """
         return cls(_librag.Tokenizer.from_pretrained(os.fspath(path)))
 

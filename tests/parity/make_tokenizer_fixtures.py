@@ -270,12 +270,27 @@ def stage_tokenizers():
         N.Sequence([N.Precompiled(charsmap(SOME_CHARS)), N.Strip(left=False), N.Replace(Regex(" {2,}"), space)]),
     )
     tokenizer.decoder = D.Metaspace()
-    tokenizer.post_processor = X.TemplateProcessing(
-        single="$A </s>:3", pair="$A </s> $B:1 </s>:1", special_tokens=[("</s>", 2)]
-    )
+    tokenizer.post_processor = X.TemplateProcessing(single="$A </s>:3", pair="$A </s> $B:1 </s>:1", special_tokens=[("</s>", 2)])
     yield "sentence_precompiled", tokenizer
 
-    words = ["<unk>", "a", "is", "the", "Documents", "documents", "into", "passages", ",", ".", "1", "2", "don", "x", "<b>", "<e>"]
+    words = [
+        "<unk>",
+        "a",
+        "is",
+        "the",
+        "Documents",
+        "documents",
+        "into",
+        "passages",
+        ",",
+        ".",
+        "1",
+        "2",
+        "don",
+        "x",
+        "<b>",
+        "<e>",
+    ]
     tokenizer = Tokenizer(M.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.normalizer = N.Sequence([N.Nmt(), N.Strip(), N.Replace(Regex(r"[\p{P}&&[^,.]]+"), " "), N.StripAccents()])
     tokenizer.pre_tokenizer = P.Sequence([P.Whitespace(), P.Digits(individual_digits=True)])

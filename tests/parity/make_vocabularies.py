@@ -181,13 +181,24 @@ def add_sentencepiece(writer, tokenizers, texts):
         ),
         "spm_bpe": trained(vocab_size=300, model_type="bpe", user_defined_symbols=symbols, control_symbols=["<ctl>"]),
         "spm_bpe_bytes": trained(
-            vocab_size=600, model_type="bpe", byte_fallback=True, remove_extra_whitespaces=False, normalization_rule_name="identity"
+            vocab_size=600,
+            model_type="bpe",
+            byte_fallback=True,
+            remove_extra_whitespaces=False,
+            normalization_rule_name="identity",
         ),
         "spm_bpe_across": trained(vocab_size=400, model_type="bpe", split_by_whitespace=False, normalization_rule_name="nfkc_cf"),
     }
     models["spm_bpe_unused"] = with_unused(models["spm_bpe"])
     models["spm_unigram_unused"] = with_unused(models["spm_unigram"])
-    own = [*texts, *SENTENCES, *hard_texts(), "a<sep>b <sep> c<ctl>d passages  mix \u2581two<unk>", "<0x41>\u2047 \u2581", "<s></s>"]
+    own = [
+        *texts,
+        *SENTENCES,
+        *hard_texts(),
+        "a<sep>b <sep> c<ctl>d passages  mix \u2581two<unk>",
+        "<0x41>\u2047 \u2581",
+        "<s></s>",
+    ]
     for name, model in models.items():
         path = writer.out / f"{name}.model"
         path.write_bytes(model)
@@ -331,7 +342,16 @@ def hard_texts():
     """Where merges of one score, or of one result, could go either way."""
     yield from (" " * count + "x" for count in (2, 3, 7, 31, 32, 33, 62, 63, 64, 100))
     yield from ("\n" * count + "x" for count in (2, 3, 30, 31, 32, 33, 65, 100))
-    yield from ("a" * 57, "ab" * 33, "=" * 200, "-" * 90, "_" * 77, "  \n \n\t\t  \r\n", "aaabaaabaaaab" * 5, "\u2581\u2581 \u2581x")
+    yield from (
+        "a" * 57,
+        "ab" * 33,
+        "=" * 200,
+        "-" * 90,
+        "_" * 77,
+        "  \n \n\t\t  \r\n",
+        "aaabaaabaaaab" * 5,
+        "\u2581\u2581 \u2581x",
+    )
     yield from ("0" * 40, "1234567890" * 5, "\u4e2d" * 40, "\U0001f600" * 9, "e\u0301" * 9, "don't WE'LL I'm", "<s>a</s>b<unk>c")
 
 
@@ -357,9 +377,7 @@ def add_gguf_of_published(writer, published, tokenizers, texts):
         for text in texts:
             encoding = theirs.encode(text, add_special_tokens=False)
             decoded = theirs.decode(encoding.ids, skip_special_tokens=False)
-            rows.append(
-                {"text": text, "ids": encoding.ids, "ids_special": theirs.encode(text).ids, "decoded": decoded}
-            )
+            rows.append({"text": text, "ids": encoding.ids, "ids_special": theirs.encode(text).ids, "decoded": decoded})
         writer.add(f"{name}.gguf", path, rows + (read_cases(tokenizers, cases) if cases else []))
 
 

@@ -57,7 +57,8 @@ TokenizerParts load_folder(const std::filesystem::path& folder) {
         return path.extension() == ".txt" && path.filename().string().starts_with("rwkv_vocab");
     });
     if (!rwkv.empty()) return load_text(rwkv);
-    fail(Code::kNotFound, "no tokenizer.json, vocab.json with merges.txt, *.tiktoken, *.model, vocab.txt or rwkv_vocab*.txt in {}",
+    fail(Code::kNotFound,
+         "no tokenizer.json, vocab.json with merges.txt, *.tiktoken, *.model, vocab.txt or rwkv_vocab*.txt in {}",
          quote(folder.string()));
 }
 

@@ -94,8 +94,9 @@ class PythonLiteral {
 
 std::int64_t read_number(std::string_view digits, std::size_t line) {
     std::int64_t value = -1;
-    const auto end = digits.data() + digits.size();
-    if (digits.empty() || std::from_chars(digits.data(), end, value).ptr != end || value < 0) {
+    const char* const begin = digits.data();
+    const char* const end = begin + digits.size();
+    if (digits.empty() || std::from_chars(begin, end, value).ptr != end || value < 0) {
         fail(Code::kCorrupt, "line {}: {} is not a number", line, quote(digits, 40));
     }
     return value;

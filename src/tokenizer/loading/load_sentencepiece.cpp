@@ -96,7 +96,7 @@ class Loader {
         std::optional<CharsMap> map;
         if (!file_.precompiled_charsmap.empty()) map.emplace(file_.precompiled_charsmap);
         return std::make_unique<SentencePieceNormalizer>(
-            std::move(map), Trie(std::move(user_defined)),
+            std::move(map), Trie(user_defined),
             SentencePieceNormalizerOptions{file_.add_dummy_prefix, file_.remove_extra_whitespaces, file_.escape_whitespaces});
     }
 

@@ -43,8 +43,9 @@ RankedToken read_line(std::string_view line, std::size_t number) {
     const std::size_t space = line.find(' ');
     const std::string_view digits = space == std::string_view::npos ? "" : line.substr(space + 1);
     RankedToken token;
-    const char* const end = digits.data() + digits.size();
-    if (digits.empty() || std::from_chars(digits.data(), end, token.rank).ptr != end) {
+    const char* const begin = digits.data();
+    const char* const end = begin + digits.size();
+    if (digits.empty() || std::from_chars(begin, end, token.rank).ptr != end) {
         fail(Code::kCorrupt, "line {}: {} is not a token in base64, a space and a rank", number, quote(line, 60));
     }
     const auto decoded = decode_base64(line.substr(0, space));

@@ -26,7 +26,7 @@ Trie make_trie(const std::vector<ScoredPiece>& pieces) {
     for (const ScoredPiece& piece : pieces) {
         if (piece.user_defined) keys.emplace_back(piece.text, piece.id);
     }
-    return Trie(std::move(keys));
+    return Trie(keys);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ class CharsMap {
     /// Throws kCorrupt when `bytes` are too few or the strings are not UTF-8.
     explicit CharsMap(std::string_view bytes);
 
-    /// What the shortest prefix of `text` that the map has becomes; nullopt if it has none. Throws kCorrupt when the map is broken.
+    /// What the shortest prefix of `text` that the map has becomes; nullopt if it has none. Throws kCorrupt when the map is
+    /// broken.
     std::optional<std::string_view> find_shortest(std::string_view text) const {
         std::uint32_t node = first_;
         for (const char c : text) {
