@@ -67,7 +67,8 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& n
             text.assign(token.content, 0, static_cast<std::uint32_t>(token.content.size()), normalizer, false);
             token.text = text.text();
             if (token.text.empty() && (token.single_word || token.lstrip || token.rstrip)) {
-                fail(Code::kUnsupported, "the added token {}, of which the normalizer leaves nothing, with single_word or a strip",
+                fail(Code::kUnsupported,
+                     "the added token {}, of which the normalizer leaves nothing, with single_word or a strip",
                      quote(token.content));
             }
             normalized.emplace_back(token.text, static_cast<std::int32_t>(i));

@@ -37,10 +37,10 @@ class AddedTokens {
     AddedTokens() = default;
     AddedTokens(AddedTokens&&) = default;  // not copied: the maps point into the tokens
     AddedTokens& operator=(AddedTokens&&) = default;
-    /// The normalizer may be that of an empty plan. Empty contents are ignored. Of several tokens with one content the last counts,
-    /// but special once is special for good; of several with one id the last counts. Where different contents have one normalized
-    /// form, special ones win, then the first (Hugging Face leaves that to chance). Throws kUnsupported for a token of which
-    /// normalization leaves nothing and that has conditions or strips.
+    /// The normalizer may be that of an empty plan. Empty contents are ignored. Of several tokens with one content the last
+    /// counts, but special once is special for good; of several with one id the last counts. Where different contents have one
+    /// normalized form, special ones win, then the first (Hugging Face leaves that to chance). Throws kUnsupported for a token of
+    /// which normalization leaves nothing and that has conditions or strips.
     AddedTokens(std::vector<AddedToken> tokens, const NormalizerPlan& normalizer);
 
     /// The parts of `text` in order, between them nothing is lost; none for an empty text. Appends.

@@ -1,16 +1,18 @@
 #include "tokenizer/normalized_text.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 
 #include "core/error.hpp"
-#include "core/utf8.hpp"
 #include "tokenizer/normalizers/plan.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 namespace {
 
-constexpr std::size_t kKeptBytes = 1U << 20;  // scratch beyond this is given back after a call
+constexpr std::size_t kMostBytes = std::numeric_limits<std::uint32_t>::max();  // of a normalized text
+constexpr std::size_t kKeptBytes = 1U << 20;                                   // scratch beyond this is given back after a call
 
 void free_large(std::string& buffer) {
     if (buffer.capacity() > kKeptBytes) std::string().swap(buffer);
@@ -42,33 +44,35 @@ void NormalizedText::shrink() {
 }
 
 TextRewrite::TextRewrite(NormalizedText& text) : text_(text), out_(text.spare_buffer_), places_(text.spare_places_) {
-    out_.clear();
-    out_.reserve(text.text_.size());
+    if (out_.size() < text.text_.size()) out_.resize(std::min(kMostBytes, text.text_.size() + text.text_.size() / 2));
     places_.clear();
 }
 
+void TextRewrite::make_room(std::size_t room) {
+    if (room > kMostBytes - size_) {
+        fail(Code::kInvalidArgument, "the normalized text has more than the {} bytes that a tokenizer takes at once", kMostBytes);
+    }
+    out_.resize(std::min(kMostBytes, (size_ + room) * 2));
+}
+
 char* TextRewrite::keep_places_to(std::uint32_t end) {
-    const std::size_t old = out_.size();
     if (text_.keep_places_ && end > at_) places_.add_part(size(), text_.places_, at_, end, cursor_);
-    out_.resize(old + (end - at_));
+    char* out = grow(end - at_);
+    size_ += end - at_;
     at_ = end;
-    return out_.data() + old;
+    return out;
 }
 
 void TextRewrite::put_character(char32_t value, Alignment place) {
-    const std::uint32_t begin = size();
-    append_utf8(out_, value);
-    if (text_.keep_places_) places_.add_character(begin, size() - begin, place);
+    const std::uint32_t length = encode_code_point(value, grow(4));
+    if (text_.keep_places_) places_.add_character(size(), length, place);
+    size_ += length;
 }
 
 void TextRewrite::finish() {
-    if (out_.size() > std::numeric_limits<std::uint32_t>::max()) {
-        fail(Code::kInvalidArgument, "the normalized text has {} bytes, more than the {} that a tokenizer takes at once",
-             out_.size(), std::numeric_limits<std::uint32_t>::max());
-    }
     text_.buffer_.swap(out_);
     text_.places_.swap(places_);
-    text_.text_ = text_.buffer_;
+    text_.text_ = std::string_view(text_.buffer_).substr(0, size_);
     text_.cursor_ = 0;
 }
 

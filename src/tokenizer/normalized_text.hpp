@@ -3,7 +3,10 @@
 // its place is widened to the whole one. Scratch of one encode call: reused, one thread.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,14 +64,22 @@ class TextRewrite {
     /// Bytes of the old text that are done with.
     std::uint32_t at() const noexcept { return at_; }
     /// Bytes of the new text.
-    std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(out_.size()); }
+    std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(size_); }
     bool keeps_places() const noexcept { return text_.keep_places_; }
 
     /// Old bytes up to `end` stay as they are.
     void keep_to(std::uint32_t end) {
         if (end == at_) return;
         if (text_.keep_places_) places_.add_part(size(), text_.places_, at_, end, cursor_);
-        out_.append(text_.text_.data() + at_, end - at_);
+        const std::size_t length = end - at_;
+        const char* from = text_.text_.data() + at_;
+        char* to = grow(std::max(length, kWord));
+        if (length <= kWord && at_ + kWord <= text_.text_.size()) {
+            std::memcpy(to, from, kWord);  // one move instead of a call; what is too much is written over
+        } else {
+            std::memcpy(to, from, length);
+        }
+        size_ += length;
         at_ = end;
     }
     /// As keep_to(), but another character of the same size stands for each: out[0 .. end - at()) is to be written.
@@ -79,7 +90,8 @@ class TextRewrite {
     void put(std::string_view bytes, Alignment place) {
         if (bytes.empty()) return;
         if (text_.keep_places_) places_.add(size(), place);
-        out_ += bytes;
+        std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+        size_ += bytes.size();
     }
     /// One new character. The places of successive characters that match the old ones are joined.
     void put_character(char32_t value, Alignment place);
@@ -88,15 +100,22 @@ class TextRewrite {
         return text_.keep_places_ ? text_.places_.place(text_.text_, at, place_cursor_) : Alignment{};
     }
     /// The place that is inserted text's at byte `at` of the old text: that of the character before, or the very beginning.
-    Alignment place_before(std::uint32_t at) noexcept {
-        return at == 0 ? Alignment{text_.start_, text_.start_} : place(at - 1);
-    }
+    Alignment place_before(std::uint32_t at) noexcept { return at == 0 ? Alignment{text_.start_, text_.start_} : place(at - 1); }
     /// What is left of the old text goes; the new one takes its place.
     void finish();
 
   private:
+    static constexpr std::size_t kWord = 16;
+    /// Where the next `room` bytes go.
+    char* grow(std::size_t room) {
+        if (out_.size() - size_ < room) make_room(room);
+        return out_.data() + size_;
+    }
+    void make_room(std::size_t room);
+
     NormalizedText& text_;
-    std::string& out_;
+    std::string& out_;  // the first size_ bytes are the new text
+    std::size_t size_ = 0;
     PlaceMap& places_;
     std::uint32_t at_ = 0;
     std::size_t cursor_ = 0;

@@ -87,6 +87,10 @@ Regex Regex::literal(std::string_view text) {
     return Regex(std::move(compiled));
 }
 
+std::string_view Regex::literal_text() const noexcept {
+    return compiled_->literal;
+}
+
 void Regex::find_all(std::string_view text, Span within, std::vector<Span>& out) const {
     if (compiled_->code == nullptr) {
         const std::string& wanted = compiled_->literal;

@@ -19,6 +19,8 @@ class Regex {
     explicit Regex(const std::string& pattern);
     /// Matches this text; an empty one before and behind every character.
     static Regex literal(std::string_view text);
+    /// What literal() was given; empty for other patterns.
+    std::string_view literal_text() const noexcept;
     ~Regex();
     Regex(Regex&&) noexcept;
 

@@ -32,19 +32,46 @@ struct LongName {
     std::string_view name, category;
 };
 constexpr LongName kLongNames[] = {
-    {"letter", "L"},           {"uppercaseletter", "Lu"},  {"lowercaseletter", "Ll"},    {"titlecaseletter", "Lt"},
-    {"modifierletter", "Lm"},  {"otherletter", "Lo"},      {"mark", "M"},                {"nonspacingmark", "Mn"},
-    {"spacingmark", "Mc"},     {"enclosingmark", "Me"},    {"number", "N"},              {"decimalnumber", "Nd"},
-    {"letternumber", "Nl"},    {"othernumber", "No"},      {"punctuation", "P"},         {"connectorpunctuation", "Pc"},
-    {"dashpunctuation", "Pd"}, {"openpunctuation", "Ps"},  {"closepunctuation", "Pe"},   {"initialpunctuation", "Pi"},
-    {"finalpunctuation", "Pf"}, {"otherpunctuation", "Po"}, {"symbol", "S"},             {"mathsymbol", "Sm"},
-    {"currencysymbol", "Sc"},  {"modifiersymbol", "Sk"},   {"othersymbol", "So"},        {"separator", "Z"},
-    {"spaceseparator", "Zs"},  {"lineseparator", "Zl"},    {"paragraphseparator", "Zp"}, {"control", "Cc"},
-    {"format", "Cf"},          {"privateuse", "Co"},       {"other", "C"},               {"unassigned", "Cn"},
+    {"letter", "L"},
+    {"uppercaseletter", "Lu"},
+    {"lowercaseletter", "Ll"},
+    {"titlecaseletter", "Lt"},
+    {"modifierletter", "Lm"},
+    {"otherletter", "Lo"},
+    {"mark", "M"},
+    {"nonspacingmark", "Mn"},
+    {"spacingmark", "Mc"},
+    {"enclosingmark", "Me"},
+    {"number", "N"},
+    {"decimalnumber", "Nd"},
+    {"letternumber", "Nl"},
+    {"othernumber", "No"},
+    {"punctuation", "P"},
+    {"connectorpunctuation", "Pc"},
+    {"dashpunctuation", "Pd"},
+    {"openpunctuation", "Ps"},
+    {"closepunctuation", "Pe"},
+    {"initialpunctuation", "Pi"},
+    {"finalpunctuation", "Pf"},
+    {"otherpunctuation", "Po"},
+    {"symbol", "S"},
+    {"mathsymbol", "Sm"},
+    {"currencysymbol", "Sc"},
+    {"modifiersymbol", "Sk"},
+    {"othersymbol", "So"},
+    {"separator", "Z"},
+    {"spaceseparator", "Zs"},
+    {"lineseparator", "Zl"},
+    {"paragraphseparator", "Zp"},
+    {"control", "Cc"},
+    {"format", "Cf"},
+    {"privateuse", "Co"},
+    {"other", "C"},
+    {"unassigned", "Cn"},
 };
-constexpr std::string_view kCategories[] = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N",  "Nd",
-                                            "Nl", "No", "P",  "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S",  "Sm",
-                                            "Sc", "Sk", "So", "Z",  "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "C",  "Cn"};
+constexpr std::string_view kCategories[] = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N", "Nd",
+                                            "Nl", "No", "P",  "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm",
+                                            "Sc", "Sk", "So", "Z",  "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "C", "Cn"};
 
 void append_range(std::string& out, std::uint32_t first, std::uint32_t last) {
     out += first == last ? fmt::format("\\x{{{:x}}}", first) : fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", first, last);
@@ -152,13 +179,14 @@ bool property_set(std::string_view name, CharSet& out, bool& negated) {
     const auto found = std::lower_bound(std::begin(kNamedSets), std::end(kNamedSets), plain,
                                         [](const NamedSet& set, const std::string& text) { return set.name < text; });
     if (found == std::end(kNamedSets) || found->name != plain) return false;
-    for (std::uint32_t i = found->begin; i < found->end; ++i) append_range(out.items, kNamedRanges[i].first, kNamedRanges[i].last);
+    for (std::uint32_t i = found->begin; i < found->end; ++i)
+        append_range(out.items, kNamedRanges[i].first, kNamedRanges[i].last);
     return true;
 }
 
 bool posix_set(std::string_view name, CharSet& out) {
-    static constexpr std::string_view kNames[] = {"alnum", "alpha", "cntrl", "digit", "lower", "punct",
-                                                  "space", "upper", "word",  "xdigit"};
+    static constexpr std::string_view kNames[] = {"alnum", "alpha", "cntrl", "digit", "lower",
+                                                  "punct", "space", "upper", "word",  "xdigit"};
     if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
     if (name == "space") {
         out.add(escape_set('s', true));

@@ -33,14 +33,14 @@ class Translator {
 
   private:
     struct Group {
-        std::size_t start;   // in out_
-        int options = 0;     // groups opened for options like (?i) that hold until the end of this one
+        std::size_t start;      // in out_
+        int options = 0;        // groups opened for options like (?i) that hold until the end of this one
         bool caseless = false;  // before this group
     };
     struct Quantifier {
-        std::string text;   // as PCRE2 writes it
-        bool counted;       // {..}, not one of * + ?
-        bool exact;         // {n}
+        std::string text;  // as PCRE2 writes it
+        bool counted;      // {..}, not one of * + ?
+        bool exact;        // {n}
     };
 
     [[noreturn]] void refuse(std::string_view what) const {
@@ -148,7 +148,8 @@ std::string Translator::code_point() {
     const char kind = pattern_[at_ - 1];
     std::string digits;
     const auto read = [&](std::size_t most, unsigned base) {
-        while (digits.size() < most && !at_end() && (base == 16 ? is_hex(pattern_[at_]) : (pattern_[at_] >= '0' && pattern_[at_] < '8'))) {
+        while (digits.size() < most && !at_end() &&
+               (base == 16 ? is_hex(pattern_[at_]) : (pattern_[at_] >= '0' && pattern_[at_] < '8'))) {
             digits += pattern_[at_++];
         }
         return digits.empty() ? 0UL : std::stoul(digits, nullptr, static_cast<int>(base));
@@ -205,20 +206,40 @@ void Translator::escape() {
     const bool upper = c >= 'A' && c <= 'Z';
     bool complemented = false;
     switch (c) {
-        case 's': case 'S': case 'd': case 'D': case 'w': case 'W': case 'h': case 'H':
+        case 's':
+        case 'S':
+        case 'd':
+        case 'D':
+        case 'w':
+        case 'W':
+        case 'h':
+        case 'H':
             return atom(escape_set(static_cast<char>(c | 0x20), false).expression(upper));
-        case 'p': case 'P': {
+        case 'p':
+        case 'P': {
             const CharSet set = property(upper, complemented);
             return atom(set.expression(complemented));
         }
-        case 'b': case 'B':
+        case 'b':
+        case 'B':
             return anchor_of_words(upper);
-        case 'x': case 'u': case '0':
+        case 'x':
+        case 'u':
+        case '0':
             return atom(code_point());
         case 'v':
             return atom("\\x{b}");
-        case 'A': case 'z': case 'Z': case 'R': case 'K':
-        case 'a': case 'e': case 'f': case 'n': case 'r': case 't':
+        case 'A':
+        case 'z':
+        case 'Z':
+        case 'R':
+        case 'K':
+        case 'a':
+        case 'e':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't':
             return atom(pattern_.substr(start, 2));
         default:
             break;

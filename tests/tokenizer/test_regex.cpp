@@ -41,10 +41,11 @@ TEST_CASE("patterns of Oniguruma are rewritten for PCRE2") {
 }
 
 TEST_CASE("patterns without an exact equal are refused with the feature and its place") {
-    for (const char* refused : {R"(\p)", R"(\p{Foo})", R"(a\)", R"(\u12)", "(?x: a)", "(?~a)", "(?(1)a)", "*", "a|*", "(a", "a)",
-                                "[a", "[]a]", "[a&&]", R"([a-\d])", R"(\1)", R"((a)\2)", R"(\X)", R"(\G)", R"(\k<a>)", R"(\g<1>)",
-                                R"(\x{d800})", R"(\x{110000})", R"(\xe4)", "(?i:ss)", "(?i:st)", R"(\C-a)", "[[:foo:]]",
-                                "(?i:[a[^b]])", "(?<a", "(?#a", R"(\)", "(?<n>a)(b)"}) {
+    for (const char* refused :
+         {R"(\p)",     R"(\p{Foo})",   R"(a\)",    R"(\u12)",     "(?x: a)",       "(?~a)",     "(?(1)a)", "*",        "a|*",
+          "(a",        "a)",           "[a",       "[]a]",        "[a&&]",         R"([a-\d])", R"(\1)",   R"((a)\2)", R"(\X)",
+          R"(\G)",     R"(\k<a>)",     R"(\g<1>)", R"(\x{d800})", R"(\x{110000})", R"(\xe4)",   "(?i:ss)", "(?i:st)",  R"(\C-a)",
+          "[[:foo:]]", "(?i:[a[^b]])", "(?<a",     "(?#a",        R"(\)",          "(?<n>a)(b)"}) {
         INFO(refused);
         std::string message;
         try {

@@ -69,9 +69,24 @@ Json with_stage(const char* kind, const Json& stage) {
 
 TEST_CASE("the quick way of Precompiled is its definition") {
     // Spaces for tabs, two characters for X, nothing for R and for what begins with C3, as many for e as there are accents.
-    const Precompiled precompiled(CharsMap(byte_map({{'\t', " "}, {'X', "yz"}, {'R', ""}, {0xC3, ""}, {0xE1, "q\xcc\x81"}, {'\r', ""}})));
-    const std::vector<std::string> pool = {"a", "b", " ", "\t", "X", "R", "\r", "\n", "\r\n", "\xc3\xa9", "\xcc\x81", "\xe1\x84\x80",
-                                           "\xe1\x85\xa0", "\xe2\x80\x8d", "\xf0\x9f\x98\x80", "\xe4\xb8\xad"};
+    const Precompiled precompiled(
+        CharsMap(byte_map({{'\t', " "}, {'X', "yz"}, {'R', ""}, {0xC3, ""}, {0xE1, "q\xcc\x81"}, {'\r', ""}})));
+    const std::vector<std::string> pool = {"a",
+                                           "b",
+                                           " ",
+                                           "\t",
+                                           "X",
+                                           "R",
+                                           "\r",
+                                           "\n",
+                                           "\r\n",
+                                           "\xc3\xa9",
+                                           "\xcc\x81",
+                                           "\xe1\x84\x80",
+                                           "\xe1\x85\xa0",
+                                           "\xe2\x80\x8d",
+                                           "\xf0\x9f\x98\x80",
+                                           "\xe4\xb8\xad"};
     std::mt19937 random(4);
     const NormalizerPlan nothing(nullptr);
     for (int round = 0; round < 20'000; ++round) {
@@ -108,12 +123,14 @@ TEST_CASE("grapheme clusters end where Unicode says") {
     CHECK(grapheme_end("\r\na", 0) == 2);
     CHECK(grapheme_end("\n\xcc\x81", 0) == 1);
     CHECK(grapheme_end("e\xcc\x81\xcc\x81x", 0) == 5);
-    CHECK(grapheme_end("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8\xe1\x84\x80", 0) == 9);                          // Hangul L V T, L
-    CHECK(grapheme_end("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb!", 0) == 11);                             // joined emoji
-    CHECK(grapheme_end("\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa\xf0\x9f\x87\xa9", 0) == 8);                           // one flag and a half
-    CHECK(grapheme_end("\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7", 0) == 9);                                       // a conjunct
-    CHECK(grapheme_end("\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8c\xe0\xa4\xb7", 0) == 9);                           // ended by ZWNJ
-    CHECK(grapheme_end("\xd8\x80" "a", 0) == 3);                                                               // a prefix
+    CHECK(grapheme_end("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8\xe1\x84\x80", 0) == 9);  // Hangul L V T, L
+    CHECK(grapheme_end("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb!", 0) == 11);    // joined emoji
+    CHECK(grapheme_end("\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa\xf0\x9f\x87\xa9", 0) == 8);  // one flag and a half
+    CHECK(grapheme_end("\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7", 0) == 9);              // a conjunct
+    CHECK(grapheme_end("\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8c\xe0\xa4\xb7", 0) == 9);  // ended by ZWNJ
+    CHECK(grapheme_end("\xd8\x80"
+                       "a",
+                       0) == 3);  // a prefix
 }
 
 TEST_CASE("base64 is strict") {
@@ -140,7 +157,8 @@ TEST_CASE("stages with wrong fields are refused by name") {
         {"normalizer", R"({"type": "Strip", "strip_left": "yes"})", Code::kCorrupt, "strip_left"},
         {"normalizer", R"({"type": "Replace", "pattern": "a", "content": ""})", Code::kCorrupt, "pattern"},
         {"normalizer", R"({"type": "Replace", "pattern": {"String": "a"}})", Code::kCorrupt, "content"},
-        {"normalizer", R"({"type": "Replace", "pattern": {"String": "a", "Regex": "a"}, "content": ""})", Code::kCorrupt, "pattern"},
+        {"normalizer", R"({"type": "Replace", "pattern": {"String": "a", "Regex": "a"}, "content": ""})", Code::kCorrupt,
+         "pattern"},
         {"normalizer", R"({"type": "Replace", "pattern": {"Regex": "\\X"}, "content": ""})", Code::kUnsupported, "\\X"},
         {"normalizer", R"({"type": "Precompiled"})", Code::kCorrupt, "precompiled_charsmap"},
         {"normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "A"})", Code::kCorrupt, "base64"},
@@ -148,7 +166,8 @@ TEST_CASE("stages with wrong fields are refused by name") {
         {"normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "/////w=="})", Code::kCorrupt, "units"},
         {"normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8="})", Code::kCorrupt, "points at unit"},
         {"normalizer", R"({"type": "Sequence"})", Code::kCorrupt, "normalizers"},
-        {"normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Nmt"}, {"type": "Rot13"}]})", Code::kUnsupported, "Rot13"},
+        {"normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Nmt"}, {"type": "Rot13"}]})", Code::kUnsupported,
+         "Rot13"},
         {"pre_tokenizer", R"({"type": "Metaspace"})", Code::kCorrupt, "replacement"},
         {"pre_tokenizer", R"({"type": "Metaspace", "replacement": "ab"})", Code::kCorrupt, "one character"},
         {"pre_tokenizer", R"({"type": "Metaspace", "replacement": ""})", Code::kCorrupt, "one character"},
@@ -178,8 +197,10 @@ TEST_CASE("stages with wrong fields are refused by name") {
 }
 
 TEST_CASE("sequences in sequences end") {
-    const std::vector<std::pair<const char*, const char*>> kinds = {
-        {"normalizer", "normalizers"}, {"pre_tokenizer", "pretokenizers"}, {"decoder", "decoders"}, {"post_processor", "processors"}};
+    const std::vector<std::pair<const char*, const char*>> kinds = {{"normalizer", "normalizers"},
+                                                                    {"pre_tokenizer", "pretokenizers"},
+                                                                    {"decoder", "decoders"},
+                                                                    {"post_processor", "processors"}};
     for (const auto& [kind, list] : kinds) {
         Json stage = {{"type", "Sequence"}, {list, Json::array()}};
         for (int i = 0; i < 40; ++i) stage = {{"type", "Sequence"}, {list, Json::array({stage})}};
@@ -193,7 +214,8 @@ TEST_CASE("sequences in sequences end") {
 
 TEST_CASE("an unknown word without an unknown token is an error of the call") {
     const auto tokenizer = Tokenizer::from_json(
-        R"({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}, "pre_tokenizer": {"type": "WhitespaceSplit"}})", "x");
+        R"({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}, "pre_tokenizer": {"type": "WhitespaceSplit"}})",
+        "x");
     CHECK(tokenizer->encode("a a").ids == std::vector<std::int32_t>{0, 0});
     CHECK_THROWS_AS(tokenizer->encode("a b"), Error);
 }

@@ -1,5 +1,5 @@
-// CTC: of equal tokens in a row one counts, padding goes, and `cleanup` makes spaces of word delimiters and cleans up as WordPiece
-// does. Graves et al. 2006.
+// CTC: of equal tokens in a row one counts, padding goes, and `cleanup` makes spaces of word delimiters and cleans up as
+// WordPiece does. Graves et al. 2006.
 #pragma once
 
 #include <string>

@@ -1,12 +1,12 @@
 // The normalizer of a tokenizer.json; an unknown one is refused by name.
+#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stages.hpp"
-#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/normalizers/bert.hpp"
 #include "tokenizer/normalizers/byte_level.hpp"
 #include "tokenizer/normalizers/lowercase.hpp"
-#include "tokenizer/normalizers/normal_form.hpp"
 #include "tokenizer/normalizers/nmt.hpp"
+#include "tokenizer/normalizers/normal_form.hpp"
 #include "tokenizer/normalizers/precompiled.hpp"
 #include "tokenizer/normalizers/prepend.hpp"
 #include "tokenizer/normalizers/replace.hpp"
@@ -43,7 +43,8 @@ std::unique_ptr<Normalizer> read(const Json& json, const std::string& where, int
         return std::make_unique<StripSpaces>(fields.boolean("strip_left", true), fields.boolean("strip_right", true));
     }
     if (type == "Replace") {
-        return std::make_unique<Replace>(read_pattern(fields), checked_text(fields.required("content"), fields.inside("content")));
+        return std::make_unique<Replace>(read_pattern(fields),
+                                         checked_text(fields.required("content"), fields.inside("content")));
     }
     if (type == "Precompiled") return read_precompiled(fields);
     if (type == "Nmt") return std::make_unique<Nmt>();

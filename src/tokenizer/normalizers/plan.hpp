@@ -1,5 +1,5 @@
-// The normalizers of a tokenizer in the order in which they run, sequences taken apart, neighbouring local ones joined to one pass
-// with what they do to ASCII worked out once. Built by one thread, then immutable; the normalizers must outlive it.
+// The normalizers of a tokenizer in the order in which they run, sequences taken apart, neighbouring local ones joined to one
+// pass with what they do to ASCII worked out once. Built by one thread, then immutable; the normalizers must outlive it.
 #pragma once
 
 #include <cstdint>

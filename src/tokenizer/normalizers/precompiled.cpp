@@ -16,7 +16,8 @@ constexpr std::uint32_t kLookedUpWhole = 6;  // bytes from which on a cluster is
 
 using unicode::GraphemeClass;
 
-// Calls visit(part, replacement) for every part of `cluster` that is looked up as one; a replacement is absent where the part stays.
+// Calls visit(part, replacement) for every part of `cluster` that is looked up as one; a replacement is absent where the part
+// stays.
 template <typename Visit>
 void visit_cluster(const CharsMap& map, std::string_view text, std::uint32_t start, std::uint32_t end, Visit visit) {
     if (end - start < kLookedUpWhole) {

@@ -16,6 +16,8 @@ class Replace final : public Normalizer {
     void normalize(NormalizedText& text) const override;
 
   private:
+    void replace_character(NormalizedText& text, char wanted) const;
+
     Regex pattern_;
     std::string content_;
 };

@@ -1,5 +1,5 @@
-// One step through UTF-8 that is known to be well-formed (Tokenizer refuses anything else before a stage sees it), so this decoder
-// checks nothing; do not use it on anything else. Pure functions.
+// One step through UTF-8 that is known to be well-formed (Tokenizer refuses anything else before a stage sees it), so this
+// decoder checks nothing; do not use it on anything else. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,31 @@ inline CodePoint code_point_at(std::string_view text, std::size_t at) noexcept {
     if (lead < 0xE0) return {((lead & 0x1F) << 6) | (byte(1) & 0x3F), 2};
     if (lead < 0xF0) return {((lead & 0x0F) << 12) | ((byte(1) & 0x3F) << 6) | (byte(2) & 0x3F), 3};
     return {((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) | (byte(3) & 0x3F), 4};
+}
+
+/// Writes a scalar value as UTF-8 and returns its bytes, at most 4.
+inline std::uint32_t encode_code_point(char32_t value, char* out) noexcept {
+    const auto put = [&](int i, char32_t bits) { out[i] = static_cast<char>(bits); };
+    if (value < 0x80) {
+        put(0, value);
+        return 1;
+    }
+    if (value < 0x800) {
+        put(0, 0xC0 | (value >> 6));
+        put(1, 0x80 | (value & 0x3F));
+        return 2;
+    }
+    if (value < 0x10000) {
+        put(0, 0xE0 | (value >> 12));
+        put(1, 0x80 | ((value >> 6) & 0x3F));
+        put(2, 0x80 | (value & 0x3F));
+        return 3;
+    }
+    put(0, 0xF0 | (value >> 18));
+    put(1, 0x80 | ((value >> 12) & 0x3F));
+    put(2, 0x80 | ((value >> 6) & 0x3F));
+    put(3, 0x80 | (value & 0x3F));
+    return 4;
 }
 
 inline bool is_ascii(char byte) noexcept {

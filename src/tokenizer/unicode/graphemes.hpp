@@ -14,7 +14,7 @@ enum class GraphemeClass : std::uint8_t {
     kCr,
     kLf,
     kExtend,
-    kLinker,  // an Extend that links consonants of Indic scripts
+    kLinker,     // an Extend that links consonants of Indic scripts
     kNonJoiner,  // an Extend that ends such a link
     kJoiner,
     kSpacingMark,
