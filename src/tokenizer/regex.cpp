@@ -25,6 +25,7 @@ struct Freer {
     }
 };
 using CodePtr = std::unique_ptr<pcre2_code, Freer<pcre2_code_free>>;
+using CompileContextPtr = std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
 using MatchPtr = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
 using ContextPtr = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
 using StackPtr = std::unique_ptr<pcre2_jit_stack, Freer<pcre2_jit_stack_free>>;
@@ -67,12 +68,16 @@ Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>(
     }
     require_utf8(pattern, "a pattern");
     const std::string translated = pcre2_pattern(pattern);
+    const CompileContextPtr context{pcre2_compile_context_create(nullptr)};
+    if (context == nullptr) fail(Code::kOutOfMemory, "no memory for PCRE2");
+    pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);  // whatever the host's PCRE2 was built with
+    pcre2_set_bsr(context.get(), PCRE2_BSR_UNICODE);
     int code = 0;
     std::size_t offset = 0;
     compiled_->source = pattern;
     compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                                         PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
-                                        nullptr));
+                                        context.get()));
     if (compiled_->code == nullptr) {
         fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),
              offset, quote(translated));
