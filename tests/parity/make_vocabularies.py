@@ -264,7 +264,7 @@ def write_gguf(path, kind, pre, tokenizer_json, name="test"):
     elif kind == "bert":
         unknown = model["vocab"][model["unk_token"]]
         listed = [
-            (token if kind != NORMAL or token.startswith("[") and token.endswith("]") else phantom_space(token), kind)
+            (token if kind != NORMAL or (token.startswith("[") and token.endswith("]")) else phantom_space(token), kind)
             for token, kind in listed
         ]
     elif kind == "llama":
