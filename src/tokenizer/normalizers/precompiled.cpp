@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::uint32_t kLookedUpWhole = 6;  // bytes from which on a cluster is not
 
-using unicode::GraphemeClass;
-
 // Calls visit(part, replacement) for every part of `cluster` that is looked up as one; a replacement is absent where the part
 // stays.
 template <typename Visit>
