@@ -127,14 +127,8 @@ def random_cases(both: published.Both, texts: list[str], count: int) -> Iterator
         yield maker.next(), maker.next() if index % 8 == 0 else None, index % 3 != 0
 
 
-# Their vocabularies lack a byte, and without an unknown token that byte is dropped: offsets behind it differ by a character.
-BYTE_DROPPED = {"refact", "smollm2"}
-
-
 @pytest.mark.full
-def test_random_texts(both: published.Both, golden_texts: list[str], request: pytest.FixtureRequest) -> None:
-    if both.name in BYTE_DROPPED:
-        request.applymarker(pytest.mark.xfail(reason="offsets behind a dropped byte", strict=False))
+def test_random_texts(both: published.Both, golden_texts: list[str]) -> None:
     agree(both.name, both.ours, both.theirs, random_cases(both, golden_texts, RANDOM_TEXTS))
 
 

@@ -1,4 +1,7 @@
 // The post-processor of a tokenizer.json; an unknown one is refused by name.
+#include <algorithm>
+
+#include "core/error.hpp"
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/post_processors/bert_processing.hpp"
 #include "tokenizer/post_processors/byte_level.hpp"
@@ -74,7 +77,12 @@ std::unique_ptr<PostProcessor> read(const Json& json, const std::string& where, 
                                                      fields.boolean("add_prefix_space", true));
     }
     if (type == "Sequence") {
-        return std::make_unique<PostProcessorSequence>(read_stages<PostProcessor>(fields, "processors", depth, read));
+        auto stages = read_stages<PostProcessor>(fields, "processors", depth, read);
+        const auto adding = std::count_if(stages.begin(), stages.end(), [](const auto& stage) {
+            return stage->added_tokens(false) > 0 || stage->added_tokens(true) > 0;
+        });
+        if (adding > 1) fail(Code::kUnsupported, "{}: {} post-processors that add tokens, one may do so", where, adding);
+        return std::make_unique<PostProcessorSequence>(std::move(stages));
     }
     refuse_stage(fields);
 }

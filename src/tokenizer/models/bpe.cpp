@@ -230,6 +230,30 @@ bool Bpe::search(std::string_view word, SearchScratch& scratch) const {
     return true;
 }
 
+// Where bytes were left out, Hugging Face lays the tokens one after the other from the start of the piece, by their lengths in the
+// alphabet's text. They lie too far left then, and may begin or end inside a character of the alphabet, which counts as whole.
+void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
+                     std::vector<ModelToken>& out) const {
+    std::vector<std::uint32_t> all, kept;  // where each byte ends in the alphabet's text, and in that text without those left out
+    std::string decorated;
+    std::uint32_t all_end = 0, kept_end = 0;
+    for (std::size_t at = 0; at < word.size(); ++at) {
+        const std::uint32_t width = alphabet_character(static_cast<unsigned char>(word[at])) < 0x80 ? 1 : 2;
+        all.push_back(all_end += width);
+        const std::string_view symbol = decorate(word.substr(at, 1), at == 0, at + 1 == word.size(), decorated);
+        if (keys().find_id(symbol) >= 0) kept.push_back(kept_end += width);
+    }
+    const auto byte_at = [&](auto place) { return start + static_cast<std::uint32_t>(place - all.begin()); };
+    std::uint32_t from = 0;
+    for (const Symbol& symbol : symbols) {
+        const std::uint32_t to = kept[symbol.end - 1];
+        const std::uint32_t first = byte_at(std::upper_bound(all.begin(), all.end(), from));
+        const std::uint32_t last = byte_at(std::lower_bound(all.begin(), all.end(), to));
+        out.push_back({symbol.id, {first, last + 1}});
+        from = to;
+    }
+}
+
 void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
     thread_local SearchScratch scratch;
     thread_local MergeScratch merge_scratch;
@@ -244,6 +268,10 @@ void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vec
         const bool found = search_ != nullptr && search(word, scratch);
         if (!found) merge(word, merge_scratch);
         const std::vector<Symbol>& symbols = found ? scratch.symbols : merge_scratch.symbols;
+        if (options_.bytes && !symbols.empty() && symbols.back().end < word.size()) {
+            push_moved(piece.start, word, symbols, out);
+            continue;
+        }
         cache_->put(word, symbols);
         push_tokens(piece.start, symbols, out);
     }

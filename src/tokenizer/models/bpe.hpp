@@ -58,6 +58,8 @@ class Bpe final : public TokenModel {
     const Vocabulary& keys() const noexcept { return options_.bytes ? byte_keys_ : vocabulary_; }
     bool search(std::string_view word, SearchScratch& scratch) const;
     void merge(std::string_view word, MergeScratch& scratch) const;
+    void push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
+                    std::vector<ModelToken>& out) const;
     void split_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
     /// The character with the affixes that its place in the word asks for; in `buffer` if there are any.
     std::string_view decorate(std::string_view character, bool first, bool last, std::string& buffer) const;
