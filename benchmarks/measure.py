@@ -32,7 +32,7 @@ class Result:
 
     @property
     def lower_is_better(self) -> bool:
-        return self.unit in ("s", "ms", "MiB")
+        return self.unit in ("s", "ms", "MiB", "times")
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "median": self.median}

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+# The published tokenizers and long runs, which tests use too.
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests" / "parity"))
 
 from measure import Result, machine
 
@@ -61,8 +63,8 @@ def table(results: list[Result]) -> str:
         ratio = ""
         if peers and result.contender.startswith("librag"):
             best = min(peers, key=lambda r: r.median) if result.lower_is_better else max(peers, key=lambda r: r.median)
-            value = best.median / result.median if result.lower_is_better else result.median / best.median
-            ratio = f"{value:.2f} x {best.contender}"
+            above, below = (best.median, result.median) if result.lower_is_better else (result.median, best.median)
+            ratio = f"{above / below:.2f} x {best.contender}" if below > 0 else ""
         quality = ", ".join(f"{name} {value:.4g}" for name, value in result.quality.items())
         note = f" ({result.note})" if result.note else ""
         lines.append(
@@ -72,32 +74,49 @@ def table(results: list[Result]) -> str:
 
 
 def plot(results: list[Result], folder: Path) -> None:
-    """One bar chart a benchmark with peers; needs matplotlib, says so when it is missing."""
+    """One bar chart a benchmark, or a family of them ("family: case"); needs matplotlib, says so when it is missing."""
     try:
         import matplotlib
     except ImportError:
         print("no plots: matplotlib is not installed")
         return
     matplotlib.use("Agg")
+    for family in dict.fromkeys(result.benchmark.split(":")[0] for result in results):
+        rows = [result for result in results if result.benchmark.split(":")[0] == family]
+        if len(rows) > 1:
+            plot_family(family, rows, folder)
+
+
+def plot_family(family: str, rows: list[Result], folder: Path) -> None:
+    """Horizontal bars, ours in colour; the cases of a family stand apart, each named above its bars."""
     from matplotlib import pyplot
 
-    for benchmark in dict.fromkeys(result.benchmark for result in results):
-        rows = [result for result in results if result.benchmark == benchmark]
-        if len(rows) < 2:
-            continue
-        figure, axes = pyplot.subplots(figsize=(7, 0.5 + 0.45 * len(rows)))
-        colours = ["#2a6f97" if row.contender.startswith("librag") else "#b0b0b0" for row in rows]
-        axes.barh([row.contender for row in rows], [row.median for row in rows], color=colours)
-        for place, row in enumerate(rows):
-            axes.text(row.median, place, f" {row.median:.4g}", va="center")
-        axes.invert_yaxis()
-        axes.margins(x=0.15)
-        axes.spines[["top", "right"]].set_visible(False)
-        better = "lower" if rows[0].lower_is_better else "higher"
-        axes.set_title(f"{benchmark}, {rows[0].unit} ({better} is better)", loc="left")
-        figure.tight_layout()
-        figure.savefig(folder / (benchmark.replace(" ", "-").replace(",", "") + ".png"), dpi=110)
-        pyplot.close(figure)
+    places: list[float] = []
+    cases: list[tuple[float, str]] = []
+    place, last = 0.0, rows[0].benchmark
+    for row in rows:
+        if row.benchmark != last or (not places and ":" in row.benchmark):
+            place += 1.1
+            cases.append((place - 0.75, row.benchmark.partition(": ")[2]))
+        last = row.benchmark
+        places.append(place)
+        place += 1
+    figure, axes = pyplot.subplots(figsize=(8, 0.9 + 0.3 * place))
+    colours = ["#2a6f97" if row.contender.startswith("librag") else "#b0b0b0" for row in rows]
+    axes.barh(places, [row.median for row in rows], color=colours)
+    axes.set_yticks(places, [row.contender for row in rows])
+    for where, row in zip(places, rows):
+        axes.text(row.median, where, f" {row.median:.4g}", va="center")
+    for where, case in cases:
+        axes.text(0, where, case, va="center", weight="bold")
+    axes.set_ylim(place - 0.4, 0 if cases else -0.6)
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    better = "lower" if rows[0].lower_is_better else "higher"
+    axes.set_title(f"{family}, {rows[0].unit} ({better} is better)", loc="left")
+    figure.tight_layout()
+    figure.savefig(folder / (family.replace(" ", "-").replace(",", "") + ".png"), dpi=110)
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,20 @@ from itertools import cycle, islice
 from data import data_folder, load
 
 
+def by_language(size: int) -> dict[str, list[str]]:
+    """About `size` bytes of each language that is there."""
+    if data_folder() is None:
+        return {"English": _fill(_docstrings(), size)}
+    return {
+        "English": _fill(load("en_retrieval_scifact").texts, size),
+        "Chinese": _fill(load("zh_qa_cmrc2018").texts, size),
+    }
+
+
 def english_and_chinese(size: int) -> list[str]:
     """About `size` bytes, half English and half Chinese where both are there."""
-    if data_folder() is None:
-        return _fill(_docstrings(), size)
-    english = load("en_retrieval_scifact").texts
-    chinese = load("zh_qa_cmrc2018").texts
-    return _fill(english, size // 2) + _fill(chinese, size // 2)
+    languages = by_language(size)
+    return [text for texts in languages.values() for text in _fill(texts, size // len(languages))]
 
 
 def abstracts(count: int) -> list[str]:
