@@ -1,16 +1,18 @@
 """Compares what librag and Hugging Face's tokenizers make of one text, and shrinks a text on which they differ.
 
-Everything that an encoding holds is compared: ids, tokens, offsets in characters, type ids, masks, word ids, and the decoded text with
-and without special tokens. Where the package refuses a text, we must refuse it too; where it panics there is nothing to equal."""
+Everything that an encoding holds is compared: ids, tokens, offsets in characters, type ids, masks, word and sequence ids, the windows that
+truncation cut off, and the decoded text with and without special tokens. Where the package refuses a text, we must refuse it too; where it panics there is nothing to equal."""
 
 import dataclasses
 import os
 import typing
 from collections.abc import Callable
 
+import librag
+
 os.environ["RUST_BACKTRACE"] = "0"  # a panic of the package is one line, not fifty
 
-FIELDS = ("ids", "tokens", "offsets", "type_ids", "attention_mask", "special_tokens_mask")
+FIELDS = ("ids", "tokens", "offsets", "type_ids", "attention_mask", "special_tokens_mask", "word_ids", "sequence_ids")
 MAX_TRIALS = 2000  # of shrinking one text
 
 
@@ -56,6 +58,7 @@ def attempt(call: Callable[[], typing.Any]) -> typing.Any:
 def encoding_fields(encoding: typing.Any) -> dict[str, typing.Any]:
     found = {name: list(getattr(encoding, name)) for name in FIELDS}
     found["offsets"] = [tuple(pair) for pair in found["offsets"]]
+    found["overflowing"] = [encoding_fields(window) for window in encoding.overflowing]
     return found
 
 
@@ -84,6 +87,14 @@ def difference(ours: Encoder, theirs: Encoder, text: str, pair: str | None = Non
         if mine[name] != other[name] and not panicked(other[name]):
             lines.append(f"  {name}: ours   {shorten(mine[name])}\n  {name}: theirs {shorten(other[name])}")
     return "\n".join(lines) or None
+
+
+def stream_difference(ours: librag.Tokenizer, ids: list[int], skip_special_tokens: bool = True) -> str | None:
+    """Whether decoding id by id gives the text of decoding all at once, with no half character on the way."""
+    stream = ours.decode_stream(skip_special_tokens=skip_special_tokens)
+    streamed = "".join([*(stream.push(id) for id in ids), stream.finish()])
+    whole = ours.decode(ids, skip_special_tokens=skip_special_tokens)
+    return None if streamed == whole else f"  ids {shorten(ids)}\n  streamed {shorten(streamed)}\n  decoded  {shorten(whole)}"
 
 
 def panicked(value: typing.Any) -> bool:

@@ -30,7 +30,7 @@ TEXTS_EACH = 20
 @dataclasses.dataclass
 class Outcome:
     texts: int = 0
-    refused: int = 0  # files that the package does not take
+    refused: int = 0  # files that the package does not take, or that have no one answer
     report: str | None = None
 
 
@@ -44,7 +44,7 @@ def open_spec(spec: random_tokenizers.Json, file: pathlib.Path) -> tuple[object,
 
 def differs(spec: random_tokenizers.Json, file: pathlib.Path, case: tuple[str, str | None, bool]) -> bool:
     ours, theirs = open_spec(spec, file)
-    if isinstance(theirs, compare.Refused):
+    if isinstance(theirs, compare.Refused) or is_ambiguous(spec, theirs):
         return False
     return isinstance(ours, compare.Refused) or compare.difference(ours, theirs, *case) is not None
 
@@ -66,6 +66,15 @@ def shrink_spec(
     return spec
 
 
+def is_ambiguous(spec: random_tokenizers.Json, theirs: tokenizers.Tokenizer) -> bool:
+    """Two added tokens that normalization makes equal: which one the package then finds differs from process to process."""
+    contents = [token["content"] for token in spec["added_tokens"] if token["normalized"]]
+    if theirs.normalizer is None:
+        return False
+    normalized = [compare.attempt(lambda text=text: theirs.normalizer.normalize_str(text)) for text in contents]
+    return len(set(normalized)) < len(contents)
+
+
 def without_vocabulary(spec: random_tokenizers.Json) -> str:
     shown = {key: value for key, value in spec.items() if value is not None and key != "version"}
     shown["model"] = {key: value for key, value in spec["model"].items() if key != "vocab"}
@@ -78,7 +87,7 @@ def check_random_tokenizer(seed: str, scratch: pathlib.Path, texts: int = TEXTS_
     file = scratch / "tokenizer.json"
     ours, theirs = open_spec(spec, file)
     outcome = Outcome()
-    if isinstance(theirs, compare.Refused):
+    if isinstance(theirs, compare.Refused) or is_ambiguous(spec, theirs):
         outcome.refused = 1
         return outcome
     known = random_tokenizers.texts_for(spec)
@@ -151,7 +160,7 @@ def main() -> int:
             total, found = fuzz_random(options.random, options.seed, scratch)
             reports += found
             print(
-                f"random: {options.random} files ({total.refused} of them refused by the package), {total.texts} texts, "
+                f"random: {options.random} files ({total.refused} of them left out: refused by the package or ambiguous), {total.texts} texts, "
                 f"{found} differences, {time.monotonic() - started:.0f} s, seed {options.seed}"
             )
     return 1 if reports else 0
