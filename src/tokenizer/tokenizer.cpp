@@ -36,6 +36,7 @@ struct Workspace {
 struct EncodingSink {
     Encoding& out;
     std::int32_t read_as_text;
+    const std::unordered_map<std::int32_t, std::string>& renamed;
     std::int32_t words = 0;  // pieces so far
 
     void added(const AddedToken& token, Alignment place, std::string_view matched) {
@@ -48,6 +49,8 @@ struct EncodingSink {
             while (token.span.start >= pieces[piece].end && piece + 1 < pieces.size()) words += !is_empty(pieces[piece++]);
             if (token.id == read_as_text) {
                 out.texts.emplace_back(out.size(), text.text().substr(token.span.start, token.span.end - token.span.start));
+            } else if (!renamed.empty()) {
+                if (const auto at = renamed.find(token.id); at != renamed.end()) out.texts.emplace_back(out.size(), at->second);
             }
             push(token.id, text.origin(token.span), words);
         }
@@ -85,6 +88,10 @@ Tokenizer::State::State(TokenizerParts all)
     : parts(std::move(all)), plan(parts.normalizer.get()), chat_templates(std::move(parts.chat_templates), parts.name) {
     assign_ids();
     added = AddedTokens(std::move(parts.added_tokens), plan);
+    for (const AddedToken& token : added.tokens()) {
+        const auto text = parts.model->id_to_token(token.id);
+        if (text && *text != added.find(token.id)->text) renamed.emplace(token.id, *text);
+    }
     find_frame();
 }
 
@@ -177,7 +184,7 @@ EncodedPart Tokenizer::State::encode_text(std::string_view text, int sequence) c
     part.encoding.ids.reserve(text.size() / 4 + 2);
     part.encoding.offsets.reserve(text.size() / 4 + 2);
     part.encoding.words.reserve(text.size() / 4 + 2);
-    EncodingSink sink{part.encoding, parts.model->id_read_as_text()};
+    EncodingSink sink{part.encoding, parts.model->id_read_as_text(), renamed};
     run(text, true, sink);
     return part;
 }

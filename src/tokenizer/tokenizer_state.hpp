@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenizer/batch.hpp"
@@ -59,6 +60,9 @@ struct Tokenizer::State {
         std::uint32_t type_id = 0;
     };
     std::optional<Frame> frame;
+    // Ids that are an added token's and the model's too and read differently there, since the added token is normalized; what the
+    // model makes reads as in the vocabulary.
+    std::unordered_map<std::int32_t, std::string> renamed;
     mutable BatchRunner batches;
     ChatTemplates chat_templates;
 
