@@ -74,17 +74,21 @@ def outcome(side: Encoder, text: str, pair: str | None, special: bool) -> typing
     return found
 
 
-def difference(ours: Encoder, theirs: Encoder, text: str, pair: str | None = None, special: bool = True) -> str | None:
+def difference(
+    ours: Encoder, theirs: Encoder, text: str, pair: str | None = None, special: bool = True, ignore: tuple[str, ...] = ()
+) -> str | None:
     """None if both sides agree, else some lines that show the fields in which they do not."""
     mine = outcome(ours, text, pair, special)
     other = outcome(theirs, text, pair, special)
-    if mine == other or panicked(other):
+    if panicked(other):
         return None
     if isinstance(mine, Refused) or isinstance(other, Refused):
+        if mine == other:
+            return None
         return f"  ours   {shorten(mine)}\n  theirs {shorten(other)}"
     lines = []
     for name in other:
-        if mine[name] != other[name] and not panicked(other[name]):
+        if name not in ignore and mine[name] != other[name] and not panicked(other[name]):
             lines.append(f"  {name}: ours   {shorten(mine[name])}\n  {name}: theirs {shorten(other[name])}")
     return "\n".join(lines) or None
 
@@ -130,10 +134,12 @@ def shrink(text: str, differs: Callable[[str], bool]) -> str:
     return text
 
 
-def report(name: str, ours: Encoder, theirs: Encoder, text: str, pair: str | None, special: bool) -> str:
+def report(
+    name: str, ours: Encoder, theirs: Encoder, text: str, pair: str | None, special: bool, ignore: tuple[str, ...] = ()
+) -> str:
     """What a person needs to mend a difference: the smallest text found and both sides' fields."""
-    short = shrink(text, lambda candidate: difference(ours, theirs, candidate, pair, special) is not None)
+    short = shrink(text, lambda candidate: difference(ours, theirs, candidate, pair, special, ignore) is not None)
     if pair is not None:
-        pair = shrink(pair, lambda candidate: difference(ours, theirs, short, candidate, special) is not None)
-    found = difference(ours, theirs, short, pair, special)
+        pair = shrink(pair, lambda candidate: difference(ours, theirs, short, candidate, special, ignore) is not None)
+    found = difference(ours, theirs, short, pair, special, ignore)
     return f"{name}: text {short!a}, pair {pair!a}, add_special_tokens {special}\n{found}"

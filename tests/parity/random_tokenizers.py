@@ -367,6 +367,14 @@ def texts_for(spec: Json) -> list[str]:
     return [*tokens, *(token["content"] for token in spec["added_tokens"])]
 
 
+def numbers_pieces(spec: Json) -> bool:
+    """Whether a post-processor stands behind one that puts pieces together: the package's sequence ids then count those pieces, not
+    texts, which nobody can use and librag does not follow."""
+    stage = spec["post_processor"]
+    stages = stage["processors"] if stage and stage["type"] == "Sequence" else []
+    return any(part["type"] != "ByteLevel" for part in stages[:-1])
+
+
 def renumbered(spec: Json, without: int) -> list[Json]:
     """The added tokens but one, with the ids that they have then."""
     vocabulary = spec["model"]["vocab"]
