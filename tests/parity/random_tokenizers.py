@@ -244,7 +244,7 @@ class _Maker:
         unk = self.one([None, "<unk>", "<unk>"])
         if unk and self.flag(0.95):
             tokens[unk] = None
-        byte_fallback = self.flag(0.3)
+        byte_fallback = self.flag(0.02 if prefix or suffix else 0.4)
         if byte_fallback:
             tokens.update(dict.fromkeys(f"<0x{byte:02X}>" for byte in range(256) if self.flag(0.999)))
         options = {
@@ -312,7 +312,7 @@ class _Maker:
     def truncation(self) -> Json | None:
         if self.flag(0.8):
             return None
-        length = self.rng.randrange(4, 20)
+        length = self.rng.randrange(8, 24)  # room for all special tokens: without it the package's count runs below zero
         strategy = self.one(["LongestFirst", "OnlyFirst", "OnlySecond"])
         return {
             "direction": self.one(["Left", "Right"]),

@@ -27,8 +27,6 @@ RANDOM_TEXTS, MANY_RANDOM_TEXTS = 500, 25_000
 RUN_BYTES = 100_000
 # Far above what linear time takes on a busy machine (some ms), far below what quadratic time would (minutes).
 RUN_SECONDS = 2.0
-# Stages that are not there yet; each entry goes when its stage comes.
-NOT_YET = {"t5-small": "WhitespaceSplit", "spm_bpemb_en_100k": "SentencePiece .model"}
 
 
 def agree(
@@ -67,12 +65,7 @@ def test_small_tokenizers(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
 # --- published tokenizers ----------------------------------------------------------------------------------------------------------
 
 
-def published_names() -> list[object]:
-    marks = {name: pytest.mark.xfail(reason=f"no {stage} yet", strict=False) for name, stage in NOT_YET.items()}
-    return [pytest.param(name, marks=marks[name]) if name in marks else name for name in published.ALL]
-
-
-@pytest.fixture(scope="module", params=published_names())
+@pytest.fixture(scope="module", params=published.ALL)
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> published.Both:
     try:
         return published.open_both(request.param, tmp_path_factory.mktemp("published"))
@@ -192,11 +185,6 @@ OTHER_FILES = {
 }
 
 
-def golden_names() -> list[object]:
-    names = (*published.SHARED, *OTHER_FILES)
-    return [pytest.param(n, marks=pytest.mark.xfail(reason=NOT_YET[n], strict=False)) if n in NOT_YET else n for n in names]
-
-
 def golden_file(name: str, folder: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:
     if name in published.SHARED:
         return published.source_file(name, scratch)
@@ -208,7 +196,7 @@ def golden_file(name: str, folder: pathlib.Path, scratch: pathlib.Path) -> pathl
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", golden_names())
+@pytest.mark.parametrize("name", [*published.SHARED, *OTHER_FILES])
 def test_goldens(name: str, shared_data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     folder = shared_data / "tokenizers" / name
     ours = librag.Tokenizer.from_pretrained(golden_file(name, folder, tmp_path))

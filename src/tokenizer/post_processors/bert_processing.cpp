@@ -21,7 +21,6 @@ void surround(std::vector<EncodedPart>& parts, const NamedToken& cls, const Name
     std::vector<EncodedPart> out;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const std::uint32_t type_id = i == 0 ? 0 : last_type;
-        std::fill(parts[i].encoding.type_ids.begin(), parts[i].encoding.type_ids.end(), type_id);
         if (i == 0 || open_all) out.push_back(special(i == 0 ? cls : sep, type_id));
         out.push_back(std::move(parts[i]));
         out.push_back(special(sep, type_id));
