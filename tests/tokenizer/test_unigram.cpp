@@ -1,6 +1,7 @@
 // Unigram's Viterbi search against the definition: of all ways to cut a piece the one with the highest sum, tried out one by one.
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <random>
 #include <string>
@@ -114,6 +115,8 @@ TEST_CASE("Unigram takes a piece of a megabyte in time") {
 TEST_CASE("scores are what serde_json reads, the last bit included") {
     CHECK(score_by_serde_json(-2.5) == -2.5);
     CHECK(score_by_serde_json(0) == 0);
+    CHECK(score_by_serde_json(-0.0) == 0);  // published files write it
+    CHECK(std::signbit(score_by_serde_json(-0.0)));
     CHECK(score_by_serde_json(-12345) == -12345);
     CHECK(score_by_serde_json(-5.129043102264404) == -5.129043102264404);  // 16 digits are exact
     CHECK(score_by_serde_json(-12.130167007446289) == -12130167007446289.0 / 1e15);

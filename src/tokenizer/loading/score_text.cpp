@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -34,7 +35,7 @@ double from_parts(std::uint64_t digits, int exponent) {
 }  // namespace
 
 double score_by_serde_json(double score) {
-    const std::string text = fmt::format("{}", score < 0 ? -score : score);  // the shortest that reads as the same double
+    const std::string text = fmt::format("{}", std::fabs(score));  // the shortest that reads as the same double
     std::uint64_t digits = 0;
     int exponent = 0;
     bool fraction = false;
@@ -54,7 +55,7 @@ double score_by_serde_json(double score) {
         exponent += written;
     }
     const double value = from_parts(digits, exponent);
-    return score < 0 ? -value : value;
+    return std::copysign(value, score);
 }
 
 }  // namespace rag::core
