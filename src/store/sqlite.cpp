@@ -119,7 +119,7 @@ bool Statement::is_null(int column) const {
     return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-Connection::Connection(const std::string& file, Access access, bool immutable) : name_(file) {
+Connection::Connection(const std::string& file, Access access, bool immutable) : name_(file), immutable_(immutable) {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
     if (access == Access::kReadOnly) flags |= SQLITE_OPEN_READONLY;
     if (access == Access::kReadWrite) flags |= SQLITE_OPEN_READWRITE;
@@ -177,6 +177,11 @@ void Connection::execute(const char* sql) {
 std::int64_t Connection::query_integer(std::string_view sql) {
     Statement statement = prepare(sql);
     return statement.step() ? statement.integer(0) : 0;
+}
+
+void Connection::keep_log() noexcept {
+    int on = 1;
+    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 }
 
 void Connection::raise(int result) const {

@@ -69,6 +69,10 @@ class Connection {
     std::int64_t last_insert_key() const noexcept { return sqlite3_last_insert_rowid(handle_); }
     std::int64_t changes() const noexcept { return sqlite3_changes64(handle_); }
     bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
+    /// Opened as a file that nobody changes.
+    bool immutable() const noexcept { return immutable_; }
+    /// The files of the write-ahead log stay when the last connection closes.
+    void keep_log() noexcept;
     const std::string& name() const noexcept { return name_; }
     sqlite3* handle() const noexcept { return handle_; }
 
@@ -80,6 +84,7 @@ class Connection {
     void give_back(std::string_view sql, sqlite3_stmt* statement) noexcept;
 
     std::string name_;
+    bool immutable_;
     sqlite3* handle_ = nullptr;
     std::unordered_map<std::string_view, sqlite3_stmt*> idle_;
 };

@@ -1,6 +1,7 @@
 #include "store/store.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,9 +30,20 @@ bool is_derived(const std::string& name) {
     return name.starts_with("index-") && name.find(".seg") != std::string::npos;
 }
 
-/// What a creation that was cut short may have left.
+/// What a creation that was cut short may have left. Derived files are not among it: where they are, there was knowledge.
 bool is_ours(const std::string& name) {
-    return name.starts_with(kDatabaseName) || name == kLockName || is_derived(name);
+    return name.starts_with(kDatabaseName) || name == kLockName;
+}
+
+/// An empty database beside derived files has lost what it held; making a new one there would hide the loss.
+void refuse_lost_database(const fs::path& folder) {
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (!is_derived(name)) continue;
+        fail(Code::kCorrupt, "{} is empty, but {} beside it was made from its content: put a copy of the database back, or remove "
+             "the folder to begin anew", quoted(folder / kDatabaseName), quote(name));
+    }
 }
 
 void sync_folder(const fs::path& folder) {
@@ -68,6 +80,22 @@ void prepare_folder(const fs::path& folder, bool read_only) {
     }
 }
 
+[[noreturn]] void refuse_empty(const fs::path& folder) {
+    fail(Code::kNotFound, "{} is no knowledge base yet: {} is empty", quoted(folder), kDatabaseName);
+}
+
+/// Changes when the database or its log is replaced, written or made.
+std::string describe_files(const std::string& database) {
+    std::string out;
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+        struct ::stat status {};
+        if (::stat((database + suffix).c_str(), &status) != 0) status = {};
+        out += fmt::format("{} {} {} {}.{};", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                           status.st_mtim.tv_nsec);
+    }
+    return out;
+}
+
 }  // namespace
 
 std::unique_ptr<Store> Store::open(const StoreOptions& options) {
@@ -102,27 +130,43 @@ void Store::open_database(const std::string& file) {
     if (!read_only_) {
         main_ = connect(true);
         if (check_database(*main_) == DatabaseState::kEmpty) {
+            refuse_lost_database(*folder_);
             create_tables(*main_);
             sync_folder(*folder_);
         }
         return;
     }
+    open_reader();
+}
+
+/// A log's files can be neither used nor made where this user may not write and a writer never left them: a read-only medium, or a
+/// copy of the database alone. Then the file itself is the whole truth, for as long as it and the log stay as they are.
+void Store::open_reader() {
+    const std::string seen = describe_files(database_);
     try {
+        immutable_ = false;
         main_ = connect(false);
-        if (check_database(*main_) == DatabaseState::kKnowledgeBase) return;
+        if (check_database(*main_) != DatabaseState::kKnowledgeBase) refuse_empty(*folder_);
     } catch (const Error& failure) {
-        // A medium that nothing can be written to has no place for the shared index of the log. Without a log the file alone is
-        // the whole truth, and cannot change.
         std::error_code error;
-        const auto log_size = fs::file_size(file + "-wal", error);
+        const auto log_size = fs::file_size(database_ + "-wal", error);
         const bool refused = failure.code() == Code::kIo || failure.code() == Code::kReadOnly;
         const bool writable = ::faccessat(AT_FDCWD, folder_->c_str(), W_OK, AT_EACCESS) == 0;
         if (!refused || writable || (!error && log_size > 0)) throw;
         immutable_ = true;
         main_ = connect(false);
-        if (check_database(*main_) == DatabaseState::kKnowledgeBase) return;
+        if (check_database(*main_) != DatabaseState::kKnowledgeBase) refuse_empty(*folder_);
     }
-    fail(Code::kNotFound, "{} is no knowledge base yet: {} is empty", quoted(*folder_), kDatabaseName);
+    files_seen_ = seen;
+    ++openings_;
+}
+
+/// Another user's writer may have come since: its log is then read like anybody's.
+void Store::notice_writer() {
+    if (!immutable_) return;
+    const std::lock_guard lock(turn_);
+    if (!immutable_ || describe_files(database_) == files_seen_) return;
+    open_reader();
 }
 
 std::unique_ptr<Connection> Store::connect(bool write) const {
@@ -140,12 +184,19 @@ std::unique_ptr<Connection> Store::connect(bool write) const {
         }
     }
     connection->execute("PRAGMA synchronous=FULL");
+    connection->keep_log();  // users who may not write can only read beside a writer that comes later if its log's files are there
     return connection;
 }
 
 Store::~Store() {
-    // The writer goes last: the last connection that closes folds the log into the database.
+    // The writer goes last: it folds the log into the database and leaves it empty.
     idle_.clear();
+    if (main_ && folder_ && !read_only_) {
+        try {
+            main_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        } catch (...) {  // a reader is at it, or the disk is full: the next opening reads the log
+        }
+    }
     main_.reset();
 }
 
@@ -155,6 +206,7 @@ std::string Store::name() const {
 
 StoreSnapshot Store::read() {
     if (in_memory()) return {*this, *main_, std::unique_lock(turn_)};
+    notice_writer();
     std::unique_ptr<Connection> connection;
     {
         const std::lock_guard lock(idle_mutex_);
@@ -169,6 +221,7 @@ StoreSnapshot Store::read() {
 }
 
 void Store::give_back(std::unique_ptr<Connection> connection) noexcept {
+    if (connection->immutable()) return;  // it would not see what changes
     try {
         connection->execute("ROLLBACK");
         const std::lock_guard lock(idle_mutex_);
@@ -186,8 +239,10 @@ WriteTransaction Store::write() {
 }
 
 std::int64_t Store::data_version() {
+    notice_writer();
     const std::lock_guard lock(turn_);
-    return main_->query_integer("PRAGMA data_version");
+    // A connection's own number begins anew with it.
+    return (openings_ << 32) | (main_->query_integer("PRAGMA data_version") & 0xFFFFFFFF);
 }
 
 void Store::vacuum() {

@@ -8,6 +8,7 @@
 // Process rule: one process writes (WriterLock), any number open read-only and see the last commit. Nothing works after fork.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -76,7 +77,6 @@ class WriteTransaction : public StoreView {
     void set_meta(std::string_view name, std::string_view value);
     /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
     std::optional<DerivedFile> set_file(const DerivedFile& file);
-    void forget_file(std::string_view kind);
     /// Durable when it returns. On failure nothing of the transaction happened.
     void commit();
 
@@ -110,7 +110,7 @@ class Store {
     /// The folder as text, or ":memory:", for messages and statistics.
     std::string name() const;
 
-    /// A number that changes when another connection (of any process) has committed. Costs microseconds.
+    /// A number that changes when another connection (of any process) has committed. Costs microseconds. Never negative.
     std::int64_t data_version();
 
     /// Checks the database by itself and against its rules: pages, foreign keys, offsets, lengths and values of vectors, sequence
@@ -126,13 +126,17 @@ class Store {
     Store() = default;
     void open_folder(const std::filesystem::path& folder);
     void open_database(const std::string& file);
+    void open_reader();
+    void notice_writer();
     std::unique_ptr<Connection> connect(bool write) const;
     void give_back(std::unique_ptr<Connection> connection) noexcept;
 
     std::optional<std::filesystem::path> folder_;
     std::string database_;
     bool read_only_ = false;
-    bool immutable_ = false;
+    std::atomic<bool> immutable_ = false;  // read as a file that nobody changes, see open_reader()
+    std::string files_seen_;               // what the files looked like then; guarded by turn_
+    std::int64_t openings_ = 0;            // of main_; guarded by turn_
     std::unique_ptr<WriterLock> lock_;
     std::recursive_mutex turn_;         // over main_
     std::unique_ptr<Connection> main_;  // the writer's, or the one in memory; a reader's watch

@@ -14,8 +14,6 @@ static_assert(std::endian::native == std::endian::little, "vectors and derived f
 
 constexpr std::string_view kDocumentColumns =
     "SELECT key, id, created_ms, updated_ms, sequence, title, metadata, text FROM documents WHERE id=?";
-constexpr std::string_view kDocumentList =
-    "SELECT key, id, created_ms, updated_ms, sequence, title, metadata, text FROM documents WHERE key>? ORDER BY key LIMIT ?";
 
 DocumentRow document_of(const Statement& row) {
     DocumentRow document;
@@ -92,14 +90,6 @@ std::optional<DocumentRow> StoreView::find_document(std::string_view id) {
     row.bind(1, id);
     if (!row.step()) return std::nullopt;
     return document_of(row);
-}
-
-std::vector<DocumentRow> StoreView::list_documents(std::int64_t above, std::size_t limit) {
-    Statement rows = connection().prepare(kDocumentList);
-    rows.bind(1, above).bind(2, static_cast<std::int64_t>(limit));
-    std::vector<DocumentRow> documents;
-    while (rows.step()) documents.push_back(document_of(rows));
-    return documents;
 }
 
 std::optional<ChunkRow> StoreView::find_chunk(std::int64_t key) {

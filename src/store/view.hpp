@@ -76,8 +76,6 @@ class StoreView {
 
     std::optional<DocumentHead> find_head(std::string_view id);
     std::optional<DocumentRow> find_document(std::string_view id);
-    /// Documents in the order of their keys, `limit` of them with keys above `above`.
-    std::vector<DocumentRow> list_documents(std::int64_t above, std::size_t limit);
     /// No such chunk: nothing.
     std::optional<ChunkRow> find_chunk(std::int64_t key);
     /// Keys of a document's chunks in order.

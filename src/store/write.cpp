@@ -106,10 +106,6 @@ std::optional<DerivedFile> WriteTransaction::set_file(const DerivedFile& file) {
     return former;
 }
 
-void WriteTransaction::forget_file(std::string_view kind) {
-    connection().prepare("DELETE FROM files WHERE kind=?").bind(1, kind).run();
-}
-
 void WriteTransaction::commit() {
     connection().execute("COMMIT");
     open_ = false;

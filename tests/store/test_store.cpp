@@ -250,6 +250,62 @@ TEST_CASE("a folder that cannot be written to is read all the same") {
     fs::permissions(kb, fs::perms(0755));
 }
 
+TEST_CASE("a reader who may not write sees what a writer commits that came later") {
+    TemporaryFolder folder;
+    const auto kb = folder / "kb";
+    namespace fs = std::filesystem;
+    {
+        auto store = open_store(kb);
+        auto write = store->write();
+        add_document(write, "a", "some text");
+        write.commit();
+    }
+    const bool log_is_there = GENERATE(true, false);
+    if (!log_is_there) {
+        fs::remove(kb / "knowledge.sqlite3-wal");
+        fs::remove(kb / "knowledge.sqlite3-shm");
+    }
+    fs::permissions(folder.path(), fs::perms(0755));
+    fs::permissions(kb, fs::perms(0555));
+    int opened[2], written[2];
+    REQUIRE(::pipe(opened) == 0);
+    REQUIRE(::pipe(written) == 0);
+    char byte = 0;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::geteuid() == 0 && (::setegid(65534) != 0 || ::seteuid(65534) != 0)) ::_exit(9);
+        int result = 1;
+        try {
+            auto store = open_store(kb, true);
+            result = store->read().find_document("a") ? 0 : 2;
+            const auto version = store->data_version();
+            if (::write(opened[1], &byte, 1) != 1 || ::read(written[0], &byte, 1) != 1) ::_exit(8);
+            if (store->data_version() == version) result = 3;
+            if (!store->read().find_document("b")) result = 4;
+            if (!store->verify().empty()) result = 5;
+        } catch (const Error& error) {
+            result = 6;
+        }
+        ::_exit(result);
+    }
+    REQUIRE(::read(opened[0], &byte, 1) == 1);
+    fs::permissions(kb, fs::perms(0755));
+    const bool closed = GENERATE(true, false);
+    auto store = open_store(kb);
+    {
+        auto write = store->write();
+        add_document(write, "b", "more text");
+        write.commit();
+    }
+    store->vacuum();
+    if (closed) store.reset();
+    REQUIRE(::write(written[1], &byte, 1) == 1);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WEXITSTATUS(status) == 0);
+    for (const int descriptor : {opened[0], opened[1], written[0], written[1]}) ::close(descriptor);
+}
+
 TEST_CASE("many threads read while one writes") {
     TemporaryFolder folder;
     const bool memory = GENERATE(false, true);

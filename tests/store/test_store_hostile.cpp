@@ -94,6 +94,24 @@ TEST_CASE("a path that is no knowledge base is refused and left alone") {
     CHECK(fs::exists(folder / "odd ?#%41 name" / "knowledge.sqlite3"));
 }
 
+TEST_CASE("an emptied or missing database beside index files is refused, not begun anew") {
+    TemporaryFolder folder;
+    make_knowledge_base(folder / "kb");
+    std::ofstream(folder / "kb" / "index-3.bm25.seg") << "derived";
+    const auto database = folder / "kb" / "knowledge.sqlite3";
+    const bool missing = GENERATE(true, false);
+    fs::remove(folder / "kb" / "knowledge.sqlite3-wal");
+    if (missing) {
+        fs::remove(database);
+    } else {
+        fs::resize_file(database, 0);
+    }
+    const auto failure = open_failure(folder / "kb");
+    CHECK(failure.code == (missing ? Code::kInvalidArgument : Code::kCorrupt));
+    CHECK(has(failure.text, "index-3.bm25.seg"));
+    CHECK(fs::exists(folder / "kb" / "index-3.bm25.seg"));
+}
+
 TEST_CASE("another program's database, a newer format and a foreign table are refused by name") {
     TemporaryFolder folder;
     const auto database = folder / "kb" / "knowledge.sqlite3";
