@@ -232,30 +232,6 @@ class Judge {
 
 }  // namespace
 
-std::string_view verdict_name(Verdict verdict) noexcept {
-    switch (verdict) {
-        case Verdict::kSupported:
-            return "supported";
-        case Verdict::kTooLittle:
-            return "too little to check";
-        case Verdict::kNotCovered:
-            return "not covered";
-        case Verdict::kPreposition:
-            return "other preposition or voice";
-        case Verdict::kOrder:
-            return "other order";
-        case Verdict::kGap:
-            return "other words in between";
-        case Verdict::kPolarity:
-            return "negation or hedge";
-        case Verdict::kPartOfName:
-            return "part of a longer name or number";
-        case Verdict::kQuestion:
-            return "the evidence is a question";
-    }
-    return "";
-}
-
 Alignment align(const Statement& claim, const Statement& evidence, const ItemWeight& weight, const AlignmentOptions& options) {
     Alignment best = Judge(claim, evidence, weight, options).run();
     if (best.verdict == Verdict::kSupported || best.verdict == Verdict::kNotCovered || best.verdict == Verdict::kTooLittle)

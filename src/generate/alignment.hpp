@@ -32,7 +32,6 @@ enum class Verdict {
     kPartOfName,   // a longer name, number with unit, or word than the one claimed
     kQuestion      // the evidence only asks
 };
-std::string_view verdict_name(Verdict verdict) noexcept;
 
 struct Alignment {
     Verdict verdict = Verdict::kNotCovered;

@@ -179,7 +179,9 @@ CitationReport cite(std::string_view answer, std::span<const std::string_view> p
     for (const Range& sentence : split_sentences(blank)) {
         const Statement claim = analyze_statement(std::string_view(blank).substr(sentence.start, sentence.end - sentence.start));
         const bool back = refers_back(claim);
-        auto citation = citer.best(claim, back ? subject : std::vector<std::string>());
+        std::optional<Citation> citation;
+        // A question states nothing that a passage could support.
+        if (!claim.question) citation = citer.best(claim, back ? subject : std::vector<std::string>());
         if (citation) {
             citation->answer_start = sentence.start;
             citation->answer_end = sentence.end;
@@ -188,20 +190,6 @@ CitationReport cite(std::string_view answer, std::span<const std::string_view> p
             out.unsupported.push_back(sentence);
         }
         if (!back) subject = subject_of(claim);
-    }
-    return out;
-}
-
-std::string strip_markers(std::string_view answer) {
-    std::string out;
-    for (std::size_t at = 0; at < answer.size();) {
-        const std::size_t end = marker_end(answer, at);
-        if (end > at) {
-            while (!out.empty() && out.back() == ' ') out.pop_back();
-            at = end;
-        } else {
-            out += answer[at++];
-        }
     }
     return out;
 }

@@ -34,7 +34,4 @@ struct CitationReport {
 CitationReport cite(std::string_view answer, std::span<const std::string_view> passages, std::span<const PromptSpan> spans,
                     const grounding::AlignmentOptions& options = {});
 
-/// The answer without markers such as [1], [2, 3] or their full-width forms, and without the white space before them.
-std::string strip_markers(std::string_view answer);
-
 }  // namespace rag::core
