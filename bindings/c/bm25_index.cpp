@@ -153,11 +153,11 @@ rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* qu
                                  float* scores) noexcept {
     return guard([&] {
         const core::Bm25Index& target = use(index);
+        rag::capi::require_k(k, count);
         const core::Bm25Syntax syntax = syntax_of(options);
         const auto views = rag::capi::texts_of(queries, count, "queries");
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
-        rag::capi::require_k(k, count);
         const rag::capi::IdSet allowed(filter);
         for (std::size_t row = 0; row < count; ++row) {
             const auto results = target.search(views[row], k, allowed.predicate(), syntax);

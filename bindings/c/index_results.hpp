@@ -53,12 +53,11 @@ inline void require_ids(const std::int64_t* ids, std::size_t count) {
     }
 }
 
-/// queries times k results must fit into memory that can be addressed.
+/// Before anything is written: callers may have allocated nothing yet.
 inline void require_k(std::uint32_t k, std::size_t queries) {
-    constexpr std::uint32_t kLimit = 1U << 24;
-    if (k == 0 || k > kLimit) fail(Code::kInvalidArgument, "k is {}, it must be 1 to {}", k, kLimit);
-    if (queries > std::numeric_limits<std::size_t>::max() / sizeof(std::int64_t) / k) {
-        fail(Code::kInvalidArgument, "{} queries times k {} overflow", queries, k);
+    if (k == 0) fail(Code::kInvalidArgument, "k is 0, it must be 1 or more");
+    if (k > RAG_MAX_RESULTS || queries > RAG_MAX_RESULTS / k) {
+        fail(Code::kInvalidArgument, "k is {} for {} queries, that is more than {} results at once", k, queries, RAG_MAX_RESULTS);
     }
 }
 

@@ -124,10 +124,10 @@ rag_status rag_vector_index_search(const rag_vector_index* index, const float* q
                                    uint32_t k, uint32_t ef, const rag_filter* filter, int64_t* ids, float* scores) noexcept {
     return guard([&] {
         const core::VectorIndex& target = use(index);
+        rag::capi::require_k(k, count);
         rag::capi::require_array(queries, count, "queries");
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
-        rag::capi::require_k(k, count);
         require_dimension(target, dimension);
         const rag::capi::IdSet allowed(filter);
         for (std::size_t row = 0; row < count; ++row) {

@@ -51,21 +51,26 @@ void check_signals() {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
+std::shared_ptr<py::object> hold(py::object object) {
+    return {new py::object(std::move(object)), [](py::object* held) {
+                if (interpreter_ends()) return;  // nobody will miss it
+                const GilAcquire gil;
+                delete held;
+            }};
+}
+
 Progress progress_of(py::object callback) {
     using Clock = std::chrono::steady_clock;
     static constexpr auto kInterval = std::chrono::milliseconds(50);
-    // The callback is held by a shared_ptr whose deleter takes the GIL, because the copies of a std::function may die without it.
-    auto held = std::shared_ptr<py::object>(new py::object(std::move(callback)), [](py::object* object) {
-        const py::gil_scoped_acquire gil;
-        delete object;
-    });
+    auto held = hold(std::move(callback));
     auto last = std::make_shared<Clock::time_point>();
     return [held, last](std::uint64_t done, std::uint64_t total) {
+        if (interpreter_ends()) return false;
         const auto now = Clock::now();
         const bool complete = total != 0 && done >= total;
         if (!complete && now - *last < kInterval) return true;
         *last = now;
-        const py::gil_scoped_acquire gil;
+        const GilAcquire gil;
         check_signals();
         if (held->is_none()) return true;
         const py::object result = (*held)(done, total);

@@ -9,10 +9,13 @@
 #include <rag/rag.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "gil.hpp"
 
 namespace rag::python {
 
@@ -54,6 +57,9 @@ class Texts {
     std::vector<py::object> owners_;
     std::vector<std::string_view> views_;
 };
+
+/// An object whose last copy may die without the GIL, as copies of a std::function do.
+std::shared_ptr<py::object> hold(py::object object);
 
 /// Calls a Python function (or None) with (done, total) at most every 50 ms and polls for signals, so that Ctrl-C ends a long
 /// call with KeyboardInterrupt. The result may be called without the GIL.

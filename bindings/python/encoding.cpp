@@ -54,7 +54,7 @@ void bind_encoding(py::module_& module) {
                                [](const Encoding& self) {
                                    std::vector<Encoding> all;
                                    {
-                                       const py::gil_scoped_release release;
+                                       const GilRelease release;
                                        all = self.overflowing();
                                    }
                                    return make_list(all.size(),

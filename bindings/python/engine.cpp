@@ -6,7 +6,7 @@ namespace {
 
 SearchMode mode_of(const py::object& mode) {
     if (mode.is_none()) return SearchMode::kAuto;
-    const auto name = mode.cast<std::string>();
+    const auto name = std::string(text_of(mode, "mode"));
     if (name == "hybrid") return SearchMode::kHybrid;
     if (name == "vector") return SearchMode::kVector;
     if (name == "bm25") return SearchMode::kBm25;
@@ -54,7 +54,7 @@ std::vector<std::string> write(Engine& engine, const py::sequence& rows, bool up
                                py::object callback) {
     const Documents held(rows);
     const Progress progress = progress_of(std::move(callback));
-    const py::gil_scoped_release release;
+    const GilRelease release;
     detail::ProgressBridge bridge(progress);
     rag_write_options options = RAG_WRITE_OPTIONS_INIT;
     options.batch_documents = batch_documents;
@@ -81,7 +81,7 @@ std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& wh
     }
     const auto filter = optional_text(where, "where");
     std::uint64_t deleted = 0;
-    const py::gil_scoped_release release;
+    const GilRelease release;
     detail::check(rag_engine_delete(engine.handle(), views.data(), views.size(),
                                     filter ? detail::text(*filter) : rag_text{nullptr, 0}, &deleted));
     return deleted;
@@ -96,7 +96,7 @@ std::vector<Hit> search(const Engine& engine, const py::object& text, const py::
     query.mode = mode_of(mode);
     query.where = std::string(optional_text(where, "where").value_or(std::string_view()));
     query.explain = explain;
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return engine.search(query);
 }
 
@@ -108,7 +108,7 @@ Answer ask(const Engine& engine, const py::object& question, std::uint32_t k, co
     options.where = std::string(optional_text(where, "where").value_or(std::string_view()));
     options.generation = generate_options_of(generation);
     const std::string_view text = text_of(question, "question");
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return engine.ask(text, options);
 }
 
@@ -176,12 +176,15 @@ void bind_engine(py::module_& module) {
                  options.chunk_tokens = chunk_tokens;
                  options.chunk_overlap = chunk_overlap;
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
-                 const py::gil_scoped_release release;
+                 if (!path.is_none() && view.empty()) {
+                     throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
+                 }
+                 const GilRelease release;
                  return std::make_unique<Engine>(view, options);
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("read_only"), py::arg("chunk_tokens"),
              py::arg("chunk_overlap"))
-        .def("close", &Engine::close, py::call_guard<py::gil_scoped_release>())
+        .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"))
         .def(
@@ -189,23 +192,23 @@ void bind_engine(py::module_& module) {
             [](const Engine& self, const py::iterable& ids) {
                 const Texts held(ids, "ids");
                 const std::vector<std::string> copies(held.views().begin(), held.views().end());
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return self.get(copies);
             },
             py::arg("ids"))
-        .def("count", &Engine::count, py::call_guard<py::gil_scoped_release>())
+        .def("count", &Engine::count, py::call_guard<GilRelease>())
         .def("search", &search, py::arg("query"), py::arg("vector"), py::arg("k"), py::arg("mode"), py::arg("where"),
              py::arg("explain"))
         .def("ask", &ask, py::arg("question"), py::arg("k"), py::arg("mode"), py::arg("where"), py::arg("generation"))
-        .def("stats", &Engine::stats, py::call_guard<py::gil_scoped_release>())
+        .def("stats", &Engine::stats, py::call_guard<GilRelease>())
         .def("verify",
              [](const Engine& self) {
-                 const py::gil_scoped_release release;
+                 const GilRelease release;
                  std::string report;
                  self.verify(&report);
                  return report;
              })
-        .def("compact", &Engine::compact, py::call_guard<py::gil_scoped_release>());
+        .def("compact", &Engine::compact, py::call_guard<GilRelease>());
 }
 
 }  // namespace rag::python

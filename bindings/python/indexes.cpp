@@ -25,7 +25,7 @@ void vector_add(VectorIndex& index, const py::object& ids_object, const py::obje
     }
     const Progress progress = progress_of(std::move(callback));
     const float* data = matrix.array.data();
-    const py::gil_scoped_release release;
+    const GilRelease release;
     index.add(ids.data(), data, ids.size(), rows == 0 ? index.dimension() : matrix.columns, progress);
 }
 
@@ -36,7 +36,7 @@ py::tuple vector_search(const VectorIndex& index, const py::object& vectors, std
     const float* data = matrix.array.data();
     Neighbours found;
     {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         found = index.search(data, matrix.rows, matrix.columns, k, ef, allowed ? &*allowed : nullptr);
     }
     return to_arrays(std::move(found), matrix.rows);
@@ -106,7 +106,7 @@ void bm25_write(const py::object& ids_object, const py::iterable& texts, const p
     if (!titles.is_none()) held_titles.emplace(titles.cast<py::iterable>(), "titles");
     const std::vector<std::string_view> none;
     const Progress progress = progress_of(std::move(callback));
-    const py::gil_scoped_release release;
+    const GilRelease release;
     write(ids, held.views(), held_titles ? held_titles->views() : none, progress);
 }
 
@@ -136,7 +136,7 @@ void bind_common(py::class_<Index>& index) {
             "load",
             [](const py::object& path) {
                 const std::string_view view = text_of(path, "path");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return Index::load(view);
             },
             py::arg("path"))
@@ -144,7 +144,7 @@ void bind_common(py::class_<Index>& index) {
             "save",
             [](const Index& self, const py::object& path) {
                 const std::string_view view = text_of(path, "path");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 self.save(view);
             },
             py::arg("path"))
@@ -152,7 +152,7 @@ void bind_common(py::class_<Index>& index) {
             "remove",
             [](Index& self, const py::object& object) {
                 const auto ids = ids_of(object, "ids");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return self.remove(ids);
             },
             py::arg("ids"))
@@ -197,7 +197,7 @@ void bind_indexes(py::module_& module) {
                 const auto allowed = filter_of(filter);
                 Neighbours found;
                 {
-                    const py::gil_scoped_release release;
+                    const GilRelease release;
                     found = self.search(held.views(), k, allowed ? &*allowed : nullptr, syntax_of(language));
                 }
                 return to_arrays(std::move(found), held.views().size());

@@ -31,7 +31,7 @@ FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normal
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
     const Progress progress = progress_of(std::move(callback));
-    const py::gil_scoped_release release;
+    const GilRelease release;
     encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress);
     return out;
 }
@@ -50,7 +50,7 @@ FloatArray logits(const Generator& generator, const py::object& ids_object) {
     FloatArray out({static_cast<py::ssize_t>(ids.size()), static_cast<py::ssize_t>(generator.vocab_size())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
-    const py::gil_scoped_release release;
+    const GilRelease release;
     detail::check(rag_generator_logits(generator.handle(), ids.data(), ids.size(), data, size));
     return out;
 }
@@ -63,7 +63,7 @@ void bind_adapters(py::class_<Model>& model) {
             [](Model& self, const py::object& path, const py::object& name) {
                 const std::string_view path_text = text_of(path, "path");
                 const std::string_view name_text = text_of(name, "name");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 self.load_adapter(path_text, name_text);
             },
             py::arg("path"), py::arg("name"))
@@ -71,11 +71,11 @@ void bind_adapters(py::class_<Model>& model) {
             "merge_adapter",
             [](Model& self, const py::object& name) {
                 const std::string_view name_text = text_of(name, "name");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 self.merge_adapter(name_text);
             },
             py::arg("name"))
-        .def("unmerge_adapter", &Model::unmerge_adapter, py::call_guard<py::gil_scoped_release>())
+        .def("unmerge_adapter", &Model::unmerge_adapter, py::call_guard<GilRelease>())
         .def_property_readonly("weight_bytes", &Model::weight_bytes)
         .def_property_readonly("tokenizer", &Model::tokenizer);
 }
@@ -84,12 +84,9 @@ void bind_adapters(py::class_<Model>& model) {
 
 /// A token callback that takes the GIL, hears Ctrl-C, and stops when the Python function returns False.
 TokenCallback token_callback_of(py::object callback) {
-    auto held = std::shared_ptr<py::object>(new py::object(std::move(callback)), [](py::object* object) {
-        const py::gil_scoped_acquire gil;
-        delete object;
-    });
-    return [held](const Token& token) {
-        const py::gil_scoped_acquire gil;
+    return [held = hold(std::move(callback))](const Token& token) {
+        if (interpreter_ends()) return false;
+        const GilAcquire gil;
         check_signals();
         if (held->is_none()) return true;
         const py::object result = (*held)(token.id, py::str(token.text.data(), token.text.size()));
@@ -150,7 +147,7 @@ void bind_models(py::module_& module) {
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
                  const std::string_view view = text_of(path, "path");
                  const ModelOptions options = options_of(dtype, device, threads);
-                 const py::gil_scoped_release release;
+                 const GilRelease release;
                  return std::make_unique<Encoder>(view, options);
              }),
              py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
@@ -164,7 +161,7 @@ void bind_models(py::module_& module) {
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
                  const std::string_view view = text_of(path, "path");
                  const ModelOptions options = options_of(dtype, device, threads);
-                 const py::gil_scoped_release release;
+                 const GilRelease release;
                  return std::make_unique<Generator>(view, options);
              }),
              py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
@@ -173,7 +170,7 @@ void bind_models(py::module_& module) {
             [](const Generator& self, const py::object& prompt, const py::dict& options) {
                 const std::string_view view = text_of(prompt, "prompt");
                 const GenerateOptions generation = generate_options_of(options);
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return self.generate(view, generation);
             },
             py::arg("prompt"), py::arg("options"))
@@ -182,7 +179,7 @@ void bind_models(py::module_& module) {
             [](const Generator& self, const py::object& messages, const py::dict& options) {
                 const std::string_view view = text_of(messages, "messages");
                 const GenerateOptions generation = generate_options_of(options);
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return self.chat(view, generation);
             },
             py::arg("messages"), py::arg("options"))

@@ -118,7 +118,7 @@ Encoding encode(const Tokenizer& tokenizer, const py::object& text, const py::ob
     if (first.view().size() + second_view.value_or(std::string_view()).size() <= kBytesWithGil) {
         return tokenizer.encode(first.view(), second_view, options);
     }
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return tokenizer.encode(first.view(), second_view, options);
 }
 
@@ -170,7 +170,7 @@ py::list encode_batch(const Tokenizer& tokenizer, const py::iterable& texts, boo
     if (batch.bytes > kBytesUnasked) options.progress = progress_of(py::none());
     std::vector<Encoding> encodings;
     {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         encodings = tokenizer.encode_pairs(batch.views, options);
     }
     return make_list(encodings.size(), [&](std::size_t i) { return py::cast(std::move(encodings[i])).release().ptr(); });
@@ -207,7 +207,7 @@ py::str decode(const Tokenizer& tokenizer, const py::object& ids, bool skip_spec
     const auto values = ids_of_list(ids);
     std::string text;
     {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         text = tokenizer.decode(values, skip_special_tokens);
     }
     return to_str(text);
@@ -218,7 +218,7 @@ py::list decode_batch(const Tokenizer& tokenizer, const py::iterable& lists, boo
     for (const py::handle list : lists) values.push_back(ids_of_list(list));
     std::vector<std::string> texts;
     {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         texts = tokenizer.decode_batch(values, skip_special_tokens, threads);
     }
     return make_list(texts.size(), [&](std::size_t i) { return new_str(texts[i]); });
@@ -265,7 +265,7 @@ py::str apply_chat_template(const Tokenizer& tokenizer, const py::object& messag
     options.continue_field = view(continue_field, "continue_field");
     std::string text;
     {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         text = tokenizer.apply_chat_template(conversation, options);
     }
     return to_str(text);
@@ -279,7 +279,7 @@ void bind_tokenizer(py::module_& module) {
             "from_pretrained",
             [](const py::object& path) {
                 const std::string_view view = text_of(path, "path");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return Tokenizer::from_pretrained(view);
             },
             py::arg("path"))
@@ -288,7 +288,7 @@ void bind_tokenizer(py::module_& module) {
             [](const py::object& json, const py::object& configuration) {
                 const std::string_view view = text_of(json, "json");
                 const std::string_view second = optional_text(configuration, "configuration").value_or(std::string_view());
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 return Tokenizer::from_json(view, second);
             },
             py::arg("json"), py::arg("configuration"))
@@ -296,7 +296,7 @@ void bind_tokenizer(py::module_& module) {
             "save",
             [](const Tokenizer& self, const py::object& path) {
                 const std::string_view view = text_of(path, "path");
-                const py::gil_scoped_release release;
+                const GilRelease release;
                 self.save(view);
             },
             py::arg("path"))

@@ -21,6 +21,12 @@ struct Neighbours {
 };
 
 namespace detail {
+/// Room for the results; none where the C function will refuse so many before it writes.
+inline Neighbours room_for(std::size_t queries, std::uint32_t k) {
+    const bool fits = k != 0 && queries <= RAG_MAX_RESULTS / k;
+    const std::size_t size = fits ? queries * k : 0;
+    return Neighbours{k, std::vector<std::int64_t>(size), std::vector<float>(size)};
+}
 /// The allowed ids as the C struct; none given: no filter.
 inline rag_filter to_c(const std::vector<std::int64_t>& ids) {
     rag_filter filter = RAG_FILTER_INIT;
@@ -83,7 +89,7 @@ class VectorIndex {
     /// `queries`: [count, columns]. ef 0: chosen by k. `filter`: the allowed ids, null for all.
     Neighbours search(const float* queries, std::size_t count, std::uint32_t columns, std::uint32_t k, std::uint32_t ef = 0,
                       const std::vector<std::int64_t>* filter = nullptr) const {
-        Neighbours out{k, std::vector<std::int64_t>(count * k), std::vector<float>(count * k)};
+        Neighbours out = detail::room_for(count, k);
         const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
         detail::check(rag_vector_index_search(handle_.get(), queries, count, columns, k, ef,
                                               filter != nullptr ? &c_filter : nullptr, out.ids.data(), out.scores.data()));
@@ -177,7 +183,7 @@ class Bm25Index {
     Neighbours search(const std::vector<std::string_view>& queries, std::uint32_t k,
                       const std::vector<std::int64_t>* filter = nullptr, Bm25Syntax syntax = Bm25Syntax::kPlain) const {
         const auto views = to_c(queries);
-        Neighbours out{k, std::vector<std::int64_t>(queries.size() * k), std::vector<float>(queries.size() * k)};
+        Neighbours out = detail::room_for(queries.size(), k);
         const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
         const rag_bm25_search_options options = to_c(syntax);
         detail::check(rag_bm25_index_search(handle_.get(), views.data(), views.size(), k, filter != nullptr ? &c_filter : nullptr,

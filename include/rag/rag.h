@@ -15,9 +15,10 @@
  *   Ownership   What you pass in is copied or used during the call only. What comes out belongs to a handle and lives until that
  *               handle is freed; every rag_NOUN_free takes NULL. You never call free() on anything of librag's.
  *   Structs     Structs that you pass begin with `uint32_t struct_size`; set them with their RAG_..._INIT macro. They grow only
- * at their end; a longer one is accepted when the part unknown to this version is zero. Callbacks   End with `user_data`. Return
- * 0 to go on; any other value stops the call, which then returns RAG_STOPPED, and rag_stop_value() tells the value. What was
- * acknowledged before stays. A callback must not throw, must not longjmp and must not call back into the object that calls it.
+ *               at their end; a longer one is accepted when the part unknown to this version is zero.
+ *   Callbacks   End with `user_data`. Return 0 to go on; any other value stops the call, which then returns RAG_STOPPED, and
+ *               rag_stop_value() tells the value. What was acknowledged before stays. A callback must not throw, must not
+ *               longjmp and must not call back into the object that calls it.
  *   JSON        Metadata, filters, messages and reports are JSON texts (RFC 8259).
  *
  * Threads
@@ -100,7 +101,8 @@ RAG_API const char* rag_status_name(rag_status status) RAG_NOEXCEPT;
  * in this thread. since 0.1.0 */
 RAG_API const char* rag_error_message(void) RAG_NOEXCEPT;
 
-/* What the callback returned that made the last RAG_STOPPED in this thread; 0 when there was none. since 0.1.0 */
+/* What the callback returned that made the last call of this thread RAG_STOPPED; 0 where that call ended otherwise. Ask before the
+ * next call into librag. since 0.1.0 */
 RAG_API int rag_stop_value(void) RAG_NOEXCEPT;
 
 typedef enum rag_log_level { RAG_LOG_DEBUG = 0, RAG_LOG_INFO = 1, RAG_LOG_WARNING = 2, RAG_LOG_ERROR = 3 } rag_log_level;
@@ -650,9 +652,12 @@ typedef struct rag_filter {
 } rag_filter;
 #define RAG_FILTER_INIT {sizeof(rag_filter), NULL, 0}
 
+/* The most results (queries times k) that one search of an index returns. since 0.1.0 */
+#define RAG_MAX_RESULTS 268435456
+
 /* The k nearest of each of `count` queries [count, dimension]: ids and scores are [count, k], best first, -1 and NaN where fewer
  * are there. Scores: cosine, inner product, or minus the squared distance. ef 0: chosen by k; larger is more exact. `filter` may
- * be NULL. since 0.1.0 */
+ * be NULL. RAG_INVALID_ARGUMENT for more than RAG_MAX_RESULTS results. since 0.1.0 */
 RAG_API rag_status rag_vector_index_search(const rag_vector_index* index, const float* queries, size_t count, uint32_t dimension,
                                            uint32_t k, uint32_t ef, const rag_filter* filter, int64_t* ids,
                                            float* scores) RAG_NOEXCEPT;

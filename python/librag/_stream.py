@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,21 @@ from .types import Token
 
 Result = TypeVar("Result")
 TokenFunction = Callable[[int, str], bool]
+
+
+# Threads that may still be inside the core, with what stops each.
+_running: set[tuple[threading.Thread, threading.Event]] = set()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A thread that is inside the core while the interpreter is taken down would crash the process."""
+    running = list(_running)
+    for _, stop in running:
+        stop.set()
+    for thread, _ in running:
+        with contextlib.suppress(RuntimeError):  # not started
+            thread.join()
 
 
 class TokenStream(Generic[Result]):
@@ -28,7 +45,12 @@ class TokenStream(Generic[Result]):
             target=_work, args=(run, self._queue, self._stop, outcome := _Outcome[Result]()), name="librag-stream", daemon=True
         )
         self._outcome = outcome
-        self._thread.start()
+        _running.add(running := (self._thread, self._stop))
+        try:
+            self._thread.start()
+        except BaseException:
+            _running.discard(running)
+            raise
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -101,3 +123,4 @@ def _work(
         outcome.error = error
     finally:
         tokens.put(None)
+        _running.discard((threading.current_thread(), stop))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _librag
+from ._arguments import UINT64, optional, whole
 from ._progress import Bar
 
 if TYPE_CHECKING:
@@ -38,7 +39,14 @@ class VectorIndex:
         ef_construction: int = 200,
         seed: int = 100,
     ) -> None:
-        self._core = _librag.VectorIndex(dim, metric, dtype, M, ef_construction, seed)
+        self._core = _librag.VectorIndex(
+            whole("dim", dim, 1),
+            metric,
+            dtype,
+            whole("M", M, 1),
+            whole("ef_construction", ef_construction, 1),
+            whole("seed", seed, 0, UINT64),
+        )
 
     def add(self, ids: Ids, vectors: Any, *, show_progress: bool | None = None) -> None:
         """Adds vectors (n, dim) under ``ids`` (n,); they are found at once."""
@@ -50,7 +58,7 @@ class VectorIndex:
 
         ``vectors`` is (n, dim) or (dim,). ``ef``: larger is more exact. ``filter``: the allowed ids.
         """
-        return self._core.search(vectors, k, ef or 0, filter)
+        return self._core.search(vectors, whole("k", k, 1), optional("ef", ef), filter)
 
     def remove(self, ids: Ids) -> int:
         """How many of these ids were there."""
@@ -122,7 +130,7 @@ class BM25Index:
         ``"a phrase"``, ``pre*``, ``+must``, ``-not``, ``AND``, ``OR``, ``NOT``, parentheses, a backslash before a character without
         its meaning. InvalidArgument says where a query is none.
         """
-        return self._core.search([queries] if isinstance(queries, str) else queries, k, filter, operators)
+        return self._core.search([queries] if isinstance(queries, str) else queries, whole("k", k, 1), filter, operators)
 
     def explain(self, query: str, id: int, *, operators: bool = False) -> dict[str, Any]:
         """How the score of one text came about; the parts sum to it."""

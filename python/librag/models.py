@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
+from ._arguments import UINT64, number, optional, whole
 from ._chat import to_json
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
@@ -68,7 +69,7 @@ class Encoder(_Model):
         self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
-        self._core: _librag.Encoder = _librag.Encoder(self._path, dtype, device, threads or 0)
+        self._core: _librag.Encoder = _librag.Encoder(self._path, dtype, device, optional("threads", threads))
 
     @property
     def dimension(self) -> int:
@@ -96,7 +97,7 @@ class Encoder(_Model):
         rows = [texts] if isinstance(texts, str) else list(texts)
         show = False if single and show_progress is None else show_progress
         with Bar(show, "embedding", "text", len(rows)) as bar:
-            vectors = self._core.encode(rows, normalize, batch_tokens or 0, bar.callback)
+            vectors = self._core.encode(rows, normalize, optional("batch_tokens", batch_tokens), bar.callback)
         return vectors[0] if single else vectors
 
 
@@ -107,7 +108,7 @@ class Generator(_Model):
         self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
-        self._core: _librag.Generator = _librag.Generator(self._path, dtype, device, threads or 0)
+        self._core: _librag.Generator = _librag.Generator(self._path, dtype, device, optional("threads", threads))
 
     @property
     def context_length(self) -> int:
@@ -149,14 +150,14 @@ class Generator(_Model):
         return TokenStream[Generation](run) if stream else run(None)
 
 
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "max_tokens": int,
-    "temperature": float,
-    "top_p": float,
-    "top_k": int,
-    "min_p": float,
-    "repeat_penalty": float,
-    "seed": int,
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "max_tokens": lambda name, value: whole(name, value, 1),
+    "temperature": number,
+    "top_p": number,
+    "top_k": whole,
+    "min_p": number,
+    "repeat_penalty": number,
+    "seed": lambda name, value: whole(name, value, 0, UINT64),
 }
 
 
@@ -167,7 +168,7 @@ def generation_options(given: dict[str, Any]) -> dict[str, Any]:
         if name == "stop":
             options["stop"] = [value] if isinstance(value, str) else list(value)
         elif name in _CHECKS:
-            options[name] = _CHECKS[name](value)
+            options[name] = _CHECKS[name](name, value)
         else:
             known = ", ".join([*_CHECKS, "stop", "stream"])
             raise TypeError(f"unknown generation option {name!r}; known are {known}")
