@@ -74,8 +74,9 @@ void write_struct(T* out, T value, const char* name, std::size_t first_size = si
     std::memcpy(out, &value, std::min<std::size_t>(size, sizeof(T)));
 }
 
+/// NULL with a size counts as given, so that what reads it can refuse it.
 inline bool given(rag_text text) noexcept {
-    return text.data != nullptr;
+    return text.data != nullptr || text.size != 0;
 }
 
 /// A text's bytes, unchecked; a NULL with a size is refused.

@@ -52,6 +52,10 @@ std::vector<core::DocumentInput> documents_of(const rag_document* documents, siz
     std::vector<core::DocumentInput> out;
     out.reserve(count);
     // A newer caller's elements are longer than ours: its struct_size is the stride.
+    if (count > 1 && documents->struct_size % alignof(rag_document) != 0) {
+        fail(Code::kInvalidArgument, "documents[0].struct_size is {}, no multiple of {}: the elements behind it are misaligned",
+             documents->struct_size, alignof(rag_document));
+    }
     const auto* bytes = reinterpret_cast<const std::byte*>(documents);
     for (size_t i = 0; i < count; ++i) {
         const auto* element = reinterpret_cast<const rag_document*>(bytes + i * documents->struct_size);
@@ -185,6 +189,7 @@ rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hit
         core::Query out;
         out.text = text_of(known.text, "query.text");
         rag::capi::require_array(known.vector, known.dimension, "query.vector");
+        if (known.vector != nullptr && known.dimension == 0) fail(Code::kInvalidArgument, "query.vector has dimension 0");
         if (known.vector != nullptr) out.vector = {known.vector, known.dimension};
         if (known.k != 0) out.k = known.k;
         out.mode = rag::capi::mode_of(known.mode);

@@ -25,6 +25,9 @@ inline GenerationCall generation_of(const rag_generate_options* options) {
     if (known.top_p != 0) sampler.top_p = known.top_p;
     sampler.top_k = known.top_k;
     sampler.min_p = known.min_p;
+    if (known.repeat_penalty != 0 && !(known.repeat_penalty >= 1)) {
+        fail(Code::kInvalidArgument, "repeat_penalty is {}, it must be 0 (off) or at least 1", known.repeat_penalty);
+    }
     if (known.repeat_penalty != 0) sampler.repeat_penalty = known.repeat_penalty;
     sampler.seed = known.seed;
     for (const std::string_view text : texts_of(known.stop, known.stop_count, "stop")) {

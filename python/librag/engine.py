@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
+from ._arguments import optional, whole
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
 from .models import Encoder, Generator, generation_options, timings_of, usage_of
@@ -47,8 +48,8 @@ class Engine:
         self,
         path: str | PathLike[str] | None = None,
         embedder: str | PathLike[str] | Encoder | None = None,
-        generator: str | PathLike[str] | Generator | None = None,
         *,
+        generator: str | PathLike[str] | Generator | None = None,
         read_only: bool = False,
         chunk_tokens: int | None = None,
         chunk_overlap: int = 0,
@@ -61,8 +62,8 @@ class Engine:
             None if self._embedder is None else self._embedder._core,
             None if self._generator is None else self._generator._core,
             read_only,
-            chunk_tokens or 0,
-            chunk_overlap,
+            optional("chunk_tokens", chunk_tokens, 0),
+            whole("chunk_overlap", chunk_overlap),
         )
 
     @property
@@ -121,8 +122,12 @@ class Engine:
             ids = [ids] if isinstance(ids, str) else ids
             if vectors is not None and len(vectors) and not hasattr(vectors[0], "__len__"):
                 vectors = [vectors]
-        else:
+        elif isinstance(docs, Iterable) and not isinstance(docs, bytes | bytearray):
             many = docs
+            if isinstance(ids, str):
+                raise TypeError("ids must be a list of str, one for each document, not one str")
+        else:
+            raise TypeError(f"docs must be str, dict, Document or an iterable of them, not {type(docs).__name__}")
         rows = _rows(many, ids, metadata, vectors)
         total = len(many) if isinstance(many, Sequence) else None
         stored: list[str] = []
@@ -137,6 +142,8 @@ class Engine:
     def delete(self, ids: str | Iterable[str] | None = None, where: Where | None = None) -> int:
         """Deletes by id, by filter, or where both hold; how many there were. Neither is an InvalidArgument."""
         wanted = [ids] if isinstance(ids, str) else ids
+        if wanted is not None and not isinstance(wanted, Iterable):
+            raise TypeError(f"ids must be str or an iterable of str, not {type(ids).__name__}")
         return self._core.delete(wanted, None if where is None else _dump(where, "where"))
 
     @overload
@@ -192,6 +199,7 @@ class Engine:
         ``mode`` None is hybrid where there are vectors, else bm25. ``where`` filters by metadata: {"lang": "en", "year": {"$gte":
         2020}, "$or": [...]} with $eq $ne $gt $gte $lt $lte $in $nin $and $or $not $exists $contains. ``explain`` fills Hit.explain.
         """
+        k = whole("k", k, 1)
         filter_text = None if where is None else _dump(where, "where")
         if isinstance(query, list):
             if vector is not None:
@@ -235,6 +243,7 @@ class Engine:
 
         ``stream=True`` gives an iterator of Token whose ``.answer`` is the whole. ``generation``: see Generator.generate.
         """
+        k = whole("k", k, 1)
         options = generation_options(generation)
         filter_text = None if where is None else _dump(where, "where")
 
@@ -326,13 +335,17 @@ def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
             raise TypeError(f"a document has unknown keys {sorted(unknown)}; known are id, text, title, metadata, vector")
         if "text" not in doc:
             raise TypeError("a document has no text")
-        document = Document(doc["text"], doc.get("id"), doc.get("title") or "", doc.get("metadata") or {})
+        metadata = doc.get("metadata")
+        document = Document(doc["text"], doc.get("id"), doc.get("title") or "", {} if metadata is None else metadata)
         vector = doc.get("vector") if vector is None else vector
     else:
         raise TypeError(f"a document must be str, dict or Document, not {type(doc).__name__}")
-    metadata = beside.get("metadata") or document.metadata
+    metadata = document.metadata if beside.get("metadata") is None else beside["metadata"]
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata must be a dict, not {type(metadata).__name__}")
+    id = beside.get("ids")
     return (
-        beside.get("ids") or document.id,
+        document.id if id is None else id,
         document.text,
         document.title or None,
         _dump(metadata, "metadata") if metadata else None,

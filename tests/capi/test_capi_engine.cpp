@@ -20,6 +20,14 @@ std::vector<rag::Document> numbered(int count, const std::string& prefix = "d") 
 
 }  // namespace
 
+TEST_CASE("a path that is empty, or a NULL with a size, is no knowledge base in memory") {
+    rag_engine* engine = nullptr;
+    CHECK(rag_engine_open({"", 0}, nullptr, &engine) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("path is empty") != std::string::npos);
+    CHECK(rag_engine_open({nullptr, 5}, nullptr, &engine) == RAG_INVALID_ARGUMENT);
+    CHECK(engine == nullptr);
+}
+
 TEST_CASE("Engine in memory: add, get, search, upsert, remove, stats, verify") {
     rag::Engine engine;
     const auto ids =
