@@ -3,6 +3,7 @@
 #   PYTHON=python3          the interpreter that makes .venv
 #   TORCH_INDEX=URL         a package index to take the torch wheel from (README names PyTorch's own for CPUs)
 #   DOCS=folder             what `make demo` indexes instead of Python's own documentation
+#   QUESTION="text"         what `make demo` asks
 #   RAG_MODELS, RAG_TOKENIZERS, RAG_SHARED_DATA   folders of real models, tokenizers and data sets for tests and benchmarks
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -93,7 +94,7 @@ build: $(STAMPS)/build $(BUILD)/build.ninja ## the libraries, the Python module 
 # --- what people run -------------------------------------------------------------------------------------------------------------
 
 demo: build models ## index Python's documentation (or DOCS=folder), ask three questions, reopen and search
-	@$(PY) examples/python/demo.py $(if $(DOCS),--docs $(DOCS))
+	@$(PY) examples/python/demo.py $(if $(DOCS),--docs "$(DOCS)") $(if $(QUESTION),--question "$(QUESTION)")
 
 bench: build models test-tokenizers $(STAMPS)/bench ## quality and speed beside the peers, in one run
 	@$(PY) benchmarks/run.py $(ARGS)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import librag
 from librag.cli import remember_models, show_citations
-from librag.readers import read_folder
+from librag.readers import read_folder, readable
 
 QUESTIONS = (
+    "What does the method str.upper return?",
+    "What does the function math.floor return?",
     "What does the method str.strip do?",
-    "Which class counts hashable items?",
-    "What does the method list.reverse do?",
 )
 
 
@@ -38,13 +38,17 @@ def main() -> int:
         "--models", type=Path, default=os.environ.get("RAG_MODELS", "models"), help="folder that `make models` fills"
     )
     arguments.add_argument(
-        "--knowledge", type=Path, help="folder of the knowledge base; it stays (demo-kb, with --docs demo-kb-docs)"
+        "--knowledge", type=Path, help="folder of the knowledge base; it stays (demo-kb, with --docs demo-kb-NAME)"
     )
     arguments.add_argument("--docs", type=Path, help="folder of .txt, .md, .rst and .html; default: Python's docstrings")
-    arguments.add_argument("--question", action="append", help="ask this instead of the three questions; may be repeated")
+    arguments.add_argument(
+        "--question",
+        action="append",
+        help="ask this instead of the three questions, which for a folder are about its first documents; may be repeated",
+    )
     arguments.add_argument("--dtype", default="int8", help="float32, bfloat16, float16 or int8 (default)")
     options = arguments.parse_args()
-    options.knowledge = options.knowledge or Path("demo-kb" if options.docs is None else "demo-kb-docs")
+    options.knowledge = options.knowledge or Path("demo-kb" if options.docs is None else f"demo-kb-{options.docs.resolve().name}")
     try:
         run(options)
     except librag.RagError as error:
@@ -75,14 +79,14 @@ def run(options: argparse.Namespace) -> None:
         documents = list(stdlib_docs())
         source = f"the docstrings of Python {sys.version.split()[0]}"
     else:
-        documents = list(read_folder(options.docs))
-        source = str(options.docs)
+        documents = list(read_folder(options.docs, lambda path, error: say(f"skipped {readable(path)!r}: {error}")))
+        source = readable(options.docs)
     times["read the documents"] = clock() - started
     if not documents:
         raise librag.NotFound(f"{source!r} holds no text")
     say(f"{len(documents)} documents from {source}")
 
-    with librag.Engine(options.knowledge, embedder, generator) as engine:
+    with librag.Engine(options.knowledge, embedder, generator=generator) as engine:
         started = clock()
         engine.upsert(documents, show_progress=True)
         remember_models(options.knowledge, embedder=embedder_path, generator=generator_path)
@@ -90,7 +94,8 @@ def run(options: argparse.Namespace) -> None:
         stats = engine.stats()
         say(f"{stats['documents']} documents, {stats['chunks']} passages in {options.knowledge}")
         started = clock()
-        for question in options.question or QUESTIONS:
+        asked = QUESTIONS if options.docs is None else [f"What is said about {d.title}?" for d in documents[:3]]
+        for question in options.question or asked:
             say(f"\n{question}")
             with engine.ask(question, stream=True, k=3, max_tokens=60) as stream:
                 for token in stream:

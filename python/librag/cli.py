@@ -6,6 +6,7 @@ commands need only the folder.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ except ImportError as missing:
 
 import librag
 from librag.models import Dtype
-from librag.readers import read_folder
+from librag.readers import read_folder, readable
 from librag.types import Mode, shorten
 
 app = typer.Typer(
@@ -92,6 +93,16 @@ def _embedder(base: Path, path: Path | None, dtype: str) -> librag.Encoder | Non
     return librag.Encoder(chosen, dtype=cast(Dtype, dtype)) if chosen else None
 
 
+def _typed(text: str) -> str:
+    """What a person typed, also where the locale is not UTF-8 and Python made surrogates of it."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def _report_skipped(path: Path, error: Exception) -> None:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    print(f"librag: skipped {readable(path)!r}: {reason}", file=sys.stderr)
+
+
 @contextmanager
 def _errors() -> Iterator[None]:
     """One line on stderr and exit code 1 for what librag refuses; 130 for Ctrl-C."""
@@ -117,7 +128,7 @@ def index(
     with _errors():
         started = time.perf_counter()
         with librag.Engine(base, _embedder(base, embedder, dtype), chunk_tokens=chunk_tokens) as engine:
-            ids = engine.upsert(list(read_folder(folder)))
+            ids = engine.upsert(list(read_folder(folder, _report_skipped)))
             remember_models(base, embedder=embedder)
             stats = engine.stats()
         out.print(
@@ -143,7 +154,7 @@ def search(
         model = None if mode == "bm25" else _embedder(_existing(base), embedder, dtype)
         with librag.Engine(_existing(base), model, read_only=True) as engine:
             started = time.perf_counter()
-            hits = engine.search(query, k=k, mode=cast(Mode | None, mode), where=wanted)
+            hits = engine.search(_typed(query), k=k, mode=cast(Mode | None, mode), where=wanted)
             took = (time.perf_counter() - started) * 1000
         if as_json:
             for hit in hits:
@@ -182,8 +193,8 @@ def ask(
         if not chosen:
             raise librag.InvalidArgument("no generator is known for this knowledge base; give --generator FILE.gguf once")
         model = None if mode == "bm25" else _embedder(base, embedder, dtype)
-        with librag.Engine(base, model, librag.Generator(chosen, dtype=cast(Dtype, dtype)), read_only=True) as engine:
-            stream = engine.ask(question, k=k, mode=cast(Mode | None, mode), where=wanted, max_tokens=max_tokens, stream=True)
+        with librag.Engine(base, model, generator=librag.Generator(chosen, dtype=cast(Dtype, dtype)), read_only=True) as engine:
+            stream = engine.ask(_typed(question), k=k, mode=cast(Mode | None, mode), where=wanted, max_tokens=max_tokens, stream=True)
             with stream:
                 for token in stream:
                     print(token.text, end="", flush=True)
@@ -230,6 +241,9 @@ def verify(base: Base) -> None:
 
 def main() -> None:
     """The entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character shows another
     app()
 
 

@@ -1,14 +1,16 @@
 """Folders of .txt, .md, .rst and .html files as documents.
 
 The id is the path below the folder, so indexing the same folder again replaces what changed. Files that are not UTF-8 are read with
-replacement characters and marked so in their metadata; nothing is skipped silently.
+replacement characters and marked so in their metadata; bytes of a name that are not UTF-8 are written as \\xNN. Nothing is skipped
+silently: a file that cannot be read is an error, or is handed to ``on_error``.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,11 +45,14 @@ def find_files(folder: str | PathLike[str]) -> list[Path]:
 
 def read_file(path: Path, id: str) -> Document | None:
     """One file as a document, or None if it holds no text."""
-    size = path.stat().st_size
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidArgument(f"{readable(path)!r} is no regular file")
+    size = status.st_size
     if size > _MAX_BYTES:
-        raise InvalidArgument(f"{str(path)!r} has {size} bytes, at most {_MAX_BYTES} are read")
+        raise InvalidArgument(f"{readable(path)!r} has {size} bytes, at most {_MAX_BYTES} are read")
     raw = path.read_bytes()
-    metadata = {"source": str(path), "format": path.suffix.lower().lstrip(".")}
+    metadata = {"source": readable(path), "format": path.suffix.lower().lstrip(".")}
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -59,17 +64,28 @@ def read_file(path: Path, id: str) -> Document | None:
     elif metadata["format"] in ("md", "rst"):
         title = _first_heading(text)
     text = text.replace("\r\n", "\n").replace("\0", " ")
-    return Document(text, id, title or path.stem, dict(metadata)) if text.strip() else None
+    return Document(text, id, title or readable(path.stem), dict(metadata)) if text.strip() else None
 
 
-def read_folder(folder: str | PathLike[str]) -> Iterator[Document]:
-    """The documents of a folder, one file each."""
+def read_folder(folder: str | PathLike[str], on_error: Callable[[Path, Exception], None] | None = None) -> Iterator[Document]:
+    """The documents of a folder, one file each. ``on_error`` gets the files that cannot be read; without it they raise."""
     root = Path(folder)
     for path in find_files(root):
-        id = path.relative_to(root).as_posix() if root.is_dir() else path.name
-        document = read_file(path, id)
+        id = readable(path.relative_to(root).as_posix() if root.is_dir() else path.name)
+        try:
+            document = read_file(path, id)
+        except (OSError, InvalidArgument) as error:
+            if on_error is None:
+                raise
+            on_error(path, error)
+            continue
         if document is not None:
             yield document
+
+
+def readable(path: str | PathLike[str]) -> str:
+    """A path as text that UTF-8 can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def html_text(source: str) -> tuple[str, str]:

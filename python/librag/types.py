@@ -7,9 +7,13 @@ UTF-8, as the knowledge base stores them.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+# "[1]", "[2, 3]" and their wide forms, with the spaces before them.
+_OWN_MARKERS = re.compile(r" *[\[\u3010\uff3b][,\-^ ]*[0-9][0-9,\-^ ]*[\]\u3011\uff3d]")
 
 Mode = Literal["hybrid", "vector", "bm25"]
 Finish = Literal["stop", "length", "stopped"]
@@ -126,7 +130,10 @@ class Answer:
         return self.text
 
     def marked(self) -> str:
-        """The text with [1], [2] ... (which of ``hits``) behind supported sentences and [?] behind the others."""
+        """The text with [1], [2] ... (which of ``hits``) behind supported sentences and [?] behind the others.
+
+        Markers that the model wrote itself are left out: nobody has checked them.
+        """
         return "".join(piece if mark is None else f"{piece} [{mark}]" for piece, mark in self._pieces())
 
     def _pieces(self) -> Iterator[tuple[str, str | None]]:
@@ -136,11 +143,11 @@ class Answer:
             if start < at:
                 continue
             if start > at:
-                yield self.text[at:start], None
-            yield self.text[start:end], mark
+                yield _OWN_MARKERS.sub("", self.text[at:start]), None
+            yield _OWN_MARKERS.sub("", self.text[start:end]), mark
             at = end
         if at < len(self.text):
-            yield self.text[at:], None
+            yield _OWN_MARKERS.sub("", self.text[at:]), None
 
     def _repr_html_(self) -> str:
         parts = []
@@ -186,8 +193,8 @@ class VerifyReport:
 
 
 def shorten(text: str, limit: int) -> str:
-    """One line of at most ``limit`` characters."""
-    line = " ".join(text[: 4 * limit].split())
+    """One line of at most ``limit`` characters, without control characters: a document must not steer the terminal."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"
 
 
