@@ -1,7 +1,7 @@
 // Giving the GIL away around calls into librag, and taking it in callbacks from there. pybind11's own guards do it in destructors
-// that may not throw; but before Python 3.14 a thread that asks for the GIL while the interpreter ends is cancelled, which unwinds
-// the stack and, out of such a destructor, ends the process by abort(). Here that thread waits for the end of the process instead,
-// as Python 3.14 itself has it: a daemon thread that is inside a search when the program ends does no harm.
+// that may not throw; but before Python 3.14 a thread that asks for the GIL while the interpreter ends is cancelled, which
+// unwinds the stack and, out of such a destructor, ends the process by abort(). Here that thread waits for the end of the process
+// instead, as Python 3.14 itself has it: a daemon thread that is inside a search when the program ends does no harm.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -101,8 +101,8 @@ RAG_API const char* rag_status_name(rag_status status) RAG_NOEXCEPT;
  * in this thread. since 0.1.0 */
 RAG_API const char* rag_error_message(void) RAG_NOEXCEPT;
 
-/* What the callback returned that made the last call of this thread RAG_STOPPED; 0 where that call ended otherwise. Ask before the
- * next call into librag. since 0.1.0 */
+/* What the callback returned that made the last call of this thread RAG_STOPPED; 0 where that call ended otherwise. Ask before
+ * the next call into librag. since 0.1.0 */
 RAG_API int rag_stop_value(void) RAG_NOEXCEPT;
 
 typedef enum rag_log_level { RAG_LOG_DEBUG = 0, RAG_LOG_INFO = 1, RAG_LOG_WARNING = 2, RAG_LOG_ERROR = 3 } rag_log_level;

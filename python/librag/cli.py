@@ -194,7 +194,9 @@ def ask(
             raise librag.InvalidArgument("no generator is known for this knowledge base; give --generator FILE.gguf once")
         model = None if mode == "bm25" else _embedder(base, embedder, dtype)
         with librag.Engine(base, model, generator=librag.Generator(chosen, dtype=cast(Dtype, dtype)), read_only=True) as engine:
-            stream = engine.ask(_typed(question), k=k, mode=cast(Mode | None, mode), where=wanted, max_tokens=max_tokens, stream=True)
+            stream = engine.ask(
+                _typed(question), k=k, mode=cast(Mode | None, mode), where=wanted, max_tokens=max_tokens, stream=True
+            )
             with stream:
                 for token in stream:
                     print(token.text, end="", flush=True)

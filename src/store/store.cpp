@@ -41,8 +41,10 @@ void refuse_lost_database(const fs::path& folder) {
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename().string();
         if (!is_derived(name)) continue;
-        fail(Code::kCorrupt, "{} is empty, but {} beside it was made from its content: put a copy of the database back, or remove "
-             "the folder to begin anew", quoted(folder / kDatabaseName), quote(name));
+        fail(Code::kCorrupt,
+             "{} is empty, but {} beside it was made from its content: put a copy of the database back, or remove "
+             "the folder to begin anew",
+             quoted(folder / kDatabaseName), quote(name));
     }
 }
 
@@ -88,7 +90,7 @@ void prepare_folder(const fs::path& folder, bool read_only) {
 std::string describe_files(const std::string& database) {
     std::string out;
     for (const char* suffix : {"", "-wal", "-shm"}) {
-        struct ::stat status {};
+        struct ::stat status{};
         if (::stat((database + suffix).c_str(), &status) != 0) status = {};
         out += fmt::format("{} {} {} {}.{};", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
                            status.st_mtim.tv_nsec);
@@ -139,8 +141,8 @@ void Store::open_database(const std::string& file) {
     open_reader();
 }
 
-/// A log's files can be neither used nor made where this user may not write and a writer never left them: a read-only medium, or a
-/// copy of the database alone. Then the file itself is the whole truth, for as long as it and the log stay as they are.
+/// A log's files can be neither used nor made where this user may not write and a writer never left them: a read-only medium, or
+/// a copy of the database alone. Then the file itself is the whole truth, for as long as it and the log stay as they are.
 void Store::open_reader() {
     const std::string seen = describe_files(database_);
     try {
@@ -184,7 +186,8 @@ std::unique_ptr<Connection> Store::connect(bool write) const {
         }
     }
     connection->execute("PRAGMA synchronous=FULL");
-    connection->keep_log();  // users who may not write can only read beside a writer that comes later if its log's files are there
+    connection
+        ->keep_log();  // users who may not write can only read beside a writer that comes later if its log's files are there
     return connection;
 }
 

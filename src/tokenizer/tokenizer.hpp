@@ -34,10 +34,10 @@ struct OverflowingEncoding {
 class Tokenizer {
   public:
     /// A folder with tokenizer.json, or else vocab.json and merges.txt, a tiktoken file, a SentencePiece .model, vocab.txt of a
-    /// BERT, or an RWKV vocabulary; tokenizer_config.json, special_tokens_map.json and chat_template.jinja beside it are read too.
-    /// Or one of these files, or a GGUF file with a vocabulary of the kind gpt2, llama, bert or t5. Throws kNotFound, kIo,
-    /// kCorrupt (naming the file and the value), kUnsupported (by name: a stage that is not known, a GGUF pre-tokenizer without an
-    /// oracle, a tiktoken file without a pattern, a class that vocab.json or .model cannot be read as).
+    /// BERT, or an RWKV vocabulary; tokenizer_config.json, special_tokens_map.json and chat_template.jinja beside it are read
+    /// too. Or one of these files, or a GGUF file with a vocabulary of the kind gpt2, llama, bert or t5. Throws kNotFound, kIo,
+    /// kCorrupt (naming the file and the value), kUnsupported (by name: a stage that is not known, a GGUF pre-tokenizer without
+    /// an oracle, a tiktoken file without a pattern, a class that vocab.json or .model cannot be read as).
     static std::shared_ptr<const Tokenizer> from_pretrained(const std::filesystem::path& path);
     /// A tokenizer.json in memory; `name` is used in messages. The bytes need not outlive the call.
     /// `configuration`: what a tokenizer_config.json beside it would hold (names of special tokens, chat template), or empty.

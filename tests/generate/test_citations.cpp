@@ -80,12 +80,14 @@ TEST_CASE("of several passages the one that says it most directly is cited") {
 }
 
 TEST_CASE("a question is not supported, whatever the passages say") {
-    const std::vector<std::string_view> passages = {"Goods can be returned within 30 days of delivery.",
-                                                    "\xe5\x95\x86\xe5\x93\x81\xe5\x8f\xaf\xe4\xbb\xa5\xe9\x80\x80\xe8\xb4\xa7\xe3\x80\x82"};
+    const std::vector<std::string_view> passages = {
+        "Goods can be returned within 30 days of delivery.",
+        "\xe5\x95\x86\xe5\x93\x81\xe5\x8f\xaf\xe4\xbb\xa5\xe9\x80\x80\xe8\xb4\xa7\xe3\x80\x82"};
     CHECK(cite("Goods can be returned within 30 days of delivery.", passages, whole(passages)).citations.size() == 1);
     CHECK(cite("Goods can be returned within 30 days of delivery?", passages, whole(passages)).citations.empty());
     CHECK(cite("\"Goods can be returned within 30 days of delivery?\"", passages, whole(passages)).citations.empty());
-    CHECK(cite("\xe5\x95\x86\xe5\x93\x81\xe5\x8f\xaf\xe4\xbb\xa5\xe9\x80\x80\xe8\xb4\xa7\xef\xbc\x9f", passages, whole(passages)).citations.empty());
+    CHECK(cite("\xe5\x95\x86\xe5\x93\x81\xe5\x8f\xaf\xe4\xbb\xa5\xe9\x80\x80\xe8\xb4\xa7\xef\xbc\x9f", passages, whole(passages))
+              .citations.empty());
 }
 
 TEST_CASE("markers are no citations") {
