@@ -3,7 +3,8 @@ two threads, decoding, loading tokenizer.json, memory after many texts, and time
 
 Whole texts on both sides, truncation and padding off, ids and offsets made by both; ids are compared first. Of the package's calls the
 quickest counts: `encode` text by text or `encode_batch`, with its own threads off unless a row says so. Rows of one thread count the
-process's own time on a processor, so that another program's turn is nobody's; rows of several threads count seconds."""
+process's own time on a processor, so that another program's turn is nobody's; rows of several threads count seconds. Every round has
+texts that neither side has seen, as an index of many documents has: both keep words that they have met."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from measure import Result, per_second, take_turns
 from random_texts import RUNS, long_run
 from texts import by_language, english_and_chinese
 
-TEXT_BYTES = 500_000
+TEXT_BYTES = 500_000  # of each language in a round
 # name in tests/parity/published.py: what it is called in the tables
 WITH_BARS = {
     "minilm": "MiniLM",
@@ -50,11 +51,12 @@ def run(models: Path, rounds: int) -> list[Result]:
             except published.Missing as missing:
                 print(f"   {title} not run: {missing}")
                 continue
-            for language, texts in by_language(TEXT_BYTES).items():
-                results += _encode(f"encode {language}: {title}", both, texts, rounds)
-            texts = english_and_chinese(TEXT_BYTES)
-            results += _batch(f"encode a batch: {title}", both, texts, rounds)
-            results += _decode(f"decode: {title}", both, texts, rounds)
+            for language, texts in by_language(TEXT_BYTES * (rounds + 1)).items():
+                results += _encode(f"encode {language}: {title}", both, _parts(texts, rounds + 1), rounds)
+            texts = english_and_chinese(TEXT_BYTES * (rounds + 1))
+            random.Random(1).shuffle(texts)
+            results += _batch(f"encode a batch: {title}", both, _parts(texts, rounds + 1), rounds)
+            results += _decode(f"decode: {title}", both, texts[: len(texts) // (rounds + 1)], rounds)
             results += _long_runs(f"long runs: {title}", both)
             if name == MEMORY_OF:
                 results += _memory(f"memory: {title}", both)
@@ -95,33 +97,49 @@ def _check(name: str, both: published.Both, texts: list[str]) -> None:
             raise AssertionError(f"{name}: ids or offsets differ on {text[:60]!a}")
 
 
-def _encode(name: str, both: published.Both, texts: list[str], rounds: int) -> list[Result]:
-    _check(name, both, texts)
-    size = _size(texts)
-    contenders: dict[str, Callable[[], float]] = {
-        OURS: lambda: _speed(size, lambda: [both.ours.encode(text) for text in texts]),
-        THEIRS: lambda: _speed(size, lambda: [both.theirs.encode(text) for text in texts]),
-        f"{THEIRS} encode_batch": lambda: _speed(size, lambda: both.theirs.encode_batch(texts)),
+def _parts(texts: list[str], count: int) -> list[list[str]]:
+    """The texts in `count` parts, one for the warm-up and one for each round."""
+    size = len(texts) // count
+    return [texts[index * size : (index + 1) * size] for index in range(count)]
+
+
+def _part_by_part(
+    parts: list[list[str]], encode: Callable[[list[str]], object], speed: Callable[[float, Callable[[], object]], float]
+) -> Callable[[], float]:
+    """A contender that goes on to the next part each time it is called."""
+    left = iter(parts)
+
+    def measure() -> float:
+        texts = next(left)
+        return speed(_size(texts), lambda: encode(texts))
+
+    return measure
+
+
+def _encode(name: str, both: published.Both, parts: list[list[str]], rounds: int) -> list[Result]:
+    _check(name, both, parts[0])
+    contenders = {
+        OURS: _part_by_part(parts, lambda texts: [both.ours.encode(text) for text in texts], _speed),
+        THEIRS: _part_by_part(parts, lambda texts: [both.theirs.encode(text) for text in texts], _speed),
+        f"{THEIRS} encode_batch": _part_by_part(parts, both.theirs.encode_batch, _speed),
     }
     return _with_bar(take_turns(name, "MB/s", contenders, rounds), ENCODE_BAR)
 
 
-def _batch(name: str, both: published.Both, texts: list[str], rounds: int) -> list[Result]:
-    size = _size(texts)
-
-    def theirs(parallel: bool) -> float:
+def _batch(name: str, both: published.Both, parts: list[list[str]], rounds: int) -> list[Result]:
+    def theirs(texts: list[str], parallel: bool) -> None:
         os.environ["TOKENIZERS_PARALLELISM"] = "true" if parallel else "false"
         try:
-            return per_second(size, lambda: both.theirs.encode_batch(texts))
+            both.theirs.encode_batch(texts)
         finally:
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
     one, two = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
-    contenders: dict[str, Callable[[], float]] = {
-        one: lambda: per_second(size, lambda: both.ours.encode_batch(texts, threads=1)),
-        two: lambda: per_second(size, lambda: both.ours.encode_batch(texts, threads=2)),
-        f"{THEIRS}, 1 thread": lambda: theirs(False),
-        f"{THEIRS}, all threads": lambda: theirs(True),
+    contenders = {
+        one: _part_by_part(parts, lambda texts: both.ours.encode_batch(texts, threads=1), per_second),
+        two: _part_by_part(parts, lambda texts: both.ours.encode_batch(texts, threads=2), per_second),
+        f"{THEIRS}, 1 thread": _part_by_part(parts, lambda texts: theirs(texts, False), per_second),
+        f"{THEIRS}, all threads": _part_by_part(parts, lambda texts: theirs(texts, True), per_second),
     }
     return _with_bar(take_turns(name, "MB/s", contenders, rounds), THREADS_BAR, (one,), two)
 

@@ -15,7 +15,7 @@ def by_language(size: int) -> dict[str, list[str]]:
         return {"English": _fill(_docstrings(), size)}
     return {
         "English": _fill(load("en_retrieval_scifact").texts, size),
-        "Chinese": _fill(load("zh_qa_cmrc2018").texts, size),
+        "Chinese": _fill(load("zh_qa_cmrc2018").texts + load("zh_faq_medical").texts, size),
     }
 
 
