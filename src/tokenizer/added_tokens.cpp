@@ -130,7 +130,7 @@ void AddedTokens::Set::split(std::string_view text, const std::vector<AddedToken
         Span span = match;
         if (token.lstrip) span.start = std::max(strip_left(text, span.start), done);
         if (token.rstrip) span.end = strip_right(text, span.end);
-        span.start = std::min(span.start, span.end);  // white space that the token before has taken
+        if (span.start >= span.end) continue;  // white space that the token before has taken
         push_text(text, {done, span.start}, out);
         out.push_back({&token, span});
         done = span.end;

@@ -87,10 +87,20 @@ def difference(
             return None
         return f"  ours   {shorten(mine)}\n  theirs {shorten(other)}"
     lines = []
+    for name in ignore:
+        for side in (mine, other):
+            leave_out(side, name)
     for name in other:
-        if name not in ignore and mine[name] != other[name] and not panicked(other[name]):
+        if mine[name] != other[name] and not panicked(other[name]):
             lines.append(f"  {name}: ours   {shorten(mine[name])}\n  {name}: theirs {shorten(other[name])}")
     return "\n".join(lines) or None
+
+
+def leave_out(fields: dict[str, typing.Any], name: str) -> None:
+    """Takes a field out of an encoding and of its overflowing windows."""
+    fields.pop(name, None)
+    for window in fields.get("overflowing", ()):
+        leave_out(window, name)
 
 
 def stream_difference(ours: librag.Tokenizer, ids: list[int], skip_special_tokens: bool = True) -> str | None:

@@ -28,6 +28,7 @@ TEXTS_EACH = 20
 # Combinations that no published file has and that librag refuses to open, by these words; they are counted, and few.
 NOT_TAKEN = (
     "post-processors that add tokens",
+    "offsets trimmed behind",
     "TemplateProcessing behind another post-processor",
     "byte_fallback together with prefixes or suffixes",
 )

@@ -82,6 +82,13 @@ std::unique_ptr<PostProcessor> read(const Json& json, const std::string& where, 
             return stage->added_tokens(false) > 0 || stage->added_tokens(true) > 0;
         });
         if (adding > 1) fail(Code::kUnsupported, "{}: {} post-processors that add tokens, one may do so", where, adding);
+        const auto wraps = std::find_if(stages.begin(), stages.end(), [](const auto& stage) {
+            return dynamic_cast<const BertProcessing*>(stage.get()) != nullptr ||
+                   dynamic_cast<const RobertaProcessing*>(stage.get()) != nullptr;
+        });
+        if (wraps != stages.end() && std::any_of(wraps + 1, stages.end(), [](const auto& stage) { return stage->trims(); })) {
+            fail(Code::kUnsupported, "{}: offsets trimmed behind BertProcessing or RobertaProcessing", where);
+        }
         return std::make_unique<PostProcessorSequence>(std::move(stages));
     }
     refuse_stage(fields);
