@@ -195,6 +195,40 @@ TEST_CASE("a whole text that is a token is that token where the model says so") 
     CHECK(scratch.symbols.size() == 3);
 }
 
+TEST_CASE("a text that is cut where no merge can cross, searched part by part, gives what merging it gives") {
+    Random random(7);
+    SearchScratch scratch;
+    std::size_t cuts = 0;
+    for (int round = 0; round < 400; ++round) {
+        const auto& alphabet = round % 4 < 1 ? kLetters : kMany;
+        const int count = static_cast<int>(random() % 60);
+        const Vocabulary vocabulary =
+            round % 3 == 0 ? trained(random, alphabet, false, count) : chaotic(random, alphabet, false, count);
+        const MergeSearch search = vocabulary.search();
+        for (const std::size_t size : {1U, 2U, 3U, 7U, 30U, 200U}) {
+            const std::string text = random_text(random, alphabet, size);
+            MergeScratch merged;
+            merged.symbols = vocabulary.symbols(text);
+            vocabulary.merges.merge(merged);
+            std::vector<Symbol> found;
+            for (std::uint32_t from = 0; from < text.size();) {
+                const std::uint32_t end = search.next_cut(text, from);
+                REQUIRE(end > from);
+                scratch.symbols.clear();
+                REQUIRE(search.encode(text.substr(from, end - from), 0, scratch) == end - from);
+                for (const Symbol& symbol : scratch.symbols) found.push_back({symbol.id, from + symbol.end});
+                from = end;
+                cuts += end < text.size();
+            }
+            const bool equal = std::equal(merged.symbols.begin(), merged.symbols.end(), found.begin(), found.end(),
+                                          [](const Symbol& a, const Symbol& b) { return a.id == b.id && a.end == b.end; });
+            INFO(text);
+            CHECK(equal);
+        }
+    }
+    CHECK(cuts > 1000);
+}
+
 TEST_CASE("the steps of a search grow with the text and no faster") {
     Random random(8);
     for (int round = 0; round < 12; ++round) {

@@ -28,9 +28,12 @@ Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     find_initial_ids();
     if (is_searchable()) {
         make_search();
-    } else if (options_.bytes) {
-        translate_keys();
+        // In a stretch as in the piece: what is unknown is one token a character, and what is a token is made by merges.
+        const bool same = (options_.byte_fallback || !options_.fuse_unk) && !options_.ignore_merges;
+        if (same && !options_.bytes) stretches_ = std::make_unique<PieceCache>();
     }
+    // What is searched is merged too where a byte is to be left out.
+    if (options_.bytes && (search_ == nullptr || !(has_all_bytes() || options_.unk_token))) translate_keys();
 }
 
 // Half a million merges of three tokens each are a million and a half visits to places all over the vocabulary: their memory is
@@ -101,7 +104,7 @@ void Bpe::find_initial_ids() {
 bool Bpe::is_searchable() const {
     if (!options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) return false;
     if (!vocabulary_.has_one_token_an_id() || vocabulary_.longest() > MergeSearch::kMaxToken) return false;
-    if (options_.bytes) return std::all_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id >= 0; });
+    if (options_.bytes && has_all_bytes()) return true;
     std::vector<bool> parts(static_cast<std::size_t>(vocabulary_.id_limit()));
     merges_.for_each([&](std::int32_t left, std::int32_t right, std::uint32_t) {
         parts[static_cast<std::size_t>(left)] = true;
@@ -211,7 +214,7 @@ bool Bpe::search(std::string_view word, SearchScratch& scratch) const {
     symbols.clear();
     std::uint32_t unknown_end = 0;  // of the unknown token that came last
     for (std::uint32_t at = search_->encode(word, 0, scratch); at < word.size(); at = search_->encode(word, at, scratch)) {
-        const std::string_view symbol = word.substr(at, decode_utf8(word, at).length);
+        const std::string_view symbol = word.substr(at, options_.bytes ? 1 : decode_utf8(word, at).length);
         if (has_byte_tokens(symbol)) {
             for (const char byte : symbol) symbols.push_back({fallback_ids_[static_cast<unsigned char>(byte)], ++at});
             continue;
@@ -254,6 +257,30 @@ void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const
     }
 }
 
+// The same stretch by stretch, of which most were met before: appends the tokens of a word that begins at `start` to `out`.
+// False, with `out` as it was, where a character is to be left out: what it kept apart is neighbours then.
+bool Bpe::search_stretches(std::string_view word, std::uint32_t start, SearchScratch& scratch,
+                           std::vector<ModelToken>& out) const {
+    const std::size_t before = out.size();
+    PieceCache::Tokens known;
+    for (std::uint32_t from = 0; from < word.size();) {
+        const std::uint32_t end = search_->next_cut(word, from);
+        const std::string_view stretch = word.substr(from, end - from);
+        if (const std::size_t count = stretches_->find(stretch, known); count > 0) {
+            push_tokens(start + from, {known.data(), count}, out);
+        } else {
+            if (!search(stretch, scratch)) {
+                out.resize(before);
+                return false;
+            }
+            stretches_->put(stretch, scratch.symbols);
+            push_tokens(start + from, scratch.symbols, out);
+        }
+        from = end;
+    }
+    return true;
+}
+
 void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
     thread_local SearchScratch scratch;
     thread_local MergeScratch merge_scratch;
@@ -263,6 +290,9 @@ void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vec
         const std::string_view word = text.substr(piece.start, piece.end - piece.start);
         if (const std::size_t count = cache_->find(word, known); count > 0) {
             push_tokens(piece.start, {known.data(), count}, out);
+            continue;
+        }
+        if (stretches_ != nullptr && word.size() > PieceCache::kMaxBytes && search_stretches(word, piece.start, scratch, out)) {
             continue;
         }
         const bool found = search_ != nullptr && search(word, scratch);

@@ -1,7 +1,9 @@
 // Byte pair encoding, over bytes (behind ByteLevel) or over characters. Sennrich et al. 2016; Radford et al. 2019 for bytes.
-// Vocabularies without affixes, which is nearly all, are searched (MergeSearch); for the others the merges are done one by one.
+// Vocabularies without affixes, which is nearly all, are searched (MergeSearch), texts without spaces to cut at by stretches that
+// no merge leaves; for the others the merges are done one by one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -54,9 +56,13 @@ class Bpe final : public TokenModel {
     void make_search();
     bool is_searchable() const;
     void translate_keys();
-    /// What the pieces are looked up in when there is no search: keys are bytes, or the vocabulary itself.
+    /// What the pieces are looked up in where merges are done one by one: keys are bytes, or the vocabulary itself.
     const Vocabulary& keys() const noexcept { return options_.bytes ? byte_keys_ : vocabulary_; }
+    bool has_all_bytes() const {
+        return std::none_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id < 0; });
+    }
     bool search(std::string_view word, SearchScratch& scratch) const;
+    bool search_stretches(std::string_view word, std::uint32_t start, SearchScratch& scratch, std::vector<ModelToken>& out) const;
     void merge(std::string_view word, MergeScratch& scratch) const;
     void push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
                     std::vector<ModelToken>& out) const;
@@ -75,6 +81,9 @@ class Bpe final : public TokenModel {
     std::int32_t unk_ = -1;
     std::unique_ptr<MergeSearch> search_;  // nullptr: this vocabulary cannot be searched
     std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();
+    // Of stretches that no merge leaves, in long pieces. Apart from cache_, which has pieces with characters left out, too.
+    // nullptr: long pieces are searched whole.
+    std::unique_ptr<PieceCache> stretches_;
 };
 
 }  // namespace rag::core

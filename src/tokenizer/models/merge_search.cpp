@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 namespace {
@@ -23,6 +24,11 @@ std::uint64_t hash_border(std::uint32_t tail, std::uint32_t head) {
 }
 void set_bit(std::vector<std::uint64_t>& bits, std::uint64_t at) {
     bits[at / 64] |= std::uint64_t{1} << (at % 64);
+}
+char32_t last_character(std::string_view text) {
+    std::size_t at = text.size() - 1;
+    while (at > 0 && is_continuation(text[at])) --at;
+    return decode_utf8(text, at).value;
 }
 bool has_bit(const std::vector<std::uint64_t>& bits, std::uint64_t at) {
     return (bits[at / 64] >> (at % 64) & 1U) != 0;
@@ -65,15 +71,20 @@ void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {
         Ends& entry = ends[static_cast<std::size_t>(id)];
         entry = is_short ? Ends{byte_at(text, 0), byte_at(text, last), true, true}
                          : Ends{three_bytes(text, 0), three_bytes(text, text.size() - kSide), false, true};
+        if (bytes_) continue;
+        entry.first = decode_utf8(text, 0).value;
+        entry.last = last_character(text);
     }
     unsigned bits = 6;
     while (bits < 24 && (std::size_t{1} << bits) < 4 * merges_.size()) ++bits;
     long_borders_.assign((std::size_t{1} << bits) / 64, 0);
     long_shift_ = 64 - bits;
+    if (!bytes_) character_borders_.assign((std::size_t{1} << bits) / 64, 0);
     merges_.for_each([&](std::int32_t left_id, std::int32_t right_id, std::uint32_t) {
         const Ends& left = ends[static_cast<std::size_t>(left_id)];
         const Ends& right = ends[static_cast<std::size_t>(right_id)];
         if (!left.is_token || !right.is_token) return;  // comes out of no text
+        if (!bytes_) set_bit(character_borders_, character_border(left.last, right.first));
         if (left.is_short || right.is_short) {
             const std::uint32_t tail = left.is_short ? left.tail : left.tail >> 16;
             set_bit(short_borders_, (tail << 8) | (right.head & 0xFF));
@@ -81,6 +92,23 @@ void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {
             set_bit(long_borders_, hash_border(left.tail, right.head) >> long_shift_);
         }
     });
+}
+
+std::uint64_t MergeSearch::character_border(char32_t before, char32_t behind) const {
+    constexpr unsigned kCharacterBits = 21;
+    return (((static_cast<std::uint64_t>(before) << kCharacterBits) | behind) * 0x9E3779B97F4A7C15U) >> long_shift_;
+}
+
+std::uint32_t MergeSearch::next_cut(std::string_view word, std::uint32_t from) const {
+    CodePoint before = code_point_at(word, from);
+    std::uint32_t at = from + before.length;
+    while (at < word.size()) {
+        const CodePoint behind = code_point_at(word, at);
+        if (!has_bit(character_borders_, character_border(before.value, behind.value))) break;
+        at += behind.length;
+        before = behind;
+    }
+    return at;
 }
 
 // False: no merge crosses the border at `at` between the tokens word[start, at) and word[at, end).

@@ -38,6 +38,9 @@ class MergeSearch {
     /// Appends the tokens of word[from, end) to scratch.symbols, with ends counted from the start of the word. Returns the end:
     /// that of the word or the place of a symbol that is no token (merges cannot cross it).
     std::uint32_t encode(std::string_view word, std::uint32_t from, SearchScratch& scratch) const;
+    /// For symbols that are characters: the first place behind `from` that no merge can cross, or the end of the word. What lies
+    /// before it and what lies behind can be encoded alone. `from` is the start of a character.
+    std::uint32_t next_cut(std::string_view word, std::uint32_t from) const;
 
   private:
     // How a token comes about: kUnknown until it is met; kSymbol: it is one symbol; kNever: the merges make something else of its
@@ -48,6 +51,7 @@ class MergeSearch {
     struct Ends {
         std::uint32_t head = 0, tail = 0;
         bool is_short = false, is_token = false;
+        char32_t first = 0, last = 0;  // characters, where these are the symbols
     };
     // How a token comes about, in one place because all of it is asked together.
     struct alignas(16) Token {
@@ -55,6 +59,7 @@ class MergeSearch {
         std::atomic<std::int32_t> left{0}, right{0};  // what the last merge joined
     };
     void find_borders(const Tokens& tokens, std::size_t id_limit);
+    std::uint64_t character_border(char32_t before, char32_t behind) const;
     bool may_cross(std::string_view word, std::uint32_t start, std::uint32_t at, std::uint32_t end) const;
     std::size_t find_matches(std::string_view word, std::uint32_t from, std::uint32_t most, SearchScratch& scratch) const;
     bool take_match(std::string_view word, std::uint32_t at, std::size_t count, SearchScratch& scratch) const;
@@ -78,6 +83,8 @@ class MergeSearch {
     std::vector<std::uint64_t> short_borders_ = std::vector<std::uint64_t>(1024);
     std::vector<std::uint64_t> long_borders_;
     unsigned long_shift_ = 63;
+    // The same for all merges by the character before and the one behind, hashed.
+    std::vector<std::uint64_t> character_borders_;
 };
 
 /// One thread's.
