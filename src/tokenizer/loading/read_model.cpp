@@ -1,6 +1,5 @@
 // The model of a tokenizer.json: vocabulary and merges, every id checked.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "tokenizer/loading/score_text.hpp"
@@ -21,6 +20,7 @@ struct ModelFields : StageFields {
 };
 
 Vocabulary read_vocabulary(const ModelFields& fields) {
+    if (fields.file.has_pieces()) fail(Code::kCorrupt, "{}: vocab must be an object, found an array", fields.where());
     if (!fields.file.has_tokens()) fields.wrong("vocab", "an object of tokens and ids");
     Vocabulary vocabulary;
     vocabulary.reserve(fields.file.token_count());
@@ -73,26 +73,21 @@ std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields) {
 }
 
 // "vocab": [["token", score], ...], the place in it is the id.
-std::unique_ptr<TokenModel> read_unigram(const StageFields& fields) {
+std::unique_ptr<TokenModel> read_unigram(const ModelFields& fields) {
     constexpr double kUnknownPenalty = 10;
-    const Json& json = fields.array("vocab");
-    const std::string where = fields.inside("vocab");
+    if (fields.file.has_tokens()) fail(Code::kCorrupt, "{}: vocab must be an array, found an object", fields.where());
+    if (!fields.file.has_pieces()) fields.wrong("vocab", "an array");
     Vocabulary vocabulary;
-    vocabulary.reserve(json.size());
+    vocabulary.reserve(fields.file.piece_count());
     std::vector<UnigramPiece> pieces;
-    pieces.reserve(json.size());
+    pieces.reserve(fields.file.piece_count());
     double lowest = std::numeric_limits<double>::infinity();
-    for (const Json& entry : json) {
-        if (!entry.is_array() || entry.size() != 2 || !entry[1].is_number() || !std::isfinite(entry[1].get<double>())) {
-            fail(Code::kCorrupt, "{}[{}]: expected a token and its score, found {}", where, pieces.size(),
-                 quote(entry.dump(-1, ' ', true, Json::error_handler_t::replace), 60));
-        }
-        const std::string& token = checked_text(entry[0], where);
+    fields.file.each_piece([&](std::string_view token, double score) {
         const auto id = static_cast<std::int64_t>(pieces.size());
         vocabulary.add(token, id);
-        pieces.push_back({token, static_cast<std::int32_t>(id), score_by_serde_json(entry[1].get<double>())});
+        pieces.push_back({token, static_cast<std::int32_t>(id), score_by_serde_json(score)});
         lowest = std::min(lowest, pieces.back().score);
-    }
+    });
     UnigramOptions options;
     if (fields.find("unk_id") != nullptr) {
         options.unk_id = static_cast<std::int32_t>(fields.integer("unk_id", 0, 0, static_cast<std::int64_t>(pieces.size()) - 1));

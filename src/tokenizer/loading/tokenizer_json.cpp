@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <cmath>
 #include <utility>
 
 #include "tokenizer/models/model.hpp"
@@ -76,19 +77,24 @@ Json to_json(const element& value) {  // NOLINT(misc-no-recursion)
 struct TokenizerJson::Parsed {
     simdjson::dom::parser parser;
     simdjson::dom::object tokens;
-    simdjson::dom::array merges;
-    bool has_tokens = false, has_merges = false;
+    simdjson::dom::array pieces, merges;
+    bool has_tokens = false, has_pieces = false, has_merges = false;
 
-    /// The model without the two tables. Of equal keys the last counts, as in the rest of the file.
+    /// The model without its tables. Of equal keys the last counts, as in the rest of the file.
     Json read_model(const element& model) {
-        has_tokens = has_merges = false;
+        has_tokens = has_pieces = has_merges = false;
         if (!model.is_object()) return to_json(model);
         Json out = Json::object();
         for (const auto field : simdjson::dom::object(model)) {
-            if (field.key == "vocab") has_tokens = field.value.is_object();
+            if (field.key == "vocab") {
+                has_tokens = field.value.is_object();
+                has_pieces = field.value.is_array();
+            }
             if (field.key == "merges") has_merges = field.value.is_array();
             if (field.key == "vocab" && has_tokens) {
                 tokens = field.value;
+            } else if (field.key == "vocab" && has_pieces) {
+                pieces = field.value;
             } else if (field.key == "merges" && has_merges) {
                 merges = field.value;
             } else {
@@ -121,11 +127,17 @@ TokenizerJson::~TokenizerJson() = default;
 bool TokenizerJson::has_tokens() const noexcept {
     return parsed_->has_tokens;
 }
+bool TokenizerJson::has_pieces() const noexcept {
+    return parsed_->has_pieces;
+}
 bool TokenizerJson::has_merges() const noexcept {
     return parsed_->has_merges;
 }
 std::size_t TokenizerJson::token_count() const noexcept {
     return has_tokens() ? parsed_->tokens.size() : 0;
+}
+std::size_t TokenizerJson::piece_count() const noexcept {
+    return has_pieces() ? parsed_->pieces.size() : 0;
 }
 std::size_t TokenizerJson::merge_count() const noexcept {
     return has_merges() ? parsed_->merges.size() : 0;
@@ -139,6 +151,25 @@ void TokenizerJson::each_token(const std::function<void(std::string_view, std::i
             id = checked_integer(to_json(field.value), 0, kMaxTokenId - 1, name_ + ".model.vocab");
         }
         visit(field.key, id);
+    }
+}
+
+void TokenizerJson::each_piece(const std::function<void(std::string_view, double)>& visit) const {
+    if (!has_pieces()) return;
+    const std::string where = name_ + ".model.vocab";
+    std::size_t count = 0;
+    for (const element entry : parsed_->pieces) {
+        simdjson::dom::array pair;
+        double score = 0;
+        if (entry.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(1).get(score) != simdjson::SUCCESS ||
+            !std::isfinite(score)) {
+            fail(Code::kCorrupt, "{}[{}]: expected a token and its score, found {}", where, count,
+                 quote(to_json(entry).dump(-1, ' ', true, Json::error_handler_t::replace), 60));
+        }
+        std::string_view token;
+        if (pair.at(0).get(token) != simdjson::SUCCESS) checked_text(to_json(*pair.begin()), where);
+        visit(token, score);
+        ++count;
     }
 }
 

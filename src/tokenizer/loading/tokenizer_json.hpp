@@ -24,17 +24,22 @@ class TokenizerJson {
     TokenizerJson& operator=(const TokenizerJson&) = delete;
 
     const std::string& name() const noexcept { return name_; }
-    /// The file without model.vocab where that is an object and without model.merges where that is an array.
+    /// The file without model.vocab where that is an object or an array and without model.merges where that is an array.
     const Json& rest() const noexcept { return rest_; }
     /// model.vocab is an object, and its size.
     bool has_tokens() const noexcept;
     std::size_t token_count() const noexcept;
+    /// model.vocab is an array, as Unigram's is, and its size.
+    bool has_pieces() const noexcept;
+    std::size_t piece_count() const noexcept;
     /// model.merges is an array, and its size.
     bool has_merges() const noexcept;
     std::size_t merge_count() const noexcept;
 
     /// Tokens and ids in the order of the file. Throws kCorrupt for an id that is no integer of [0, kMaxTokenId).
     void each_token(const std::function<void(std::string_view token, std::int64_t id)>& visit) const;
+    /// Unigram's tokens and scores in order. Throws kCorrupt for an entry that is no token with a finite score.
+    void each_piece(const std::function<void(std::string_view token, double score)>& visit) const;
     /// Merges in order: ["left", "right"], or "left right" as old files write it. Throws kCorrupt for anything else.
     void each_merge(const std::function<void(std::string_view left, std::string_view right)>& visit) const;
 
