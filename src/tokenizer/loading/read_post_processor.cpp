@@ -79,9 +79,10 @@ std::unique_ptr<PostProcessor> read(const Json& json, const std::string& where, 
     if (type == "Sequence") {
         auto stages = read_stages<PostProcessor>(fields, "processors", depth, read);
         const auto adding = std::count_if(stages.begin(), stages.end(), [](const auto& stage) {
-            return stage->added_tokens(false) > 0 || stage->added_tokens(true) > 0;
+            return stage->added_tokens(false) > 0 || stage->added_tokens(true) > 0 ||
+                   dynamic_cast<const TemplateProcessing*>(stage.get()) != nullptr;
         });
-        if (adding > 1) fail(Code::kUnsupported, "{}: {} post-processors that add tokens, one may do so", where, adding);
+        if (adding > 1) fail(Code::kUnsupported, "{}: {} post-processors that add tokens or are templates", where, adding);
         const auto wraps = std::find_if(stages.begin(), stages.end(), [](const auto& stage) {
             return dynamic_cast<const BertProcessing*>(stage.get()) != nullptr ||
                    dynamic_cast<const RobertaProcessing*>(stage.get()) != nullptr;
