@@ -1,12 +1,15 @@
 // What lies around the stages: windows and their combinations against the definition, offsets of replaced text against a slow
 // twin, batches that fail, JSON that is written. The comparison with Hugging Face is tests/python/test_tokenizer_api.py.
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/error.hpp"
@@ -144,11 +147,18 @@ TEST_CASE("a batch that fails or is stopped drops the rest and leaves the tokeni
     for (const std::size_t bytes : {std::size_t{100}, std::size_t{1} << 20}) {
         for (const std::size_t threads : {1U, 3U}) {
             std::atomic<int> begun{0};
+            std::atomic<bool> failed{false};
             const BatchOptions options{.threads = threads, .progress = {}};
             CHECK_THROWS_AS(runner.run(1000, bytes, options,
                                        [&](std::size_t i) {
                                            ++begun;
-                                           if (i == 5) fail(Code::kInvalidArgument, "the fifth");
+                                           if (i == 5) {
+                                               failed = true;
+                                               fail(Code::kInvalidArgument, "the fifth");
+                                           }
+                                           // However slow the machine, the failure is heard before the rest is done.
+                                           while (threads > 1 && i >= 500 && !failed) std::this_thread::yield();
+                                           if (i >= 500) std::this_thread::sleep_for(std::chrono::milliseconds(5));
                                        }),
                             Error);
             CHECK(begun < 1000);

@@ -233,8 +233,9 @@ bool Bpe::search(std::string_view word, SearchScratch& scratch) const {
     return true;
 }
 
-// Where bytes were left out, Hugging Face lays the tokens one after the other from the start of the piece, by their lengths in the
-// alphabet's text. They lie too far left then, and may begin or end inside a character of the alphabet, which counts as whole.
+// Where bytes were left out, Hugging Face lays the tokens one after the other from the start of the piece, by their lengths in
+// the alphabet's text. They lie too far left then, and may begin or end inside a character of the alphabet, which counts as
+// whole.
 void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
                      std::vector<ModelToken>& out) const {
     std::vector<std::uint32_t> all, kept;  // where each byte ends in the alphabet's text, and in that text without those left out
