@@ -280,7 +280,7 @@ class Tokenizer:
         chat_template: the name of one of the file's templates, or a template itself. None: the file's own; where it has several,
         "tool_use" when there are tools, else "default".
         continue_final_message: leaves the last message open; a text names its field, True means "content".
-        tokenize: gives the ids, without special tokens but those of the template.
+        tokenize: gives the ids, without special tokens but those of the template, neither truncated nor padded.
         variables: whatever else the template reads, such as enable_thinking=False.
 
         Keys of messages that hold None are left out, and rich objects become plain data, as in transformers; but a tuple becomes a
@@ -299,7 +299,9 @@ class Tokenizer:
             chat_template,
             continued,
         )
-        return self.encode(text, add_special_tokens=False).ids if tokenize else text
+        if not tokenize:
+            return text
+        return self.encode(text, add_special_tokens=False, truncation=False, padding=False).ids
 
     def __len__(self) -> int:
         return self.vocab_size
