@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,21 +112,6 @@ def test_embeddings_of_lower_precision(
     print(f"embeddings, {dtype}: cosine mean {similar.mean():.5f}, min {similar.min():.5f}; weights {share:.3f} of float32")
     assert similar.min() >= bar
     assert share <= (0.3 if dtype == "int8" else 0.55)
-
-
-def test_int8_is_faster(encoder: librag.Encoder, encoder_path: Path, abstracts: list[str]) -> None:
-    """The best of three alternating runs each, so that a busy moment of the machine does not decide."""
-    lower = librag.Encoder(encoder_path, dtype="int8")
-    seconds: dict[str, list[float]] = {"float32": [], "int8": []}
-    for _ in range(3):
-        for name, model in (("float32", encoder), ("int8", lower)):
-            begin = time.perf_counter()
-            model.encode(abstracts)
-            seconds[name].append(time.perf_counter() - begin)
-    rates = {name: len(abstracts) / min(times) for name, times in seconds.items()}
-    ratio = rates["int8"] / rates["float32"]
-    print(f"documents/s: float32 {rates['float32']:.1f}, int8 {rates['int8']:.1f}, ratio {ratio:.2f}")
-    assert ratio >= 2.5
 
 
 def test_logits_equal_transformers(
