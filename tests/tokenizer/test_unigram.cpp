@@ -1,4 +1,5 @@
 // Unigram's Viterbi search against the definition: of all ways to cut a piece the one with the highest sum, tried out one by one.
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
@@ -19,7 +20,7 @@ namespace {
 using Pieces = std::map<std::string, double>;
 constexpr double kPenalty = 10;
 
-Unigram make_model(const Pieces& pieces, bool with_unknown, bool sentence_piece = false) {
+Unigram make_model(const Pieces& pieces, bool with_unknown, bool sentence_piece = false, bool fallback = false) {
     Vocabulary vocabulary;
     vocabulary.add("<unk>", 0);
     std::vector<UnigramPiece> list;
@@ -34,6 +35,7 @@ Unigram make_model(const Pieces& pieces, bool with_unknown, bool sentence_piece 
     if (with_unknown) options.unk_id = 0;
     options.unk_score = lowest - kPenalty;
     options.sentence_piece = sentence_piece;
+    options.byte_fallback = fallback;
     return Unigram(std::move(vocabulary), pieces.size() + 1, list, options);
 }
 
@@ -93,6 +95,40 @@ TEST_CASE("the path that Unigram takes has the highest sum of all paths") {
                 CHECK(sum == best_sum(pieces, unknown, text));
             }
         }
+    }
+}
+
+// Each text stands behind another, so that the pieces that are known lie elsewhere than when they were met.
+TEST_CASE("a piece that was met before gets the tokens of one that was not") {
+    std::mt19937 random(19);
+    Pieces pieces = {{"a", -3}, {"b", -4}, {"ab", -5}, {"ba", -5.5}, {"aab", -6}, {"\xe4\xb8\xad", -7}, {"bbb", -8}};
+    for (unsigned byte = 0; byte < 256; ++byte) pieces[fmt::format("<0x{:02X}>", byte)] = -9;
+    for (const bool fallback : {false, true}) {
+        const Unigram known = make_model(pieces, true, false, fallback);
+        std::size_t unknown = 0;
+        for (int round = 0; round < 3000; ++round) {
+            std::string text;
+            std::vector<Span> spans;
+            for (int i = 0; i < 3; ++i) {
+                const auto start = static_cast<std::uint32_t>(text.size());
+                for (std::size_t left = random() % (i == 0 ? 30 : 6); left > 0; --left) {
+                    text += std::vector<std::string>{"a", "b", "\xe4\xb8\xad", "\xc3\xa9"}[random() % 8 == 0 ? 3 : random() % 3];
+                }
+                spans.push_back({start, static_cast<std::uint32_t>(text.size())});
+            }
+            std::vector<ModelToken> quick, slow;
+            known.tokenize(text, spans, quick);
+            if (round % 50 == 0) {
+                for (const Span& span : spans) make_model(pieces, true, false, fallback).tokenize(text, {&span, 1}, slow);
+                REQUIRE(quick.size() == slow.size());
+                for (std::size_t i = 0; i < quick.size(); ++i) {
+                    CHECK(quick[i].id == slow[i].id);
+                    CHECK(quick[i].span == slow[i].span);
+                    unknown += i > 0 && quick[i].span == quick[i - 1].span;
+                }
+            }
+        }
+        CHECK((unknown > 0) == fallback);
     }
 }
 

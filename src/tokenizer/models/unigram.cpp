@@ -105,17 +105,44 @@ void Unigram::append_path(std::string_view piece, std::uint32_t offset, const st
     std::reverse(out.begin() + first, out.end());
 }
 
+bool Unigram::recall(std::string_view piece, std::uint32_t offset, std::vector<ModelToken>& out) const {
+    PieceCache::Tokens known;
+    const std::size_t count = cache_->find(piece, known);
+    std::uint32_t begin = offset;
+    for (const Symbol& token : std::span(known).first(count)) {
+        out.push_back({token.id, {begin, offset + token.end}});
+        begin = offset + token.end;
+    }
+    return count > 0;
+}
+
+// Only tokens that lie one after the other: the bytes of an unknown character all have its place.
+void Unigram::remember(std::string_view piece, std::uint32_t offset, std::span<const ModelToken> tokens) const {
+    if (tokens.size() > PieceCache::kMaxTokens) return;
+    PieceCache::Tokens symbols;
+    std::uint32_t end = offset;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (tokens[i].span.start != end) return;
+        end = tokens[i].span.end;
+        symbols[i] = {tokens[i].id, end - offset};
+    }
+    cache_->put(piece, std::span(symbols).first(tokens.size()));
+}
+
 void Unigram::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
     thread_local std::vector<Step> steps;
     for (const Span& span : pieces) {
         if (span.start == span.end) continue;
         const std::string_view piece = text.substr(span.start, span.end - span.start);
+        if (recall(piece, span.start, out)) continue;
+        const std::size_t before = out.size();
         if (options_.sentence_piece) {
             find_path<float>(piece, steps);
         } else {
             find_path<double>(piece, steps);
         }
         append_path(piece, span.start, steps, out);
+        remember(piece, span.start, std::span(out).subspan(before));
     }
     if (steps.capacity() > kKeptSteps) std::vector<Step>().swap(steps);
 }

@@ -1,17 +1,21 @@
 // Unigram: of all ways to cut a piece into tokens of the vocabulary the one whose scores (log probabilities) add up to the most,
 // found by Viterbi's algorithm over a trie. Kudo 2018, "Subword regularization". Characters that no token covers cost ten less
 // than the lowest score; neighbours of that kind are one unknown token, or the tokens of their bytes.
-// Time is the length of a piece times the longest token. Immutable, any thread; scratch is one a thread.
+// Time is the length of a piece times the longest token; short pieces that were met before are not searched again (PieceCache).
+// Else immutable, any thread; scratch is one a thread.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "tokenizer/models/model.hpp"
+#include "tokenizer/models/piece_cache.hpp"
 #include "tokenizer/models/trie.hpp"
 #include "tokenizer/models/vocabulary.hpp"
 
@@ -63,6 +67,10 @@ class Unigram final : public TokenModel {
                      std::vector<ModelToken>& out) const;
     void append_unknown_reversed(std::string_view unknown, Span span, std::vector<ModelToken>& out) const;
 
+    /// Appends the tokens of a piece at `offset` if they are known.
+    bool recall(std::string_view piece, std::uint32_t offset, std::vector<ModelToken>& out) const;
+    void remember(std::string_view piece, std::uint32_t offset, std::span<const ModelToken> tokens) const;
+
     Vocabulary vocabulary_;
     std::size_t count_;
     UnigramOptions options_;
@@ -70,6 +78,7 @@ class Unigram final : public TokenModel {
     Trie trie_;
     std::vector<double> scores_;                // by id
     std::array<std::int32_t, 256> byte_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
+    std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();
 };
 
 }  // namespace rag::core
