@@ -186,8 +186,8 @@ std::unique_ptr<Connection> Store::connect(bool write) const {
         }
     }
     connection->execute("PRAGMA synchronous=FULL");
-    connection
-        ->keep_log();  // users who may not write can only read beside a writer that comes later if its log's files are there
+    // Users who may not write can read beside a writer that comes later only if its log's files are there.
+    connection->keep_log();
     return connection;
 }
 
@@ -196,7 +196,7 @@ Store::~Store() {
     idle_.clear();
     if (main_ && folder_ && !read_only_) {
         try {
-            main_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+            main_->execute("PRAGMA busy_timeout=0; PRAGMA wal_checkpoint(TRUNCATE)");  // closing waits for no reader
         } catch (...) {  // a reader is at it, or the disk is full: the next opening reads the log
         }
     }

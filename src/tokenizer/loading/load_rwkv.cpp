@@ -7,6 +7,7 @@
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/loading/build_stages.hpp"
+#include "tokenizer/loading/lines.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/models/longest_match.hpp"
@@ -119,14 +120,7 @@ std::pair<std::string, std::int64_t> read_line(std::string_view line, std::size_
 TokenizerParts read_file(std::string_view text, const std::string& name) {
     require_utf8(text, name);
     std::vector<std::pair<std::string, std::int64_t>> tokens;
-    std::size_t number = 1;
-    for (std::size_t at = 0; at < text.size(); ++number) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        std::string_view line = text.substr(at, end - at);
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        if (!line.empty()) tokens.push_back(read_line(line, number));
-        at = end + 1;
-    }
+    for_each_line(text, [&](std::string_view line, std::size_t number) { tokens.push_back(read_line(line, number)); });
     TokenizerParts parts;
     parts.name = name;
     parts.model = std::make_unique<LongestMatch>(tokens);

@@ -9,6 +9,7 @@
 #include "core/utf8.hpp"
 #include "tokenizer/loading/base64.hpp"
 #include "tokenizer/loading/build_stages.hpp"
+#include "tokenizer/loading/lines.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/models/bpe.hpp"
@@ -63,14 +64,7 @@ RankedToken read_line(std::string_view line, std::size_t number) {
 
 std::vector<RankedToken> read_tokens(std::string_view text) {
     std::vector<RankedToken> tokens;
-    std::size_t number = 1;
-    for (std::size_t at = 0; at < text.size(); ++number) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        std::string_view line = text.substr(at, end - at);
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        if (!line.empty()) tokens.push_back(read_line(line, number));
-        at = end + 1;
-    }
+    for_each_line(text, [&](std::string_view line, std::size_t number) { tokens.push_back(read_line(line, number)); });
     std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
     return tokens;
 }
