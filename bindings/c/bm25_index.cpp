@@ -158,9 +158,9 @@ rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* qu
         const auto views = rag::capi::texts_of(queries, count, "queries");
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
-        const rag::capi::IdSet allowed(filter);
+        const auto allowed = rag::capi::allowed_of(filter);
         for (std::size_t row = 0; row < count; ++row) {
-            const auto results = target.search(views[row], k, allowed.predicate(), syntax);
+            const auto results = target.search(views[row], k, allowed ? &*allowed : nullptr, syntax);
             rag::capi::write_row(results, k, ids + row * k, scores + row * k);
         }
     });

@@ -3,37 +3,24 @@
 
 #include <rag/rag.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "arguments.hpp"
+#include "core/id_set.hpp"
 
 namespace rag::capi {
 
-/// The allowed ids as a predicate; nothing when there is no filter.
-class IdSet {
-  public:
-    explicit IdSet(const rag_filter* filter) {
-        if (filter == nullptr) return;
-        const rag_filter known = read_struct(filter, rag_filter RAG_FILTER_INIT, "filter");
-        require_array(known.ids, known.count, "filter.ids");
-        if (known.count != 0) ids_.assign(known.ids, known.ids + known.count);
-        std::sort(ids_.begin(), ids_.end());
-        predicate_ = [this](std::int64_t id) { return std::binary_search(ids_.begin(), ids_.end(), id); };
-    }
-    IdSet(const IdSet&) = delete;
-    IdSet& operator=(const IdSet&) = delete;
-    const std::function<bool(std::int64_t)>* predicate() const { return predicate_ ? &predicate_ : nullptr; }
-
-  private:
-    std::vector<std::int64_t> ids_;
-    std::function<bool(std::int64_t)> predicate_;
-};
+/// The allowed ids; nothing when there is no filter.
+inline std::optional<core::IdSet> allowed_of(const rag_filter* filter) {
+    if (filter == nullptr) return std::nullopt;
+    const rag_filter known = read_struct(filter, rag_filter RAG_FILTER_INIT, "filter");
+    require_array(known.ids, known.count, "filter.ids");
+    return core::IdSet(std::span(known.ids, known.count));
+}
 
 /// Fills one row of k from results that have id and score; the rest is -1 and NaN.
 template <typename Results>

@@ -129,9 +129,9 @@ rag_status rag_vector_index_search(const rag_vector_index* index, const float* q
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
         require_dimension(target, dimension);
-        const rag::capi::IdSet allowed(filter);
+        const auto allowed = rag::capi::allowed_of(filter);
         for (std::size_t row = 0; row < count; ++row) {
-            const auto results = target.search({queries + row * dimension, dimension}, k, ef, allowed.predicate());
+            const auto results = target.search({queries + row * dimension, dimension}, k, ef, allowed ? &*allowed : nullptr);
             rag::capi::write_row(results, k, ids + row * k, scores + row * k);
         }
     });

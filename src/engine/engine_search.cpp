@@ -8,7 +8,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
@@ -55,7 +54,7 @@ struct Search {
     std::shared_ptr<const IdSet> allowed;  // null: all
 
     /// The best `k` of what `filter` (may be null) lets through.
-    std::vector<Fused> run(std::size_t k, const std::function<bool(std::int64_t)>* filter) const {
+    std::vector<Fused> run(std::size_t k, const IdSet* filter) const {
         if (mode == SearchMode::kHybrid) return hybrid(k, filter);
         std::vector<Fused> found;
         if (mode == SearchMode::kVector) {
@@ -71,7 +70,7 @@ struct Search {
     }
 
   private:
-    std::vector<Fused> hybrid(std::size_t k, const std::function<bool(std::int64_t)>* filter) const {
+    std::vector<Fused> hybrid(std::size_t k, const IdSet* filter) const {
         const std::size_t depth = fusion_candidates(k);
         const auto by_words = bm25->search(query.text, depth, filter);
         std::unordered_map<std::int64_t, float> word_scores;
@@ -149,18 +148,16 @@ Hit make_hit(ChunkRow&& chunk, const Fused& fused) {
 
 /// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
 std::vector<Hit> collect(const Search& search, Store& store, const Indexes& indexes) {
-    std::unordered_set<std::int64_t> hidden;  // removed
-    std::int64_t last_key = 0;                // what is above was not stored when we looked
-    const std::function<bool(std::int64_t)> allowed = [&](std::int64_t key) { return search.allowed->contains(key); };
-    const std::function<bool(std::int64_t)> shown = [&](std::int64_t key) {
-        return key <= last_key && !hidden.contains(key) && (!search.allowed || search.allowed->contains(key));
-    };
+    std::vector<std::int64_t> hidden;  // removed
+    IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
     for (int attempt = 1;; ++attempt) {
         // Before the last key is read: what is stored after that and replaces something shows in this number.
         const std::uint64_t removals = indexes.removals();
-        if (attempt > 1) last_key = store.read().last_chunk_key();
-        const auto* filter = attempt > 1 ? &shown : (search.allowed ? &allowed : nullptr);
-        const auto found = search.run(search.query.k, filter);
+        if (attempt > 1) {
+            shown = IdSet::difference(IdSet::range(0, store.read().last_chunk_key()), IdSet(hidden));
+            if (search.allowed) shown = IdSet::intersection(shown, *search.allowed);
+        }
+        const auto found = search.run(search.query.k, attempt > 1 ? &shown : search.allowed.get());
         std::vector<Hit> hits;
         hits.reserve(found.size());
         auto view = store.read();
@@ -168,7 +165,7 @@ std::vector<Hit> collect(const Search& search, Store& store, const Indexes& inde
             auto chunk = view.find_chunk(fused.id);
             if (!chunk) {
                 // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
-                if (fused.id <= view.last_chunk_key()) hidden.insert(fused.id);
+                if (fused.id <= view.last_chunk_key()) hidden.push_back(fused.id);
                 continue;
             }
             hits.push_back(make_hit(std::move(*chunk), fused));

@@ -35,7 +35,7 @@ std::shared_ptr<const IdSet> FilterCache::allowed(std::string_view where, StoreV
         while (next != documents.end() && *next < document) ++next;
         if (next != documents.end() && *next == document) chunks.push_back(chunk);
     });
-    auto set = std::make_shared<const IdSet>(std::move(chunks));
+    auto set = std::make_shared<const IdSet>(chunks);
     const std::lock_guard lock(mutex_);
     entries_.push_front({std::string(where), sequence, set});
     if (entries_.size() > kEntries) entries_.pop_back();

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "search/id_set.hpp"
+#include "core/id_set.hpp"
 #include "store/view.hpp"
 
 namespace rag::core {

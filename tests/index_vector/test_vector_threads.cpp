@@ -36,7 +36,7 @@ TEST_CASE("searches go on while one thread adds, removes, seals and compacts") {
     std::atomic<std::size_t> searches{0};
     const auto reader = [&](std::size_t seed) {
         std::mt19937_64 random(seed);
-        const VectorIndex::Filter filter = [](std::int64_t id) { return id < static_cast<std::int64_t>(kKept); };
+        const IdSet filter = IdSet::range(0, static_cast<std::int64_t>(kKept) - 1);
         std::vector<float> out(kDimension);
         while (!done) {
             const std::size_t row = random() % kKept;

@@ -4,7 +4,6 @@
 #include <random>
 
 #include "core/error.hpp"
-#include "search/id_set.hpp"
 #include "search/metadata_filter.hpp"
 
 using namespace rag::core;
@@ -278,26 +277,4 @@ TEST_CASE("the compiled filter equals its slow twin") {
     }
     CHECK(matched > 2000);
     CHECK(matched < 18000);
-}
-
-TEST_CASE("a set of keys knows its members, dense or sparse") {
-    std::mt19937_64 random(3);
-    for (const std::uint64_t range : {std::uint64_t{50}, std::uint64_t{5000}, std::uint64_t{1} << 40, std::uint64_t{1} << 62}) {
-        std::vector<std::int64_t> ids;
-        for (int i = 0; i < 300; ++i) ids.push_back(static_cast<std::int64_t>(random() % range) - 20);
-        const IdSet set(ids);
-        std::sort(ids.begin(), ids.end());
-        for (const auto id : ids) {
-            for (const auto near : {id - 1, id, id + 1})
-                CHECK(set.contains(near) == std::binary_search(ids.begin(), ids.end(), near));
-        }
-        CHECK_FALSE(set.contains(std::numeric_limits<std::int64_t>::min()));
-        CHECK_FALSE(set.contains(std::numeric_limits<std::int64_t>::max()));
-    }
-    const IdSet extremes({std::numeric_limits<std::int64_t>::min(), 0, std::numeric_limits<std::int64_t>::max()});
-    CHECK(extremes.contains(std::numeric_limits<std::int64_t>::min()));
-    CHECK(extremes.contains(0));
-    CHECK_FALSE(extremes.contains(1));
-    CHECK(IdSet().empty());
-    CHECK_FALSE(IdSet().contains(0));
 }

@@ -273,13 +273,13 @@ Bm25Query Bm25Index::prepare(const Snapshot& snapshot, std::string_view query, B
     return make_query(analyzer_, snapshot, query, parameters_, syntax);
 }
 
-std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const Filter* filter,
+std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const IdSet* filter,
                                               Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     return search_snapshot(*now, prepare(*now, query, syntax), k, filter);
 }
 
-std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query, std::size_t k, const Filter* filter,
+std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query, std::size_t k, const IdSet* filter,
                                                          Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     return search_snapshot_exhaustive(*now, prepare(*now, query, syntax), k, filter);

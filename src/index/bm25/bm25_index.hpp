@@ -50,7 +50,6 @@ inline constexpr std::uint32_t kBm25FormatVersion = 2;
 class Bm25Index {
   public:
     using Hit = Bm25Hit;
-    using Filter = Bm25Filter;
 
     /// kInvalidArgument: an option outside what it may be.
     explicit Bm25Index(const Bm25Options& options = {});
@@ -75,12 +74,12 @@ class Bm25Index {
     std::vector<std::int64_t> ids() const;
 
     /// The best min(k, matching) documents, best first, equal scores by ascending id; documents without a term of the query do
-    /// not match. Ill-formed UTF-8 in a plain query counts as no word. `filter` (may be null) is asked only for candidates.
+    /// not match. Ill-formed UTF-8 in a plain query counts as no word. `filter`: the ids that may be found; null: all.
     /// kInvalidArgument: an error in a query of the language (query_parser.hpp), which is read only if `syntax` says so.
-    std::vector<Hit> search(std::string_view query, std::size_t k, const Filter* filter = nullptr,
+    std::vector<Hit> search(std::string_view query, std::size_t k, const IdSet* filter = nullptr,
                             Bm25Syntax syntax = Bm25Syntax::kPlain) const;
     /// The same result by scoring every document: the oracle of tests.
-    std::vector<Hit> search_exhaustive(std::string_view query, std::size_t k, const Filter* filter = nullptr,
+    std::vector<Hit> search_exhaustive(std::string_view query, std::size_t k, const IdSet* filter = nullptr,
                                        Bm25Syntax syntax = Bm25Syntax::kPlain) const;
     /// The scores of given documents, in their order: what search() would return for them; 0 for no match or no such id.
     std::vector<float> score(std::string_view query, std::span<const std::int64_t> ids,

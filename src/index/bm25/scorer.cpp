@@ -21,7 +21,7 @@ bool better(const Bm25Hit& a, const Bm25Hit& b) noexcept {
 /// The best k so far, as a heap with the worst in front.
 class TopHits {
   public:
-    TopHits(std::size_t k, const Bm25Filter* filter, const QueryMatch* match) : k_(k), filter_(filter), match_(match) {
+    TopHits(std::size_t k, const IdSet* filter, const QueryMatch* match) : k_(k), filter_(filter), match_(match) {
         hits_.reserve(k);
     }
     /// What is offered from now on comes from this segment of the snapshot.
@@ -35,7 +35,7 @@ class TopHits {
         const Bm25Hit hit{state.segment->ids()[doc], score};
         if (full() && !better(hit, hits_.front())) return;
         if (!state.is_live(doc) || (match_ != nullptr && !match_->matches(segment_, doc)) ||
-            (filter_ != nullptr && !(*filter_)(hit.id)))
+            (filter_ != nullptr && !filter_->contains(hit.id)))
             return;
         if (full()) {
             std::pop_heap(hits_.begin(), hits_.end(), better);
@@ -53,7 +53,7 @@ class TopHits {
 
   private:
     std::size_t k_;
-    const Bm25Filter* filter_;
+    const IdSet* filter_;
     const QueryMatch* match_;
     std::size_t segment_ = 0;
     std::vector<Bm25Hit> hits_;
@@ -303,11 +303,11 @@ class DocumentScorer {
 
 }  // namespace
 
-std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const Bm25Filter* filter) {
+std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter) {
     k = std::min<std::size_t>(k, snapshot.documents);
     if (k == 0 || query.terms.empty()) return {};
     thread_local const std::unique_ptr<float[]> sums = std::make_unique<float[]>(kWindow);
-    std::fill_n(sums.get(), kWindow, 0.0F);  // a filter that threw may have left some
+    std::fill_n(sums.get(), kWindow, 0.0F);  // an allocation that failed may have left some
     TopHits top(k, filter, query.match.get());
     for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
         top.enter(i);
@@ -334,7 +334,7 @@ std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& qu
 }
 
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
-                                                const Bm25Filter* filter) {
+                                                const IdSet* filter) {
     std::vector<Bm25Hit> hits;
     for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
         const SegmentState& state = snapshot.segments[i];
@@ -342,7 +342,7 @@ std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const 
         for (std::uint32_t doc = 0; doc < state.segment->documents(); ++doc) {
             if (!state.is_live(doc) || (query.match && !query.match->matches(i, doc))) continue;
             const Bm25Hit hit{state.segment->ids()[doc], scorer.score(doc)};
-            if (hit.score > 0 && (filter == nullptr || (*filter)(hit.id))) hits.push_back(hit);
+            if (hit.score > 0 && (filter == nullptr || filter->contains(hit.id))) hits.push_back(hit);
         }
     }
     std::sort(hits.begin(), hits.end(), better);

@@ -10,10 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
+#include "core/id_set.hpp"
 #include "index/bm25/query.hpp"
 #include "index/bm25/snapshot.hpp"
 
@@ -25,15 +25,12 @@ struct Bm25Hit {
     friend bool operator==(const Bm25Hit&, const Bm25Hit&) = default;
 };
 
-/// True for the ids that may be returned.
-using Bm25Filter = std::function<bool(std::int64_t)>;
-
 /// The best k of the documents that have a term of the query, best first, equal scores by ascending id. `filter` may be null.
-std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const Bm25Filter* filter);
+std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter);
 
 /// The same by scoring every document on its own.
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
-                                                const Bm25Filter* filter);
+                                                const IdSet* filter);
 
 /// The scores of the documents with these ids, in their order; 0 for those that have none of the terms or do not exist.
 std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids);

@@ -20,12 +20,12 @@ bool better(const Neighbour& a, const Neighbour& b) noexcept {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
 }
 
-bool row_allowed(const VectorSegment& segment, const IdFilter* filter, std::size_t row) {
-    return !segment.rows->dead(row) && (filter == nullptr || (*filter)(segment.rows->id(row)));
+bool row_allowed(const VectorSegment& segment, const IdSet* filter, std::size_t row) {
+    return !segment.rows->dead(row) && (filter == nullptr || filter->contains(segment.rows->id(row)));
 }
 
 /// Allowed rows in the segment by a sample of evenly spread rows.
-std::size_t estimate_allowed(const VectorSegment& segment, const IdFilter* filter) {
+std::size_t estimate_allowed(const VectorSegment& segment, const IdSet* filter) {
     const std::size_t rows = segment.rows->size();
     if (filter == nullptr) return segment.live();
     const std::size_t samples = std::min(rows, kFilterSamples);

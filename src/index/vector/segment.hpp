@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
+#include "core/id_set.hpp"
 #include "index/vector/codes.hpp"
 #include "index/vector/graph.hpp"
 #include "index/vector/graph_search.hpp"
@@ -43,14 +43,12 @@ class TopK {
     std::vector<Neighbour> best_;  // heap, worst in front
 };
 
-using IdFilter = std::function<bool(std::int64_t id)>;
-
 struct SegmentQuery {
     Metric metric;
     const float* vector;  // [stride], padded; under cosine of length 1
     std::size_t k;
     std::size_t ef;
-    const IdFilter* filter;  // null: all
+    const IdSet* filter;  // null: all
 };
 
 /// Offers every live, allowed row. The oracle, the tail's search, and the fallback of search_segment.

@@ -212,15 +212,14 @@ void VectorIndex::fill_query(std::span<const float> query, Scratch& scratch) con
     std::fill(to + query.size(), to + stride, 0.0F);
 }
 
-std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_t k, std::size_t ef, const Filter* filter,
+std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_t k, std::size_t ef, const IdSet* filter,
                                         bool exact) const {
     const auto scratch = scratches_.take();
     fill_query(query, *scratch);
     const auto segments = snapshot();
     std::size_t rows = 0;
     for (const VectorSegment& segment : *segments) rows += segment.rows->size();
-    const Filter* used = filter != nullptr && *filter ? filter : nullptr;
-    const SegmentQuery asked{options_.metric, scratch->query.data(), std::min(k, rows), std::min(ef, rows), used};
+    const SegmentQuery asked{options_.metric, scratch->query.data(), std::min(k, rows), std::min(ef, rows), filter};
     TopK top(asked.k);
     if (asked.k == 0) return {};
     for (const VectorSegment& segment : *segments) {
@@ -234,11 +233,11 @@ std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_
 }
 
 std::vector<Neighbour> VectorIndex::search(std::span<const float> query, std::size_t k, std::size_t ef,
-                                           const Filter* filter) const {
+                                           const IdSet* filter) const {
     return run(query, k, ef == 0 ? default_ef(k) : ef, filter, false);
 }
 
-std::vector<Neighbour> VectorIndex::search_exact(std::span<const float> query, std::size_t k, const Filter* filter) const {
+std::vector<Neighbour> VectorIndex::search_exact(std::span<const float> query, std::size_t k, const IdSet* filter) const {
     return run(query, k, 0, filter, true);
 }
 

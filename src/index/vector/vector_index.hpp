@@ -48,8 +48,6 @@ struct VectorIndexStats {
 
 class VectorIndex {
   public:
-    using Filter = IdFilter;
-
     /// Throws kInvalidArgument naming the option that is out of range.
     explicit VectorIndex(const VectorIndexOptions& options);
     ~VectorIndex();
@@ -78,12 +76,12 @@ class VectorIndex {
     std::vector<std::int64_t> ids() const;
 
     /// The min(k, live rows that `filter` allows) nearest rows, best first; equal scores by id. Scores: cosine, inner product,
-    /// negative squared L2. `ef` is the beam of the walk (0: default_ef(k)); larger is more exact and slower. `filter` is called
-    /// on this thread and may throw; where few rows are allowed the search is exact. Throws kInvalidArgument for the query.
+    /// negative squared L2. `ef` is the beam of the walk (0: default_ef(k)); larger is more exact and slower. Where few rows
+    /// are allowed the search is exact. Throws kInvalidArgument for the query.
     std::vector<Neighbour> search(std::span<const float> query, std::size_t k, std::size_t ef = 0,
-                                  const Filter* filter = nullptr) const;
+                                  const IdSet* filter = nullptr) const;
     /// The same by scoring every row: the oracle.
-    std::vector<Neighbour> search_exact(std::span<const float> query, std::size_t k, const Filter* filter = nullptr) const;
+    std::vector<Neighbour> search_exact(std::span<const float> query, std::size_t k, const IdSet* filter = nullptr) const;
     static std::size_t default_ef(std::size_t k) noexcept;
 
     /// Turns the tail into a segment. Stopped or failed: nothing changed.
@@ -122,7 +120,7 @@ class VectorIndex {
     std::shared_ptr<const Segments> snapshot() const;
     GraphOptions graph_options() const;
     void fill_query(std::span<const float> query, Scratch& scratch) const;
-    std::vector<Neighbour> run(std::span<const float> query, std::size_t k, std::size_t ef, const Filter* filter,
+    std::vector<Neighbour> run(std::span<const float> query, std::size_t k, std::size_t ef, const IdSet* filter,
                                bool exact) const;
     double check_vector(const float* values, std::size_t row, float& length) const;
     void check_new_ids(std::span<const std::int64_t> ids) const;
