@@ -64,7 +64,7 @@ $(STAMPS)/test: $(STAMPS)/build
 $(STAMPS)/lint: $(STAMPS)/build
 	$(call install_group,lint)
 $(STAMPS)/bench: $(STAMPS)/test
-	$(call install_group,bench)
+	$(call install_group,bench bench-stores)
 
 models: $(STAMPS)/venv ## download and unpack the two models of the demo and the tests
 	@$(PY) scripts/get_models.py $(RAG_MODELS)

@@ -13,8 +13,23 @@ SearchMode mode_of(const py::object& mode) {
     throw Error(RAG_INVALID_ARGUMENT, "mode is \"" + name + "\", it must be hybrid, vector, bm25 or None");
 }
 
+/// The numbers of a list or tuple; nothing if it holds anything else. Without numpy, whose import takes longer than a search.
+std::optional<std::vector<float>> plain_vector_of(const py::object& object) {
+    if (!py::isinstance<py::list>(object) && !py::isinstance<py::tuple>(object)) return std::nullopt;
+    std::vector<float> numbers;
+    numbers.reserve(py::len(object));
+    for (const py::handle item : object) {
+        if (!PyFloat_Check(item.ptr()) && !PyLong_Check(item.ptr())) return std::nullopt;
+        const double number = PyFloat_AsDouble(item.ptr());
+        if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+        numbers.push_back(static_cast<float>(number));
+    }
+    return numbers;
+}
+
 std::vector<float> vector_of(const py::object& object) {
     if (object.is_none()) return {};
+    if (auto numbers = plain_vector_of(object); numbers && !numbers->empty()) return *std::move(numbers);
     const Matrix matrix = matrix_of(object, "vector");
     if (matrix.rows != 1)
         throw Error(RAG_INVALID_ARGUMENT, "vector has " + std::to_string(matrix.rows) + " rows, it must have 1");

@@ -26,8 +26,9 @@ def test_import_open_and_search_load_no_torch_no_numpy_no_tqdm(tmp_path: Path) -
 import sys
 import librag
 with librag.Engine({str(tmp_path / "kb")!r}) as engine:
-    engine.add(["a knowledge base of one document"])
+    engine.add(["a knowledge base of one document"], vectors=[[0.5, 0.25, 1]])
     assert engine.search("knowledge", mode="bm25")
+    assert engine.search("knowledge", vector=[0.5, 0.25, 1])
 maps = open("/proc/self/maps").read()
 print(sorted({{name for name in ("torch", "c10") if "lib" + name in maps}}), "librag_torch" in maps)
 print(sorted(name for name in ("numpy", "tqdm", "torch") if name in sys.modules))
