@@ -1,9 +1,6 @@
 #include "core/thread_pool.hpp"
 
-#include <pthread.h>
 #include <sched.h>
-
-#include <csignal>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +16,7 @@
 
 #include "core/error.hpp"
 #include "core/fork_guard.hpp"
+#include "core/signals_blocked.hpp"
 
 namespace rag::core {
 namespace {
@@ -39,23 +37,6 @@ std::size_t cgroup_quota() {
     }
     return 0;
 }
-
-/// While it lives, threads begin with all signals blocked but those that a fault of the thread itself raises or a profiler sends.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() noexcept {
-        sigset_t all;
-        ::sigfillset(&all);
-        for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPROF}) ::sigdelset(&all, signal);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
 
 /// The pool whose part this thread is in the middle of; null outside.
 thread_local const void* t_inside = nullptr;

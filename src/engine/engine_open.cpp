@@ -84,6 +84,7 @@ void Engine::close() {
     // The store is given up even if the files cannot be written: they are derived.
     const auto store = std::move(state_->store);
     const auto indexes = std::move(state_->indexes);
+    indexes->stop();
     indexes->save(false);
 }
 

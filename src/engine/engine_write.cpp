@@ -48,9 +48,7 @@ class Writer {
             for (const auto& document : batch) ids.push_back(document.id);
             at += batch.size();
             done_ = at;
-            if (stopped_) throw Stopped();
             report(progress_, done_, total_);
-            if (indexes_.save_is_due()) indexes_.save(false);
         }
     }
 
@@ -115,7 +113,7 @@ class Writer {
         std::vector<Step> steps;
         const NewChunks chunks = plan(prepared, steps);
         const Progress no_count = [this](std::uint64_t, std::uint64_t) { return !progress_ || progress_(done_, total_); };
-        if (!chunks.keys.empty()) indexes_.add(chunks, preparation.dimension(), no_count, stopped_);
+        if (!chunks.keys.empty()) indexes_.add(chunks, preparation.dimension(), no_count);
         std::vector<std::int64_t> outdated;
         try {
             outdated = commit(steps, metadata, chunks.embedded.empty() ? 0 : preparation.dimension());
@@ -192,7 +190,6 @@ class Writer {
     const bool replace_;
     std::uint64_t done_ = 0;
     std::uint64_t total_ = 0;
-    bool stopped_ = false;
 };
 
 }  // namespace

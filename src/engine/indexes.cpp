@@ -16,8 +16,9 @@ constexpr std::size_t kRepairBatch = 1024;
 VectorIndexOptions vector_options(std::size_t dimension) {
     VectorIndexOptions options;
     options.dimension = dimension;
-    // A scan of 16,384 vectors costs about two milliseconds, and no import should wait for a graph that saves less than that.
+    // A scan of 16,384 vectors costs about two milliseconds, and a graph that saves less than that is soon merged again.
     options.tail_limit = 16384;
+    options.background = true;
     return options;
 }
 
@@ -64,6 +65,9 @@ std::size_t stored_dimension(StoreView& view) {
     return dimension;
 }
 
+Indexes::Indexes(Store& store)
+    : store_(store), background_("the indexes' upkeep", [this](const Progress& progress) { return work(progress); }) {}
+
 std::shared_ptr<Bm25Index> Indexes::loaded_bm25() const {
     const std::lock_guard lock(pointers_);
     return bm25_.index;
@@ -87,6 +91,7 @@ void Indexes::refresh() {
         auto view = store_.read();
         if (bm25_index) sync_bm25(*bm25_index, view, {});
         if (vector_index) sync_vectors(*vector_index, view, {});
+        background_.wake();
     }
     seen_version_ = version;
     checked_version_ = version;
@@ -171,6 +176,7 @@ std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t 
     sync_vectors(*index, view, progress);
     const std::lock_guard lock(pointers_);
     vectors_.index = std::move(index);
+    background_.wake();
     return vectors_.index;
 }
 
@@ -220,7 +226,7 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
     vectors_.last_key = view.last_chunk_key();
 }
 
-void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress, bool& stopped) {
+void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress) {
     const auto bm25_index = bm25(progress);
     std::shared_ptr<VectorIndex> vector_index;
     if (!chunks.embedded.empty()) vector_index = vectors(progress);
@@ -234,13 +240,6 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
     try {
         bm25_index->add(chunks.keys, views_of(chunks.titles), views_of(chunks.texts), progress);
         if (vector_index) vector_index->add(chunks.embedded, chunks.vectors, progress);
-    } catch (const Stopped&) {
-        // The vectors come last and all at once: if they are in, only the tidying afterwards was cut short.
-        stopped = vector_index && vector_index->contains(chunks.embedded.back());
-        if (!stopped) {
-            remove_locked(chunks.keys);
-            throw;
-        }
     } catch (...) {
         remove_locked(chunks.keys);
         throw;
@@ -249,6 +248,7 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
     bm25_.last_key = chunks.keys.back();
     vectors_.unsaved += chunks.embedded.size();
     vectors_.last_key = chunks.keys.back();
+    background_.wake();
 }
 
 void Indexes::remove(std::span<const std::int64_t> keys) noexcept {
@@ -271,6 +271,7 @@ void Indexes::remove_locked(std::span<const std::int64_t> keys) noexcept {
     remove_from(bm25_);
     remove_from(vectors_);
     ++removals_;
+    background_.wake();
 }
 
 }  // namespace rag::core

@@ -4,8 +4,11 @@
 // What makes repair simple: keys of committed chunks never come back, and a chunk never changes, so an index that has the same
 // keys as the database has the same content. A lost, torn or damaged file costs time, never knowledge.
 //
-// Order of locks: change() first, then views of the store. Whoever holds a view must not call in here.
-// Thread rule: bm25() and vectors() from any thread, the indexes they give may be searched by any; change() makes writers and
+// A thread of this object's builds the graphs of new vectors, merges segments, and writes the files when much is new. Nobody waits
+// for it: vectors without a graph are searched exactly, and a file that was not written is made again from the database.
+//
+// Order of locks: saving_, change_, then views of the store. Whoever holds a view must not call in here.
+// Thread rule: bm25() and vectors() from any thread, the indexes they give may be searched by any; change_ makes writers and
 // loaders take turns.
 #pragma once
 
@@ -20,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/background.hpp"
 #include "core/cancel.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
@@ -41,7 +45,7 @@ struct NewChunks {
 
 class Indexes {
   public:
-    explicit Indexes(Store& store) : store_(store) {}
+    explicit Indexes(Store& store);
 
     /// Loaded and repaired on first use; what another process committed since is taken over (read-only engines).
     std::shared_ptr<Bm25Index> bm25(const Progress& progress = {});
@@ -51,9 +55,8 @@ class Indexes {
     std::shared_ptr<Bm25Index> loaded_bm25() const;
     std::shared_ptr<VectorIndex> loaded_vectors() const;
 
-    /// Adds chunks to both indexes; on failure to neither. `stopped` is set instead of throwing Stopped when all are in and only
-    /// the tidying of the vector index was cut short. For the writer, between store views.
-    void add(const NewChunks& chunks, std::size_t dimension, const Progress& progress, bool& stopped);
+    /// Adds chunks to both indexes; on failure to neither. For the writer, between store views.
+    void add(const NewChunks& chunks, std::size_t dimension, const Progress& progress);
     /// For what is in an index though its transaction failed, or not any more in the database. Never throws: an index that cannot
     /// be kept in step is dropped and repaired at its next use.
     void remove(std::span<const std::int64_t> keys) noexcept;
@@ -61,10 +64,10 @@ class Indexes {
     std::uint64_t removals() const noexcept { return removals_.load(); }
 
     /// Writes both to files where enough changed (or `always`), and lists them. Only for writers of a folder.
-    void save(bool always);
-    /// Whether so much changed since the last file that writing one is due, during long additions.
-    bool save_is_due() const;
+    void save(bool always, const Progress& progress = {});
     void compact(const Progress& progress);
+    /// Ends what the thread does, within 100 ms; what it had not finished is left for the next addition or opening.
+    void stop() noexcept { background_.stop(); }
 
     /// Compares the indexes with the database and the files with their checksums. `rebuilt` names damaged files.
     void verify(const Progress& progress, std::vector<std::string>& problems, std::vector<std::string>& rebuilt);
@@ -78,6 +81,7 @@ class Indexes {
         bool has_file = false;
     };
 
+    bool work(const Progress& progress);
     void refresh();
     void remove_locked(std::span<const std::int64_t> keys) noexcept;
     std::unique_ptr<Bm25Index> load_bm25(const DerivedFile& file);
@@ -86,12 +90,13 @@ class Indexes {
     void sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress);
     std::shared_ptr<Bm25Index> open_bm25(StoreView& view, const Progress& progress);
     std::shared_ptr<VectorIndex> open_vectors(StoreView& view, std::size_t dimension, const Progress& progress);
-    template <typename Index>
-    static bool worth_saving(const Slot<Index>& slot, bool always);
-    template <typename Write>
-    void save_file(const char* kind, const Write& write);
+    template <typename Index, typename Worth, typename Write>
+    void save_slot(const char* kind, Slot<Index>& slot, const Worth& worth, const Write& write);
+    template <typename Worth>
+    void save_where(const Worth& worth, const Progress& progress);
 
     Store& store_;
+    std::mutex saving_;            // held while files are written
     mutable std::mutex change_;    // held while an index is loaded or changed
     mutable std::mutex pointers_;  // held to copy a pointer
     Slot<Bm25Index> bm25_;
@@ -99,6 +104,7 @@ class Indexes {
     std::int64_t seen_version_ = -1;  // Store::data_version() when the indexes were last compared; guarded by change_
     std::atomic<std::uint64_t> removals_{0};
     std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
+    Background background_;                          // the last: it ends before what it works on
 };
 
 /// The dimension of the stored vectors; 0 while there is none. kCorrupt if the database holds nonsense.

@@ -56,26 +56,22 @@ void compare_vectors(const VectorIndex& index, StoreView& view, const Progress& 
 
 }  // namespace
 
-template <typename Index>
-bool Indexes::worth_saving(const Slot<Index>& slot, bool always) {
-    if (!slot.index) return false;
-    if (always || !slot.has_file) return slot.unsaved > 0 || !slot.has_file;
-    return slot.unsaved > kSmallChange + slot.index->size() / 64;
-}
-
-bool Indexes::save_is_due() const {
-    if (store_.in_memory()) return false;
-    const std::lock_guard lock(change_);
-    const auto index = loaded_bm25();
-    return index && bm25_.unsaved > kLargeChange && bm25_.unsaved > index->size() / 2;
-}
-
-template <typename Write>
-void Indexes::save_file(const char* kind, const Write& write) {
+/// Writes the index of a slot where worth(slot) holds. Others may change the index meanwhile: the sequence number is read before
+/// the rows are taken, so that whatever else the file holds shows at the next opening as a difference from the database.
+template <typename Index, typename Worth, typename Write>
+void Indexes::save_slot(const char* kind, Slot<Index>& slot, const Worth& worth, const Write& write) {
+    std::shared_ptr<Index> index;
+    std::uint64_t unsaved = 0;
+    {
+        const std::lock_guard lock(change_);
+        if (!slot.index || !worth(slot)) return;
+        index = slot.index;
+        unsaved = slot.unsaved;
+    }
     const std::int64_t sequence = store_.read().sequence();
     DerivedFile file{kind, fmt::format("index-{}.{}.seg", sequence, kind), sequence, 0};
     const auto path = store_.folder() / file.name;
-    write(path, static_cast<std::uint64_t>(sequence));
+    write(*index, path, static_cast<std::uint64_t>(sequence));
     std::error_code error;
     file.size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
     std::optional<DerivedFile> former;
@@ -86,27 +82,43 @@ void Indexes::save_file(const char* kind, const Write& write) {
     }
     // Only after the commit: until then the former file is the listed one. A reader that has it mapped keeps it.
     if (former && former->name != file.name) std::filesystem::remove(store_.folder() / former->name, error);
+    const std::lock_guard lock(change_);
+    slot.unsaved -= std::min(slot.unsaved, unsaved);
+    slot.has_file = true;
 }
 
-void Indexes::save(bool always) {
+template <typename Worth>
+void Indexes::save_where(const Worth& worth, const Progress& progress) {
     if (store_.in_memory() || store_.read_only()) return;
-    const std::lock_guard lock(change_);
-    if (worth_saving(bm25_, always)) {
-        save_file("bm25", [&](const auto& path, std::uint64_t sequence) { bm25_.index->save(path, sequence); });
-        bm25_.unsaved = 0;
-        bm25_.has_file = true;
-    }
-    if (worth_saving(vectors_, always)) {
-        save_file("vector", [&](const auto& path, std::uint64_t sequence) {
-            vectors_.index->set_sequence(sequence);
-            vectors_.index->save(path);
-        });
-        vectors_.unsaved = 0;
-        vectors_.has_file = true;
-    }
+    const std::lock_guard saving(saving_);
+    save_slot("bm25", bm25_, worth,
+              [](const Bm25Index& index, const auto& path, std::uint64_t sequence) { index.save(path, sequence); });
+    report(progress, 0, 0);
+    save_slot("vector", vectors_, worth, [&](VectorIndex& index, const auto& path, std::uint64_t sequence) {
+        index.set_sequence(sequence);
+        index.save(path, progress);
+    });
+}
+
+void Indexes::save(bool always, const Progress& progress) {
+    save_where(
+        [always](const auto& slot) {
+            if (always || !slot.has_file) return slot.unsaved > 0 || !slot.has_file;
+            return slot.unsaved > kSmallChange + slot.index->size() / 64;
+        },
+        progress);
+}
+
+/// What the thread does: one rebuild at a time, then files where so much is new that reading it again would take long.
+bool Indexes::work(const Progress& progress) {
+    const auto index = loaded_vectors();
+    if (index && index->maintain(progress)) return true;
+    save_where([](const auto& slot) { return slot.unsaved > kLargeChange && slot.unsaved > slot.index->size() / 2; }, progress);
+    return false;
 }
 
 void Indexes::compact(const Progress& progress) {
+    background_.stop();  // what it builds would be built again
     bm25(progress)->compact();
     report(progress, 0, 0);
     if (const auto index = vectors(progress)) index->compact(progress);

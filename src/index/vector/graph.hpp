@@ -17,8 +17,6 @@
 
 namespace rag::core {
 
-constexpr std::uint32_t kNoRow = 0xFFFFFFFFU;
-
 struct GraphOptions {
     Metric metric = Metric::kCosine;
     std::size_t m = 16;

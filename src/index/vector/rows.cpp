@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <limits>
 #include <new>
 
@@ -22,14 +23,16 @@ template class AlignedArray<std::int8_t>;
 template class AlignedArray<std::uint32_t>;
 template class AlignedArray<char>;
 
-Rows::Rows(std::size_t dimension, std::size_t capacity)
+Rows::Rows(std::size_t dimension, std::size_t capacity, IdOrder order)
     : dimension_(dimension),
       stride_(padded_floats(dimension)),
       ids_(capacity),
       lengths_(capacity),
       dead_((capacity + 63) / 64),
       own_(capacity * stride_),
-      vectors_(own_.data()) {}
+      vectors_(own_.data()) {
+    if (order == IdOrder::kAny) table_.emplace(capacity);
+}
 
 Rows::Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
            const float* vectors, std::shared_ptr<const void> owner)
@@ -47,6 +50,34 @@ Rows::Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<flo
         count += static_cast<std::size_t>(std::popcount(dead[i]));
     }
     dead_count_.store(count, std::memory_order_relaxed);
+    if (ids_.empty()) return;
+    const auto [least, greatest] = std::minmax_element(ids_.begin(), ids_.end());
+    least_id_.store(*least, std::memory_order_relaxed);
+    greatest_id_.store(*greatest, std::memory_order_relaxed);
+    // Strictly: an id that was removed and came back stands here twice.
+    if (std::adjacent_find(ids_.begin(), ids_.end(), std::greater_equal<>()) == ids_.end()) return;
+    table_.emplace(ids_.size());
+    for (std::size_t row = 0; row < ids_.size(); ++row) table_->insert(ids_[row], static_cast<std::uint32_t>(row));
+}
+
+std::uint32_t Rows::find(std::int64_t id) const noexcept {
+    const std::size_t count = size();
+    if (count == 0 || id < least_id() || id > greatest_id()) return kNoRow;
+    if (table_) return table_->find(id, [&](std::uint32_t row) { return ids_[row] == id && !dead(row); });
+    const auto end = ids_.begin() + static_cast<std::ptrdiff_t>(count);
+    const auto place = std::lower_bound(ids_.begin(), end, id);
+    if (place == end || *place != id) return kNoRow;
+    const auto row = static_cast<std::uint32_t>(place - ids_.begin());
+    return dead(row) ? kNoRow : row;
+}
+
+/// Lets readers see the row that was just written behind the last.
+void Rows::publish(std::int64_t id) noexcept {
+    const std::size_t row = size_.load(std::memory_order_relaxed);
+    if (id < least_id()) least_id_.store(id, std::memory_order_relaxed);
+    if (id > greatest_id()) greatest_id_.store(id, std::memory_order_relaxed);
+    if (table_) table_->insert(id, static_cast<std::uint32_t>(row));
+    size_.store(row + 1, std::memory_order_release);
 }
 
 void Rows::append(std::int64_t id, const float* values, double factor, float length) noexcept {
@@ -56,7 +87,7 @@ void Rows::append(std::int64_t id, const float* values, double factor, float len
     std::fill(to + dimension_, to + stride_, 0.0F);
     ids_[row] = id;
     lengths_[row] = length;
-    size_.store(row + 1, std::memory_order_release);
+    publish(id);
 }
 
 void Rows::append_copy(const Rows& from, std::size_t row) noexcept {
@@ -64,7 +95,7 @@ void Rows::append_copy(const Rows& from, std::size_t row) noexcept {
     std::copy_n(from.vector(row), stride_, own_.data() + at * stride_);
     ids_[at] = from.id(row);
     lengths_[at] = from.length(row);
-    size_.store(at + 1, std::memory_order_release);
+    publish(from.id(row));
 }
 
 void Rows::kill(std::size_t row) noexcept {

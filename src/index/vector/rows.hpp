@@ -1,4 +1,4 @@
-// The rows of one part of a vector index: ids, vectors padded and aligned to 64 bytes, lengths, and tombstones.
+// The rows of one part of a vector index: ids, vectors padded and aligned to 64 bytes, lengths, tombstones, and where each id is.
 // Appending is for one writer; readers on other threads see the rows below size(), and may read while the writer appends or
 // marks rows dead. Rows never move and never change after they are published; only their tombstone may be set, once.
 #pragma once
@@ -7,11 +7,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "index/vector/id_table.hpp"
+
 namespace rag::core {
+
+constexpr std::uint32_t kNoRow = IdTable::kNone;
 
 enum class Metric : std::uint32_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
 enum class VectorType : std::uint32_t { kFloat32 = 0, kInt8 = 1 };
@@ -34,10 +40,13 @@ class AlignedArray {
     std::size_t size_ = 0;
 };
 
+/// The order in which ids will be appended. Ascending ones are found by bisection, others need a table.
+enum class IdOrder { kAny, kAscending };
+
 class Rows {
   public:
     /// Room for `capacity` rows of `dimension` floats.
-    Rows(std::size_t dimension, std::size_t capacity);
+    Rows(std::size_t dimension, std::size_t capacity, IdOrder order);
     /// Rows of a file: `vectors` is [ids.size(), padded_floats(dimension)] and lives as long as `owner`.
     Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
          const float* vectors, std::shared_ptr<const void> owner);
@@ -49,6 +58,12 @@ class Rows {
     std::size_t dead_count() const noexcept { return dead_count_.load(std::memory_order_relaxed); }
 
     std::int64_t id(std::size_t row) const noexcept { return ids_[row]; }
+    /// The live row with this id, or kNoRow.
+    std::uint32_t find(std::int64_t id) const noexcept;
+    bool ascending() const noexcept { return !table_; }
+    /// No row has an id outside of these; meaningless without rows.
+    std::int64_t least_id() const noexcept { return least_id_.load(std::memory_order_relaxed); }
+    std::int64_t greatest_id() const noexcept { return greatest_id_.load(std::memory_order_relaxed); }
     const float* vectors() const noexcept { return vectors_; }
     const float* vector(std::size_t row) const noexcept { return vectors_ + row * stride_; }
     /// Length of the vector that the caller gave (under cosine `vector` is that divided by it).
@@ -66,6 +81,7 @@ class Rows {
     void kill(std::size_t row) noexcept;
 
   private:
+    void publish(std::int64_t id) noexcept;
     std::size_t dimension_;
     std::size_t stride_;
     std::vector<std::int64_t> ids_;
@@ -74,6 +90,9 @@ class Rows {
     AlignedArray<float> own_;
     const float* vectors_;
     std::shared_ptr<const void> owner_;
+    std::optional<IdTable> table_;  // none: ids ascend
+    std::atomic<std::int64_t> least_id_{std::numeric_limits<std::int64_t>::max()};
+    std::atomic<std::int64_t> greatest_id_{std::numeric_limits<std::int64_t>::min()};
     std::atomic<std::size_t> size_{0};
     std::atomic<std::size_t> dead_count_{0};
 };

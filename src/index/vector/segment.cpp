@@ -1,6 +1,7 @@
 #include "index/vector/segment.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace rag::core {
 namespace {
@@ -71,6 +72,13 @@ bool walk(const VectorSegment& segment, const SegmentQuery& query, Scratch& scra
 }
 
 }  // namespace
+
+FrozenSegment::FrozenSegment(const VectorSegment& of) : segment(of), rows(of.rows->size()), dead((rows + 63) / 64) {
+    for (std::size_t word = 0; word < dead.size(); ++word) {
+        dead[word] = of.rows->dead_word(word);
+        dead_count += static_cast<std::size_t>(std::popcount(dead[word]));
+    }
+}
 
 void TopK::offer(std::int64_t id, float score) {
     const Neighbour neighbour{id, score};

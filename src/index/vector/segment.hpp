@@ -24,6 +24,15 @@ struct VectorSegment {
     std::size_t live() const noexcept { return rows->size() - rows->dead_count(); }
 };
 
+/// A segment with its size and tombstones of one moment.
+struct FrozenSegment {
+    explicit FrozenSegment(const VectorSegment& segment);
+    VectorSegment segment;
+    std::size_t rows;
+    std::size_t dead_count = 0;
+    std::vector<std::uint64_t> dead;  // a bit a row
+};
+
 struct Neighbour {
     std::int64_t id;
     float score;

@@ -114,13 +114,14 @@ class Writer {
     std::uint64_t size_ = 0;
 };
 
-void write_segment(const VectorSegment& segment, Writer& out) {
+void write_segment(const FrozenSegment& frozen, Writer& out) {
+    const VectorSegment& segment = frozen.segment;
     const Rows& rows = *segment.rows;
     const Graph* graph = segment.graph.get();
-    const std::size_t count = rows.size();
+    const std::size_t count = frozen.rows;
     SegmentHeader header{};
     header.rows = count;
-    header.dead = rows.dead_count();
+    header.dead = frozen.dead_count;
     if (graph != nullptr) {
         header.sealed = 1;
         header.entry = graph->entry;
@@ -137,11 +138,9 @@ void write_segment(const VectorSegment& segment, Writer& out) {
         ids[row] = rows.id(row);
         lengths[row] = rows.length(row);
     }
-    std::vector<std::uint64_t> dead((count + 63) / 64);
-    for (std::size_t word = 0; word < dead.size(); ++word) dead[word] = rows.dead_word(word);
     out.array(ids.data(), count);
     out.array(lengths.data(), count);
-    out.array(dead.data(), dead.size());
+    out.array(frozen.dead.data(), frozen.dead.size());
     out.array(rows.vectors(), count * rows.stride());
     if (segment.codes) {
         out.array(segment.codes->metas().data(), count);
@@ -283,7 +282,7 @@ VectorIndexOptions options_of(const Header& header, const std::string& name) {
 
 }  // namespace
 
-void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<VectorSegment>& segments,
+void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<FrozenSegment>& segments,
                        const ByteSink& sink) {
     Header header{};
     header.magic = kMagic;
@@ -297,14 +296,14 @@ void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence
     header.block_bytes = kBlock;
     header.seed = options.seed;
     header.sequence = sequence;
-    for (const VectorSegment& segment : segments) {
-        header.live += segment.live();
-        header.segments += segment.rows->size() > 0 ? 1 : 0;
+    for (const FrozenSegment& segment : segments) {
+        header.live += segment.rows - segment.dead_count;
+        header.segments += segment.rows > 0 ? 1 : 0;
     }
     Writer out(sink);
     out.array(&header, 1);
-    for (const VectorSegment& segment : segments) {
-        if (segment.rows->size() > 0) write_segment(segment, out);
+    for (const FrozenSegment& segment : segments) {
+        if (segment.rows > 0) write_segment(segment, out);
     }
     out.finish();
 }

@@ -27,7 +27,7 @@ constexpr std::uint32_t kVectorFileVersion = 1;
 
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
-void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<VectorSegment>& segments,
+void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence, const std::vector<FrozenSegment>& segments,
                        const ByteSink& sink);
 
 /// The checksums and the footer that belong behind `body`: what makes bytes of a fuzzer pass as undamaged.

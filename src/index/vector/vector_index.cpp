@@ -37,6 +37,28 @@ std::shared_ptr<const VectorIndex::Segments> VectorIndex::snapshot() const {
     return segments_;
 }
 
+void VectorIndex::set_snapshot(std::shared_ptr<const Segments> next) {
+    const std::lock_guard lock(snapshot_mutex_);
+    segments_.swap(next);  // the old list is released after the lock
+}
+
+namespace {
+
+/// Where a live id is; rows null: nowhere.
+struct Place {
+    Rows* rows = nullptr;
+    std::uint32_t row = kNoRow;
+};
+Place find_place(const std::vector<VectorSegment>& segments, std::int64_t id) {
+    for (const VectorSegment& segment : segments) {
+        const std::uint32_t row = segment.rows->find(id);
+        if (row != kNoRow) return {segment.rows.get(), row};
+    }
+    return {};
+}
+
+}  // namespace
+
 /// Checks one vector and sets its length; returns the factor that the stored values are multiplied by. `row` names it in errors,
 /// kNoRow means a query. Sums in double, where no float can overflow.
 double VectorIndex::check_vector(const float* values, std::size_t row, float& length) const {
@@ -64,9 +86,8 @@ double VectorIndex::check_vector(const float* values, std::size_t row, float& le
 }
 
 void VectorIndex::check_new_ids(std::span<const std::int64_t> ids) const {
-    // places_ is only changed by writers, and this is the one.
     for (std::size_t row = 0; row < ids.size(); ++row) {
-        if (places_.contains(ids[row])) fail(Code::kAlreadyExists, "id {} of row {} is in the index already", ids[row], row);
+        if (find_place(*segments_, ids[row]).rows != nullptr) fail(Code::kAlreadyExists, "id {} of row {} is in the index already", ids[row], row);
     }
     std::vector<std::pair<std::int64_t, std::size_t>> sorted(ids.size());
     for (std::size_t row = 0; row < ids.size(); ++row) sorted[row] = {ids[row], row};
@@ -79,28 +100,28 @@ void VectorIndex::check_new_ids(std::span<const std::int64_t> ids) const {
 }
 
 void VectorIndex::add(std::span<const std::int64_t> ids, std::span<const float> vectors, const Progress& progress) {
-    const std::lock_guard writing(writer_);
-    if (ids.size() > kLargestIndex - std::min(kLargestIndex, places_.size())) {
-        fail(Code::kUnsupported, "{} rows on top of {}: a vector index holds at most {}", ids.size(), places_.size(),
-             kLargestIndex);
-    }
     if (vectors.size() != ids.size() * options_.dimension) {
         fail(Code::kInvalidArgument, "{} values are given for {} rows of dimension {}, which need {}", vectors.size(), ids.size(),
              options_.dimension, ids.size() * options_.dimension);
     }
     try {
-        check_new_ids(ids);
         std::vector<float> lengths(ids.size());
         std::vector<double> factors(ids.size());
         for (std::size_t row = 0; row < ids.size(); ++row) {
             factors[row] = check_vector(vectors.data() + row * options_.dimension, row, lengths[row]);
         }
+        const std::lock_guard writing(writer_);
+        const std::size_t live = size();
+        if (ids.size() > kLargestIndex - std::min(kLargestIndex, live)) {
+            fail(Code::kUnsupported, "{} rows on top of {}: a vector index holds at most {}", ids.size(), live, kLargestIndex);
+        }
+        check_new_ids(ids);
         report(progress, 0, ids.size());
         append(ids, vectors, lengths, factors);
     } catch (const std::bad_alloc&) {
         fail(Code::kOutOfMemory, "{} rows x {} need more memory than there is", ids.size(), options_.dimension);
     }
-    maintain(progress);
+    if (!options_.background) tidy(progress);
 }
 
 /// Puts checked rows into the tail: all of them or, on bad_alloc, none.
@@ -109,73 +130,55 @@ void VectorIndex::append(std::span<const std::int64_t> ids, std::span<const floa
     const auto put = [&](Rows& to, std::size_t row) {
         to.append(ids[row], vectors.data() + row * options_.dimension, factors[row], lengths[row]);
     };
-    Rows* open = nullptr;  // the piece with room, if there is one
-    if (!segments_->empty() && !segments_->back().graph) open = segments_->back().rows.get();
-    const std::size_t open_size = open == nullptr ? 0 : open->size();
-    const std::size_t fitting = open == nullptr ? 0 : std::min(ids.size(), open->capacity() - open_size);
-
-    auto next = std::make_shared<Segments>(*segments_);
+    const std::size_t fitting = open_ == nullptr ? 0 : std::min(ids.size(), open_->capacity() - open_->size());
+    std::shared_ptr<Segments> next;
     std::shared_ptr<Rows> piece;
     if (fitting < ids.size()) {
-        const std::size_t rest = ids.size() - fitting;
-        piece = std::make_shared<Rows>(options_.dimension, std::max(rest, std::min(options_.tail_limit, kTailPiece)));
+        const std::size_t capacity = std::max(ids.size() - fitting, std::min(options_.tail_limit, kTailPiece));
+        piece = std::make_shared<Rows>(options_.dimension, capacity, IdOrder::kAny);
         for (std::size_t row = fitting; row < ids.size(); ++row) put(*piece, row);
+        next = std::make_shared<Segments>(*segments_);
         next->push_back({piece, nullptr, nullptr});
     }
-    const std::unique_lock places_lock(places_mutex_);
-    std::size_t placed = 0;
-    try {
-        // One row at a time, the map's own growth is the better one.
-        if (ids.size() > places_.size() / 2) places_.reserve(places_.size() + ids.size());
-        for (; placed < ids.size(); ++placed) {
-            Rows* rows = placed < fitting ? open : piece.get();
-            const std::size_t row = placed < fitting ? open_size + placed : placed - fitting;
-            places_.emplace(ids[placed], Place{rows, static_cast<std::uint32_t>(row)});
-        }
-    } catch (const std::bad_alloc&) {
-        for (std::size_t i = 0; i < placed; ++i) places_.erase(ids[i]);
-        throw;
-    }
-    for (std::size_t row = 0; row < fitting; ++row) put(*open, row);
-    const std::lock_guard snapshot_lock(snapshot_mutex_);
-    segments_ = std::move(next);
+    for (std::size_t row = 0; row < fitting; ++row) put(*open_, row);
+    if (!next) return;
+    open_ = piece.get();
+    set_snapshot(std::move(next));
 }
 
 std::size_t VectorIndex::remove(std::span<const std::int64_t> ids) {
-    const std::lock_guard writing(writer_);
     std::size_t removed = 0;
     {
-        const std::unique_lock lock(places_mutex_);
+        const std::lock_guard writing(writer_);
         for (const std::int64_t id : ids) {
-            const auto found = places_.find(id);
-            if (found == places_.end()) continue;
-            found->second.rows->kill(found->second.row);
-            places_.erase(found);
+            const Place place = find_place(*segments_, id);
+            if (place.rows == nullptr) continue;
+            place.rows->kill(place.row);
             ++removed;
         }
     }
-    if (removed > 0) maintain({});
+    if (removed > 0 && !options_.background) tidy({});
     return removed;
 }
 
 std::size_t VectorIndex::size() const {
-    const std::shared_lock lock(places_mutex_);
-    return places_.size();
+    const auto segments = snapshot();
+    std::size_t live = 0;
+    for (const VectorSegment& segment : *segments) live += segment.live();
+    return live;
 }
 
 bool VectorIndex::contains(std::int64_t id) const {
-    const std::shared_lock lock(places_mutex_);
-    return places_.contains(id);
+    return find_place(*snapshot(), id).rows != nullptr;
 }
 
 bool VectorIndex::get(std::int64_t id, std::span<float> out) const {
     if (out.size() != options_.dimension) {
         fail(Code::kInvalidArgument, "{} values are asked for, the dimension is {}", out.size(), options_.dimension);
     }
-    const std::shared_lock lock(places_mutex_);  // keeps the rows alive too: segments change under it
-    const auto found = places_.find(id);
-    if (found == places_.end()) return false;
-    const Place place = found->second;
+    const auto segments = snapshot();
+    const Place place = find_place(*segments, id);
+    if (place.rows == nullptr) return false;
     const float* from = place.rows->vector(place.row);
     const double factor = options_.metric == Metric::kCosine ? static_cast<double>(place.rows->length(place.row)) : 1.0;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(static_cast<double>(from[i]) * factor);
@@ -183,13 +186,18 @@ bool VectorIndex::get(std::int64_t id, std::span<float> out) const {
 }
 
 std::vector<std::int64_t> VectorIndex::ids() const {
+    const auto segments = snapshot();
     std::vector<std::int64_t> all;
-    {
-        const std::shared_lock lock(places_mutex_);
-        all.reserve(places_.size());
-        for (const auto& [id, place] : places_) all.push_back(id);
+    for (const VectorSegment& segment : *segments) {
+        const std::size_t rows = segment.rows->size();
+        for (std::size_t row = 0; row < rows; ++row) {
+            if (!segment.rows->dead(row)) all.push_back(segment.rows->id(row));
+        }
     }
-    std::sort(all.begin(), all.end());
+    // Sealed segments and the engine's tail are in order already, and sorting finds that out quickly.
+    if (!std::is_sorted(all.begin(), all.end())) std::sort(all.begin(), all.end());
+    // A row that was removed and added again while this went from one segment to the next is there twice.
+    all.erase(std::unique(all.begin(), all.end()), all.end());
     return all;
 }
 

@@ -1,25 +1,24 @@
 // A vector index: int64 ids and float vectors in, nearest neighbours out. Sealed segments carry an HNSW graph each, new rows
 // sit in a tail that is scanned exactly, removed rows are tombstones until a merge drops them, and every live row can be found.
-// Thread rule: search, get, contains, ids, stats, save from any number of threads while others write; writers (add, remove,
-// seal, compact) wait for one another. A search sees the list of segments of the moment it began, and rows added or removed
-// meanwhile or not. Not for text, metadata or durability: the store holds the truth, a file of this is derived from it.
+// Thread rule: search, get, contains, ids, stats, save from any number of threads while others write; add() and remove() wait for
+// one another, never for a graph that another thread builds: seal, compact and maintain build beside the old segments and swap
+// the list. A search sees the list of segments of the moment it began, and rows added or removed meanwhile or not.
+// Not for text, metadata or durability: the store holds the truth, a file of this is derived from it.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "core/cancel.hpp"
+#include "index/vector/rebuild.hpp"
 #include "index/vector/segment.hpp"
 
 namespace rag::core {
@@ -32,8 +31,11 @@ struct VectorIndexOptions {
     std::size_t ef_construction = 200;       // beam while building; 1 to 65,536
     std::uint64_t seed = 100;
     // Not in the file:
-    std::size_t tail_limit = 4096;  // rows after which add() seals the tail
+    std::size_t tail_limit = 4096;  // rows after which the tail is sealed
     std::size_t threads = 1;        // that build a graph; 0 all. With more than one, equal input may give unequal graphs.
+    // true: add() and remove() leave sealing and merging to whoever calls maintain(), as a thread of the owner's. false: they do
+    // it before they return, so that equal calls give equal segments.
+    bool background = false;
 };
 
 struct VectorIndexStats {
@@ -56,15 +58,14 @@ class VectorIndex {
 
     const VectorIndexOptions& options() const noexcept { return options_; }
 
-    /// Adds ids.size() rows; `vectors` is [ids.size(), dimension]. They are found from then on. Seals the tail when it is over
-    /// the limit, and merges segments, which takes the time of building a graph (and, meanwhile, the memory of its rows again);
-    /// `progress` counts rows of that.
+    /// Adds ids.size() rows; `vectors` is [ids.size(), dimension]. They are found from then on. Unless options().background, does
+    /// what maintain() would do, which takes the time of building graphs; `progress` counts rows of that.
     /// Throws, with nothing added: kInvalidArgument (size; NaN or infinity; length 0 or below 1.2e-38 under cosine; too long
     /// for float32: names row and value), kAlreadyExists (names the id), Stopped before the first row, kOutOfMemory.
-    /// Throws Stopped while sealing: all rows are added, their graph is left to the next add() or seal().
+    /// Throws Stopped while sealing: all rows are added, their graph is left to the next add(), seal() or maintain().
     void add(std::span<const std::int64_t> ids, std::span<const float> vectors, const Progress& progress = {});
 
-    /// Removes what is there of `ids`; returns how many that were. May rebuild segments of which more than 30% is dead.
+    /// Removes what is there of `ids`; returns how many that were. Unless options().background, does what maintain() would do.
     std::size_t remove(std::span<const std::int64_t> ids);
 
     std::size_t size() const;
@@ -84,6 +85,10 @@ class VectorIndex {
     std::vector<Neighbour> search_exact(std::span<const float> query, std::size_t k, const IdSet* filter = nullptr) const;
     static std::size_t default_ef(std::size_t k) noexcept;
 
+    /// One step of what merge_policy.hpp says is due: builds one segment (which takes, meanwhile, the memory of its rows again)
+    /// and puts it in the place of others, while rows are added, removed and searched. False: nothing was due.
+    /// Stopped or failed: nothing changed.
+    bool maintain(const Progress& progress = {});
     /// Turns the tail into a segment. Stopped or failed: nothing changed.
     void seal(const Progress& progress = {});
     /// One segment of all live rows, without tombstones. Stopped or failed: nothing changed.
@@ -93,11 +98,11 @@ class VectorIndex {
     std::uint64_t sequence() const noexcept { return sequence_.load(); }
     void set_sequence(std::uint64_t value) noexcept { sequence_.store(value); }
 
-    /// Writes a file that replaces `file` as a whole or not at all (kIo). Waits for writers. The same rows in the same segments
-    /// give the same bytes. Format: vector_file.hpp.
-    void save(const std::filesystem::path& file) const;
+    /// Writes the rows of this moment to a file that replaces `file` as a whole or not at all (kIo, Stopped), while others read
+    /// and write. The same rows in the same segments give the same bytes. Format: vector_file.hpp.
+    void save(const std::filesystem::path& file, const Progress& progress = {}) const;
     /// Maps a file; vectors stay in it, so it must not be changed in place (save() never does). Of `expected`, dimension, metric
-    /// and type must agree, tail_limit and threads are taken. Throws kNotFound, kIo, kVersion (newer: names both), kCorrupt
+    /// and type must agree, tail_limit, threads and background are taken. Throws kNotFound, kIo, kVersion (newer: names both), kCorrupt
     /// (names file and block), kInvalidArgument (not as expected).
     static std::unique_ptr<VectorIndex> load(const std::filesystem::path& file,
                                              const std::optional<VectorIndexOptions>& expected = {});
@@ -111,13 +116,11 @@ class VectorIndex {
     bool verify(std::string& why) const;
 
   private:
-    struct Place {
-        Rows* rows;
-        std::uint32_t row;
-    };
     using Segments = std::vector<VectorSegment>;
 
     std::shared_ptr<const Segments> snapshot() const;
+    void set_snapshot(std::shared_ptr<const Segments> next);
+    std::vector<FrozenSegment> frozen() const;
     GraphOptions graph_options() const;
     void fill_query(std::span<const float> query, Scratch& scratch) const;
     std::vector<Neighbour> run(std::span<const float> query, std::size_t k, std::size_t ef, const IdSet* filter,
@@ -126,16 +129,16 @@ class VectorIndex {
     void check_new_ids(std::span<const std::int64_t> ids) const;
     void append(std::span<const std::int64_t> ids, std::span<const float> vectors, std::span<const float> lengths,
                 std::span<const double> factors);
-    std::vector<VectorSegment> tail() const;
-    void rebuild(const std::vector<VectorSegment>& sources, const Progress& progress);
-    void publish(const std::vector<VectorSegment>& removed, const std::optional<VectorSegment>& added);
-    void maintain(const Progress& progress);
+    template <typename Choose>
+    bool rebuild(const Choose& choose, const Progress& progress);
+    void publish(Rebuild& rebuild, const std::optional<VectorSegment>& added);
+    void tidy(const Progress& progress);
     void adopt(Segments segments, const std::string& name);
 
     const VectorIndexOptions options_;
-    mutable std::mutex writer_;               // held by add, remove, seal, compact, save from beginning to end
-    mutable std::shared_mutex places_mutex_;  // guards places_; segments_ changes under both this and snapshot_mutex_
-    std::unordered_map<std::int64_t, Place> places_;
+    mutable std::mutex building_;  // held while segments are rebuilt; taken before writer_
+    mutable std::mutex writer_;    // held while rows are added or removed, or the list of segments changes; never for long
+    Rows* open_ = nullptr;         // the piece of the tail with room, or null; guarded by writer_
     mutable std::mutex snapshot_mutex_;  // held for the copy of one pointer
     std::shared_ptr<const Segments> segments_;
     std::atomic<std::uint64_t> sequence_{0};

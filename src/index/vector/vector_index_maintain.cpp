@@ -1,36 +1,43 @@
 // The life of segments: sealing the tail, merging, dropping tombstones, saving and loading, verifying.
-// New segments are built beside the old ones and swapped in under the locks, so searches go on meanwhile.
+// New segments are built beside the old ones and swapped in, so searches and writers go on meanwhile.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "core/atomic_file.hpp"
 #include "core/log.hpp"
 #include "core/mapped_file.hpp"
 #include "core/thread_pool.hpp"
+#include "index/vector/merge_policy.hpp"
 #include "index/vector/vector_file.hpp"
 #include "index/vector/vector_index.hpp"
 
 namespace rag::core {
 namespace {
 
-// A segment with a larger share of dead rows is rebuilt: below it, the walk still meets mostly live rows.
-constexpr double kLargestDeadShare = 0.3;
-// More sealed segments than this are merged: each costs a walk of its own.
-constexpr std::size_t kMostSegments = 8;
-
-bool mostly_dead(const VectorSegment& segment) {
-    return static_cast<double>(segment.rows->dead_count()) > kLargestDeadShare * static_cast<double>(segment.rows->size());
-}
-
-/// Of sealed segments, the smallest ones as long as each is at most twice all smaller ones together: sizes of segments grow
-/// geometrically, so a row is merged a logarithmic number of times.
-std::vector<VectorSegment> smallest_group(std::vector<VectorSegment> sealed) {
-    std::sort(sealed.begin(), sealed.end(), [](const VectorSegment& a, const VectorSegment& b) { return a.live() < b.live(); });
-    std::size_t total = sealed.front().live();
-    std::size_t taken = 1;
-    while (taken < sealed.size() && (taken < 2 || sealed[taken].live() <= 2 * total)) total += sealed[taken++].live();
-    sealed.resize(taken);
-    return sealed;
+/// No id lives twice; `why` names the first that does. Segments whose ranges of ids do not meet need no look at their rows.
+bool ids_differ(const std::vector<VectorSegment>& segments, std::string& why) {
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const Rows& rows = *segments[i].rows;
+        const auto meets = [&](const Rows& other) {
+            return other.least_id() <= rows.greatest_id() && rows.least_id() <= other.greatest_id();
+        };
+        std::vector<const Rows*> others;
+        for (std::size_t j = i + 1; j < segments.size(); ++j) {
+            if (meets(*segments[j].rows)) others.push_back(segments[j].rows.get());
+        }
+        const bool own_twice = !rows.ascending();
+        if (others.empty() && !own_twice) continue;
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            if (rows.dead(row)) continue;
+            bool twice = own_twice && rows.find(rows.id(row)) != row;
+            for (const Rows* other : others) twice = twice || other->find(rows.id(row)) != kNoRow;
+            if (!twice) continue;
+            why = fmt::format("id {} is there twice", rows.id(row));
+            return false;
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -40,105 +47,102 @@ GraphOptions VectorIndex::graph_options() const {
             options_.threads == 0 ? available_cpus() : options_.threads};
 }
 
-std::vector<VectorSegment> VectorIndex::tail() const {
-    std::vector<VectorSegment> pieces;
-    for (const VectorSegment& segment : *segments_) {
-        if (!segment.graph) pieces.push_back(segment);
+/// Replaces the segments that choose(list) names by one sealed segment of their live rows (by none if all are dead). False: it
+/// named none. Writers are kept out only while the rows are noted and while the list is swapped.
+template <typename Choose>
+bool VectorIndex::rebuild(const Choose& choose, const Progress& progress) {
+    const std::lock_guard building(building_);
+    std::optional<Rebuild> work;
+    {
+        const std::lock_guard writing(writer_);
+        const Segments chosen = choose(*segments_);
+        if (chosen.empty()) return false;
+        const auto holds_open = [&](const VectorSegment& segment) { return segment.rows.get() == open_; };
+        if (std::any_of(chosen.begin(), chosen.end(), holds_open)) open_ = nullptr;
+        work.emplace(chosen);
     }
-    return pieces;
+    work->copy(options_.dimension, progress);
+    std::optional<VectorSegment> added;
+    if (work->rows()->size() > 0) added = make_segment(work->rows(), options_.type, graph_options(), progress);
+    publish(*work, added);
+    return true;
 }
 
-/// Replaces `sources` by one sealed segment of their live rows (by none if all are dead).
-void VectorIndex::rebuild(const std::vector<VectorSegment>& sources, const Progress& progress) {
-    std::size_t live = 0;
-    for (const VectorSegment& source : sources) live += source.live();
-    if (live == 0) return publish(sources, {});
-    std::shared_ptr<Rows> rows;
-    const Rows& first = *sources.front().rows;
-    if (sources.size() == 1 && first.dead_count() == 0 && first.size() == first.capacity()) {
-        rows = sources.front().rows;
-    } else {
-        rows = std::make_shared<Rows>(options_.dimension, live);
-        for (const VectorSegment& source : sources) {
-            for (std::size_t row = 0; row < source.rows->size(); ++row) {
-                if (!source.rows->dead(row)) rows->append_copy(*source.rows, row);
-            }
-        }
-    }
-    publish(sources, make_segment(std::move(rows), options_.type, graph_options(), progress));
-}
-
-void VectorIndex::publish(const std::vector<VectorSegment>& removed, const std::optional<VectorSegment>& added) {
+void VectorIndex::publish(Rebuild& rebuild, const std::optional<VectorSegment>& added) {
+    const std::lock_guard writing(writer_);
+    const auto is_source = [&](const VectorSegment& segment) {
+        return std::any_of(rebuild.sources().begin(), rebuild.sources().end(),
+                           [&](const VectorSegment& source) { return source.rows == segment.rows; });
+    };
     auto next = std::make_shared<Segments>();
     next->reserve(segments_->size() + 1);
-    const auto is_removed = [&](const VectorSegment& segment) {
-        return std::any_of(removed.begin(), removed.end(),
-                           [&](const VectorSegment& other) { return other.rows == segment.rows; });
-    };
     if (added) next->push_back(*added);
-    for (const VectorSegment& segment : *segments_) {
-        if (!is_removed(segment)) next->push_back(segment);
-    }
-    // Sealed ones first, the pieces of the tail after them in their order: the last is the one with room.
+    std::copy_if(segments_->begin(), segments_->end(), std::back_inserter(*next),
+                 [&](const VectorSegment& segment) { return !is_source(segment); });
+    // Sealed ones first, the pieces of the tail after them in their order.
     std::stable_partition(next->begin(), next->end(), [](const VectorSegment& segment) { return segment.graph != nullptr; });
-    const std::unique_lock places_lock(places_mutex_);
-    if (added) {
-        Rows* rows = added->rows.get();
-        for (std::size_t row = 0; row < rows->size(); ++row) {
-            if (!rows->dead(row)) places_.find(rows->id(row))->second = {rows, static_cast<std::uint32_t>(row)};
-        }
-    }
-    const std::lock_guard snapshot_lock(snapshot_mutex_);
-    segments_ = std::move(next);
+    rebuild.repeat_removals();
+    set_snapshot(std::move(next));
+}
+
+bool VectorIndex::maintain(const Progress& progress) {
+    return rebuild([&](const Segments& segments) { return choose_rebuild(segments, options_.tail_limit); }, progress);
 }
 
 void VectorIndex::seal(const Progress& progress) {
-    const std::lock_guard writing(writer_);
-    if (const auto pieces = tail(); !pieces.empty()) rebuild(pieces, progress);
+    rebuild(
+        [](const Segments& segments) {
+            Segments tail;
+            std::copy_if(segments.begin(), segments.end(), std::back_inserter(tail),
+                         [](const VectorSegment& segment) { return segment.graph == nullptr; });
+            return tail;
+        },
+        progress);
 }
 
 void VectorIndex::compact(const Progress& progress) {
-    const std::lock_guard writing(writer_);
-    const bool tidy = segments_->size() == 1 && segments_->front().graph && segments_->front().rows->dead_count() == 0;
-    if (!segments_->empty() && !tidy) rebuild(*segments_, progress);
+    rebuild(
+        [](const Segments& segments) {
+            const bool tidy = segments.size() == 1 && segments.front().graph && segments.front().rows->dead_count() == 0;
+            return tidy ? Segments() : segments;
+        },
+        progress);
 }
 
 /// What add() and remove() leave to do. The rows are in or out already, so only the caller's own stop is reported; without
 /// memory for a graph the tail grows, which is slower and not wrong, and the next add() tries again.
-void VectorIndex::maintain(const Progress& progress) {
+void VectorIndex::tidy(const Progress& progress) {
     try {
-        std::size_t tail_rows = 0;
-        std::vector<VectorSegment> dead;
-        for (const VectorSegment& segment : *segments_) {
-            if (!segment.graph) tail_rows += segment.rows->size();
-            if (segment.graph && mostly_dead(segment)) dead.push_back(segment);
+        while (maintain(progress)) {
         }
-        if (tail_rows >= options_.tail_limit) rebuild(tail(), progress);
-        if (!dead.empty()) rebuild(dead, progress);
-        std::vector<VectorSegment> sealed;
-        std::copy_if(segments_->begin(), segments_->end(), std::back_inserter(sealed),
-                     [](const VectorSegment& segment) { return segment.graph != nullptr; });
-        if (sealed.size() > kMostSegments) rebuild(smallest_group(std::move(sealed)), progress);
     } catch (const Stopped&) {
         throw;
     } catch (const Error& error) {
-        log(LogLevel::kWarning, "a vector index of {} rows stays unmerged: {}", places_.size(), error.what());
+        log(LogLevel::kWarning, "a vector index of {} rows stays unmerged: {}", size(), error.what());
     } catch (const std::bad_alloc&) {
-        log(LogLevel::kWarning, "a vector index of {} rows stays unmerged: out of memory", places_.size());
+        log(LogLevel::kWarning, "a vector index of {} rows stays unmerged: out of memory", size());
     }
 }
 
-void VectorIndex::save(const std::filesystem::path& file) const {
+std::vector<FrozenSegment> VectorIndex::frozen() const {
     const std::lock_guard writing(writer_);
+    return {segments_->begin(), segments_->end()};
+}
+
+void VectorIndex::save(const std::filesystem::path& file, const Progress& progress) const {
+    const std::uint64_t number = sequence();
+    const auto segments = frozen();
     AtomicFile out(file);
-    write_vector_file(options_, sequence(), *segments_, [&](std::span<const std::byte> bytes) { out.write(bytes); });
+    write_vector_file(options_, number, segments, [&](std::span<const std::byte> bytes) {
+        report(progress, out.offset(), 0);
+        out.write(bytes);
+    });
     out.commit();
 }
 
 std::vector<std::byte> VectorIndex::serialize() const {
-    const std::lock_guard writing(writer_);
     std::vector<std::byte> out;
-    write_vector_file(options_, sequence(), *segments_,
+    write_vector_file(options_, sequence(), frozen(),
                       [&](std::span<const std::byte> bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); });
     return out;
 }
@@ -161,6 +165,7 @@ std::unique_ptr<VectorIndex> VectorIndex::parse(std::span<const std::byte> bytes
         }
         file.options.tail_limit = expected->tail_limit;
         file.options.threads = expected->threads;
+        file.options.background = expected->background;
     }
     auto index = std::make_unique<VectorIndex>(file.options);
     index->set_sequence(file.sequence);
@@ -170,17 +175,8 @@ std::unique_ptr<VectorIndex> VectorIndex::parse(std::span<const std::byte> bytes
 
 /// Takes the segments of a file; the index is new and not shared yet.
 void VectorIndex::adopt(Segments segments, const std::string& name) {
-    std::size_t live = 0;
-    for (const VectorSegment& segment : segments) live += segment.live();
-    places_.reserve(live);
-    for (const VectorSegment& segment : segments) {
-        Rows* rows = segment.rows.get();
-        for (std::size_t row = 0; row < rows->size(); ++row) {
-            if (rows->dead(row)) continue;
-            const bool fresh = places_.emplace(rows->id(row), Place{rows, static_cast<std::uint32_t>(row)}).second;
-            if (!fresh) fail(Code::kCorrupt, "{}: id {} is there twice", name, rows->id(row));
-        }
-    }
+    std::string why;
+    if (!ids_differ(segments, why)) fail(Code::kCorrupt, "{}: {}", name, why);
     segments_ = std::make_shared<Segments>(std::move(segments));
 }
 
@@ -217,18 +213,14 @@ bool verify_codes(const VectorSegment& segment, std::string& why) {
 }  // namespace
 
 bool VectorIndex::verify(std::string& why) const {
+    const std::lock_guard building(building_);
     const std::lock_guard writing(writer_);
-    std::size_t live = 0;
     for (const VectorSegment& segment : *segments_) {
         const Rows& rows = *segment.rows;
         for (std::size_t row = 0; row < rows.size(); ++row) {
-            if (rows.dead(row)) continue;
-            ++live;
-            const auto found = places_.find(rows.id(row));
-            if (found == places_.end() || found->second.rows != &rows || found->second.row != row) {
-                why = fmt::format("row {} with id {} is live but not listed", row, rows.id(row));
-                return false;
-            }
+            if (rows.dead(row) || rows.find(rows.id(row)) == row) continue;
+            why = fmt::format("row {} with id {} is live but not found by its id", row, rows.id(row));
+            return false;
         }
         if (!verify_rows(rows, options_.metric, why)) return false;
         if (segment.codes && !verify_codes(segment, why)) return false;
@@ -240,8 +232,7 @@ bool VectorIndex::verify(std::string& why) const {
             return false;
         }
     }
-    if (live != places_.size()) why = fmt::format("{} ids are listed, {} rows are live", places_.size(), live);
-    return live == places_.size();
+    return ids_differ(*segments_, why);
 }
 
 }  // namespace rag::core

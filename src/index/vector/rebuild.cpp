@@ -1,0 +1,60 @@
+#include "index/vector/rebuild.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace rag::core {
+namespace {
+
+constexpr std::size_t kRowsPerReport = 1024;
+
+struct LiveRow {
+    std::int64_t id;
+    std::uint32_t source;
+    std::uint32_t row;
+};
+
+}  // namespace
+
+Rebuild::Rebuild(std::vector<VectorSegment> sources)
+    : sources_(std::move(sources)), noted_(sources_.begin(), sources_.end()), copies_(sources_.size()) {}
+
+void Rebuild::copy(std::size_t dimension, const Progress& progress) {
+    const Rows& first = *sources_.front().rows;
+    if (sources_.size() == 1 && first.size() == first.capacity() && first.dead_count() == 0) {
+        rows_ = sources_.front().rows;
+        noted_.clear();
+        return;
+    }
+    std::vector<LiveRow> live;
+    for (std::uint32_t number = 0; number < sources_.size(); ++number) {
+        const FrozenSegment& source = noted_[number];
+        copies_[number].assign(source.rows, kNoRow);
+        for (std::uint32_t row = 0; row < source.rows; ++row) {
+            if ((source.dead[row / 64] >> (row % 64) & 1U) == 0) live.push_back({sources_[number].rows->id(row), number, row});
+        }
+    }
+    report(progress, 0, live.size());
+    const auto by_id = [](const LiveRow& a, const LiveRow& b) { return a.id < b.id; };
+    if (!std::is_sorted(live.begin(), live.end(), by_id)) std::sort(live.begin(), live.end(), by_id);
+    rows_ = std::make_shared<Rows>(dimension, live.size(), IdOrder::kAscending);
+    for (std::size_t i = 0; i < live.size(); ++i) {
+        if (i % kRowsPerReport == 0) report(progress, 0, live.size());
+        rows_->append_copy(*sources_[live[i].source].rows, live[i].row);
+        copies_[live[i].source][live[i].row] = static_cast<std::uint32_t>(i);
+    }
+}
+
+void Rebuild::repeat_removals() noexcept {
+    for (std::size_t number = 0; number < noted_.size(); ++number) {
+        const FrozenSegment& source = noted_[number];
+        for (std::size_t word = 0; word < source.dead.size(); ++word) {
+            std::uint64_t fresh = sources_[number].rows->dead_word(word) & ~source.dead[word];
+            for (; fresh != 0; fresh &= fresh - 1) {
+                rows_->kill(copies_[number][word * 64 + static_cast<std::size_t>(std::countr_zero(fresh))]);
+            }
+        }
+    }
+}
+
+}  // namespace rag::core

@@ -1,0 +1,35 @@
+// Several segments of a vector index made into one: the copy of their live rows in the order of ids, and which copies have died
+// since. A Rebuild belongs to one thread; the sources may lose rows at any time meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/cancel.hpp"
+#include "index/vector/segment.hpp"
+
+namespace rag::core {
+
+class Rebuild {
+  public:
+    /// Notes which rows live now; those who add and remove rows must be kept out.
+    explicit Rebuild(std::vector<VectorSegment> sources);
+    /// Copies them; polls `progress`. A whole single source without tombstones is not copied but shared.
+    void copy(std::size_t dimension, const Progress& progress);
+
+    const std::vector<VectorSegment>& sources() const noexcept { return sources_; }
+    const std::shared_ptr<Rows>& rows() const noexcept { return rows_; }
+    /// Marks copies dead whose originals died after they were copied. Those who remove rows must be kept out meanwhile, until
+    /// the copies have taken the originals' place.
+    void repeat_removals() noexcept;
+
+  private:
+    std::vector<VectorSegment> sources_;
+    std::vector<FrozenSegment> noted_;                // the sources as they were; empty: shared
+    std::vector<std::vector<std::uint32_t>> copies_;  // of each source: where each row went, kNoRow for dead ones
+    std::shared_ptr<Rows> rows_;
+};
+
+}  // namespace rag::core
