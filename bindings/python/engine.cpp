@@ -181,7 +181,7 @@ void bind_engine(py::module_& module) {
         .def_property_readonly("citations", &citations_of)
         .def_property_readonly("unsupported", &unsupported_of);
 
-    py::class_<Engine>(module, "Engine")
+    py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, bool read_only,
                          std::uint32_t chunk_tokens, std::uint32_t chunk_overlap) {
                  EngineOptions options;

@@ -4,8 +4,8 @@
 // What makes repair simple: keys of committed chunks never come back, and a chunk never changes, so an index that has the same
 // keys as the database has the same content. A lost, torn or damaged file costs time, never knowledge.
 //
-// A thread of this object's builds the graphs of new vectors, merges segments, and writes the files when much is new. Nobody waits
-// for it: vectors without a graph are searched exactly, and a file that was not written is made again from the database.
+// A thread of this object's builds the graphs of new vectors, merges segments, and writes the files when much is new. Nobody
+// waits for it: vectors without a graph are searched exactly, and a file that was not written is made again from the database.
 //
 // Order of locks: saving_, change_, then views of the store. Whoever holds a view must not call in here.
 // Thread rule: bm25() and vectors() from any thread, the indexes they give may be searched by any; change_ makes writers and

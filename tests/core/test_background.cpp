@@ -1,9 +1,9 @@
 // The background thread: it works when woken, stops promptly, begins again, survives exceptions and fork.
 #include "core/background.hpp"
 
-#include <catch2/catch.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -87,7 +87,8 @@ double VectorIndex::check_vector(const float* values, std::size_t row, float& le
 
 void VectorIndex::check_new_ids(std::span<const std::int64_t> ids) const {
     for (std::size_t row = 0; row < ids.size(); ++row) {
-        if (find_place(*segments_, ids[row]).rows != nullptr) fail(Code::kAlreadyExists, "id {} of row {} is in the index already", ids[row], row);
+        if (find_place(*segments_, ids[row]).rows != nullptr)
+            fail(Code::kAlreadyExists, "id {} of row {} is in the index already", ids[row], row);
     }
     std::vector<std::pair<std::int64_t, std::size_t>> sorted(ids.size());
     for (std::size_t row = 0; row < ids.size(); ++row) sorted[row] = {ids[row], row};

@@ -102,8 +102,8 @@ class VectorIndex {
     /// and write. The same rows in the same segments give the same bytes. Format: vector_file.hpp.
     void save(const std::filesystem::path& file, const Progress& progress = {}) const;
     /// Maps a file; vectors stay in it, so it must not be changed in place (save() never does). Of `expected`, dimension, metric
-    /// and type must agree, tail_limit, threads and background are taken. Throws kNotFound, kIo, kVersion (newer: names both), kCorrupt
-    /// (names file and block), kInvalidArgument (not as expected).
+    /// and type must agree, tail_limit, threads and background are taken. Throws kNotFound, kIo, kVersion (newer: names both),
+    /// kCorrupt (names file and block), kInvalidArgument (not as expected).
     static std::unique_ptr<VectorIndex> load(const std::filesystem::path& file,
                                              const std::optional<VectorIndexOptions>& expected = {});
     /// The bytes of a file; `owner` keeps them alive, `name` is for messages.
@@ -136,9 +136,9 @@ class VectorIndex {
     void adopt(Segments segments, const std::string& name);
 
     const VectorIndexOptions options_;
-    mutable std::mutex building_;  // held while segments are rebuilt; taken before writer_
-    mutable std::mutex writer_;    // held while rows are added or removed, or the list of segments changes; never for long
-    Rows* open_ = nullptr;         // the piece of the tail with room, or null; guarded by writer_
+    mutable std::mutex building_;        // held while segments are rebuilt; taken before writer_
+    mutable std::mutex writer_;          // held while rows are added or removed, or the list of segments changes; never for long
+    Rows* open_ = nullptr;               // the piece of the tail with room, or null; guarded by writer_
     mutable std::mutex snapshot_mutex_;  // held for the copy of one pointer
     std::shared_ptr<const Segments> segments_;
     std::atomic<std::uint64_t> sequence_{0};
