@@ -154,7 +154,7 @@ std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) 
     if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(document.input->title));
     chunking.overlap_tokens = std::min(options_.chunk_overlap, chunking.max_tokens - 1);
     std::vector<PreparedChunk> out;
-    for (const Range& range : chunk_text(text, chunking, count_)) out.push_back({range.start, range.end, {}});
+    for (const Chunk& chunk : chunk_text(text, TextKind::kText, chunking, count_)) out.push_back({chunk.start, chunk.stop, {}});
     if (out.empty()) fail(Code::kInvalidArgument, "the text of document {} is empty or only white space", quote(document.id));
     return out;
 }
