@@ -1,0 +1,77 @@
+"""Makes a small knowledge base with the librag that is installed, and writes down what must be read from it for ever.
+
+    python make_golden_base.py FOLDER
+
+FOLDER/knowledge is the base; FOLDER/expected.json lists its documents with their vectors, and the ids that were removed. The folders
+format_N beside this script were made so, by the librag that wrote format N; test_golden_bases.cpp opens each of them. Vectors are made
+of exact binary fractions, so that they are the same on every machine.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+import librag
+
+CHINESE = "\u77e5\u8bc6\u5e93\u91cc\u7684\u6587\u6863\u4e0d\u4f1a\u4e22\u5931\u3002"
+
+
+def vector_of(number: int) -> list[float]:
+    return [((number * 37 + place * 11) % 64 - 31.5) / 32 for place in range(8)]
+
+
+def main() -> None:
+    folder = pathlib.Path(sys.argv[1])
+    shutil.rmtree(folder / "knowledge", ignore_errors=True)
+    documents = {}
+    with librag.Engine(folder / "knowledge") as engine:
+        for number in range(12):
+            documents[f"note-{number}"] = {
+                "text": f"Note number {number} about marker{number}.\nIts second line.",
+                "title": f"Note {number}" if number % 2 else "",
+                "metadata": {"number": number, "tags": ["a", "b"][: number % 3], "big": 9007199254740993 + number},
+                "vector": vector_of(number),
+            }
+        long = " ".join(f"word{number}{'.' if number % 9 == 8 else ''}" for number in range(500))
+        documents["\u957f\u6587"] = {"text": CHINESE * 3, "title": "\u6807\u9898", "metadata": {"lang": "zh"}, "vector": None}
+        documents["long"] = {"text": long, "title": "A handbook", "metadata": {}, "vector": None}
+        for id, document in documents.items():
+            vector = document["vector"]
+            engine.add({"id": id, **{k: document[k] for k in ("text", "title", "metadata")}}, vectors=[vector] if vector else None)
+        documents["note-3"]["text"] = "Note number 3 was written again, about marker3."
+        documents["note-4"]["metadata"] = {"number": 4, "changed": True}
+        for id in ("note-3", "note-4"):
+            document = documents[id]
+            engine.upsert({"id": id, **{k: document[k] for k in ("text", "title", "metadata")}}, vectors=[document["vector"]])
+        removed = ["note-0", "note-5"]
+        engine.add({"id": "last", "text": "The last key is one that no document has any more."})
+        engine.delete([*removed, "last"])
+        expected = []
+        for id in documents:
+            if id in removed:
+                continue
+            stored = engine.get(id)
+            assert stored is not None
+            expected.append(
+                {
+                    "id": id,
+                    "text": stored.text,
+                    "title": stored.title,
+                    "metadata": stored.metadata,
+                    "created_ms": stored.created_ms,
+                    "updated_ms": stored.updated_ms,
+                    "chunks": stored.chunks,
+                    "vector": documents[id]["vector"],
+                }
+            )
+        sequence = engine.stats()["sequence"]
+    for name in ("knowledge.sqlite3-wal", "knowledge.sqlite3-shm", "knowledge.lock"):
+        (folder / "knowledge" / name).unlink(missing_ok=True)
+    lines = ",\n".join(json.dumps(document) for document in expected)
+    text = f'{{"sequence": {sequence}, "removed": {json.dumps([*removed, "last"])}, "documents": [\n{lines}\n]}}\n'
+    (folder / "expected.json").write_text(text, "ascii")
+
+
+if __name__ == "__main__":
+    main()
