@@ -16,6 +16,9 @@ using rag::capi::text_of;
 
 namespace {
 
+// rag_document as the first 0.1.0 had it.
+constexpr size_t kFirstDocument = offsetof(rag_document, source);
+
 core::Engine& use(rag_engine* engine) {
     return *require(engine, "engine").engine;
 }
@@ -36,6 +39,8 @@ core::DocumentInput to_core(const rag_document& document) {
     out.text = rag::capi::bytes_of(document.text, "text");
     out.title = rag::capi::bytes_of(document.title, "title");
     out.metadata = rag::capi::bytes_of(document.metadata, "metadata");
+    out.source = rag::capi::bytes_of(document.source, "source");
+    out.language = rag::capi::bytes_of(document.language, "language");
     if (document.vector == nullptr && document.dimension != 0) {
         fail(Code::kInvalidArgument, "document {}: vector is NULL and its dimension is {}", core::quote(out.id.value_or("")),
              document.dimension);
@@ -63,7 +68,7 @@ std::vector<core::DocumentInput> documents_of(const rag_document* documents, siz
             fail(Code::kInvalidArgument, "documents[{}].struct_size is {}, that of documents[0] is {}", i, element->struct_size,
                  documents->struct_size);
         }
-        out.push_back(to_core(rag::capi::read_struct(element, rag_document RAG_DOCUMENT_INIT, "rag_document")));
+        out.push_back(to_core(rag::capi::read_struct(element, rag_document RAG_DOCUMENT_INIT, "rag_document", kFirstDocument)));
     }
     return out;
 }
@@ -163,9 +168,11 @@ rag_status rag_documents_at(const rag_documents* documents, size_t index, rag_do
                 value.created_ms = document->created_ms;
                 value.updated_ms = document->updated_ms;
                 value.chunks = document->chunks;
+                value.source = view(document->source);
+                value.language = view(document->language);
             }
         }
-        rag::capi::write_struct(out, value, "rag_document_view");
+        rag::capi::write_struct(out, value, "rag_document_view", offsetof(rag_document_view, source));
         if (index >= entries.size()) fail(Code::kInvalidArgument, "index is {}, there are {} documents", index, entries.size());
     });
 }

@@ -37,7 +37,8 @@ std::vector<float> vector_of(const py::object& object) {
     return {matrix.array.data(), matrix.array.data() + matrix.columns};
 }
 
-/// (id or None, text, title or None, metadata JSON or None, vector or None) of each document. Texts are views into the objects.
+/// (id or None, text, title or None, metadata JSON or None, vector or None, source or None, language or None) of each document.
+/// Texts are views into the objects.
 struct Documents {
     std::vector<py::object> owners;
     std::vector<std::vector<float>> vectors;
@@ -58,6 +59,8 @@ struct Documents {
             document.title = field(2, "title");
             document.metadata = field(3, "metadata");
             vectors.push_back(vector_of(fields[4]));
+            document.source = field(5, "source");
+            document.language = field(6, "language");
             if (!vectors.back().empty()) document.vector = vectors.back().data();
             document.dimension = static_cast<std::uint32_t>(vectors.back().size());
             documents.push_back(document);
@@ -172,7 +175,9 @@ void bind_engine(py::module_& module) {
         .def_readonly("metadata", &StoredDocument::metadata)
         .def_readonly("created_ms", &StoredDocument::created_ms)
         .def_readonly("updated_ms", &StoredDocument::updated_ms)
-        .def_readonly("chunks", &StoredDocument::chunks);
+        .def_readonly("chunks", &StoredDocument::chunks)
+        .def_readonly("source", &StoredDocument::source)
+        .def_readonly("language", &StoredDocument::language);
 
     py::class_<Answer>(module, "Answer")
         .def_readonly("text", &Answer::text)

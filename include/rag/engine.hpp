@@ -30,12 +30,15 @@ struct Document {
     std::string title;
     std::string metadata;       ///< a JSON object; empty: {}
     std::vector<float> vector;  ///< empty: the embedder's, if there is one
+    std::string source = {};    ///< where it came from, such as a URI
+    std::string language = {};  ///< such as "en" or "zh-Hans"
 };
 
 struct StoredDocument {
     std::string id, text, title, metadata;
     std::int64_t created_ms = 0, updated_ms = 0;  ///< Unix time
     std::uint64_t chunks = 0;
+    std::string source, language;
 };
 
 /// A sentence of an answer and the span of a passage that supports it; bytes.
@@ -85,7 +88,7 @@ class Engine {
                                  std::uint32_t batch_documents = 0) {
         return write(&rag_engine_add, documents, progress, batch_documents);
     }
-    /// Replaces documents whose id exists; an equal one costs nothing.
+    /// Replaces documents whose id exists; chunks that did not change are not embedded again, an equal document costs nothing.
     std::vector<std::string> upsert(const std::vector<Document>& documents, const Progress& progress = nullptr,
                                     std::uint32_t batch_documents = 0) {
         return write(&rag_engine_upsert, documents, progress, batch_documents);
@@ -115,7 +118,9 @@ class Engine {
                                     detail::copy(view.metadata),
                                     view.created_ms,
                                     view.updated_ms,
-                                    view.chunks};
+                                    view.chunks,
+                                    detail::copy(view.source),
+                                    detail::copy(view.language)};
         }
         return out;
     }
@@ -200,6 +205,8 @@ class Engine {
             c_document.text = detail::text(document.text);
             c_document.title = optional(document.title);
             c_document.metadata = optional(document.metadata);
+            c_document.source = optional(document.source);
+            c_document.language = optional(document.language);
             c_document.vector = document.vector.empty() ? nullptr : document.vector.data();
             c_document.dimension = static_cast<std::uint32_t>(document.vector.size());
             c_documents.push_back(c_document);

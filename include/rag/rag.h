@@ -161,8 +161,10 @@ typedef struct rag_document {
     rag_text title;      /* searched with the text */
     rag_text metadata;   /* a JSON object; not given: {} */
     const float* vector; /* your embedding of the whole text: the document then stays one chunk. NULL: the embedder's */
+    rag_text source;     /* where it came from, such as a URI; not given: empty. At most 8 KiB */
+    rag_text language;   /* such as "en" or "zh-Hans"; not given: empty. At most 64 bytes */
 } rag_document;
-#define RAG_DOCUMENT_INIT {sizeof(rag_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL}
+#define RAG_DOCUMENT_INIT {sizeof(rag_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, {NULL, 0}}
 
 typedef struct rag_write_options {
     uint32_t struct_size;
@@ -186,8 +188,9 @@ RAG_API void rag_strings_free(rag_strings* strings) RAG_NOEXCEPT;               
 RAG_API rag_status rag_engine_add(rag_engine* engine, const rag_document* documents, size_t count,
                                   const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
 
-/* As rag_engine_add, but a document whose id exists replaces the stored one; one that is equal to it (text, title, metadata,
- * vector) costs nothing. since 0.1.0 */
+/* As rag_engine_add, but a document whose id exists replaces the stored one. Chunks whose text and title did not change are
+ * neither embedded nor indexed again, wherever they stand now; a document that is equal in everything costs nothing. since 0.1.0
+ */
 RAG_API rag_status rag_engine_upsert(rag_engine* engine, const rag_document* documents, size_t count,
                                      const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
 
@@ -204,8 +207,10 @@ typedef struct rag_document_view {
     rag_text id, text, title, metadata;
     int64_t created_ms, updated_ms; /* Unix time */
     uint64_t chunks;
+    rag_text source, language;
 } rag_document_view;
-#define RAG_DOCUMENT_VIEW_INIT {sizeof(rag_document_view), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0}
+#define RAG_DOCUMENT_VIEW_INIT \
+    {sizeof(rag_document_view), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, {NULL, 0}, {NULL, 0}}
 
 /* The documents with these ids, in this order; unknown ids give an entry with found = 0. since 0.1.0 */
 RAG_API rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_documents** documents) RAG_NOEXCEPT;

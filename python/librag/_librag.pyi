@@ -208,6 +208,10 @@ class StoredDocument:
     def updated_ms(self) -> int: ...
     @property
     def chunks(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def language(self) -> str: ...
 
 class Answer:
     @property
@@ -234,7 +238,7 @@ class Engine:
     def close(self) -> None: ...
     def write(
         self,
-        documents: Sequence[tuple[str | None, str, str | None, str | None, Any]],
+        documents: Sequence[tuple[str | None, str, str | None, str | None, Any, str | None, str | None]],
         upsert: bool,
         batch_documents: int,
         progress: _Progress,

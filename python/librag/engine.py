@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["AnswerStream", "Engine"]
 
 _STREAM_BATCH = 1024
-_Row = tuple[str | None, str, str | None, str | None, Any]
+_Row = tuple[str | None, str, str | None, str | None, Any, str | None, str | None]
+_KEYS = ("id", "text", "title", "metadata", "source", "language", "vector")
 
 
 class AnswerStream(TokenStream[Answer]):
@@ -87,7 +88,7 @@ class Engine:
     ) -> list[str]:
         """Adds documents and gives their ids; when it returns they are durable and found.
 
-        ``docs``: str, dict(id, text, title, metadata) or Document, one or many. ``ids``, ``metadata`` and ``vectors`` go beside
+        ``docs``: str, dict(id, text, title, metadata, source, language, vector) or Document, one or many. ``ids``, ``metadata`` and ``vectors`` go beside
         them, one each (``metadata`` may be one dict for all). A list is checked as a whole before anything is stored: AlreadyExists
         or InvalidArgument name the document and add nothing. An iterator streams: it is stored batch by batch, and batches before
         a failure or Ctrl-C stay.
@@ -103,7 +104,11 @@ class Engine:
         vectors: Any = None,
         show_progress: bool | None = None,
     ) -> list[str]:
-        """As add(), but a document whose id exists replaces the stored one; an equal one costs nothing."""
+        """As add(), but a document whose id exists replaces the stored one.
+
+        Chunks whose text and title did not change are neither embedded nor indexed again; a document that is equal in everything
+        costs nothing.
+        """
         return self._write(docs, ids, metadata, vectors, show_progress, upsert=True)
 
     def _write(
@@ -155,7 +160,11 @@ class Engine:
         if isinstance(ids, str):
             return self.get([ids])[0]
         return [
-            None if d is None else Document(d.text, d.id, d.title, json.loads(d.metadata), d.created_ms, d.updated_ms, d.chunks)
+            None
+            if d is None
+            else Document(
+                d.text, d.id, d.title, json.loads(d.metadata), d.created_ms, d.updated_ms, d.chunks, d.source, d.language
+            )
             for d in self._core.get(ids)
         ]
 
@@ -330,13 +339,20 @@ def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
     elif isinstance(doc, Document):
         document = doc
     elif isinstance(doc, Mapping):
-        unknown = set(doc) - {"id", "text", "title", "metadata", "vector"}
+        unknown = set(doc) - set(_KEYS)
         if unknown:
-            raise TypeError(f"a document has unknown keys {sorted(unknown)}; known are id, text, title, metadata, vector")
+            raise TypeError(f"a document has unknown keys {sorted(unknown)}; known are {', '.join(_KEYS)}")
         if "text" not in doc:
             raise TypeError("a document has no text")
         metadata = doc.get("metadata")
-        document = Document(doc["text"], doc.get("id"), doc.get("title") or "", {} if metadata is None else metadata)
+        document = Document(
+            doc["text"],
+            doc.get("id"),
+            doc.get("title") or "",
+            {} if metadata is None else metadata,
+            source=doc.get("source") or "",
+            language=doc.get("language") or "",
+        )
         vector = doc.get("vector") if vector is None else vector
     else:
         raise TypeError(f"a document must be str, dict or Document, not {type(doc).__name__}")
@@ -350,6 +366,8 @@ def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
         document.title or None,
         _dump(metadata, "metadata") if metadata else None,
         vector,
+        document.source or None,
+        document.language or None,
     )
 
 

@@ -33,6 +33,10 @@ class Document:
     updated_ms: int | None = None
     chunks: int | None = None
     """Into how many chunks it was cut; None before it is stored."""
+    source: str = ""
+    """Where it came from, such as a URI."""
+    language: str = ""
+    """Such as "en" or "zh-Hans"."""
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(self.title or self.id or '')}</b><br>{html.escape(shorten(self.text, 600))}</p>"

@@ -39,6 +39,8 @@ struct EngineOptions {
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;
+inline constexpr std::size_t kMaxSourceBytes = std::size_t{8} << 10;
+inline constexpr std::size_t kMaxLanguageTagBytes = 64;
 inline constexpr std::size_t kMaxTitleBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxQueryBytes = std::size_t{1} << 20;
@@ -50,6 +52,8 @@ struct DocumentInput {
     std::string_view title;
     std::string_view metadata;      // a JSON object, or empty
     std::span<const float> vector;  // of the whole text, which then stays one chunk; empty: the embedder's
+    std::string_view source;        // where it came from, such as a URI; may be empty
+    std::string_view language;      // such as "en", "zh-Hans"; may be empty
 };
 
 struct WriteOptions {
@@ -61,6 +65,7 @@ struct StoredDocument {
     std::string id, text, title, metadata;
     std::int64_t created_ms = 0, updated_ms = 0;  // Unix time
     std::uint64_t chunks = 0;
+    std::string source, language;
 };
 
 /// Numbers of rag_search_mode.
@@ -111,7 +116,8 @@ class Engine {
     /// kInvalidArgument (text, title, id, metadata, vector), each naming the document. `ids` gets the ids of what is stored, in
     /// order; after Stopped or another failure it has those of whole batches that stay.
     void add(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids);
-    /// As add, but what has the same id is replaced, and costs nothing if it is equal.
+    /// As add, but what has the same id is replaced: chunks that did not change are neither embedded nor indexed again, and what
+    /// is equal costs nothing.
     void upsert(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids);
     /// Removes the documents with these ids (none: any) that match `where` (none: any); kInvalidArgument without both. Returns
     /// how many there were.

@@ -25,8 +25,7 @@ std::int64_t now_ms() {
 /// What one transaction will do with a prepared document.
 struct Step {
     const PreparedDocument* prepared = nullptr;
-    std::optional<std::int64_t> replaced;  // the document's key until now
-    std::int64_t first_key = 0;            // of its chunks
+    std::int64_t first_key = 0;  // of its new chunks
 };
 
 /// Writes batches of documents for one call of add or upsert.
@@ -87,25 +86,28 @@ class Writer {
         return count;
     }
 
-    /// Documents of the batch that are not stored just so; those whose metadata alone changed go to `metadata`.
-    std::vector<CheckedDocument> changed_of(std::span<const CheckedDocument> batch,
-                                            std::vector<const CheckedDocument*>& metadata) {
+    /// Documents of the batch that are not stored just so, with what is stored; those of which only source, language or metadata
+    /// changed go to `attributes`.
+    std::vector<CheckedDocument> changed_of(std::span<const CheckedDocument> batch, std::vector<CheckedDocument>& attributes) {
         std::vector<CheckedDocument> changed;
         auto view = store_.read();
         for (const auto& document : batch) {
-            const auto head = replace_ ? view.find_head(document.id) : std::nullopt;
-            if (head && head->hash == document.hash) {
-                if (view.find_document(document.id)->metadata != document.metadata) metadata.push_back(&document);
-            } else {
-                changed.push_back(document);
+            auto head = replace_ ? view.find_head(document.id) : std::nullopt;
+            const bool same = head && head->hash == document.hash;
+            if (same && head->metadata == document.metadata && head->source == document.input->source &&
+                head->language == document.input->language) {
+                continue;
             }
+            auto& out = (same ? attributes : changed).emplace_back(document);
+            out.stored = std::move(head);
+            if (!same && out.stored) out.stored_chunks = view.stored_chunks(out.stored->key);
         }
         return changed;
     }
 
     void write_batch(std::span<const CheckedDocument> batch, const Preparation& preparation) {
-        std::vector<const CheckedDocument*> metadata;
-        const auto changed = changed_of(batch, metadata);
+        std::vector<CheckedDocument> attributes;
+        const auto changed = changed_of(batch, attributes);
         const Progress in_all = [this](std::uint64_t done, std::uint64_t) {
             return !progress_ || progress_(done_ + done, total_);
         };
@@ -116,7 +118,7 @@ class Writer {
         if (!chunks.keys.empty()) indexes_.add(chunks, preparation.dimension(), no_count);
         std::vector<std::int64_t> outdated;
         try {
-            outdated = commit(steps, metadata, chunks.embedded.empty() ? 0 : preparation.dimension());
+            outdated = commit(steps, attributes, chunks.embedded.empty() ? 0 : preparation.dimension());
         } catch (...) {
             indexes_.remove(chunks.keys);
             throw;
@@ -124,56 +126,87 @@ class Writer {
         indexes_.remove(outdated);
     }
 
-    /// Gives the chunks their keys. Nobody else can take them: this engine is the only writer, and `writing` is held.
+    /// Gives the new chunks their keys. Nobody else can take them: this engine is the only writer, and `writing` is held.
     NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps) {
         NewChunks chunks;
-        auto view = store_.read();
-        std::int64_t key = view.last_chunk_key();
+        std::int64_t key = store_.read().last_chunk_key();
         for (const auto& document : prepared) {
-            Step step{&document, std::nullopt, key + 1};
-            if (const auto head = view.find_head(document.document->id)) step.replaced = head->key;
+            steps.push_back({&document, key + 1});
             const DocumentInput& input = *document.document->input;
             for (const auto& chunk : document.chunks) {
+                if (chunk.kept) continue;
                 chunks.keys.push_back(++key);
                 chunks.titles.emplace_back(input.title);
-                chunks.texts.emplace_back(input.text.substr(chunk.start, chunk.stop - chunk.start));
+                chunks.texts.emplace_back(input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start));
                 if (chunk.vector.empty()) continue;
                 chunks.embedded.push_back(key);
                 chunks.vectors.insert(chunks.vectors.end(), chunk.vector.begin(), chunk.vector.end());
             }
-            steps.push_back(step);
         }
         return chunks;
     }
 
     /// Returns the keys of chunks that are not stored any more.
-    std::vector<std::int64_t> commit(const std::vector<Step>& steps, const std::vector<const CheckedDocument*>& metadata,
+    std::vector<std::int64_t> commit(const std::vector<Step>& steps, const std::vector<CheckedDocument>& attributes,
                                      std::size_t dimension) {
         std::vector<std::int64_t> outdated;
-        if (steps.empty() && metadata.empty()) return outdated;
+        if (steps.empty() && attributes.empty()) return outdated;
         const std::int64_t now = now_ms();
         auto transaction = store_.write();
         if (dimension != 0) set_vectors_meta(transaction, dimension);
-        for (const auto* document : metadata) {
-            transaction.update_metadata(transaction.find_head(document->id)->key, document->metadata, now);
+        for (const auto& document : attributes) {
+            transaction.update_attributes(document.stored->key, document.input->source, document.input->language,
+                                          document.metadata, now);
         }
-        for (const Step& step : steps) {
-            const CheckedDocument& document = *step.prepared->document;
-            NewDocument row{document.id, document.input->title, document.input->text, document.metadata, document.hash, now, now};
-            if (step.replaced) {
-                row.created_ms = transaction.find_document(document.id)->created_ms;
-                const auto gone = transaction.remove_document(*step.replaced);
-                outdated.insert(outdated.end(), gone.begin(), gone.end());
-            }
-            const std::int64_t key = transaction.insert_document(row);
-            std::int64_t ordinal = 0;
-            for (const auto& chunk : step.prepared->chunks) {
-                transaction.insert_chunk(step.first_key + ordinal, key, ordinal, chunk.start, chunk.stop, chunk.vector);
-                ++ordinal;
-            }
-        }
+        for (const Step& step : steps) store_document(transaction, step, now, outdated);
         transaction.commit();
         return outdated;
+    }
+
+    static void store_document(WriteTransaction& transaction, const Step& step, std::int64_t now,
+                               std::vector<std::int64_t>& outdated) {
+        const CheckedDocument& document = *step.prepared->document;
+        const DocumentInput& input = *document.input;
+        const NewDocument row{document.id,
+                              input.title,
+                              input.text,
+                              input.source,
+                              input.language,
+                              document.metadata,
+                              document.hash,
+                              document.stored ? document.stored->created_ms : now,
+                              now};
+        std::int64_t document_key = 0;
+        if (document.stored) {
+            document_key = document.stored->key;
+            transaction.update_document(document_key, row);
+            make_room(transaction, step, outdated);
+        } else {
+            document_key = transaction.insert_document(row);
+        }
+        std::int64_t key = step.first_key;
+        for (const auto& chunk : step.prepared->chunks) {
+            if (chunk.kept) continue;
+            transaction.insert_chunk(document_key, {key++, chunk.place, chunk.title_path, chunk.hash, chunk.vector});
+        }
+    }
+
+    /// Removes the stored chunks that are not kept and puts those that are where they stand now.
+    static void make_room(WriteTransaction& transaction, const Step& step, std::vector<std::int64_t>& outdated) {
+        std::unordered_set<std::int64_t> kept;
+        std::vector<std::pair<std::int64_t, ChunkPlace>> moved;
+        for (const auto& chunk : step.prepared->chunks) {
+            if (!chunk.kept) continue;
+            kept.insert(chunk.kept->key);
+            if (chunk.kept->place != chunk.place) moved.emplace_back(chunk.kept->key, chunk.place);
+        }
+        std::vector<std::int64_t> gone;
+        for (const StoredChunk& chunk : step.prepared->document->stored_chunks) {
+            if (!kept.contains(chunk.key)) gone.push_back(chunk.key);
+        }
+        transaction.remove_chunks(gone);
+        transaction.move_chunks(moved);
+        outdated.insert(outdated.end(), gone.begin(), gone.end());
     }
 
     void set_vectors_meta(WriteTransaction& transaction, std::size_t dimension) {
@@ -263,7 +296,8 @@ std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::stri
             continue;
         }
         out.emplace_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title), std::move(row->metadata),
-                                        row->created_ms, row->updated_ms, view.chunks_of(row->key).size()});
+                                        row->created_ms, row->updated_ms, view.chunks_of(row->key).size(), std::move(row->source),
+                                        std::move(row->language)});
     }
     return out;
 }

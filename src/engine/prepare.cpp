@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
+#include <map>
 #include <random>
 #include <unordered_set>
 
-#include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "engine/indexes.hpp"
@@ -93,21 +92,8 @@ void Preparation::check_vector(std::span<const float> vector, const std::string&
 }
 
 ContentHash Preparation::hash(const DocumentInput& input) const {
-    // Everything that chunks and vectors depend on, each part led by its length.
-    const std::string_view settings = input.vector.empty() ? std::string_view(settings_) : std::string_view();
-    ContentHash hash{};
-    for (std::uint64_t half = 0; half < 2; ++half) {
-        std::uint64_t state = half;
-        const auto mix = [&](std::span<const std::byte> bytes) {
-            state = checksum64(bytes, state ^ (bytes.size() * 0x9E3779B97F4A7C15ULL));
-        };
-        mix(std::as_bytes(std::span(settings)));
-        mix(std::as_bytes(std::span(input.title)));
-        mix(std::as_bytes(std::span(input.text)));
-        mix(std::as_bytes(input.vector));
-        std::memcpy(hash.data() + half * sizeof(state), &state, sizeof(state));
-    }
-    return hash;
+    return document_hash(input.vector.empty() ? std::string_view(settings_) : std::string_view(), input.title, input.text,
+                         input.vector);
 }
 
 std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> documents, const Progress& progress) {
@@ -126,6 +112,8 @@ std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> d
         check_text(input.text, kMaxDocumentBytes, "the text of " + name);
         if (is_blank(input.text)) fail(Code::kInvalidArgument, "the text of {} is empty or only white space", name);
         check_text(input.title, kMaxTitleBytes, "the title of " + name);
+        check_text(input.source, kMaxSourceBytes, "the source of " + name);
+        check_text(input.language, kMaxLanguageTagBytes, "the language of " + name);
         check_vector(input.vector, name);
         CheckedDocument document;
         document.input = &input;
@@ -146,17 +134,44 @@ std::size_t Preparation::embedded_title(std::string_view title) const {
 
 std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) const {
     const std::string_view text = document.input->text;
+    const std::string_view title = document.input->title;
     if (!document.input->vector.empty()) {
-        return {{0, text.size(), std::vector<float>(document.input->vector.begin(), document.input->vector.end())}};
+        const auto given = document.input->vector;
+        PreparedChunk whole{{0, 0, text.size(), 0, text.size()}, {}, chunk_hash(title, {}, text, given), {}, {}};
+        whole.vector.assign(given.begin(), given.end());
+        return {std::move(whole)};
     }
     ChunkOptions chunking;
     chunking.max_tokens = chunk_tokens_;
-    if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(document.input->title));
+    if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(title));
     chunking.overlap_tokens = std::min(options_.chunk_overlap, chunking.max_tokens - 1);
     std::vector<PreparedChunk> out;
-    for (const Chunk& chunk : chunk_text(text, TextKind::kText, chunking, count_)) out.push_back({chunk.start, chunk.stop, {}});
+    for (Chunk& chunk : chunk_text(text, TextKind::kText, chunking, count_)) {
+        const ChunkPlace place{static_cast<std::int64_t>(out.size()), chunk.start, chunk.stop, chunk.parent_start,
+                               chunk.parent_stop};
+        const ContentHash hash = chunk_hash(title, chunk.title_path, text.substr(chunk.start, chunk.stop - chunk.start), {});
+        out.push_back({place, std::move(chunk.title_path), hash, {}, {}});
+    }
     if (out.empty()) fail(Code::kInvalidArgument, "the text of document {} is empty or only white space", quote(document.id));
     return out;
+}
+
+/// Finds the stored chunk of each that is the same, wherever it stood: one that has a vector where one is due, and none where
+/// not.
+void Preparation::keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const {
+    if (document.stored_chunks.empty()) return;
+    const bool embedded = options_.embedder != nullptr || !document.input->vector.empty();
+    std::multimap<ContentHash, const StoredChunk*> stored;
+    for (const StoredChunk& chunk : document.stored_chunks) {
+        if (chunk.embedded == embedded) stored.emplace(chunk.hash, &chunk);
+    }
+    for (PreparedChunk& chunk : chunks) {
+        const auto found = stored.find(chunk.hash);
+        if (found == stored.end()) continue;
+        chunk.kept = *found->second;
+        chunk.vector.clear();
+        stored.erase(found);
+    }
 }
 
 std::vector<PreparedDocument> Preparation::prepare(std::span<const CheckedDocument> documents, const Progress& progress) const {
@@ -165,6 +180,7 @@ std::vector<PreparedDocument> Preparation::prepare(std::span<const CheckedDocume
     for (const CheckedDocument& document : documents) {
         report(progress, 0, documents.size());
         prepared.push_back({&document, chunks(document)});
+        keep_stored(prepared.back().chunks, document);
     }
     if (options_.embedder) embed(prepared, progress);
     return prepared;
@@ -178,7 +194,8 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
         if (!input.vector.empty()) continue;
         const bool with_title = embedded_title(input.title) > 0;
         for (PreparedChunk& chunk : document.chunks) {
-            const std::string_view text = input.text.substr(chunk.start, chunk.stop - chunk.start);
+            if (chunk.kept) continue;
+            const std::string_view text = input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start);
             texts.push_back(with_title ? indexed_text(input.title, text) : std::string(text));
             chunks.push_back(&chunk);
         }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,18 +16,23 @@
 
 namespace rag::core {
 
-/// A document that passed all checks. `input` is the caller's; id and metadata are ours.
+/// A document that passed all checks. `input` is the caller's; id and metadata are ours. `stored`: what has this id already, with
+/// its chunks; whoever prepares it for an upsert sets that.
 struct CheckedDocument {
     const DocumentInput* input = nullptr;
     std::string id;
     std::string metadata;
     ContentHash hash{};
+    std::optional<DocumentHead> stored;
+    std::vector<StoredChunk> stored_chunks;
 };
 
 struct PreparedChunk {
-    std::size_t start = 0;
-    std::size_t stop = 0;
-    std::vector<float> vector;  // empty: none
+    ChunkPlace place;
+    std::string title_path;
+    ContentHash hash{};
+    std::optional<StoredChunk> kept;  // the stored chunk that is the same: it has its vector and its postings
+    std::vector<float> vector;        // of a new chunk; empty: none
 };
 struct PreparedDocument {
     const CheckedDocument* document = nullptr;
@@ -41,7 +47,7 @@ class Preparation {
     /// Checks all documents by themselves and against each other; kInvalidArgument or kAlreadyExists names the first that is
     /// wrong.
     std::vector<CheckedDocument> check(std::span<const DocumentInput> documents, const Progress& progress);
-    /// Chunks and vectors. `progress` counts documents.
+    /// Chunks, and vectors of those that are not stored yet. `progress` counts documents.
     std::vector<PreparedDocument> prepare(std::span<const CheckedDocument> documents, const Progress& progress) const;
 
     /// Of vectors given or made so far; 0: none.
@@ -51,6 +57,7 @@ class Preparation {
     void check_vector(std::span<const float> vector, const std::string& name);
     ContentHash hash(const DocumentInput& input) const;
     std::vector<PreparedChunk> chunks(const CheckedDocument& document) const;
+    void keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const;
     std::size_t embedded_title(std::string_view title) const;
     void embed(std::span<PreparedDocument> documents, const Progress& progress) const;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace rag::core {
 
@@ -11,9 +12,10 @@ class Connection;
 /// "RAGK" in SQLite's application_id field tells a knowledge base from any other database.
 inline constexpr std::int64_t kApplicationId = 0x5241474B;
 /// In SQLite's user_version field. Raised when an older librag could no longer read the result.
-inline constexpr std::int64_t kFormatVersion = 1;
+inline constexpr std::int64_t kFormatVersion = 2;
 
-enum class DatabaseState { kEmpty, kKnowledgeBase };
+/// kOlderFormat: a whole knowledge base that migrate.hpp brings to kFormatVersion.
+enum class DatabaseState { kEmpty, kOlderFormat, kKnowledgeBase };
 
 /// Reads the header and the schema. Throws kInvalidArgument (another program's database), kVersion (a newer format, naming both
 /// versions), kCorrupt (no database, or not the tables of its version).
@@ -21,5 +23,9 @@ DatabaseState check_database(Connection& connection);
 
 /// Creates all tables in one transaction: after a crash the database is either empty or whole.
 void create_tables(Connection& connection);
+
+/// For migrations, inside their transaction: one table or index of this format, and its number.
+void create_item(Connection& connection, std::string_view name);
+void set_format_version(Connection& connection);
 
 }  // namespace rag::core

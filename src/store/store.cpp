@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "store/migrate.hpp"
 #include "store/schema.hpp"
 #include "store/sqlite.hpp"
 #include "store/writer_lock.hpp"
@@ -82,7 +83,14 @@ void prepare_folder(const fs::path& folder, bool read_only) {
     }
 }
 
-[[noreturn]] void refuse_empty(const fs::path& folder) {
+/// What a reader cannot use: there is nothing yet, or only a writer could bring it to the present format.
+void require_readable(DatabaseState state, const fs::path& folder) {
+    if (state == DatabaseState::kKnowledgeBase) return;
+    if (state == DatabaseState::kOlderFormat) {
+        fail(Code::kVersion,
+             "{} has an older format than {}: open it once for writing, which brings it there, or open a copy of it",
+             quoted(folder), kFormatVersion);
+    }
     fail(Code::kNotFound, "{} is no knowledge base yet: {} is empty", quoted(folder), kDatabaseName);
 }
 
@@ -131,7 +139,9 @@ void Store::open_database(const std::string& file) {
     database_ = file;
     if (!read_only_) {
         main_ = connect(true);
-        if (check_database(*main_) == DatabaseState::kEmpty) {
+        const DatabaseState state = check_database(*main_);
+        if (state == DatabaseState::kOlderFormat) migrate(*main_);
+        if (state == DatabaseState::kEmpty) {
             refuse_lost_database(*folder_);
             create_tables(*main_);
             sync_folder(*folder_);
@@ -148,7 +158,7 @@ void Store::open_reader() {
     try {
         immutable_ = false;
         main_ = connect(false);
-        if (check_database(*main_) != DatabaseState::kKnowledgeBase) refuse_empty(*folder_);
+        require_readable(check_database(*main_), *folder_);
     } catch (const Error& failure) {
         std::error_code error;
         const auto log_size = fs::file_size(database_ + "-wal", error);
@@ -157,7 +167,7 @@ void Store::open_reader() {
         if (!refused || writable || (!error && log_size > 0)) throw;
         immutable_ = true;
         main_ = connect(false);
-        if (check_database(*main_) != DatabaseState::kKnowledgeBase) refuse_empty(*folder_);
+        require_readable(check_database(*main_), *folder_);
     }
     files_seen_ = seen;
     ++openings_;

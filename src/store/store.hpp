@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/cancel.hpp"
@@ -51,10 +52,20 @@ struct NewDocument {
     std::string_view id;
     std::string_view title;
     std::string_view text;
+    std::string_view source;
+    std::string_view language;
     std::string_view metadata;  // a JSON object
     ContentHash hash{};
     std::int64_t created_ms = 0;
     std::int64_t updated_ms = 0;
+};
+
+struct NewChunk {
+    std::int64_t key = 0;  // above last_chunk_key()
+    ChunkPlace place;
+    std::string_view title_path;
+    ContentHash hash{};             // see chunk_hash()
+    std::span<const float> vector;  // empty: none
 };
 
 /// All changes or none: without commit() the destructor rolls back. Reads see the changes made so far.
@@ -67,12 +78,19 @@ class WriteTransaction : public StoreView {
 
     /// Returns the new document's key. The id must not be there (ask find_head first).
     std::int64_t insert_document(const NewDocument& document);
-    /// Bytes [start, stop) of the document's text; `vector` empty: none. `key` must be above last_chunk_key().
-    void insert_chunk(std::int64_t key, std::int64_t document, std::int64_t ordinal, std::size_t start, std::size_t stop,
-                      std::span<const float> vector);
+    /// Replaces all of a document but its key; `content.id` must be its id. Its chunks stay: see below.
+    void update_document(std::int64_t document, const NewDocument& content);
     /// Replaces what chunks and vectors do not depend on.
-    void update_metadata(std::int64_t document, std::string_view metadata, std::int64_t updated_ms);
-    /// Removes a document with its chunks and vectors; returns the keys of the chunks.
+    void update_attributes(std::int64_t document, std::string_view source, std::string_view language, std::string_view metadata,
+                           std::int64_t updated_ms);
+    /// For the change feed: what belongs to the document, but not to its row, was changed.
+    void touch_document(std::int64_t document);
+    void insert_chunk(std::int64_t document, const NewChunk& chunk);
+    /// Puts chunks of a document, by their keys, to other places; what stands there must be moved or removed by the same
+    /// transaction, before or in this call.
+    void move_chunks(std::span<const std::pair<std::int64_t, ChunkPlace>> chunks);
+    void remove_chunks(std::span<const std::int64_t> keys);
+    /// Removes a document with its chunks, vectors and links; returns the keys of the chunks.
     std::vector<std::int64_t> remove_document(std::int64_t document);
     void set_meta(std::string_view name, std::string_view value);
     /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
@@ -113,8 +131,8 @@ class Store {
     /// A number that changes when another connection (of any process) has committed. Costs microseconds. Never negative.
     std::int64_t data_version();
 
-    /// Checks the database by itself and against its rules: pages, foreign keys, offsets, lengths and values of vectors, sequence
-    /// numbers. One line a problem; empty: none. Stops with Stopped.
+    /// Checks the database by itself and against its rules: pages, foreign keys, every letter and every vector against its
+    /// checksum, offsets, sequence numbers. One line a problem that names the document; empty: none. Stops with Stopped.
     std::vector<std::string> verify(const Progress& progress = {});
     /// Gives the space of deleted content back to the file system. Not within a transaction.
     void vacuum();

@@ -1,4 +1,5 @@
 // Store::verify: does the database keep its own rules? Problems are collected, not thrown, so that one run names all of them.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -21,8 +22,7 @@ class Checker {
         guard([&] { pages(); });
         guard([&] { foreign_keys(); });
         guard([&] { documents(); });
-        guard([&] { embeddings(); });
-        guard([&] { marks(); });
+        guard([&] { keys(); });
         return std::move(problems_);
     }
 
@@ -59,72 +59,106 @@ class Checker {
 
     void documents() {
         const std::int64_t total = connection_.query_integer("SELECT count(*) FROM documents");
-        const std::int64_t last = connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='sequence'");
-        Statement rows = connection_.prepare("SELECT key, id, sequence, title, text FROM documents ORDER BY key");
+        last_change_ = connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='sequence'");
+        dimension_ = connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='dimension'");
+        Statement rows = connection_.prepare(
+            "SELECT key, id, hash, checksum, text_checksum, created_ms, updated_ms, added, sequence, title, source, language, "
+            "metadata, text FROM documents ORDER BY key");
         for (std::int64_t done = 0; rows.step(); ++done) {
             if (done % 64 == 0) report(progress_, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total));
-            const std::string id = quote(rows.text(1));
-            if (rows.integer(2) < 1 || rows.integer(2) > last)
-                problem("document {}: its change {} is not one of 1 to {}", id, rows.integer(2), last);
-            if (find_invalid_utf8(rows.text(4)) != std::string_view::npos)
-                problem("document {}: its text is not valid UTF-8", id);
-            chunks(rows.integer(0), id, rows.text(4));
+            document(rows);
         }
     }
 
-    void chunks(std::int64_t document, const std::string& id, std::string_view text) {
-        Statement rows = connection_.prepare("SELECT key, ordinal, start, stop FROM chunks WHERE document=? ORDER BY ordinal");
+    void document(const Statement& row) {
+        const std::string id = quote(row.text(1));
+        const std::int64_t added = row.integer(7);
+        const std::int64_t changed = row.integer(8);
+        if (added < 1 || changed < added || changed > last_change_) {
+            problem("document {}: its changes {} and {} are not among 1 to {}", id, added, changed, last_change_);
+        }
+        const std::string_view text = row.text(13);
+        const DocumentFields fields{row.text(1), row.text(9),    row.text(10),   row.text(11),  row.text(12),
+                                    row.blob(2), row.integer(5), row.integer(6), row.integer(4)};
+        if (stored_checksum(text) != row.integer(4)) problem("document {}: its text was changed (checksum)", id);
+        if (document_checksum(fields) != row.integer(3)) {
+            problem("document {}: its id, title, source, language, metadata or times were changed (checksum)", id);
+        }
+        if (find_invalid_utf8(text) != std::string_view::npos) problem("document {}: its text is not valid UTF-8", id);
+        chunks(row.integer(0), id, fields.title, text);
+    }
+
+    void chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text) {
+        Statement rows = connection_.prepare(
+            "SELECT c.key, c.ordinal, c.start, c.stop, c.parent_start, c.parent_stop, c.embedded, c.vector_checksum, c.hash, "
+            "c.title_path, e.vector FROM chunks c LEFT JOIN embeddings e ON e.chunk=c.key WHERE c.document=? ORDER BY c.ordinal");
         rows.bind(1, document);
         std::int64_t expected = 0;
-        const auto inside = [&](std::int64_t at) {
-            if (at < 0 || static_cast<std::uint64_t>(at) > text.size()) return false;
-            const auto offset = static_cast<std::size_t>(at);
-            return offset == text.size() || (static_cast<unsigned char>(text[offset]) & 0xC0U) != 0x80U;
-        };
-        while (rows.step()) {
-            if (rows.integer(1) != expected) problem("document {}: chunk {} where {} is due", id, rows.integer(1), expected);
-            ++expected;
-            if (!inside(rows.integer(2)) || !inside(rows.integer(3)) || rows.integer(2) >= rows.integer(3)) {
-                problem("chunk {} of document {}: bytes {} to {} are no part of a text of {} bytes", rows.integer(0), id,
-                        rows.integer(2), rows.integer(3), text.size());
+        for (; rows.step(); ++expected) {
+            const std::string name = fmt::format("chunk {} of document {}", rows.integer(0), id);
+            if (rows.integer(1) != expected) problem("{}: it is number {} where {} is due", name, rows.integer(1), expected);
+            std::vector<float> vector = read_vector(rows, name);
+            if (!is_part(text, rows.integer(2), rows.integer(3)) || !is_part(text, rows.integer(4), rows.integer(5))) {
+                problem("{}: bytes {} to {} in {} to {} are no part of a text of {} bytes", name, rows.integer(2),
+                        rows.integer(3), rows.integer(4), rows.integer(5), text.size());
+                continue;
+            }
+            const auto start = static_cast<std::size_t>(rows.integer(2));
+            const auto part = text.substr(start, static_cast<std::size_t>(rows.integer(3)) - start);
+            const auto equals = [&](const ContentHash& hash) { return std::ranges::equal(hash, rows.blob(8)); };
+            // A vector that came with the document is part of what the hash is of.
+            if (!equals(chunk_hash(title, rows.text(9), part, {})) && !equals(chunk_hash(title, rows.text(9), part, vector))) {
+                problem("{}: its text, title or title path were changed (checksum)", name);
             }
         }
         if (expected == 0) problem("document {}: it has no chunk", id);
     }
 
-    void embeddings() {
-        const std::int64_t dimension =
-            connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='dimension'");
-        Statement rows = connection_.prepare("SELECT chunk, vector FROM embeddings ORDER BY chunk");
-        std::vector<float> vector;
-        for (std::int64_t done = 0; rows.step(); ++done) {
-            if (done % 1024 == 0) report(progress_, static_cast<std::uint64_t>(done), 0);
-            const auto bytes = rows.blob(1);
-            if (dimension <= 0 || bytes.size() != static_cast<std::uint64_t>(dimension) * sizeof(float)) {
-                problem("chunk {}: its vector has {} bytes, the dimension is {}", rows.integer(0), bytes.size(), dimension);
-                continue;
-            }
-            vector.resize(bytes.size() / sizeof(float));
-            std::memcpy(vector.data(), bytes.data(), bytes.size());
-            for (const float value : vector) {
-                if (std::isfinite(value)) continue;
-                problem("chunk {}: its vector holds {}", rows.integer(0), value);
-                break;
-            }
-        }
+    static bool is_part(std::string_view text, std::int64_t start, std::int64_t stop) {
+        const auto inside = [&](std::int64_t at) {
+            if (at < 0 || static_cast<std::uint64_t>(at) > text.size()) return false;
+            const auto offset = static_cast<std::size_t>(at);
+            return offset == text.size() || (static_cast<unsigned char>(text[offset]) & 0xC0U) != 0x80U;
+        };
+        return inside(start) && inside(stop) && start < stop;
     }
 
-    void marks() {
-        const std::int64_t chunks =
-            connection_.query_integer("SELECT count(*) FROM chunks WHERE embedded<>(key IN (SELECT chunk FROM embeddings))");
-        if (chunks > 0) problem("{} chunks are marked wrongly as having a vector or not", chunks);
+    /// The vector of a chunk's row, after checks; empty if there is none that could be read.
+    std::vector<float> read_vector(const Statement& row, const std::string& name) {
+        std::vector<float> vector;
+        const bool there = !row.is_null(10);
+        if (there != (row.integer(6) == 1)) problem("{}: it is marked wrongly as having a vector or not", name);
+        if (!there) return vector;
+        const auto bytes = row.blob(10);
+        if (dimension_ <= 0 || bytes.size() != static_cast<std::uint64_t>(dimension_) * sizeof(float)) {
+            problem("{}: its vector has {} bytes, the dimension is {}", name, bytes.size(), dimension_);
+            return vector;
+        }
+        if (stored_checksum(bytes) != row.integer(7)) problem("{}: its vector was changed (checksum)", name);
+        vector.resize(bytes.size() / sizeof(float));
+        std::memcpy(vector.data(), bytes.data(), bytes.size());
+        for (const float value : vector) {
+            if (std::isfinite(value)) continue;
+            problem("{}: its vector holds {}", name, value);
+            break;
+        }
+        return vector;
+    }
+
+    void keys() {
         const std::int64_t above = connection_.query_integer(
             "SELECT count(*) FROM chunks WHERE key>(SELECT seq FROM sqlite_sequence WHERE name='chunks')");
         if (above > 0) problem("{} chunks have keys that were never given out", above);
+        const std::int64_t strange = connection_.query_integer(
+            "SELECT count(*) FROM removals WHERE sequence<1 OR sequence>(SELECT CAST(value AS INTEGER) FROM meta WHERE "
+            "name='sequence')");
+        if (strange > 0) problem("{} removals belong to no change", strange);
     }
 
     Connection& connection_;
     const Progress& progress_;
+    std::int64_t last_change_ = 0;
+    std::int64_t dimension_ = 0;
     std::vector<std::string> problems_;
 };
 

@@ -13,7 +13,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "vectors and derived files are stored little-endian");
 
 constexpr std::string_view kDocumentColumns =
-    "SELECT key, id, created_ms, updated_ms, sequence, title, metadata, text FROM documents WHERE id=?";
+    "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents WHERE id=?";
 
 DocumentRow document_of(const Statement& row) {
     DocumentRow document;
@@ -21,11 +21,21 @@ DocumentRow document_of(const Statement& row) {
     document.id = row.text(1);
     document.created_ms = row.integer(2);
     document.updated_ms = row.integer(3);
-    document.sequence = row.integer(4);
-    document.title = row.text(5);
-    document.metadata = row.text(6);
-    document.text = row.text(7);
+    document.added = row.integer(4);
+    document.sequence = row.integer(5);
+    document.title = row.text(6);
+    document.source = row.text(7);
+    document.language = row.text(8);
+    document.metadata = row.text(9);
+    document.text = row.text(10);
     return document;
+}
+
+/// A hash of another length equals no content: what it belongs to is then written anew.
+ContentHash hash_of(std::span<const std::byte> blob) {
+    ContentHash hash{};
+    if (blob.size() == hash.size()) std::memcpy(hash.data(), blob.data(), hash.size());
+    return hash;
 }
 
 /// The bytes of a chunk, after the stored offsets were checked against the stored text.
@@ -74,14 +84,16 @@ std::vector<DerivedFile> StoreView::files() {
 }
 
 std::optional<DocumentHead> StoreView::find_head(std::string_view id) {
-    Statement row = connection().prepare("SELECT key, hash FROM documents WHERE id=?");
+    Statement row = connection().prepare("SELECT key, hash, created_ms, source, language, metadata FROM documents WHERE id=?");
     row.bind(1, id);
     if (!row.step()) return std::nullopt;
     DocumentHead head;
     head.key = row.integer(0);
-    const auto hash = row.blob(1);
-    // A hash of another length equals no content: the document is then written anew.
-    if (hash.size() == head.hash.size()) std::memcpy(head.hash.data(), hash.data(), hash.size());
+    head.hash = hash_of(row.blob(1));
+    head.created_ms = row.integer(2);
+    head.source = row.text(3);
+    head.language = row.text(4);
+    head.metadata = row.text(5);
     return head;
 }
 
@@ -94,20 +106,25 @@ std::optional<DocumentRow> StoreView::find_document(std::string_view id) {
 
 std::optional<ChunkRow> StoreView::find_chunk(std::int64_t key) {
     Statement row = connection().prepare(
-        "SELECT c.document, c.ordinal, c.start, c.stop, d.id, d.title, d.metadata, d.text FROM chunks c JOIN documents d "
-        "ON d.key=c.document WHERE c.key=?");
+        "SELECT c.document, c.ordinal, c.start, c.stop, c.parent_start, c.parent_stop, c.title_path, d.id, d.title, d.metadata, "
+        "d.text FROM chunks c JOIN documents d ON d.key=c.document WHERE c.key=?");
     row.bind(1, key);
     if (!row.step()) return std::nullopt;
     ChunkRow chunk;
     chunk.key = key;
     chunk.document = row.integer(0);
     chunk.ordinal = row.integer(1);
-    chunk.text = slice(row.text(7), row.integer(2), row.integer(3), key, connection().name());
+    const std::string_view text = row.text(10);
+    chunk.text = slice(text, row.integer(2), row.integer(3), key, connection().name());
+    slice(text, row.integer(4), row.integer(5), key, connection().name());
     chunk.start = static_cast<std::size_t>(row.integer(2));
     chunk.stop = static_cast<std::size_t>(row.integer(3));
-    chunk.document_id = row.text(4);
-    chunk.title = row.text(5);
-    chunk.metadata = row.text(6);
+    chunk.parent_start = static_cast<std::size_t>(row.integer(4));
+    chunk.parent_stop = static_cast<std::size_t>(row.integer(5));
+    chunk.title_path = row.text(6);
+    chunk.document_id = row.text(7);
+    chunk.title = row.text(8);
+    chunk.metadata = row.text(9);
     return chunk;
 }
 
@@ -121,6 +138,22 @@ std::vector<std::int64_t> StoreView::keys(std::string_view sql, std::int64_t par
 
 std::vector<std::int64_t> StoreView::chunks_of(std::int64_t document) {
     return keys("SELECT key FROM chunks WHERE document=? ORDER BY ordinal", document);
+}
+
+std::vector<StoredChunk> StoreView::stored_chunks(std::int64_t document) {
+    Statement rows = connection().prepare(
+        "SELECT key, ordinal, start, stop, parent_start, parent_stop, embedded, hash FROM chunks WHERE document=? ORDER BY "
+        "ordinal");
+    rows.bind(1, document);
+    std::vector<StoredChunk> chunks;
+    while (rows.step()) {
+        const auto offset = [&](int column) { return static_cast<std::size_t>(rows.integer(column)); };
+        chunks.push_back({rows.integer(0),
+                          {rows.integer(1), offset(2), offset(3), offset(4), offset(5)},
+                          hash_of(rows.blob(7)),
+                          rows.integer(6) != 0});
+    }
+    return chunks;
 }
 
 std::vector<std::int64_t> StoreView::chunk_keys(std::int64_t above) {

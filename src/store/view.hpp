@@ -6,7 +6,6 @@
 // Thread rule: a view belongs to one thread.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,16 +15,20 @@
 #include <string_view>
 #include <vector>
 
+#include "store/content_hash.hpp"
+
 namespace rag::core {
 
 class Connection;
-
-using ContentHash = std::array<std::byte, 16>;
 
 /// A document without its text.
 struct DocumentHead {
     std::int64_t key = 0;
     ContentHash hash{};
+    std::int64_t created_ms = 0;
+    std::string source;
+    std::string language;
+    std::string metadata;
 };
 
 struct DocumentRow {
@@ -33,10 +36,32 @@ struct DocumentRow {
     std::string id;
     std::string title;
     std::string text;
+    std::string source;    // where it came from, such as a URI; may be empty
+    std::string language;  // as the caller named it; may be empty
     std::string metadata;  // a JSON object
     std::int64_t created_ms = 0;
     std::int64_t updated_ms = 0;
+    std::int64_t added = 0;     // the change that brought it
     std::int64_t sequence = 0;  // of its last change
+};
+
+/// Where a chunk lies: the ordinal-th of its document, bytes [start, stop) of its text, in the section [parent_start,
+/// parent_stop), which is the chunk itself where the text has no sections.
+struct ChunkPlace {
+    std::int64_t ordinal = 0;
+    std::size_t start = 0;
+    std::size_t stop = 0;
+    std::size_t parent_start = 0;
+    std::size_t parent_stop = 0;
+    bool operator==(const ChunkPlace&) const = default;
+};
+
+/// A chunk without its text, as an upsert compares it.
+struct StoredChunk {
+    std::int64_t key = 0;
+    ChunkPlace place;
+    ContentHash hash{};
+    bool embedded = false;
 };
 
 /// A chunk with what a hit shows of its document.
@@ -46,6 +71,9 @@ struct ChunkRow {
     std::int64_t ordinal = 0;
     std::size_t start = 0;  // bytes [start, stop) of the document's text
     std::size_t stop = 0;
+    std::size_t parent_start = 0;  // bytes of the section that holds the chunk; its own where there is none
+    std::size_t parent_stop = 0;
+    std::string title_path;  // headings above it, joined by " > "; may be empty
     std::string text;
     std::string document_id;
     std::string title;
@@ -80,6 +108,8 @@ class StoreView {
     std::optional<ChunkRow> find_chunk(std::int64_t key);
     /// Keys of a document's chunks in order.
     std::vector<std::int64_t> chunks_of(std::int64_t document);
+    /// The same with what an upsert compares.
+    std::vector<StoredChunk> stored_chunks(std::int64_t document);
 
     /// Keys above `above`, ascending: of all chunks, or of those that have a vector.
     std::vector<std::int64_t> chunk_keys(std::int64_t above = 0);

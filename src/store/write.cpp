@@ -6,6 +6,15 @@
 #include "store/store.hpp"
 
 namespace rag::core {
+namespace {
+
+DocumentFields fields_of(const NewDocument& document) {
+    return {document.id,         document.title,      document.source,
+            document.language,   document.metadata,   document.hash,
+            document.created_ms, document.updated_ms, stored_checksum(document.text)};
+}
+
+}  // namespace
 
 WriteTransaction::WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn)
     : StoreView(&connection), turn_(std::move(turn)) {}
@@ -33,50 +42,129 @@ std::int64_t WriteTransaction::raise_sequence() {
 
 std::int64_t WriteTransaction::insert_document(const NewDocument& document) {
     const std::int64_t change = raise_sequence();
+    const DocumentFields fields = fields_of(document);
     connection()
         .prepare(
-            "INSERT INTO documents(id, hash, created_ms, updated_ms, sequence, title, metadata, text) VALUES(?,?,?,?,?,?,?,?)")
+            "INSERT INTO documents(id, hash, checksum, text_checksum, created_ms, updated_ms, added, sequence, title, source, "
+            "language, metadata, text) VALUES(?1,?2,?3,?4,?5,?6,?7,?7,?8,?9,?10,?11,?12)")
         .bind(1, document.id)
-        .bind(2, std::span<const std::byte>(document.hash))
-        .bind(3, document.created_ms)
-        .bind(4, document.updated_ms)
-        .bind(5, change)
-        .bind(6, document.title)
-        .bind(7, document.metadata)
-        .bind(8, document.text)
+        .bind(2, fields.hash)
+        .bind(3, document_checksum(fields))
+        .bind(4, fields.text_checksum)
+        .bind(5, document.created_ms)
+        .bind(6, document.updated_ms)
+        .bind(7, change)
+        .bind(8, document.title)
+        .bind(9, document.source)
+        .bind(10, document.language)
+        .bind(11, document.metadata)
+        .bind(12, document.text)
         .run();
     return connection().last_insert_key();
 }
 
-void WriteTransaction::insert_chunk(std::int64_t key, std::int64_t document, std::int64_t ordinal, std::size_t start,
-                                    std::size_t stop, std::span<const float> vector) {
+void WriteTransaction::update_document(std::int64_t document, const NewDocument& content) {
+    const std::int64_t change = raise_sequence();
+    const DocumentFields fields = fields_of(content);
     connection()
-        .prepare("INSERT INTO chunks(key, document, ordinal, start, stop, embedded) VALUES(?,?,?,?,?,?)")
-        .bind(1, key)
-        .bind(2, document)
-        .bind(3, ordinal)
-        .bind(4, static_cast<std::int64_t>(start))
-        .bind(5, static_cast<std::int64_t>(stop))
-        .bind(6, static_cast<std::int64_t>(!vector.empty()))
+        .prepare(
+            "UPDATE documents SET hash=?, checksum=?, text_checksum=?, created_ms=?, updated_ms=?, sequence=?, title=?, "
+            "source=?, "
+            "language=?, metadata=?, text=? WHERE key=?")
+        .bind(1, fields.hash)
+        .bind(2, document_checksum(fields))
+        .bind(3, fields.text_checksum)
+        .bind(4, content.created_ms)
+        .bind(5, content.updated_ms)
+        .bind(6, change)
+        .bind(7, content.title)
+        .bind(8, content.source)
+        .bind(9, content.language)
+        .bind(10, content.metadata)
+        .bind(11, content.text)
+        .bind(12, document)
         .run();
-    if (vector.empty()) return;
-    connection().prepare("INSERT INTO embeddings(chunk, vector) VALUES(?,?)").bind(1, key).bind(2, std::as_bytes(vector)).run();
 }
 
-void WriteTransaction::update_metadata(std::int64_t document, std::string_view metadata, std::int64_t updated_ms) {
+void WriteTransaction::update_attributes(std::int64_t document, std::string_view source, std::string_view language,
+                                         std::string_view metadata, std::int64_t updated_ms) {
     const std::int64_t change = raise_sequence();
+    std::int64_t checksum = 0;
+    {
+        Statement row = connection().prepare("SELECT id, title, hash, created_ms, text_checksum FROM documents WHERE key=?");
+        row.bind(1, document);
+        if (!row.step()) fail(Code::kInternal, "there is no document {} to update", document);
+        checksum = document_checksum(
+            {row.text(0), row.text(1), source, language, metadata, row.blob(2), row.integer(3), updated_ms, row.integer(4)});
+    }
     connection()
-        .prepare("UPDATE documents SET metadata=?, updated_ms=?, sequence=? WHERE key=?")
-        .bind(1, metadata)
-        .bind(2, updated_ms)
-        .bind(3, change)
-        .bind(4, document)
+        .prepare("UPDATE documents SET checksum=?, source=?, language=?, metadata=?, updated_ms=?, sequence=? WHERE key=?")
+        .bind(1, checksum)
+        .bind(2, source)
+        .bind(3, language)
+        .bind(4, metadata)
+        .bind(5, updated_ms)
+        .bind(6, change)
+        .bind(7, document)
         .run();
+}
+
+void WriteTransaction::touch_document(std::int64_t document) {
+    connection().prepare("UPDATE documents SET sequence=? WHERE key=?").bind(1, raise_sequence()).bind(2, document).run();
+}
+
+void WriteTransaction::insert_chunk(std::int64_t document, const NewChunk& chunk) {
+    const auto bytes = std::as_bytes(chunk.vector);
+    connection()
+        .prepare(
+            "INSERT INTO chunks(key, document, ordinal, start, stop, parent_start, parent_stop, embedded, vector_checksum, hash, "
+            "title_path) VALUES(?,?,?,?,?,?,?,?,?,?,?)")
+        .bind(1, chunk.key)
+        .bind(2, document)
+        .bind(3, chunk.place.ordinal)
+        .bind(4, static_cast<std::int64_t>(chunk.place.start))
+        .bind(5, static_cast<std::int64_t>(chunk.place.stop))
+        .bind(6, static_cast<std::int64_t>(chunk.place.parent_start))
+        .bind(7, static_cast<std::int64_t>(chunk.place.parent_stop))
+        .bind(8, static_cast<std::int64_t>(!bytes.empty()))
+        .bind(9, bytes.empty() ? 0 : stored_checksum(bytes))
+        .bind(10, std::span<const std::byte>(chunk.hash))
+        .bind(11, chunk.title_path)
+        .run();
+    if (bytes.empty()) return;
+    connection().prepare("INSERT INTO embeddings(chunk, vector) VALUES(?,?)").bind(1, chunk.key).bind(2, bytes).run();
+}
+
+void WriteTransaction::move_chunks(std::span<const std::pair<std::int64_t, ChunkPlace>> chunks) {
+    // A document has each ordinal once, at every moment: so all leave their places before the first takes its new one.
+    for (const auto& [key, place] : chunks) {
+        connection()
+            .prepare("UPDATE chunks SET ordinal=?, start=?, stop=?, parent_start=?, parent_stop=? WHERE key=?")
+            .bind(1, -1 - place.ordinal)
+            .bind(2, static_cast<std::int64_t>(place.start))
+            .bind(3, static_cast<std::int64_t>(place.stop))
+            .bind(4, static_cast<std::int64_t>(place.parent_start))
+            .bind(5, static_cast<std::int64_t>(place.parent_stop))
+            .bind(6, key)
+            .run();
+    }
+    for (const auto& [key, place] : chunks) {
+        connection().prepare("UPDATE chunks SET ordinal=? WHERE key=?").bind(1, place.ordinal).bind(2, key).run();
+    }
+}
+
+void WriteTransaction::remove_chunks(std::span<const std::int64_t> keys) {
+    for (const std::int64_t key : keys) connection().prepare("DELETE FROM chunks WHERE key=?").bind(1, key).run();
 }
 
 std::vector<std::int64_t> WriteTransaction::remove_document(std::int64_t document) {
-    raise_sequence();
+    const std::int64_t change = raise_sequence();
     auto keys = chunks_of(document);
+    connection()
+        .prepare("INSERT INTO removals(sequence, id) SELECT ?, id FROM documents WHERE key=? ON CONFLICT DO NOTHING")
+        .bind(1, change)
+        .bind(2, document)
+        .run();
     connection().prepare("DELETE FROM documents WHERE key=?").bind(1, document).run();
     return keys;
 }

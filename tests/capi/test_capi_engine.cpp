@@ -28,6 +28,41 @@ TEST_CASE("a path that is empty, or a NULL with a size, is no knowledge base in 
     CHECK(engine == nullptr);
 }
 
+TEST_CASE("source and language go in and come back; callers who do not know them go on") {
+    rag::Engine engine;
+    rag::Document document{"a", "Some text.", "", "", {}};
+    document.source = "https://example.org/a";
+    document.language = "zh-Hans";
+    engine.add({document});
+    CHECK(engine.get({"a"})[0]->source == "https://example.org/a");
+    CHECK(engine.get({"a"})[0]->language == "zh-Hans");
+    document.source.clear();
+    engine.upsert({document});
+    CHECK(engine.get({"a"})[0]->source.empty());
+
+    rag_document older = RAG_DOCUMENT_INIT;
+    older.struct_size = offsetof(rag_document, source);
+    older.id = {"b", 1};
+    older.text = {"text", 4};
+    older.source = {nullptr, 99};  // behind what struct_size says, so nobody looks
+    REQUIRE(rag_engine_add(engine.handle(), &older, 1, nullptr, nullptr) == RAG_OK);
+    rag_documents* found = nullptr;
+    const rag_text id = {"a", 1};
+    REQUIRE(rag_engine_get(engine.handle(), &id, 1, &found) == RAG_OK);
+    rag_document_view view = RAG_DOCUMENT_VIEW_INIT;
+    view.struct_size = offsetof(rag_document_view, source);
+    view.source = {"untouched", 9};
+    CHECK(rag_documents_at(found, 0, &view) == RAG_OK);
+    CHECK(view.chunks == 1);
+    CHECK(view.source.size == 9);
+    rag_documents_free(found);
+
+    document.language = std::string(65, 'x');
+    CHECK_THROWS_AS(engine.upsert({document}), rag::Error);
+    document.language = "\xff";
+    CHECK_THROWS_AS(engine.upsert({document}), rag::Error);
+}
+
 TEST_CASE("Engine in memory: add, get, search, upsert, remove, stats, verify") {
     rag::Engine engine;
     const auto ids =

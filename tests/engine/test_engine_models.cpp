@@ -105,6 +105,25 @@ TEST_CASE("upsert embeds only what changed") {
     upsert(*engine, documents);
     CHECK(texts.size() == 3);
     CHECK(search_by(*engine, SearchMode::kVector, "mill number 4")[0].document_id == "d4");
+    // Of a long text, only the chunks that are new; of source and language, none.
+    Document longer = plain("longer", "");
+    for (int i = 0; i < 30; ++i) longer.text += "the river of the old boat and the mill number " + std::to_string(i) + ".\n\n";
+    add(*engine, {longer});
+    const auto chunks = get(*engine, "longer")->chunks;
+    REQUIRE(chunks > 10);
+    texts.clear();
+    longer.text += "a boat at the end";
+    upsert(*engine, {longer});
+    CHECK(texts.size() >= 1);
+    CHECK(texts.size() <= 2);
+    texts.clear();
+    auto input = longer.input();
+    input.source = "file:///longer";
+    input.language = "en";
+    std::vector<std::string> ids;
+    engine->upsert(std::vector{input}, {}, ids);
+    CHECK(texts.empty());
+    CHECK(get(*engine, "longer")->source == "file:///longer");
     CHECK(engine->verify().ok);
 }
 

@@ -51,6 +51,22 @@ def test_one_document_and_beside_it(engine: librag.Engine) -> None:
     assert engine.get("hours").metadata == {"lang": "en"}
 
 
+def test_source_and_language_are_kept_and_change_without_the_text(engine: librag.Engine) -> None:
+    engine.upsert({"id": "a", "text": "A text.", "source": "file:///a.txt", "language": "en"})
+    stored = engine.get("a")
+    assert (stored.source, stored.language) == ("file:///a.txt", "en")
+    assert stored.created_ms == stored.updated_ms
+    engine.upsert(librag.Document("A text.", "a", source="https://example.org/\u6587", language="zh"))
+    changed = engine.get("a")
+    assert (changed.source, changed.language) == ("https://example.org/\u6587", "zh")
+    assert changed.created_ms == stored.created_ms
+    assert engine.get("returns").source == ""
+    with pytest.raises(librag.InvalidArgument, match="language of document"):
+        engine.upsert({"id": "a", "text": "A text.", "language": "x" * 65})
+    with pytest.raises(TypeError, match="source"):
+        engine.upsert({"id": "a", "text": "A text.", "sauce": "x"})
+
+
 def test_search_finds_english_and_chinese(engine: librag.Engine) -> None:
     assert engine.search("returned goods")[0].doc_id == "returns"
     assert engine.search("\u9000\u8d27")[0].doc_id == "tuihuo"
@@ -241,7 +257,7 @@ def test_progress_callback_can_raise_and_nothing_is_lost(tmp_path: Path, monkeyp
             calls.append((done, total))
             raise Interrupted
 
-        rows = [(f"p{i}", f"progress text {i}", None, None, None) for i in range(5000)]
+        rows = [(f"p{i}", f"progress text {i}", None, None, None, None, None) for i in range(5000)]
         with pytest.raises(Interrupted):
             engine._core.write(rows, False, 100, progress)
         assert calls

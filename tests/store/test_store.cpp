@@ -27,14 +27,17 @@ std::int64_t add_document(WriteTransaction& write, const std::string& id, const 
     document.id = id;
     document.title = title;
     document.text = text;
+    document.source = "file:///a";
+    document.language = "en";
     document.metadata = R"({"n":1})";
     document.created_ms = 5;
     document.updated_ms = 7;
     const auto key = write.insert_document(document);
     const std::size_t half = text.size() / 2;
     const auto last = write.last_chunk_key();
-    write.insert_chunk(last + 1, key, 0, 0, half, vector);
-    write.insert_chunk(last + 2, key, 1, half, text.size(), {});
+    write.insert_chunk(key, {last + 1, {0, 0, half, 0, half}, "", chunk_hash(title, "", text.substr(0, half), {}), vector});
+    write.insert_chunk(
+        key, {last + 2, {1, half, text.size(), 0, text.size()}, "A > B", chunk_hash(title, "A > B", text.substr(half), {}), {}});
     return key;
 }
 
@@ -72,6 +75,9 @@ TEST_CASE("a document is read back as it was written, from a folder and from mem
     CHECK(document->text == "hello world");
     CHECK(document->title == "title of a");
     CHECK(document->metadata == R"({"n":1})");
+    CHECK(document->source == "file:///a");
+    CHECK(document->language == "en");
+    CHECK(document->added == 1);
     CHECK(document->created_ms == 5);
     CHECK(document->updated_ms == 7);
     CHECK_FALSE(read.find_document("b"));
@@ -84,6 +90,9 @@ TEST_CASE("a document is read back as it was written, from a folder and from mem
     CHECK(chunk->ordinal == 1);
     CHECK(chunk->start == 5);
     CHECK(chunk->stop == 11);
+    CHECK(chunk->parent_start == 0);
+    CHECK(chunk->parent_stop == 11);
+    CHECK(chunk->title_path == "A > B");
     CHECK(read.embedded_keys() == std::vector<std::int64_t>{keys[0]});
     std::vector<float> vector(3);
     CHECK(read.read_vector(keys[0], vector));
@@ -119,6 +128,43 @@ TEST_CASE("without commit nothing happened, and keys never come back") {
     const auto second = store->read().chunk_keys();
     REQUIRE(second.size() == 2);
     CHECK(second[0] > first[1]);
+    CHECK(store->verify().empty());
+}
+
+TEST_CASE("chunks change places, and the document keeps its key") {
+    auto store = Store::open({});
+    std::int64_t key = 0;
+    std::vector<std::int64_t> chunks;
+    {
+        auto write = store->write();
+        key = add_document(write, "a", "one two ");
+        chunks = write.chunks_of(key);
+        write.commit();
+    }
+    const auto before = store->read().find_document("a");
+    {
+        auto write = store->write();
+        NewDocument document;
+        document.id = "a";
+        document.title = "title of a";
+        document.text = "two one ";
+        document.metadata = "{}";
+        document.created_ms = before->created_ms;
+        document.updated_ms = 9;
+        write.update_document(key, document);
+        // Each takes the place of the other.
+        const std::vector<std::pair<std::int64_t, ChunkPlace>> places = {{chunks[0], {1, 4, 8, 4, 8}},
+                                                                         {chunks[1], {0, 0, 4, 0, 4}}};
+        write.move_chunks(places);
+        write.commit();
+    }
+    auto read = store->read();
+    CHECK(read.find_head("a")->key == key);
+    CHECK(read.chunks_of(key) == std::vector<std::int64_t>{chunks[1], chunks[0]});
+    CHECK(read.find_chunk(chunks[0])->text == "one ");
+    CHECK(read.find_chunk(chunks[0])->start == 4);
+    CHECK(read.find_document("a")->added == 1);
+    CHECK(read.find_document("a")->sequence == 2);
     CHECK(store->verify().empty());
 }
 

@@ -57,7 +57,8 @@ void make_knowledge_base(const fs::path& folder, int documents = 3) {
         document.metadata = "{}";
         const auto key = write.insert_document(document);
         const float vector[] = {1.0F, 0.5F};
-        write.insert_chunk(write.last_chunk_key() + 1, key, 0, 0, text.size(), vector);
+        const ContentHash hash = chunk_hash("", "", text, vector);
+        write.insert_chunk(key, {write.last_chunk_key() + 1, {0, 0, text.size(), 0, text.size()}, "", hash, vector});
     }
     write.commit();
 }
@@ -129,7 +130,7 @@ TEST_CASE("another program's database, a newer format and a foreign table are re
         const auto failure = open_failure(folder / "kb", GENERATE(true, false));
         CHECK(failure.code == Code::kVersion);
         CHECK(has(failure.text, "format 9"));
-        CHECK(has(failure.text, "up to 1"));
+        CHECK(has(failure.text, "up to 2"));
     }
     SECTION("a trigger that somebody put in") {
         make_knowledge_base(folder / "kb");
@@ -180,7 +181,55 @@ TEST_CASE("verify names what contradicts itself") {
     CHECK(has(broken_by("DELETE FROM embeddings WHERE chunk=3"), "marked wrongly"));
     CHECK(has(broken_by("UPDATE sqlite_sequence SET seq=2 WHERE name='chunks'"), "never given out"));
     CHECK(has(broken_by("UPDATE documents SET sequence=99 WHERE key=1"), "99"));
+    CHECK(has(broken_by("UPDATE documents SET added=9 WHERE key=1"), "document \"d0\""));
+    CHECK(has(broken_by("INSERT INTO removals VALUES(7, 'x')"), "1 removals"));
     CHECK(has(broken_by("UPDATE documents SET text=CAST(x'ff' AS TEXT) WHERE key=1"), "UTF-8"));
+}
+
+TEST_CASE("verify notices any changed letter and any changed number of a vector, and names the document") {
+    TemporaryFolder folder;
+    make_knowledge_base(folder / "kb");
+    run_sql(folder / "kb" / "knowledge.sqlite3", "PRAGMA journal_mode=DELETE");
+    std::ifstream file(folder / "kb" / "knowledge.sqlite3", std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const auto text_at = whole.find("text number 1");
+    REQUIRE(text_at != std::string::npos);
+    const auto changed_at = [&](std::size_t at, char flip) {
+        std::string changed = whole;
+        changed[at] = static_cast<char>(changed[at] ^ flip);
+        std::ofstream(folder / "kb" / "knowledge.sqlite3", std::ios::binary | std::ios::trunc) << changed;
+        std::string all;
+        for (const auto& line : Store::open({folder / "kb", true})->verify()) all += line + "\n";
+        return all;
+    };
+    std::mt19937 random(3);
+    for (int round = 0; round < 40; ++round) {
+        const auto found = changed_at(text_at + random() % 500, static_cast<char>(1 << random() % 5));
+        INFO(found);
+        CHECK(has(found, "\"d1\""));
+    }
+    // A vector: 1.0, 0.5 as float32.
+    const auto vector_at = whole.find(std::string("\x00\x00\x80\x3f\x00\x00\x00\x3f", 8));
+    REQUIRE(vector_at != std::string::npos);
+    for (int bit = 0; bit < 7; ++bit) {
+        const auto found = changed_at(vector_at + 4, static_cast<char>(1 << bit));
+        INFO(found);
+        CHECK(has(found, "its vector was changed"));
+    }
+    const auto broken_by = [&](const std::string& change) {
+        std::ofstream(folder / "kb" / "knowledge.sqlite3", std::ios::binary | std::ios::trunc) << whole;
+        run_sql(folder / "kb" / "knowledge.sqlite3", "UPDATE documents SET " + change + " WHERE id='d2'");
+        std::string all;
+        for (const auto& line : Store::open({folder / "kb", true})->verify()) all += line + "\n";
+        return all;
+    };
+    for (const char* change : {"title='x'", "metadata='{\"a\":1}'", "source='x'", "language='x'", "created_ms=1", "updated_ms=1",
+                               "hash=x'00'", "text_checksum=5", "checksum=5", "id='d2x'"}) {
+        INFO(change);
+        CHECK(has(broken_by(change), "\"d2"));
+    }
+    std::ofstream(folder / "kb" / "knowledge.sqlite3", std::ios::binary | std::ios::trunc) << whole;
+    CHECK(Store::open({folder / "kb", true})->verify().empty());
 }
 
 TEST_CASE("stored offsets and vectors are checked when they are read") {

@@ -11,6 +11,7 @@ import json
 import pathlib
 import shutil
 import sys
+from typing import Any
 
 import librag
 
@@ -24,26 +25,26 @@ def vector_of(number: int) -> list[float]:
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     shutil.rmtree(folder / "knowledge", ignore_errors=True)
-    documents = {}
+    documents: dict[str, dict[str, Any]] = {}
     with librag.Engine(folder / "knowledge") as engine:
         for number in range(12):
             documents[f"note-{number}"] = {
                 "text": f"Note number {number} about marker{number}.\nIts second line.",
                 "title": f"Note {number}" if number % 2 else "",
                 "metadata": {"number": number, "tags": ["a", "b"][: number % 3], "big": 9007199254740993 + number},
+                "source": f"file:///notes/{number}.txt",
+                "language": "en",
                 "vector": vector_of(number),
             }
         long = " ".join(f"word{number}{'.' if number % 9 == 8 else ''}" for number in range(500))
-        documents["\u957f\u6587"] = {"text": CHINESE * 3, "title": "\u6807\u9898", "metadata": {"lang": "zh"}, "vector": None}
-        documents["long"] = {"text": long, "title": "A handbook", "metadata": {}, "vector": None}
+        documents["\u957f\u6587"] = {"text": CHINESE * 3, "title": "\u6807\u9898", "metadata": {"lang": "zh"}, "language": "zh"}
+        documents["long"] = {"text": long, "title": "A handbook"}
         for id, document in documents.items():
-            vector = document["vector"]
-            engine.add({"id": id, **{k: document[k] for k in ("text", "title", "metadata")}}, vectors=[vector] if vector else None)
+            engine.add({"id": id, **document})
         documents["note-3"]["text"] = "Note number 3 was written again, about marker3."
         documents["note-4"]["metadata"] = {"number": 4, "changed": True}
         for id in ("note-3", "note-4"):
-            document = documents[id]
-            engine.upsert({"id": id, **{k: document[k] for k in ("text", "title", "metadata")}}, vectors=[document["vector"]])
+            engine.upsert({"id": id, **documents[id]})
         removed = ["note-0", "note-5"]
         engine.add({"id": "last", "text": "The last key is one that no document has any more."})
         engine.delete([*removed, "last"])
@@ -62,7 +63,9 @@ def main() -> None:
                     "created_ms": stored.created_ms,
                     "updated_ms": stored.updated_ms,
                     "chunks": stored.chunks,
-                    "vector": documents[id]["vector"],
+                    "source": stored.source,
+                    "language": stored.language,
+                    "vector": documents[id].get("vector"),
                 }
             )
         sequence = engine.stats()["sequence"]

@@ -1,0 +1,14 @@
+// Brings a knowledge base of an older format to this one, in one transaction: a process that is killed, or a disk that is full,
+// leaves the older one as it was. Chunks keep their keys and their content, so index files stay valid and nothing is embedded
+// anew. For store/ only.
+#pragma once
+
+namespace rag::core {
+
+class Connection;
+
+/// check_database() said kOlderFormat. The connection must be the only writer. kCorrupt names a document or chunk whose rows
+/// contradict each other.
+void migrate(Connection& connection);
+
+}  // namespace rag::core
