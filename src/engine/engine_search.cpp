@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
+#include "search/metadata_filter.hpp"
 
 namespace rag::core {
 namespace {
@@ -51,7 +52,7 @@ struct Search {
     std::span<const float> vector;  // of the query; empty in bm25 mode
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
-    std::shared_ptr<const IdSet> allowed;  // null: all
+    AllowedChunks allowed;
 
     /// The best `k` of what `filter` (may be null) lets through.
     std::vector<Fused> run(std::size_t k, const IdSet* filter) const {
@@ -148,24 +149,32 @@ Hit make_hit(ChunkRow&& chunk, const Fused& fused) {
 
 /// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
 std::vector<Hit> collect(const Search& search, Store& store, const Indexes& indexes) {
-    std::vector<std::int64_t> hidden;  // removed
+    const IdSet* allowed = search.allowed.chunks.get();
+    std::vector<std::int64_t> hidden;  // removed, or matching no more
     IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
     for (int attempt = 1;; ++attempt) {
         // Before the last key is read: what is stored after that and replaces something shows in this number.
         const std::uint64_t removals = indexes.removals();
         if (attempt > 1) {
             shown = IdSet::difference(IdSet::range(0, store.read().last_chunk_key()), IdSet(hidden));
-            if (search.allowed) shown = IdSet::intersection(shown, *search.allowed);
+            if (allowed != nullptr) shown = IdSet::intersection(shown, *allowed);
         }
-        const auto found = search.run(search.query.k, attempt > 1 ? &shown : search.allowed.get());
+        const auto found = search.run(search.query.k, attempt > 1 ? &shown : allowed);
         std::vector<Hit> hits;
         hits.reserve(found.size());
         auto view = store.read();
+        // Metadata may have changed since the filter was evaluated.
+        std::optional<MetadataFilter> filter;
+        if (allowed != nullptr && view.sequence() != search.allowed.sequence) filter.emplace(*search.query.where);
         for (const Fused& fused : found) {
             auto chunk = view.find_chunk(fused.id);
             if (!chunk) {
                 // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
                 if (fused.id <= view.last_chunk_key()) hidden.push_back(fused.id);
+                continue;
+            }
+            if (filter && !filter->matches(chunk->metadata)) {
+                hidden.push_back(fused.id);
                 continue;
             }
             hits.push_back(make_hit(std::move(*chunk), fused));
@@ -208,13 +217,13 @@ std::vector<Hit> Engine::search(const Query& query) const {
     const Call call(*this);
     check_query(query);
     std::size_t dimension = 0;
-    std::shared_ptr<const IdSet> allowed;
+    AllowedChunks allowed;
     {
         auto view = call->store->read();
         dimension = stored_dimension(view);
         if (query.where) {
             allowed = call->filters.allowed(*query.where, view);
-            if (allowed && allowed->empty()) return {};
+            if (allowed.chunks && allowed.chunks->empty()) return {};
         }
         if (query.mode != SearchMode::kBm25) call->check_embedder(view);
         if (dimension == 0 && (query.mode == SearchMode::kHybrid || query.mode == SearchMode::kVector || query.text.empty())) {

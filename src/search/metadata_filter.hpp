@@ -1,4 +1,5 @@
-// The `where` of a search: a JSON filter over the metadata of documents, compiled once and asked for every document.
+// The `where` of a search: a JSON filter over the metadata of documents, parsed once and asked of one document after another. A
+// search evaluates it over columns instead (document_table.hpp), and must come to the same documents.
 //
 //   {"lang": "en", "year": {"$gte": 2020, "$lt": 2024}, "$or": [{"tag": {"$in": ["a", "b"]}}, {"draft": {"$exists": false}}]}
 //
@@ -25,6 +26,8 @@ inline constexpr std::size_t kMaxFilterBytes = 1U << 20;
 inline constexpr int kMaxJsonNesting = 32;
 inline constexpr std::size_t kMaxFilterConditions = 10000;
 
+struct FilterCondition;
+
 class MetadataFilter {
   public:
     /// Throws kInvalidArgument for what is no filter, naming the operator or field: unknown operators, operands of the wrong
@@ -39,9 +42,11 @@ class MetadataFilter {
     /// True if every document matches, as with {}.
     bool accepts_all() const noexcept;
 
+    /// For search/ alone.
+    const FilterCondition& root() const noexcept { return *root_; }
+
   private:
-    struct Condition;
-    std::unique_ptr<const Condition> root_;
+    std::unique_ptr<const FilterCondition> root_;
 };
 
 /// Checks metadata that a caller gives and returns it without needless white space; empty: "{}". kInvalidArgument, naming `what`

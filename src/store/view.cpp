@@ -217,6 +217,20 @@ void StoreView::each_metadata(const MetadataVisitor& visit) {
     while (rows.step()) visit(rows.integer(0), rows.text(1));
 }
 
+void StoreView::each_changed_metadata(std::int64_t sequence, const MetadataVisitor& visit) {
+    Statement rows = connection().prepare("SELECT key, metadata FROM documents WHERE sequence>? ORDER BY key");
+    rows.bind(1, sequence);
+    while (rows.step()) visit(rows.integer(0), rows.text(1));
+}
+
+std::vector<std::int64_t> StoreView::document_keys() {
+    return keys("SELECT key FROM documents WHERE key>? ORDER BY key", 0);
+}
+
+std::int64_t StoreView::count_documents() {
+    return connection().query_integer("SELECT count(*) FROM documents");
+}
+
 void StoreView::each_link(const LinkVisitor& visit) {
     Statement rows = connection().prepare("SELECT key, document FROM chunks ORDER BY document, ordinal");
     while (rows.step()) visit(rows.integer(0), rows.integer(1));

@@ -130,6 +130,11 @@ class StoreView {
     /// Calls visit(document key, metadata JSON) for every document.
     using MetadataVisitor = std::function<void(std::int64_t document, std::string_view metadata)>;
     void each_metadata(const MetadataVisitor& visit);
+    /// The same for documents that were added or changed after `sequence`.
+    void each_changed_metadata(std::int64_t sequence, const MetadataVisitor& visit);
+    /// Of all documents, ascending.
+    std::vector<std::int64_t> document_keys();
+    std::int64_t count_documents();
     /// Calls visit(chunk key, document key) for every chunk, in the order of the documents' keys.
     using LinkVisitor = std::function<void(std::int64_t chunk, std::int64_t document)>;
     void each_link(const LinkVisitor& visit);

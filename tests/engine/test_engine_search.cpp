@@ -1,10 +1,13 @@
 // Searching: modes, filters, fusion, explanations, and the errors of queries.
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 
 #include "engine_fixtures.hpp"
+#include "search/metadata_filter.hpp"
 
 using namespace rag::core;
 using namespace rag::test;
@@ -119,6 +122,66 @@ TEST_CASE("where narrows every mode, and finds all that it allows") {
     changed.metadata = R"({"even":false})";
     upsert(*engine, {changed});
     CHECK(engine->search(query).size() == 149);
+}
+
+TEST_CASE("a filtered search finds what reading every document finds, in every mode, in this and another process's engine") {
+    TemporaryFolder folder;
+    auto writer = open_engine(folder / "kb");
+    std::mt19937 random(5);
+    std::map<std::string, Document> all;
+    std::unique_ptr<Engine> reader;
+    const auto metadata = [&] {
+        Json json{{"n", random() % 50}, {"tag", random() % 2 == 0 ? "a" : "b"}};
+        if (random() % 3 == 0) json["list"] = Json::array({random() % 4, "x"});
+        return json.dump();
+    };
+    const std::vector<std::string> filters = {
+        R"({"n":7})", R"({"n":{"$gte":10,"$lt":40},"tag":"a"})", R"({"list":{"$contains":2}})",
+        R"({"list":{"$exists":false},"$or":[{"n":{"$lt":3}},{"tag":{"$ne":"a"}}]})", R"({"$not":{"n":{"$in":[1,2,3]}}})"};
+    for (std::uint32_t round = 0; round < 12; ++round) {
+        std::vector<Document> changed;
+        for (int i = 0; i < 40; ++i) {
+            const auto n = static_cast<std::uint32_t>(random() % 200);
+            Document document = numbered(n);
+            if (std::any_of(changed.begin(), changed.end(), [&](const Document& d) { return d.id == document.id; })) continue;
+            document.metadata = metadata();
+            if (random() % 4 == 0) document.text += " and more of it";
+            changed.push_back(document);
+            all[document.id] = document;
+        }
+        upsert(*writer, changed);
+        if (round % 3 == 2) {
+            std::vector<std::string> gone;
+            for (const auto& [id, document] : all) {
+                if (random() % 5 == 0) gone.push_back(id);
+            }
+            for (const auto& id : gone) all.erase(id);
+            remove(*writer, gone);
+        }
+        if (!reader) reader = open_engine(folder / "kb", true);
+        for (const Engine* engine : {writer.get(), reader.get()}) {
+            for (const std::string& where : filters) {
+                const MetadataFilter filter(where);
+                std::set<std::string> expected;
+                for (const auto& [id, document] : all) {
+                    if (filter.matches(document.metadata)) expected.insert(id);
+                }
+                for (const SearchMode mode : {SearchMode::kBm25, SearchMode::kVector, SearchMode::kHybrid}) {
+                    const auto vector = vector_of(3);
+                    Query query;
+                    query.text = "the ordinary text of a document";
+                    query.vector = vector;
+                    query.mode = mode;
+                    query.k = 500;
+                    query.where = where;
+                    std::set<std::string> found;
+                    for (const auto& hit : engine->search(query)) found.insert(hit.document_id);
+                    INFO(where << " round " << round);
+                    REQUIRE(found == expected);
+                }
+            }
+        }
+    }
 }
 
 TEST_CASE("hybrid joins both lists and scores each hit by both") {

@@ -4,9 +4,11 @@
 #include <random>
 
 #include "core/error.hpp"
+#include "random_filter.hpp"
 #include "search/metadata_filter.hpp"
 
 using namespace rag::core;
+using rag::test::RandomFilter;
 using Json = nlohmann::json;
 
 namespace {
@@ -197,67 +199,6 @@ bool slow_matches(const Json& where, const Json& doc) {
     }
     return true;
 }
-
-class RandomFilter {
-  public:
-    explicit RandomFilter(unsigned seed) : random_(seed) {}
-    Json scalar() {
-        switch (pick(5)) {
-            case 0:
-                return std::string(1, static_cast<char>('a' + pick(3)));
-            case 1:
-                return static_cast<int>(pick(4));
-            case 2:
-                return static_cast<double>(pick(8)) / 2;
-            case 3:
-                return pick(2) == 0;
-            default:
-                return nullptr;
-        }
-    }
-    Json doc() {
-        Json out = Json::object();
-        for (const char* key : {"x", "y", "z"}) {
-            if (pick(4) != 0) out[key] = scalar();
-        }
-        return out;
-    }
-    Json condition(int depth) {
-        static const char* const kNames[] = {"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$not"};
-        Json out = Json::object();
-        for (unsigned i = 0; i <= pick(2); ++i) {
-            const std::string name = kNames[pick(depth > 0 ? 10 : 9)];
-            if (name == "$in" || name == "$nin") {
-                out[name] = Json::array({scalar(), scalar()});
-            } else if (name == "$exists") {
-                out[name] = pick(2) == 0;
-            } else if (name == "$not") {
-                out[name] = condition(depth - 1);
-            } else if (name == "$eq" || name == "$ne") {
-                out[name] = scalar();
-            } else {
-                out[name] =
-                    pick(2) == 0 ? Json(static_cast<int>(pick(4))) : Json(std::string(1, static_cast<char>('a' + pick(3))));
-            }
-        }
-        return out;
-    }
-    Json filter(int depth) {
-        Json out = Json::object();
-        for (unsigned i = 0; i < pick(3); ++i) {
-            const std::string key(1, static_cast<char>('x' + pick(3)));
-            out[key] = pick(3) == 0 ? scalar() : condition(2);
-        }
-        if (depth > 0 && pick(2) == 0) out["$or"] = Json::array({filter(depth - 1), filter(depth - 1)});
-        if (depth > 0 && pick(3) == 0) out["$and"] = Json::array({filter(depth - 1)});
-        if (depth > 0 && pick(3) == 0) out["$not"] = filter(depth - 1);
-        return out;
-    }
-
-  private:
-    unsigned pick(unsigned count) { return static_cast<unsigned>(random_() % count); }
-    std::mt19937 random_;
-};
 
 }  // namespace
 

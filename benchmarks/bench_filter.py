@@ -1,0 +1,66 @@
+"""What a `where` costs over 100,000 chunks: the first use of a metadata key, a new filter over known keys, a filter seen before."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import librag
+from measure import Result
+
+CHUNKS = 100_000
+QUERY = "marker17"  # one document has it, so that what is measured is the filter
+
+
+def run(models: Path, rounds: int) -> list[Result]:
+    """Times of whole searches without vectors, in milliseconds; what the same search takes without a filter is told apart."""
+    with librag.Engine() as engine:
+        engine.add(
+            [
+                {
+                    "id": str(i),
+                    "text": f"text marker{i}",
+                    "metadata": {
+                        "n": i,
+                        "group": f"group {i % 1000}",
+                        "day": f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}",
+                        "tags": [f"t{i % 7}", f"t{i % 11}"],
+                        "flag": i % 10 == 0,
+                    },
+                }
+                for i in range(CHUNKS)
+            ],
+            show_progress=False,
+        )
+
+        def search(where: dict[str, Any] | None) -> float:
+            started = time.perf_counter()
+            engine.search(QUERY, where=where)
+            return (time.perf_counter() - started) * 1000
+
+        search(None)
+        kinds: dict[str, Callable[[int], dict[str, Any]]] = {
+            "a range of 100,000 numbers": lambda i: {"n": {"$gte": i}},
+            "one of 1,000 strings": lambda i: {"group": f"group {i}"},
+            "a substring of 336 dates": lambda i: {"day": {"$contains": f"-{i % 28 + 1:02}"}},
+            "a list that contains": lambda i: {"tags": {"$contains": f"t{i % 11}"}},
+            "three conditions and an alternative": lambda i: {
+                "flag": False,
+                "n": {"$lt": CHUNKS - i},
+                "$or": [{"tags": {"$contains": "t3"}}, {"group": {"$in": [f"group {i}", "group 5"]}}],
+            },
+        }
+        results = [Result("search without a filter", "librag", "ms", [search(None) for _ in range(rounds)])]
+        first = search({"$and": [{"n": 1}, {"group": "x"}, {"day": "x"}, {"tags": "x"}, {"flag": True}]})
+        results.append(Result("first use of five keys", "librag", "ms", [first]))
+        for name, make in kinds.items():
+            search(make(999))
+            fresh, again = [], []
+            for i in range(max(rounds, 5)):
+                fresh.append(search(make(i)))
+                again.append(search(make(i)))
+            results.append(Result(f"new filter: {name}", "librag", "ms", fresh, {"seen before, ms": statistics.median(again)}))
+        return results
