@@ -3,7 +3,7 @@
 # where sudo asks no password, it uses apt-get; else it names what is missing in one line and fails.
 set -eu
 packages="g++ cmake ninja-build pkg-config ccache python3-venv python3-dev libfmt-dev libicu-dev libsqlite3-dev libpcre2-dev
-libstemmer-dev libhwy-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev catch2"
+libstemmer-dev libxml2-dev libhwy-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev catch2"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     for tool in g++ cmake ninja pkg-config; do
