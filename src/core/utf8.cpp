@@ -1,5 +1,7 @@
 #include "core/utf8.hpp"
 
+#include <cstring>
+
 #include "core/error.hpp"
 
 namespace rag::core {
@@ -32,7 +34,7 @@ constexpr Lead classify(unsigned char byte) noexcept {
 
 }  // namespace
 
-Utf8Step decode_utf8(std::string_view text, std::size_t at) noexcept {
+Utf8Step decode_any_utf8(std::string_view text, std::size_t at) noexcept {
     if (at >= text.size()) return {0, 0, true};
     const auto first = static_cast<unsigned char>(text[at]);
     if (first < 0x80) return {first, 1, true};
@@ -73,6 +75,11 @@ std::size_t find_invalid_utf8(std::string_view text) noexcept {
     for (std::size_t at = 0; at < text.size();) {
         if (static_cast<unsigned char>(text[at]) < 0x80) {
             ++at;
+            std::uint64_t bytes = 0;  // eight at a time
+            for (; at + sizeof bytes <= text.size(); at += sizeof bytes) {
+                std::memcpy(&bytes, text.data() + at, sizeof bytes);
+                if ((bytes & 0x8080808080808080ULL) != 0) break;
+            }
             continue;
         }
         const Utf8Step step = decode_utf8(text, at);

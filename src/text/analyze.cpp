@@ -23,8 +23,8 @@ namespace {
 constexpr int kRules = 2;
 constexpr std::size_t kMaxTermBytes = 128;
 
-/// One remembered word: what it folds and stems to (nothing: a stop word).
-struct MemoEntry {
+/// One remembered word: what it folds and stems to (nothing: a stop word). One line of the cache.
+struct alignas(64) MemoEntry {
     static constexpr std::size_t kBytes = 31;
     std::uint8_t word_size = 0;
     std::uint8_t term_size = 0;
@@ -32,7 +32,12 @@ struct MemoEntry {
     std::array<char, kBytes> term;
 };
 
-constexpr std::size_t kMemoEntries = 8192;
+// Half a megabyte a thread and language at first; after so many misses that a larger one would have paid, up to eight.
+constexpr std::size_t kFirstMemo = 8192;
+constexpr std::size_t kLargestMemo = 131072;
+constexpr std::size_t kMissesToGrow = 2;  // times the entries
+/// The memo's line of a word is fetched while the words before it are looked up.
+constexpr std::size_t kAhead = 8;
 
 std::uint64_t hash_word(std::string_view word) noexcept {
     std::uint64_t hash = 0x9E3779B97F4A7C15ULL * (word.size() + 1);
@@ -88,19 +93,29 @@ void fold_word(std::string_view word, bool ascii, const std::string& language, s
 /// A thread's own part of an analyzer of one language.
 class ThreadState {
   public:
-    ThreadState(const std::string& language, int rules) : language_(language), memo_(kMemoEntries) {
+    ThreadState(const std::string& language, int rules) : language_(language), memo_(kFirstMemo) {
         if (language != "auto" && language != "none") named_ = std::make_unique<Stemmer>(language);
         if (language == "auto" || language == "english") stop_words_ = stop_words_of("english");
         if (rules >= 2 && named_ && language != "english") stop_words_ = stop_words_of(language);
         if (rules >= 2 && language == "auto") russian_stop_words_ = stop_words_of("russian");
     }
 
+    /// Makes the line of a word ready whose term will be asked for soon.
+    void prefetch(std::string_view word) const noexcept {
+        __builtin_prefetch(&memo_[hash_word(word) & (memo_.size() - 1)]);
+    }
+
     /// The term of one word without joiners; empty if it is none. Valid until the next call.
     std::string_view term_of(std::string_view word, bool ascii, bool number) {
         if (word.size() > MemoEntry::kBytes) return compute(word, ascii, number);
-        MemoEntry& entry = memo_[hash_word(word) % kMemoEntries];
+        MemoEntry& entry = memo_[hash_word(word) & (memo_.size() - 1)];
         if (entry.word_size != word.size() || !equal_bytes(entry.word.data(), word.data(), word.size())) {
             const std::string_view term = compute(word, ascii, number);
+            if (++misses_ > memo_.size() * kMissesToGrow && memo_.size() < kLargestMemo) {
+                misses_ = 0;
+                memo_.assign(memo_.size() * 4, {});
+                return term;
+            }
             if (term.size() > MemoEntry::kBytes) return term;
             entry.word_size = static_cast<std::uint8_t>(word.size());
             entry.term_size = static_cast<std::uint8_t>(term.size());
@@ -128,11 +143,12 @@ class ThreadState {
     Stemmer* stemmer_for(std::string_view word) {
         if (language_ == "none") return nullptr;
         if (named_) return named_.get();
-        const char* name = "english";
-        if (static_cast<unsigned char>(word[0]) >= 0x80) {
-            UErrorCode code = U_ZERO_ERROR;
-            name = stemmer_of_script(uscript_getScript(static_cast<UChar32>(decode_utf8(word, 0).value), &code));
+        if (static_cast<unsigned char>(word[0]) < 0x80) {
+            if (!english_) english_ = std::make_unique<Stemmer>("english");
+            return english_.get();
         }
+        UErrorCode code = U_ZERO_ERROR;
+        const char* name = stemmer_of_script(uscript_getScript(static_cast<UChar32>(decode_utf8(word, 0).value), &code));
         if (name == nullptr) return nullptr;
         auto& slot = by_script_[name];
         if (!slot) slot = std::make_unique<Stemmer>(name);
@@ -142,8 +158,10 @@ class ThreadState {
     std::string language_;
     const StopWords* stop_words_ = nullptr;
     const StopWords* russian_stop_words_ = nullptr;  // of Cyrillic words where scripts decide
-    std::vector<MemoEntry> memo_;
+    std::vector<MemoEntry> memo_;  // a power of two
+    std::size_t misses_ = 0;
     std::unique_ptr<Stemmer> named_;
+    std::unique_ptr<Stemmer> english_;  // of ASCII words where scripts decide
     std::unordered_map<std::string_view, std::unique_ptr<Stemmer>> by_script_;
     std::string text_;
 };
@@ -336,7 +354,13 @@ void Analyzer::analyze(std::string_view utf8, TermSink& sink) const {
     ThreadState& state = thread_state(options_.language, options_.rules);
     Pass pass(utf8, state, sink, options_.han);
     segment_words(utf8, state.words, options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns);
-    for (const Word& word : state.words) pass.word(word);
+    for (std::size_t i = 0; i < state.words.size(); ++i) {
+        if (i + kAhead < state.words.size() && state.words[i + kAhead].ascii) {
+            const Word& later = state.words[i + kAhead];
+            state.prefetch(utf8.substr(later.start, later.end - later.start));
+        }
+        pass.word(state.words[i]);
+    }
     if (options_.han != HanTerms::kWordsAndBigrams) return;
     segment_words(utf8, state.words, CjkWords::kDictionary);
     for (const Word& word : state.words) pass.dictionary_word(word);

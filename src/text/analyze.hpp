@@ -6,7 +6,8 @@
 //     that a query of one character finds what holds it; Hangul: words and bigrams inside them; Thai, Lao, Khmer,
 //     Burmese: dictionary words.
 //   Numbers: as written, without the commas of thousands.
-// Thread-safe: each thread keeps its stemmers and a memo of some thousand recent words.
+// Thread-safe: each thread keeps its stemmers and a memo of recent words: half a megabyte, and up to eight
+// where a thread analyzes many texts.
 #pragma once
 
 #include <cstddef>

@@ -3,14 +3,24 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <memory>
 #include <optional>
+
+#include "index/bm25/sums.hpp"
 
 namespace rag::core {
 namespace {
 
-/// Documents whose scores are added up at once: 32 KiB of floats.
-constexpr std::uint32_t kWindow = 8192;
+/// Documents whose scores are added up at once: 32 KiB of floats, or, where the query's terms are rare, 64 KiB, so that going from
+/// window to window does not cost more than their few postings.
+constexpr std::uint32_t kLeastWindow = 8192;
+constexpr std::uint32_t kLargestWindow = Sums::kSize;
+constexpr std::uint64_t kWindowPostings = 4096;
+/// Below one posting for so many documents of a window, its sums are found by the postings, not by looking at all of them.
+constexpr std::uint32_t kSparse = 8;
+/// Fewer postings in a window are all scored: finding out which could be spared takes as long.
+constexpr std::uint64_t kLeastPruned = 512;
+/// A document that is looked up in the lists that were spared costs as much as adding up so many postings.
+constexpr std::uint64_t kSparedForEach = 8;
 /// Scores are compared with a margin for the rounding of sums in another order.
 constexpr float kMargin = 1e-5F;
 
@@ -86,7 +96,9 @@ class SegmentSearch {
             list.last = range.first;
             list.end = range.last;
             lists_.push_back(list);
+            total_ += range.size();
         }
+        while (window_ < kLargestWindow && total_ * window_ < kWindowPostings * segment_.documents()) window_ *= 2;
     }
 
     void run() {
@@ -94,9 +106,8 @@ class SegmentSearch {
         for (const TermList& list : lists_) bound += list.bound;
         if (top_.full() && bound * (1 + kMargin) < top_.threshold()) return;
         while (next_window()) {
-            if (!top_.full() || total_ < kWindow / 16 || !prune()) {
-                for (const TermList& list : lists_) accumulate(list);
-                collect();
+            if (!top_.full() || total_ < kLeastPruned || !prune()) {
+                score_all();
             }
         }
     }
@@ -113,11 +124,11 @@ class SegmentSearch {
             any = true;
         }
         if (!any) return false;
-        base_ = least / kWindow * kWindow;
-        size_ = std::min(kWindow, segment_.documents() - base_);
+        base_ = least / window_ * window_;
+        size_ = std::min(window_, segment_.documents() - base_);
         total_ = 0;
         for (TermList& list : lists_) {
-            list.last = seek(list.first, list.end, std::uint64_t{base_} + kWindow);
+            list.last = seek(list.first, list.end, std::uint64_t{base_} + window_);
             total_ += list.last - list.first;
         }
         return true;
@@ -134,28 +145,45 @@ class SegmentSearch {
         return static_cast<std::uint64_t>(std::lower_bound(docs + from, docs + std::min(end, from + step + 1), doc) - docs);
     }
 
-    void accumulate(const TermList& list) const noexcept {
+    /// Adds the list's scores of the window to the sums. With a limit, the documents whose sums come to it
+    /// are appended to risen_.
+    void accumulate(const TermList& list) noexcept { accumulate<false>(list, 0); }
+    void accumulate(const TermList& list, float limit) { accumulate<true>(list, limit); }
+
+    template <bool kRisen>
+    void accumulate(const TermList& list, float limit) {
         switch (query_.formula.variant) {
             case Bm25Variant::kL:
-                return accumulate_as<Bm25Variant::kL>(list);
+                return accumulate_as<Bm25Variant::kL, kRisen>(list, limit);
             case Bm25Variant::kPlus:
-                return accumulate_as<Bm25Variant::kPlus>(list);
+                return accumulate_as<Bm25Variant::kPlus, kRisen>(list, limit);
             default:
-                return accumulate_as<Bm25Variant::kLucene>(list);
+                return accumulate_as<Bm25Variant::kLucene, kRisen>(list, limit);
         }
     }
-    template <Bm25Variant kVariant>
-    void accumulate_as(const TermList& list) const noexcept {
+    template <Bm25Variant kVariant, bool kRisen>
+    void accumulate_as(const TermList& list, float limit) {
         const Bm25Formula formula = query_.formula;
         const std::uint32_t* docs = segment_.docs();
         const std::uint8_t* frequencies = segment_.frequencies();
         const std::uint32_t* lengths = segment_.lengths().data();
+        float* const sums = sums_;
+        const std::uint32_t base = base_;
         for (std::uint64_t at = list.first; at < list.last; ++at) {
             const std::uint32_t doc = docs[at];
             const float frequency = frequencies[at] != kLongFrequency ? static_cast<float>(frequencies[at])
                                                                       : static_cast<float>(segment_.frequency(at));
-            sums_[doc - base_] += formula.score_as<kVariant>(list.weight, frequency, lengths[doc]);
+            const float before = sums[doc - base];
+            const float after = before + formula.score_as<kVariant>(list.weight, frequency, lengths[doc]);
+            sums[doc - base] = after;
+            if constexpr (kRisen) {
+                if (after >= limit && !(before >= limit)) risen_.push_back(doc);
+            }
         }
+    }
+
+    void clear_sums(const TermList& list) noexcept {
+        for (std::uint64_t at = list.first; at < list.last; ++at) sums_[segment_.docs()[at] - base_] = 0;
     }
 
     /// Calls give(doc, sum) for every sum of the window that is at least limit(), and leaves the sums 0.
@@ -181,20 +209,18 @@ class SegmentSearch {
         return std::bit_cast<std::int32_t>(std::max(limit, std::numeric_limits<float>::denorm_min()));
     }
 
-    void collect() {
-        if (total_ >= size_ / 8) {
+    /// Handles the window by all terms.
+    void score_all() {
+        if (total_ >= size_ / kSparse) {
+            for (const TermList& list : lists_) accumulate(list);
             drain([this] { return top_.threshold(); }, [this](std::uint32_t doc, float sum) { top_.offer(state_, doc, sum); });
             return;
         }
-        for (const TermList& list : lists_) {
-            for (std::uint64_t at = list.first; at < list.last; ++at) {
-                const std::uint32_t doc = segment_.docs()[at];
-                const float sum = sums_[doc - base_];
-                if (sum == 0) continue;  // seen with an earlier term
-                sums_[doc - base_] = 0;
-                if (sum >= top_.threshold()) top_.offer(state_, doc, sum);
-            }
-        }
+        const float limit = std::max(top_.threshold(), std::numeric_limits<float>::denorm_min());
+        risen_.clear();
+        for (const TermList& list : lists_) accumulate(list, limit);
+        for (const std::uint32_t doc : risen_) top_.offer(state_, doc, sums_[doc - base_]);
+        for (const TermList& list : lists_) clear_sums(list);
     }
 
     /// Handles the window by its essential terms, if that saves work; false: nothing done.
@@ -226,12 +252,21 @@ class SegmentSearch {
             spared += list.last - list.first;
         }
         if (optional == order_.size()) return true;
-        if (spared * 4 < total_) return false;
-        for (std::size_t i = optional; i < order_.size(); ++i) accumulate(lists_[order_[i]]);
-        drain([this, rest] { return (top_.threshold() - rest) * (1 - kMargin); },
-              [this, rest, optional](std::uint32_t doc, float sum) {
-                  if (may_enter(doc, sum, rest, optional)) top_.offer(state_, doc, probe(doc));
-              });
+        if (spared < kSparedForEach * (total_ - spared)) return false;
+        const float limit = (top_.threshold() - rest) * (1 - kMargin);
+        const auto look = [&](std::uint32_t doc, float sum) {
+            if (may_enter(doc, sum, rest, optional)) top_.offer(state_, doc, probe(doc));
+        };
+        if (total_ - spared >= size_ / kSparse) {
+            for (std::size_t i = optional; i < order_.size(); ++i) accumulate(lists_[order_[i]]);
+            drain([this, rest] { return (top_.threshold() - rest) * (1 - kMargin); }, look);
+            return true;
+        }
+        risen_.clear();
+        for (std::size_t i = optional; i < order_.size(); ++i) accumulate(lists_[order_[i]], limit);
+        std::sort(risen_.begin(), risen_.end());
+        for (const std::uint32_t doc : risen_) look(doc, sums_[doc - base_]);
+        for (std::size_t i = optional; i < order_.size(); ++i) clear_sums(lists_[order_[i]]);
         return true;
     }
 
@@ -266,12 +301,14 @@ class SegmentSearch {
     const Segment& segment_;
     const Bm25Query& query_;
     TopHits& top_;
-    float* sums_;  // [kWindow], zeros between windows
+    float* sums_;  // [kLargestWindow], zeros between windows
     std::vector<TermList> lists_;
     std::vector<std::size_t> order_;
-    std::uint32_t base_ = 0;
-    std::uint32_t size_ = 0;
-    std::uint64_t total_ = 0;
+    std::vector<std::uint32_t> risen_;  // documents of a sparse window whose sums came to the limit
+    std::uint32_t window_ = kLeastWindow;
+    std::uint32_t base_ = 0;   // the window at hand: its first document,
+    std::uint32_t size_ = 0;   // how many it has,
+    std::uint64_t total_ = 0;  // and their postings
 };
 
 /// Scores single documents of one segment: the plain formula, term by term.
@@ -306,12 +343,12 @@ class DocumentScorer {
 std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter) {
     k = std::min<std::size_t>(k, snapshot.documents);
     if (k == 0 || query.terms.empty()) return {};
-    thread_local const std::unique_ptr<float[]> sums = std::make_unique<float[]>(kWindow);
-    std::fill_n(sums.get(), kWindow, 0.0F);  // an allocation that failed may have left some
+    thread_local Sums sums;
+    const Sums::Use use(sums);
     TopHits top(k, filter, query.match.get());
     for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
         top.enter(i);
-        SegmentSearch(snapshot.segments[i], query, top, sums.get()).run();
+        SegmentSearch(snapshot.segments[i], query, top, use.values()).run();
     }
     return top.take();
 }

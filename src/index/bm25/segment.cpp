@@ -265,7 +265,7 @@ bool Segment::verify(double k1, double b, std::string& why) const {
                 why = fmt::format("document {} lists term {}, whose postings do not have it", ids_[doc], number);
                 return false;
             }
-            const float value = saturation(k1, b, average_length(), frequency(*posting), lengths_[doc]);
+            const float value = saturation(frequency(*posting), saturation_norm(k1, b, average_length(), lengths_[doc]));
             if (!(value <= block_bounds_[*posting / kBlockPostings]) || !(value <= term_bounds_[number])) {
                 why = fmt::format("posting {} exceeds the bound of its block or term", *posting);
                 return false;
@@ -278,11 +278,6 @@ bool Segment::verify(double k1, double b, std::string& why) const {
         }
     }
     return true;
-}
-
-float saturation(double k1, double b, double average, std::uint64_t frequency, std::uint32_t length) noexcept {
-    const auto count = static_cast<double>(frequency);
-    return static_cast<float>(count / (count + k1 * (1 - b + b * length / average)));
 }
 
 float bound_for_average(float bound, double own_average, double average) noexcept {

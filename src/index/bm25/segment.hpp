@@ -145,7 +145,13 @@ class Segment {
 /// Saturation of a term's frequency, tf / (tf + k1 (1 - b + b len / average)), the part of BM25 that depends on the posting.
 /// Segments keep upper bounds of it for their own average length; for another average a, with r = own / a < 1, the norm shrinks
 /// at most to r times itself, hence s' <= 1 / (1 + r (1/s - 1)); for r >= 1 the bound holds as it is.
-float saturation(double k1, double b, double average, std::uint64_t frequency, std::uint32_t length) noexcept;
+inline double saturation_norm(double k1, double b, double average, std::uint32_t length) noexcept {
+    return k1 * (1 - b + b * length / average);
+}
+inline float saturation(std::uint64_t frequency, double norm) noexcept {
+    const auto count = static_cast<double>(frequency);
+    return static_cast<float>(count / (count + norm));
+}
 float bound_for_average(float bound, double own_average, double average) noexcept;
 
 }  // namespace rag::core

@@ -1,9 +1,7 @@
 #include "index/bm25/segment_builder.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -20,11 +18,14 @@ constexpr std::size_t kFullPairs = std::size_t{1} << 24;
 constexpr std::uint32_t kFieldGap = 1000;
 constexpr std::size_t kFullStrings = std::size_t{1} << 28;
 
+/// The first eight bytes, zeros behind a shorter text.
+std::uint64_t head_of(std::string_view text) noexcept {
+    return text.size() < 8 ? load_short(text.data(), text.size()) : load_bytes<std::uint64_t>(text.data());
+}
+
 /// The first eight bytes as a number that orders as the bytes do.
 std::uint64_t prefix_of(std::string_view text) noexcept {
-    std::array<char, 8> bytes{};
-    std::memcpy(bytes.data(), text.data(), std::min<std::size_t>(8, text.size()));
-    return __builtin_bswap64(std::bit_cast<std::uint64_t>(bytes));
+    return __builtin_bswap64(head_of(text));
 }
 
 }  // namespace
@@ -42,6 +43,7 @@ void SegmentBuilder::analyze(std::string_view text, std::uint32_t units) {
     units_ = units;
     position_base_ = next_position_;
     analyzer_.analyze(text, *this);
+    take_waiting();
     next_position_ += kFieldGap;
 }
 
@@ -61,44 +63,59 @@ void SegmentBuilder::add(std::int64_t id, std::string_view title, std::string_vi
 }
 
 void SegmentBuilder::term(std::string_view text, const TermPlace& place) {
-    const std::uint32_t number = number_of(text);
-    TermInfo& info = terms_[number];
-    const auto doc = static_cast<std::uint32_t>(ids_.size());
-    length_ += units_;
-    if (settings_.positions) {
-        next_position_ = position_base_ + place.position + 1;
-        occurrences_.emplace_back(number, position_base_ + place.position);
-    }
-    if (info.last_doc == doc) {
-        pairs_[info.last_pair].frequency += units_;
-        return;
-    }
-    info.last_doc = doc;
-    info.last_pair = pairs_.size();
-    ++info.documents;
-    pairs_.push_back({number, units_});
+    Waiting& waiting = waiting_[waiting_count_++];
+    waiting.hash = hash_term(text);
+    waiting.head = head_of(text);
+    waiting.text_start = static_cast<std::uint32_t>(waiting_text_.size());
+    waiting.text_size = static_cast<std::uint32_t>(text.size());
+    waiting.position = place.position;
+    if (text.size() > sizeof waiting.head) waiting_text_.append(text);
+    __builtin_prefetch(&slots_[waiting.hash & (slots_.size() - 1)]);
+    if (waiting_count_ == kWaiting) take_waiting();
 }
 
-std::uint32_t SegmentBuilder::number_of(std::string_view text) {
-    const std::uint64_t hash = hash_term(text);
+void SegmentBuilder::take_waiting() {
+    for (std::size_t i = 0; i < waiting_count_; ++i) {
+        waiting_[i].number = number_of(waiting_[i]);
+        __builtin_prefetch(&seen_[waiting_[i].number]);
+    }
+    const auto doc = static_cast<std::uint32_t>(ids_.size());
+    const std::size_t first = pair_ends_.empty() ? 0 : pair_ends_.back();
+    for (std::size_t i = 0; i < waiting_count_; ++i) {
+        const std::uint32_t number = waiting_[i].number;
+        if (settings_.positions) {
+            next_position_ = position_base_ + waiting_[i].position + 1;
+            occurrences_.emplace_back(number, position_base_ + waiting_[i].position);
+        }
+        Seen& seen = seen_[number];
+        if (seen.doc == doc) {
+            pairs_[first + seen.pair].frequency += units_;
+        } else {
+            seen = {doc, static_cast<std::uint32_t>(pairs_.size() - first)};
+            pairs_.push_back({number, units_});
+        }
+    }
+    length_ += waiting_count_ * std::uint64_t{units_};
+    waiting_count_ = 0;
+    waiting_text_.clear();
+}
+
+std::uint32_t SegmentBuilder::number_of(const Waiting& term) {
+    const std::string_view text = text_of(term);
     const std::uint64_t mask = slots_.size() - 1;
-    const auto tag = static_cast<std::uint32_t>(hash >> 32);
-    std::uint64_t at = hash & mask;
+    std::uint64_t at = term.hash & mask;
     for (; slots_[at].term != kEmptySlot; at = (at + 1) & mask) {
-        const Slot slot = slots_[at];
-        const TermInfo& info = terms_[slot.term];
-        if (slot.tag == tag && info.text_size == text.size() &&
-            equal_bytes(strings_.data() + info.text_start, text.data(), text.size())) {
+        const Slot& slot = slots_[at];
+        if (slot.head == term.head && slot.size == term.text_size &&
+            (term.text_size <= sizeof term.head || equal_bytes(text_of(slot.term).data(), text.data(), text.size()))) {
             return slot.term;
         }
     }
     const auto number = static_cast<std::uint32_t>(terms_.size());
-    TermInfo info;
-    info.text_start = static_cast<std::uint32_t>(strings_.size());
-    info.text_size = static_cast<std::uint32_t>(text.size());
+    terms_.push_back({static_cast<std::uint32_t>(strings_.size()), term.text_size});
+    seen_.emplace_back();
     strings_.append(text);
-    terms_.push_back(info);
-    slots_[at] = {tag, number};
+    slots_[at] = {term.head, term.text_size, number};
     if (terms_.size() * 2 > slots_.size()) grow();
     return number;
 }
@@ -107,10 +124,10 @@ void SegmentBuilder::grow() {
     std::vector<Slot> slots(slots_.size() * 4);
     const std::uint64_t mask = slots.size() - 1;
     for (std::uint32_t number = 0; number < terms_.size(); ++number) {
-        const std::uint64_t hash = hash_term(text_of(number));
-        std::uint64_t at = hash & mask;
+        const std::string_view text = text_of(number);
+        std::uint64_t at = hash_term(text) & mask;
         while (slots[at].term != kEmptySlot) at = (at + 1) & mask;
-        slots[at] = {static_cast<std::uint32_t>(hash >> 32), number};
+        slots[at] = {head_of(text), terms_[number].text_size, number};
     }
     slots_ = std::move(slots);
 }
@@ -143,11 +160,13 @@ SegmentParts SegmentBuilder::finish() const {
     SegmentParts parts;
     const std::vector<std::uint32_t> terms = sorted_terms();
     std::vector<std::uint64_t> next(terms_.size());
+    for (const Pair& pair : pairs_) ++next[pair.term];
     std::uint64_t sum = 0;
     parts.strings.reserve(strings_.size());
     for (const std::uint32_t term : terms) {
+        const std::uint64_t documents = next[term];
         next[term] = sum;
-        sum += terms_[term].documents;
+        sum += documents;
         parts.posting_ends.push_back(sum);
         parts.strings += text_of(term);
         parts.term_ends.push_back(static_cast<std::uint32_t>(parts.strings.size()));

@@ -2,6 +2,7 @@
 // counting sort turns into postings. One thread; as fast as terms can be counted (no allocation per term or per document).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -38,27 +39,46 @@ class SegmentBuilder final : private TermSink {
     struct TermInfo {
         std::uint32_t text_start = 0;
         std::uint32_t text_size = 0;
-        std::uint32_t documents = 0;
-        std::uint32_t last_doc = 0xFFFFFFFFU;
-        std::size_t last_pair = 0;  // where the pair of last_doc is
     };
+    /// A term's last document, and its pair there, counted from the document's first: what each occurrence asks for.
+    struct Seen {
+        std::uint32_t doc = 0xFFFFFFFFU;
+        std::uint32_t pair = 0;
+    };
+    /// Most terms are told apart without a look at their text, short ones altogether.
     struct Slot {
-        std::uint32_t tag = 0;  // upper half of the hash, so that most other terms are told apart without a look at them
+        std::uint64_t head = 0;  // of the text: its first eight bytes, zeros behind a shorter one
+        std::uint32_t size = 0;  // of the text
         std::uint32_t term = kEmptySlot;
     };
     struct Pair {
         std::uint32_t term = 0;
         std::uint32_t frequency = 0;
     };
+    /// Occurrences wait for a few others, so that the memory that they need comes in meanwhile.
+    struct Waiting {
+        std::uint64_t hash = 0;
+        std::uint64_t head = 0;
+        std::uint32_t text_start = 0;  // in waiting_text_, if the text is longer than its head
+        std::uint32_t text_size = 0;
+        std::uint32_t position = 0;
+        std::uint32_t number = 0;
+    };
+    static constexpr std::size_t kWaiting = 16;
 
     void term(std::string_view text, const TermPlace& place) override;
     void analyze(std::string_view text, std::uint32_t units);
     void finish_positions(const std::vector<std::uint32_t>& documents, const std::vector<std::uint32_t>& terms,
                           SegmentParts& parts) const;
-    std::uint32_t number_of(std::string_view text);
+    void take_waiting();
+    std::uint32_t number_of(const Waiting& term);
     void grow();
     std::vector<std::uint32_t> sorted_documents() const;
     std::vector<std::uint32_t> sorted_terms() const;
+    std::string_view text_of(const Waiting& term) const noexcept {
+        if (term.text_size <= sizeof term.head) return {reinterpret_cast<const char*>(&term.head), term.text_size};
+        return {waiting_text_.data() + term.text_start, term.text_size};
+    }
     std::string_view text_of(std::uint32_t term) const noexcept {
         return {strings_.data() + terms_[term].text_start, terms_[term].text_size};
     }
@@ -67,6 +87,7 @@ class SegmentBuilder final : private TermSink {
     Settings settings_;
     std::vector<Slot> slots_;
     std::vector<TermInfo> terms_;
+    std::vector<Seen> seen_;  // of the terms
     std::string strings_;
     std::vector<Pair> pairs_;
     std::vector<std::size_t> pair_ends_;  // of the documents
@@ -80,6 +101,9 @@ class SegmentBuilder final : private TermSink {
     std::uint32_t units_ = 1;
     std::uint32_t position_base_ = 0;
     std::uint32_t next_position_ = 0;
+    std::array<Waiting, kWaiting> waiting_;
+    std::size_t waiting_count_ = 0;
+    std::string waiting_text_;
 };
 
 }  // namespace rag::core

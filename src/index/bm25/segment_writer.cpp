@@ -63,6 +63,8 @@ void fill_slots(const SegmentParts& parts, std::uint32_t* slots, std::uint64_t c
 
 void fill_bounds(const SegmentParts& parts, double k1, double b, double average, float* term_bounds, float* block_bounds) {
     std::fill_n(block_bounds, (parts.docs.size() + kBlockPostings - 1) / kBlockPostings, 0.0F);
+    std::vector<double> norms(parts.lengths.size());
+    for (std::size_t doc = 0; doc < norms.size(); ++doc) norms[doc] = saturation_norm(k1, b, average, parts.lengths[doc]);
     std::size_t at = 0;
     std::size_t next_long = 0;
     for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
@@ -70,7 +72,7 @@ void fill_bounds(const SegmentParts& parts, double k1, double b, double average,
         for (; at < parts.posting_ends[term]; ++at) {
             std::uint64_t frequency = parts.frequencies[at];
             if (frequency == kLongFrequency) frequency = parts.long_frequencies[next_long++].frequency;
-            const float value = saturation(k1, b, average, frequency, parts.lengths[parts.docs[at]]);
+            const float value = saturation(frequency, norms[parts.docs[at]]);
             float& block = block_bounds[at / kBlockPostings];
             block = std::max(block, value);
             largest = std::max(largest, value);
