@@ -189,9 +189,8 @@ void run_generated(std::size_t size, int rounds) {
         }
     }
     fmt::print("generated\t{} documents\t{:.0f} documents/s\t{:.0f} queries/s\t{} found\t{} segments\t{:.1f} MB\n", size,
-               static_cast<double>(size) / (added - start),
-               rounds == 0 ? 0.0 : static_cast<double>(set.queries.size()) / seconds, found, index.stats().segments,
-               static_cast<double>(index.stats().bytes) / 1e6);
+               static_cast<double>(size) / (added - start), rounds == 0 ? 0.0 : static_cast<double>(set.queries.size()) / seconds,
+               found, index.stats().segments, static_cast<double>(index.stats().bytes) / 1e6);
 }
 
 void run_all(const std::filesystem::path& data) {

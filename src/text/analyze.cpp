@@ -101,9 +101,7 @@ class ThreadState {
     }
 
     /// Makes the line of a word ready whose term will be asked for soon.
-    void prefetch(std::string_view word) const noexcept {
-        __builtin_prefetch(&memo_[hash_word(word) & (memo_.size() - 1)]);
-    }
+    void prefetch(std::string_view word) const noexcept { __builtin_prefetch(&memo_[hash_word(word) & (memo_.size() - 1)]); }
 
     /// The term of one word without joiners; empty if it is none. Valid until the next call.
     std::string_view term_of(std::string_view word, bool ascii, bool number) {
@@ -158,7 +156,7 @@ class ThreadState {
     std::string language_;
     const StopWords* stop_words_ = nullptr;
     const StopWords* russian_stop_words_ = nullptr;  // of Cyrillic words where scripts decide
-    std::vector<MemoEntry> memo_;  // a power of two
+    std::vector<MemoEntry> memo_;                    // a power of two
     std::size_t misses_ = 0;
     std::unique_ptr<Stemmer> named_;
     std::unique_ptr<Stemmer> english_;  // of ASCII words where scripts decide

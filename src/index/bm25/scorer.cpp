@@ -10,8 +10,8 @@
 namespace rag::core {
 namespace {
 
-/// Documents whose scores are added up at once: 32 KiB of floats, or, where the query's terms are rare, 64 KiB, so that going from
-/// window to window does not cost more than their few postings.
+/// Documents whose scores are added up at once: 32 KiB of floats, or, where the query's terms are rare, 64 KiB, so that going
+/// from window to window does not cost more than their few postings.
 constexpr std::uint32_t kLeastWindow = 8192;
 constexpr std::uint32_t kLargestWindow = Sums::kSize;
 constexpr std::uint64_t kWindowPostings = 4096;
