@@ -53,9 +53,8 @@ void align(Hnsw& graph) {
     graph.size_data_per_element_ = round_up(graph.label_offset_ + sizeof(hnswlib::labeltype));
     graph.size_links_per_element_ += sizeof(hnswlib::tableint);
     std::free(graph.data_level0_memory_);
-    graph.data_level0_memory_ = static_cast<char*>(
-        std::aligned_alloc(kLine, std::max<std::size_t>(1, graph.max_elements_) * graph.size_data_per_element_));
-    if (graph.data_level0_memory_ == nullptr) throw std::bad_alloc();
+    graph.data_level0_memory_ = nullptr;
+    graph.data_level0_memory_ = static_cast<char*>(allocate_aligned(graph.max_elements_ * graph.size_data_per_element_));
 }
 
 /// Hands rows to hnswlib; one a thread.

@@ -1,5 +1,7 @@
 #include "index/vector/rows.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <functional>
@@ -10,13 +12,22 @@
 
 namespace rag::core {
 
+void* allocate_aligned(std::size_t bytes) {
+    constexpr std::size_t kLine = 64;
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    const std::size_t unit = bytes < 2 * kHugePage ? kLine : kHugePage;
+    if (bytes > std::numeric_limits<std::size_t>::max() - unit) throw std::bad_alloc();
+    const std::size_t rounded = std::max(unit, (bytes + unit - 1) / unit * unit);
+    void* memory = std::aligned_alloc(unit, rounded);
+    if (memory == nullptr) throw std::bad_alloc();
+    if (unit == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));  // a wish: refused is fine
+    return memory;
+}
+
 template <typename T>
 AlignedArray<T>::AlignedArray(std::size_t size) : size_(size) {
-    constexpr std::size_t kLine = 64;
-    if (size > (std::numeric_limits<std::size_t>::max() - kLine) / sizeof(T)) throw std::bad_alloc();
-    const std::size_t bytes = std::max(kLine, (size * sizeof(T) + kLine - 1) / kLine * kLine);
-    data_.reset(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
-    if (!data_) throw std::bad_alloc();
+    if (size > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
+    data_.reset(static_cast<T*>(allocate_aligned(size * sizeof(T))));
 }
 template class AlignedArray<float>;
 template class AlignedArray<std::int8_t>;

@@ -22,7 +22,10 @@ constexpr std::uint32_t kNoRow = IdTable::kNone;
 enum class Metric : std::uint32_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
 enum class VectorType : std::uint32_t { kFloat32 = 0, kInt8 = 1 };
 
-/// Memory aligned to a cache line, not initialised. Throws std::bad_alloc.
+/// Memory aligned to a cache line, not initialised; large blocks on huge pages where the system gives them, because a walk over a
+/// graph touches a row here and a row there, and would wait for the address of each. Throws std::bad_alloc. Freed by std::free.
+void* allocate_aligned(std::size_t bytes);
+
 template <typename T>
 class AlignedArray {
   public:
