@@ -61,7 +61,10 @@ TEST_CASE("a build that is stopped changes nothing") {
     // The next rows do not go into what the stopped build took for its own.
     index.add(rag::test::consecutive_ids(10, 1000), rag::test::random_vectors(10, 16, 9));
     CHECK(index.maintain());
+    CHECK(index.stats().tail_rows == 10);
+    index.seal();
     CHECK(index.stats().tail_rows == 0);
+    CHECK(index.size() == 510);
     std::string why;
     CHECK(index.verify(why));
 }

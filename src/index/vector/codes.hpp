@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/vector/rows.hpp"
 
 namespace rag::core {
@@ -22,7 +23,8 @@ CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* cod
 
 class Codes {
   public:
-    explicit Codes(const Rows& rows);
+    /// `base` (may be null): the codes of the first base->size() rows, which are copied. Polls `progress`.
+    Codes(const Rows& rows, const Codes* base, const Progress& progress);
     /// Codes of a file: [metas.size(), padded_codes(dimension)], living as long as `owner`.
     Codes(std::size_t dimension, std::vector<CodeMeta> metas, const std::int8_t* codes, std::shared_ptr<const void> owner);
 

@@ -26,13 +26,16 @@ std::size_t Graph::index_upper() {
     return lists;
 }
 
-std::vector<std::uint32_t> Graph::unreached() const {
+std::vector<std::uint32_t> Graph::unreached(const Progress& progress) const {
+    constexpr std::size_t kRowsPerReport = 4096;
+    std::size_t seen = 0;
     std::vector<std::uint32_t> out;
     if (rows() == 0) return out;
     std::vector<bool> reached(rows());
     std::vector<std::uint32_t> stack{entry};
     reached[entry] = true;
     while (!stack.empty()) {
+        if (++seen % kRowsPerReport == 0) report(progress, rows(), rows());
         const std::uint32_t row = stack.back();
         stack.pop_back();
         each_neighbour(neighbours0(row), 2 * m, [&](std::uint32_t next) {

@@ -46,16 +46,17 @@ struct Graph {
 
     /// Fills upper_begin from levels; returns the number of upper lists.
     std::size_t index_upper();
-    /// Rows that stragglers must hold.
-    std::vector<std::uint32_t> unreached() const;
+    /// Rows that stragglers must hold. Polls `progress`.
+    std::vector<std::uint32_t> unreached(const Progress& progress = {}) const;
     /// Checks every count, level and neighbour; false with a reason that names the row and the values.
     bool check(std::string& why) const;
     std::size_t bytes() const noexcept;
 };
 
-/// Builds a graph over all rows (dead ones too); over the int8 codes when `codes` is not null. With one thread the result
-/// depends only on rows and options; with several also on the order in which threads meet. Polls `progress` every few rows.
-/// Throws what progress throws, kOutOfMemory, kInternal with hnswlib's text.
-Graph build_graph(const Rows& rows, const Codes* codes, const GraphOptions& options, const Progress& progress);
+/// Builds a graph over all rows (dead ones too); over the int8 codes when `codes` is not null. `base` (may be null) is the graph
+/// of the first base->rows() of them, which is copied and not built again: a copied row costs a hundredth of an inserted one.
+/// With one thread the result depends only on rows, base and options; with several also on the order in which threads meet.
+/// Polls `progress` every few rows. Throws what progress throws, kOutOfMemory, kInternal with hnswlib's text.
+Graph build_graph(const Rows& rows, const Codes* codes, const Graph* base, const GraphOptions& options, const Progress& progress);
 
 }  // namespace rag::core

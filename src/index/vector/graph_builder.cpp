@@ -14,8 +14,9 @@ namespace rag::core {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kRowsPerReport = 64;
+constexpr std::size_t kRowsPerReport = 16;  // inserted; a stop may not wait for more
 constexpr std::size_t kRowsPerPart = 16;
+constexpr std::size_t kCopiesPerReport = 4096;
 
 /// Our distances under hnswlib's interface.
 class KernelSpace : public hnswlib::SpaceInterface<float> {
@@ -57,36 +58,76 @@ void align(Hnsw& graph) {
     graph.data_level0_memory_ = static_cast<char*>(allocate_aligned(graph.max_elements_ * graph.size_data_per_element_));
 }
 
-/// Hands rows to hnswlib; one a thread.
-class Inserter {
+/// What hnswlib keeps of a row: its floats, or its codes with their meta. One a thread.
+class RowData {
   public:
-    Inserter(Hnsw& graph, const Rows& rows, const Codes* codes)
-        : graph_(graph), rows_(rows), codes_(codes), scratch_(codes == nullptr ? 0 : codes->stride() + sizeof(CodeMeta)) {}
-    void insert(std::size_t begin, std::size_t end) {
-        for (std::size_t row = begin; row < end; ++row) graph_.addPoint(data(row), row);
-    }
-
-  private:
-    const void* data(std::size_t row) {
+    RowData(const Rows& rows, const Codes* codes)
+        : rows_(rows), codes_(codes), scratch_(codes == nullptr ? 0 : codes->stride() + sizeof(CodeMeta)) {}
+    const void* operator()(std::size_t row) {
         if (codes_ == nullptr) return rows_.vector(row);
         std::memcpy(scratch_.data(), codes_->row(row), codes_->stride());
         std::memcpy(scratch_.data() + codes_->stride(), &codes_->metas()[row], sizeof(CodeMeta));
         return scratch_.data();
     }
-    Hnsw& graph_;
+
+  private:
     const Rows& rows_;
     const Codes* codes_;
     AlignedArray<char> scratch_;
 };
 
+/// Gives a list of a frozen graph back to hnswlib.
+void thaw_list(Hnsw& graph, const std::uint32_t* from, std::size_t capacity, hnswlib::linklistsizeint* list) {
+    const auto size = static_cast<std::size_t>(std::find(from, from + capacity, kNoRow) - from);
+    graph.setListCount(list, static_cast<unsigned short>(size));
+    std::copy_n(from, size, list + 1);
+}
+
+/// Makes an empty hnswlib graph the one that `base` was frozen from, but for its order of insertion: rows are numbered as in
+/// `base`.
+void thaw(Hnsw& graph, const Graph& base, RowData data, const Progress& progress) {
+    for (std::size_t row = 0; row < base.rows(); ++row) {
+        if (row % kCopiesPerReport == 0) report(progress, 0, 0);
+        const auto node = static_cast<hnswlib::tableint>(row);
+        std::memset(graph.data_level0_memory_ + row * graph.size_data_per_element_, 0, graph.size_data_per_element_);
+        std::memcpy(graph.getDataByInternalId(node), data(row), graph.data_size_);
+        graph.setExternalLabel(node, row);
+        graph.label_lookup_[row] = node;
+        thaw_list(graph, base.neighbours0(node), 2 * base.m, graph.get_linklist0(node));
+        const std::size_t levels = base.levels[row];
+        graph.element_levels_[row] = static_cast<int>(levels);
+        graph.linkLists_[row] = nullptr;
+        graph.cur_element_count = row + 1;  // so far its destructor frees lists
+        if (levels == 0) continue;
+        graph.linkLists_[row] = static_cast<char*>(std::calloc(levels * graph.size_links_per_element_ + 1, 1));
+        if (graph.linkLists_[row] == nullptr) {
+            graph.element_levels_[row] = 0;
+            throw std::bad_alloc();
+        }
+        for (std::size_t level = 1; level <= levels; ++level)
+            thaw_list(graph, base.neighbours(node, level), base.m, graph.get_linklist(node, static_cast<int>(level)));
+    }
+    graph.enterpoint_node_ = base.entry;
+    graph.maxlevel_ = static_cast<int>(base.top_level);
+}
+
+/// Whether rows were inserted in their order, as one thread does.
+bool in_order(const Hnsw& graph) {
+    for (std::size_t i = 0; i < graph.cur_element_count; ++i) {
+        if (graph.getExternalLabel(static_cast<hnswlib::tableint>(i)) != i) return false;
+    }
+    return true;
+}
+
 /// Copies one list of hnswlib's, whose ids are in the order of insertion, as row numbers.
-void freeze_list(const Hnsw& graph, const hnswlib::linklistsizeint* list, std::uint32_t* to, std::size_t capacity) {
+void freeze_list(const Hnsw& graph, bool ordered, const hnswlib::linklistsizeint* list, std::uint32_t* to, std::size_t capacity) {
     const std::size_t size = graph.getListCount(const_cast<hnswlib::linklistsizeint*>(list));
-    for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<std::uint32_t>(graph.getExternalLabel(list[1 + i]));
+    for (std::size_t i = 0; i < size; ++i)
+        to[i] = ordered ? list[1 + i] : static_cast<std::uint32_t>(graph.getExternalLabel(list[1 + i]));
     std::fill(to + size, to + capacity, kNoRow);
 }
 
-Graph freeze(const Hnsw& graph) {
+Graph freeze(const Hnsw& graph, const Progress& progress) {
     const std::size_t count = graph.cur_element_count;
     Graph out;
     out.m = graph.M_;
@@ -102,14 +143,16 @@ Graph freeze(const Hnsw& graph) {
     }
     out.upper.resize(out.index_upper() * out.m);
     out.level0 = AlignedArray<std::uint32_t>(count * 2 * out.m);
+    const bool ordered = in_order(graph);
     for (std::size_t row = 0; row < count; ++row) {
-        freeze_list(graph, graph.get_linklist0(internal[row]), out.level0.data() + row * 2 * out.m, 2 * out.m);
+        if (row % kCopiesPerReport == 0) report(progress, count, count);
+        freeze_list(graph, ordered, graph.get_linklist0(internal[row]), out.level0.data() + row * 2 * out.m, 2 * out.m);
         for (std::size_t level = 1; level <= out.levels[row]; ++level) {
-            freeze_list(graph, graph.get_linklist(internal[row], static_cast<int>(level)),
+            freeze_list(graph, ordered, graph.get_linklist(internal[row], static_cast<int>(level)),
                         out.upper.data() + (out.upper_begin[row] + level - 1) * out.m, out.m);
         }
     }
-    out.stragglers = out.unreached();
+    out.stragglers = out.unreached(progress);
     return out;
 }
 
@@ -129,37 +172,48 @@ auto translated(const Rows& rows, Work work) {
     }
 }
 
-void insert_all(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t threads, const Progress& progress) {
+/// Inserts the rows from `first` on.
+void insert_rows(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t first, std::size_t threads,
+                 const Progress& progress) {
+    const auto insert = [&](std::size_t begin, std::size_t end) {
+        RowData data(rows, codes);
+        for (std::size_t row = begin; row < end; ++row) graph.addPoint(data(row), row);
+    };
     const std::size_t count = rows.size();
-    report(progress, 0, count);
-    Inserter(graph, rows, codes).insert(0, 1);  // alone: hnswlib's first element makes the entry point
+    report(progress, 0, count - first);
+    std::size_t begin = first;
+    if (begin == 0) insert(begin++, 1);  // alone: hnswlib's first element makes the entry point
     ThreadPool pool(std::max<std::size_t>(1, threads));
     const std::size_t step = kRowsPerReport * pool.size();
-    for (std::size_t begin = 1; begin < count; begin += step) {
+    for (; begin < count; begin += step) {
         const std::size_t end = std::min(count, begin + step);
         translated(rows, [&] {
             pool.run((end - begin + kRowsPerPart - 1) / kRowsPerPart, [&](std::size_t part) {
-                const std::size_t first = begin + part * kRowsPerPart;
-                Inserter(graph, rows, codes).insert(first, std::min(end, first + kRowsPerPart));
+                const std::size_t from = begin + part * kRowsPerPart;
+                insert(from, std::min(end, from + kRowsPerPart));
             });
         });
-        report(progress, end, count);
+        report(progress, end - first, count - first);
     }
 }
 
 }  // namespace
 
-Graph build_graph(const Rows& rows, const Codes* codes, const GraphOptions& options, const Progress& progress) {
+Graph build_graph(const Rows& rows, const Codes* codes, const Graph* base, const GraphOptions& options,
+                  const Progress& progress) {
     if (rows.size() == 0) return {};
+    const std::size_t first = base == nullptr ? 0 : base->rows();
     KernelSpace space = make_space(rows, codes, options.metric);
     const auto graph = translated(rows, [&] {
+        // Another seed for each addition, or its levels would be those of the first rows once more.
         auto made = std::make_unique<Hnsw>(&space, rows.size(), options.m, options.ef_construction,
-                                           static_cast<std::size_t>(options.seed));
+                                           static_cast<std::size_t>(options.seed) + first);
         align(*made);
+        if (base != nullptr) thaw(*made, *base, RowData(rows, codes), progress);
         return made;
     });
-    insert_all(*graph, rows, codes, options.threads, progress);
-    return translated(rows, [&] { return freeze(*graph); });
+    insert_rows(*graph, rows, codes, first, options.threads, progress);
+    return translated(rows, [&] { return freeze(*graph, progress); });
 }
 
 }  // namespace rag::core

@@ -1,46 +1,76 @@
 #include "index/vector/merge_policy.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace rag::core {
 namespace {
 
-// A segment with a larger share of dead rows is rebuilt: below it, the walk still meets mostly live rows.
-constexpr double kLargestDeadShare = 0.3;
-// More sealed segments than this are merged: each costs a walk of its own.
+// A segment with a larger share of dead rows is built again: they cost space and the walk's time.
+constexpr double kLargestDeadShare = 0.2;
+// More sealed segments than this, which only files of older versions have, are merged: each costs a walk of its own.
 constexpr std::size_t kMostSegments = 8;
+// A copied row costs a hundredth of an inserted one.
+constexpr std::size_t kCopiesPerRow = 32;
+// A small index takes this many times its tail limit at once.
+constexpr std::size_t kLargestStep = 4;
+
+struct Parts {
+    std::vector<VectorSegment> sealed;  // the largest first
+    std::vector<VectorSegment> tail;    // the oldest first
+    std::size_t sealed_rows = 0;
+    std::size_t tail_rows = 0;
+};
+
+Parts parts_of(const std::vector<VectorSegment>& segments) {
+    Parts parts;
+    for (const VectorSegment& segment : segments) {
+        (segment.graph ? parts.sealed_rows : parts.tail_rows) += segment.rows->size();
+        (segment.graph ? parts.sealed : parts.tail).push_back(segment);
+    }
+    std::stable_sort(parts.sealed.begin(), parts.sealed.end(),
+                     [](const VectorSegment& a, const VectorSegment& b) { return a.rows->size() > b.rows->size(); });
+    return parts;
+}
 
 bool mostly_dead(const VectorSegment& segment) {
     return static_cast<double>(segment.rows->dead_count()) > kLargestDeadShare * static_cast<double>(segment.rows->size());
 }
 
-/// Of sealed segments, the smallest ones as long as each is at most twice all smaller ones together: sizes of segments grow
-/// geometrically, so a row is merged a logarithmic number of times.
-std::vector<VectorSegment> smallest_group(std::vector<VectorSegment> sealed) {
-    std::sort(sealed.begin(), sealed.end(), [](const VectorSegment& a, const VectorSegment& b) { return a.live() < b.live(); });
-    std::size_t total = sealed.front().live();
-    std::size_t taken = 1;
-    while (taken < sealed.size() && (taken < 2 || sealed[taken].live() <= 2 * total)) total += sealed[taken++].live();
-    sealed.resize(taken);
-    return sealed;
+/// The largest sealed segment, if there is one, and of `pieces` the first ones up to `rows` rows, but at least one.
+MergePlan extend(const Parts& parts, const std::vector<VectorSegment>& pieces, std::size_t rows) {
+    MergePlan plan;
+    if (!parts.sealed.empty()) {
+        plan.base = true;
+        plan.sources.push_back(parts.sealed.front());
+    }
+    std::size_t taken = 0;
+    for (const VectorSegment& piece : pieces) {
+        if (taken > 0 && taken + piece.rows->size() > rows) break;
+        taken += piece.rows->size();
+        plan.sources.push_back(piece);
+    }
+    return plan;
 }
 
 }  // namespace
 
-std::vector<VectorSegment> choose_rebuild(const std::vector<VectorSegment>& segments, std::size_t tail_limit) {
-    std::size_t tail_rows = 0;
-    std::vector<VectorSegment> tail;
-    std::vector<VectorSegment> sealed;
-    for (const VectorSegment& segment : segments) {
-        if (!segment.graph) tail_rows += segment.rows->size();
-        (segment.graph ? sealed : tail).push_back(segment);
+MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tail_limit) {
+    const Parts parts = parts_of(segments);
+    const auto dead = std::find_if(parts.sealed.begin(), parts.sealed.end(), mostly_dead);
+    if (dead != parts.sealed.end()) return {{*dead}, false};
+    if (parts.tail_rows >= std::max(tail_limit, parts.sealed_rows / kCopiesPerRow)) {
+        return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, parts.sealed_rows));
     }
-    if (tail_rows >= tail_limit) return tail;
-    const auto dead = std::find_if(sealed.begin(), sealed.end(), mostly_dead);
-    if (dead != sealed.end()) return {*dead};
-    if (sealed.size() > kMostSegments) return smallest_group(std::move(sealed));
+    if (parts.sealed.size() > kMostSegments) {
+        return extend(parts, {parts.sealed.begin() + 1, parts.sealed.end()}, parts.sealed_rows);
+    }
     return {};
+}
+
+MergePlan plan_seal(const std::vector<VectorSegment>& segments) {
+    const Parts parts = parts_of(segments);
+    if (parts.tail.empty()) return {};
+    return extend(parts, parts.tail, parts.tail_rows);
 }
 
 }  // namespace rag::core

@@ -1,15 +1,30 @@
-// Which segments of a vector index are rebuilt next, as one. Pure functions of sizes and tombstones: no thread rule.
+// Which segments of a vector index become one next. Pure functions of sizes and tombstones: no thread rule.
+//
+// New rows go into the graph of the largest segment, which is copied for that, so a row is inserted into a graph about once. Each
+// step takes at least a thirty-second of what is there, so copying stays a small part, and at most as much again, so that a stop
+// in a long import loses no more than the last step.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "index/vector/segment.hpp"
 
 namespace rag::core {
 
-/// The segments whose rebuilding is due, most urgent first: the tail when it has `tail_limit` rows, a segment of which more than
-/// 30% is dead, the smallest segments when there are more than eight. Empty: nothing is due.
-std::vector<VectorSegment> choose_rebuild(const std::vector<VectorSegment>& segments, std::size_t tail_limit);
+struct MergePlan {
+    /// Empty: nothing is due. With `base`, the first one's graph is kept, dead rows too, and the live rows of the others are
+    /// inserted into it; without, a graph is built of all live rows.
+    std::vector<VectorSegment> sources;
+    bool base = false;
+};
+
+/// A segment of which more than a fifth is dead, built again; the tail when it has `tail_limit` rows and enough to be worth a
+/// copy of the largest segment; all but the largest when there are more than eight.
+MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tail_limit);
+
+/// The whole tail, without waiting for it to be worth it. Empty: there is none.
+MergePlan plan_seal(const std::vector<VectorSegment>& segments);
 
 }  // namespace rag::core

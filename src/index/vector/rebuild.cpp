@@ -16,8 +16,13 @@ struct LiveRow {
 
 }  // namespace
 
-Rebuild::Rebuild(std::vector<VectorSegment> sources)
-    : sources_(std::move(sources)), noted_(sources_.begin(), sources_.end()), copies_(sources_.size()) {}
+Rebuild::Rebuild(const MergePlan& plan)
+    : sources_(plan.sources), has_base_(plan.base), noted_(sources_.begin(), sources_.end()), copies_(sources_.size()) {}
+
+void Rebuild::copy_row(std::size_t source, std::size_t row) noexcept {
+    copies_[source][row] = static_cast<std::uint32_t>(rows_->size());
+    rows_->append_copy(*sources_[source].rows, row);
+}
 
 void Rebuild::copy(std::size_t dimension, const Progress& progress) {
     const Rows& first = *sources_.front().rows;
@@ -27,21 +32,28 @@ void Rebuild::copy(std::size_t dimension, const Progress& progress) {
         return;
     }
     std::vector<LiveRow> live;
-    for (std::uint32_t number = 0; number < sources_.size(); ++number) {
+    for (std::size_t number = 0; number < sources_.size(); ++number) {
         const FrozenSegment& source = noted_[number];
         copies_[number].assign(source.rows, kNoRow);
+        if (number == 0 && has_base_) continue;
         for (std::uint32_t row = 0; row < source.rows; ++row) {
-            if ((source.dead[row / 64] >> (row % 64) & 1U) == 0) live.push_back({sources_[number].rows->id(row), number, row});
+            if (source.alive(row)) live.push_back({sources_[number].rows->id(row), static_cast<std::uint32_t>(number), row});
         }
     }
     report(progress, 0, live.size());
     const auto by_id = [](const LiveRow& a, const LiveRow& b) { return a.id < b.id; };
     if (!std::is_sorted(live.begin(), live.end(), by_id)) std::sort(live.begin(), live.end(), by_id);
-    rows_ = std::make_shared<Rows>(dimension, live.size(), IdOrder::kAscending);
+    const std::size_t kept = has_base_ ? noted_.front().rows : 0;
+    const bool ascending = kept == 0 || (first.ascending() && (live.empty() || live.front().id > first.greatest_id()));
+    rows_ = std::make_shared<Rows>(dimension, kept + live.size(), ascending ? IdOrder::kAscending : IdOrder::kAny);
+    for (std::size_t row = 0; row < kept; ++row) {
+        if (row % kRowsPerReport == 0) report(progress, 0, live.size());
+        copy_row(0, row);
+        if (!noted_.front().alive(row)) rows_->kill(row);
+    }
     for (std::size_t i = 0; i < live.size(); ++i) {
         if (i % kRowsPerReport == 0) report(progress, 0, live.size());
-        rows_->append_copy(*sources_[live[i].source].rows, live[i].row);
-        copies_[live[i].source][live[i].row] = static_cast<std::uint32_t>(i);
+        copy_row(live[i].source, live[i].row);
     }
 }
 

@@ -127,11 +127,14 @@ void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scr
     offer_rows(segment, scratch.batch.data(), 0, rescored, query, scratch, top);
 }
 
-VectorSegment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress) {
+VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base, VectorType type, const GraphOptions& options,
+                           const Progress& progress) {
     VectorSegment segment;
     segment.rows = std::move(rows);
-    if (type == VectorType::kInt8) segment.codes = std::make_shared<Codes>(*segment.rows);
-    segment.graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), options, progress));
+    const Codes* base_codes = base == nullptr ? nullptr : base->codes.get();
+    const Graph* base_graph = base == nullptr ? nullptr : base->graph.get();
+    if (type == VectorType::kInt8) segment.codes = std::make_shared<Codes>(*segment.rows, base_codes, progress);
+    segment.graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), base_graph, options, progress));
     return segment;
 }
 

@@ -27,6 +27,7 @@ struct VectorSegment {
 /// A segment with its size and tombstones of one moment.
 struct FrozenSegment {
     explicit FrozenSegment(const VectorSegment& segment);
+    bool alive(std::size_t row) const noexcept { return (dead[row / 64] >> (row % 64) & 1U) == 0; }
     VectorSegment segment;
     std::size_t rows;
     std::size_t dead_count = 0;
@@ -66,7 +67,8 @@ void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scrat
 /// Offers the nearest rows by the graph, or by a scan where that is cheaper or where the graph gave fewer than k rows.
 void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
 
-/// Seals rows: builds codes (int8) and the graph.
-VectorSegment make_segment(std::shared_ptr<Rows> rows, VectorType type, const GraphOptions& options, const Progress& progress);
+/// Seals rows: builds codes (int8) and the graph. `base` (may be null): the sealed segment of the first of them.
+VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base, VectorType type, const GraphOptions& options,
+                           const Progress& progress);
 
 }  // namespace rag::core

@@ -89,9 +89,9 @@ class VectorIndex {
     /// and puts it in the place of others, while rows are added, removed and searched. False: nothing was due.
     /// Stopped or failed: nothing changed.
     bool maintain(const Progress& progress = {});
-    /// Turns the tail into a segment. Stopped or failed: nothing changed.
+    /// Gives the whole tail a graph: that of the largest segment is extended. Stopped or failed: nothing changed.
     void seal(const Progress& progress = {});
-    /// One segment of all live rows, without tombstones. Stopped or failed: nothing changed.
+    /// One segment of all live rows, without tombstones, its graph built anew. Stopped or failed: nothing changed.
     void compact(const Progress& progress = {});
 
     /// A number of the caller's (the store's sequence number) that goes into the file.
@@ -129,8 +129,8 @@ class VectorIndex {
     void check_new_ids(std::span<const std::int64_t> ids) const;
     void append(std::span<const std::int64_t> ids, std::span<const float> vectors, std::span<const float> lengths,
                 std::span<const double> factors);
-    template <typename Choose>
-    bool rebuild(const Choose& choose, const Progress& progress);
+    template <typename Plan>
+    bool rebuild(const Plan& plan, const Progress& progress);
     void publish(Rebuild& rebuild, const std::optional<VectorSegment>& added);
     void tidy(const Progress& progress);
     void adopt(Segments segments, const std::string& name);

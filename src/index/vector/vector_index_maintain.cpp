@@ -47,23 +47,25 @@ GraphOptions VectorIndex::graph_options() const {
             options_.threads == 0 ? available_cpus() : options_.threads};
 }
 
-/// Replaces the segments that choose(list) names by one sealed segment of their live rows (by none if all are dead). False: it
-/// named none. Writers are kept out only while the rows are noted and while the list is swapped.
-template <typename Choose>
-bool VectorIndex::rebuild(const Choose& choose, const Progress& progress) {
+/// Makes the sources of plan(list) one sealed segment (none if all rows are dead). False: the plan has none. Writers are kept out
+/// only while the rows are noted and while the list is swapped.
+template <typename Plan>
+bool VectorIndex::rebuild(const Plan& plan, const Progress& progress) {
     const std::lock_guard building(building_);
     std::optional<Rebuild> work;
     {
         const std::lock_guard writing(writer_);
-        const Segments chosen = choose(*segments_);
-        if (chosen.empty()) return false;
+        const MergePlan chosen = plan(*segments_);
+        if (chosen.sources.empty()) return false;
         const auto holds_open = [&](const VectorSegment& segment) { return segment.rows.get() == open_; };
-        if (std::any_of(chosen.begin(), chosen.end(), holds_open)) open_ = nullptr;
+        if (std::any_of(chosen.sources.begin(), chosen.sources.end(), holds_open)) open_ = nullptr;
         work.emplace(chosen);
     }
     work->copy(options_.dimension, progress);
     std::optional<VectorSegment> added;
-    if (work->rows()->size() > 0) added = make_segment(work->rows(), options_.type, graph_options(), progress);
+    if (work->rows()->size() > 0) {
+        added = make_segment(work->rows(), work->base(), options_.type, graph_options(), progress);
+    }
     publish(*work, added);
     return true;
 }
@@ -86,25 +88,18 @@ void VectorIndex::publish(Rebuild& rebuild, const std::optional<VectorSegment>& 
 }
 
 bool VectorIndex::maintain(const Progress& progress) {
-    return rebuild([&](const Segments& segments) { return choose_rebuild(segments, options_.tail_limit); }, progress);
+    return rebuild([&](const Segments& segments) { return plan_merge(segments, options_.tail_limit); }, progress);
 }
 
 void VectorIndex::seal(const Progress& progress) {
-    rebuild(
-        [](const Segments& segments) {
-            Segments tail;
-            std::copy_if(segments.begin(), segments.end(), std::back_inserter(tail),
-                         [](const VectorSegment& segment) { return segment.graph == nullptr; });
-            return tail;
-        },
-        progress);
+    rebuild(plan_seal, progress);
 }
 
 void VectorIndex::compact(const Progress& progress) {
     rebuild(
         [](const Segments& segments) {
             const bool tidy = segments.size() == 1 && segments.front().graph && segments.front().rows->dead_count() == 0;
-            return tidy ? Segments() : segments;
+            return tidy ? MergePlan() : MergePlan{segments, false};
         },
         progress);
 }
