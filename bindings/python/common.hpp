@@ -102,5 +102,6 @@ void bind_tokenizer(py::module_& module);
 void bind_models(py::module_& module);
 void bind_indexes(py::module_& module);
 void bind_engine(py::module_& module);
+void bind_evaluate(py::module_& module);
 
 }  // namespace rag::python

@@ -2,7 +2,7 @@
  * what it declares is all that librag.so exports. It is C99 and valid C++.
  *
  * Order: status and text, then the engine (most programs need nothing else), then its parts on their own: tokenizer, encoder,
- * generator, vector index, BM25 index.
+ * generator, vector index, BM25 index, evaluation.
  *
  * Conventions
  *   Status      Functions return rag_status: 0 is success, negative an error, positive a note. After an error,
@@ -29,6 +29,7 @@
  *   rag_generator      any thread at any time; calls are served one after another
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
+ *   rag_evaluate_...   any thread at any time
  *   results            immutable; any thread until freed
  *   rag_..._free       when no other thread uses the handle
  *   rag_log_set        any thread; rag_error_message() and rag_stop_value() are per thread
@@ -735,6 +736,52 @@ RAG_API rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text 
 RAG_API rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query, rag_text text,
                                             const rag_bm25_search_options* options, uint64_t* ranges, size_t capacity,
                                             size_t* count) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Evaluation: quality as numbers
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct rag_retrieval_report rag_retrieval_report;
+/* Compares a run with judgments, as trec_eval does. Row i of the run: document run_documents[i] was found for query
+ * run_queries[i] with run_scores[i] (higher is better; equal scores count in order of falling document id). Row i of the
+ * judgments: relevance[i] of a document for a query, relevant from 1 on. metrics: "ndcg@10", "recall@100", "precision@5",
+ * "map", "mrr@10", "hit@1"; all but precision also without a depth. Every judged query counts, with 0 where the run has
+ * nothing for it; queries without judgments are left out. RAG_INVALID_ARGUMENT names an unknown metric, a score that is no
+ * number, a document that stands twice for a query. since 0.1.0 */
+RAG_API rag_status rag_evaluate_retrieval(const rag_text* run_queries, const rag_text* run_documents, const double* run_scores,
+                                          size_t run_count, const rag_text* judged_queries, const rag_text* judged_documents,
+                                          const int32_t* relevance, size_t judged_count, const rag_text* metrics,
+                                          size_t metric_count, rag_retrieval_report** report) RAG_NOEXCEPT;
+RAG_API size_t rag_retrieval_report_query_count(const rag_retrieval_report* report) RAG_NOEXCEPT; /* judged ones. since 0.1.0 */
+/* In the order of the judgments; {NULL, 0} out of range. since 0.1.0 */
+RAG_API rag_text rag_retrieval_report_query_at(const rag_retrieval_report* report, size_t index) RAG_NOEXCEPT;
+/* The values of metric number `metric`, one a query, and their mean; `values` and `mean` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_retrieval_report_values(const rag_retrieval_report* report, size_t metric, const double** values,
+                                               double* mean) RAG_NOEXCEPT;
+RAG_API void rag_retrieval_report_free(rag_retrieval_report* report) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* Is b better than a by more than chance? Fisher's two-sided randomisation test over `count` paired scores: exact where at most
+ * 20 pairs differ, else over `trials` random changes of sign from `seed`. `difference`: mean of b minus mean of a. since 0.1.0 */
+RAG_API rag_status rag_evaluate_significance(const double* a, const double* b, size_t count, uint64_t trials, uint64_t seed,
+                                             double* difference, double* p_value) RAG_NOEXCEPT;
+
+typedef struct rag_text_scores {
+    uint32_t struct_size;
+    uint32_t reserved;
+    double exact_match;             /* 0 or 1, after SQuAD's normalisation; each Chinese or Japanese character is a token */
+    double token_f1;                /* of the bags of tokens */
+    double rouge1, rouge2, rouge_l; /* F1, as rouge_score without stemming */
+} rag_text_scores;
+#define RAG_TEXT_SCORES_INIT {sizeof(rag_text_scores), 0, 0, 0, 0, 0, 0}
+/* An answer against `count` references (at least 1): of each score the best over the references. Texts of at most 20,000
+ * tokens. since 0.1.0 */
+RAG_API rag_status rag_evaluate_text(rag_text answer, const rag_text* references, size_t count,
+                                     rag_text_scores* scores) RAG_NOEXCEPT;
+
+/* Predicted against true labels, numbers below `labels` (at most 4,096). macro_f1: the mean F1 of the labels that were true or
+ * predicted at least once. confusion: NULL, or room for [labels, labels] counts, row true and column predicted. since 0.1.0 */
+RAG_API rag_status rag_evaluate_labels(const uint32_t* truth, const uint32_t* predicted, size_t count, uint32_t labels,
+                                       double* accuracy, double* macro_f1, uint64_t* confusion) RAG_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 
 #include <rag/engine.hpp>
 #include <rag/error.hpp>
+#include <rag/evaluate.hpp>
 #include <rag/generate.hpp>
 #include <rag/index.hpp>
 #include <rag/model.hpp>

@@ -9,6 +9,7 @@
 Importing it costs milliseconds: numpy, tqdm and LibTorch come when something first needs them.
 """
 
+from ._evaluate import compare, evaluate, evaluate_answers, evaluate_labels
 from ._librag import version as _version
 from .engine import AnswerStream, Engine
 from .errors import (
@@ -71,4 +72,8 @@ __all__ = [
     "VerifyReport",
     "VersionMismatch",
     "__version__",
+    "compare",
+    "evaluate",
+    "evaluate_answers",
+    "evaluate_labels",
 ]
