@@ -113,8 +113,8 @@ class Writer {
         };
         const auto prepared = preparation.prepare(changed, in_all);
         std::vector<Step> steps;
-        const NewChunks chunks = plan(prepared, steps);
         const Progress no_count = [this](std::uint64_t, std::uint64_t) { return !progress_ || progress_(done_, total_); };
+        const NewChunks chunks = plan(prepared, steps, no_count);
         if (!chunks.keys.empty()) indexes_.add(chunks, preparation.dimension(), no_count);
         std::vector<std::int64_t> outdated;
         try {
@@ -127,9 +127,15 @@ class Writer {
     }
 
     /// Gives the new chunks their keys. Nobody else can take them: this engine is the only writer, and `writing` is held.
-    NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps) {
+    NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps, const Progress& progress) {
         NewChunks chunks;
-        std::int64_t key = store_.read().last_chunk_key();
+        if (prepared.empty()) return chunks;
+        bool embedded = false;
+        for (const auto& document : prepared) {
+            for (const auto& chunk : document.chunks) embedded = embedded || !chunk.vector.empty();
+        }
+        std::int64_t key = indexes_.highest_key(embedded, progress);
+        key = std::max(key, store_.read().last_chunk_key());
         for (const auto& document : prepared) {
             steps.push_back({&document, key + 1});
             const DocumentInput& input = *document.document->input;

@@ -33,13 +33,14 @@ std::vector<std::int64_t> difference(const std::vector<std::int64_t>& a, const s
 struct Gap {
     std::vector<std::int64_t> missing;
     std::vector<std::int64_t> surplus;
+    std::int64_t highest = 0;  // that the index holds, where it was compared
 };
 template <typename Index, typename Count, typename Keys>
 Gap find_gap(const Index& index, std::int64_t last_key, const Count& count_to, const Keys& keys_above) {
-    if (last_key > 0 && count_to(last_key) == static_cast<std::int64_t>(index.size())) return {keys_above(last_key), {}};
+    if (last_key > 0 && count_to(last_key) == static_cast<std::int64_t>(index.size())) return {keys_above(last_key), {}, 0};
     const auto have = index.ids();
     const auto live = keys_above(0);
-    return {difference(live, have), difference(have, live)};
+    return {difference(live, have), difference(have, live), have.empty() ? 0 : have.back()};
 }
 
 std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
@@ -184,6 +185,7 @@ void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progr
     const Gap gap = find_gap(
         index, bm25_.last_key, [&](std::int64_t key) { return view.count_chunks_to(key); },
         [&](std::int64_t above) { return view.chunk_keys(above); });
+    highest_key_ = std::max(highest_key_, gap.highest);
     bm25_.unsaved += gap.missing.size() + index.remove(gap.surplus);
     const std::span<const std::int64_t> missing(gap.missing);
     for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
@@ -204,6 +206,7 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
     const Gap gap = find_gap(
         index, vectors_.last_key, [&](std::int64_t key) { return view.count_embedded_to(key); },
         [&](std::int64_t above) { return view.embedded_keys(above); });
+    highest_key_ = std::max(highest_key_, gap.highest);
     vectors_.unsaved += gap.missing.size() + index.remove(gap.surplus);
     const std::span<const std::int64_t> missing(gap.missing);
     const std::size_t dimension = index.options().dimension;
@@ -226,6 +229,13 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
     vectors_.last_key = view.last_chunk_key();
 }
 
+std::int64_t Indexes::highest_key(bool embedded, const Progress& progress) {
+    bm25(progress);
+    if (embedded) vectors(progress);  // without vectors a new chunk cannot be taken for one that the vector index holds
+    const std::lock_guard lock(change_);
+    return highest_key_;
+}
+
 void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress) {
     const auto bm25_index = bm25(progress);
     std::shared_ptr<VectorIndex> vector_index;
@@ -237,6 +247,7 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
         vector_index = open_vectors(view, dimension, progress);
     }
     const std::lock_guard lock(change_);
+    highest_key_ = std::max(highest_key_, chunks.keys.back());
     try {
         bm25_index->add(chunks.keys, views_of(chunks.titles), views_of(chunks.texts), progress);
         if (vector_index) vector_index->add(chunks.embedded, chunks.vectors, progress);

@@ -1,8 +1,9 @@
 // The two derived indexes of an engine and their life: loaded when first needed, repaired by comparing their ids with the chunks
 // in the database, kept in step by the writer, written to files that the database lists.
 //
-// What makes repair simple: keys of committed chunks never come back, and a chunk never changes, so an index that has the same
-// keys as the database has the same content. A lost, torn or damaged file costs time, never knowledge.
+// What makes repair simple: keys never come back, and a chunk never changes, so an index that has the same keys as the database
+// has the same content. That holds for keys of transactions that failed or were killed, too, since a file may have been written
+// while they were under way: highest_key(). A lost, torn or damaged file costs time, never knowledge.
 //
 // A thread of this object's builds the graphs of new vectors, merges segments, and writes the files when much is new. Nobody
 // waits for it: vectors without a graph are searched exactly, and a file that was not written is made again from the database.
@@ -55,6 +56,9 @@ class Indexes {
     std::shared_ptr<Bm25Index> loaded_bm25() const;
     std::shared_ptr<VectorIndex> loaded_vectors() const;
 
+    /// The highest key that an index holds or held, whether or not its transaction came to an end; new chunks take higher ones.
+    /// `embedded`: some of them have vectors. For the writer, between store views.
+    std::int64_t highest_key(bool embedded, const Progress& progress);
     /// Adds chunks to both indexes; on failure to neither. For the writer, between store views.
     void add(const NewChunks& chunks, std::size_t dimension, const Progress& progress);
     /// For what is in an index though its transaction failed, or not any more in the database. Never throws: an index that cannot
@@ -101,6 +105,7 @@ class Indexes {
     mutable std::mutex pointers_;  // held to copy a pointer
     Slot<Bm25Index> bm25_;
     Slot<VectorIndex> vectors_;
+    std::int64_t highest_key_ = 0;    // see highest_key(); guarded by change_
     std::int64_t seen_version_ = -1;  // Store::data_version() when the indexes were last compared; guarded by change_
     std::atomic<std::uint64_t> removals_{0};
     std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
