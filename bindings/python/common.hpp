@@ -28,6 +28,24 @@ std::string_view text_of(py::handle object, const char* what);
 /// As text_of, "not given" for None.
 std::optional<std::string_view> optional_text(py::handle object, const char* what);
 
+/// The id of a token. Another type is a TypeError, and what has more than 32 bits an rag::Error, both by the text that name()
+/// gives. Runs Python code for what is not an int.
+template <typename Name>
+std::int32_t id_of(py::handle object, Name name) {
+    if (PyIndex_Check(object.ptr()) == 0) {
+        throw py::type_error(name() + " must be int, not " + Py_TYPE(object.ptr())->tp_name);
+    }
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
+    if (!number) throw py::error_already_set();
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow != 0 || value < INT32_MIN || value > INT32_MAX) {
+        throw Error(RAG_INVALID_ARGUMENT,
+                    name() + " is " + py::cast<std::string>(py::str(number)) + ", which has more than 32 bits");
+    }
+    return static_cast<std::int32_t>(value);
+}
+
 /// A str of librag's text. A token of a byte-level vocabulary may be part of a character; users see U+FFFD there, as in other
 /// tokenizers. new_str gives a new reference, or nullptr with the error set.
 PyObject* new_str(std::string_view text);

@@ -1,4 +1,6 @@
 // Encoding and DecodeStream. Lists are made when they are asked for.
+#include <algorithm>
+
 #include "common.hpp"
 
 namespace rag::python {
@@ -36,6 +38,34 @@ py::list offsets(const Encoding& encoding) {
     });
 }
 
+/// Encoding(5 tokens: '[CLS]' 'goods' ...)
+std::string repr(const Encoding& encoding) {
+    constexpr std::size_t kShown = 8;
+    std::string out = "Encoding(" + std::to_string(encoding.size()) + (encoding.size() == 1 ? " token" : " tokens");
+    for (std::size_t i = 0; i < std::min(encoding.size(), kShown); ++i) {
+        out += (i == 0 ? ": " : " ") + py::cast<std::string>(py::repr(to_str(encoding.token(i))));
+    }
+    return out + (encoding.size() > kShown ? " ...)" : ")");
+}
+
+/// A table for notebooks.
+std::string html(const Encoding& encoding) {
+    constexpr std::size_t kShown = 200;
+    const auto escape = py::module_::import("html").attr("escape");
+    std::string out = "<table><tr><th></th><th>token</th><th>id</th><th>offsets</th><th>word</th></tr>";
+    for (std::size_t i = 0; i < std::min(encoding.size(), kShown); ++i) {
+        const Offset place = encoding.offsets()[i];
+        const std::int32_t word = encoding.word_ids()[i];
+        out += "<tr><td>" + std::to_string(i) + "</td><td style='text-align:left'>" +
+               py::cast<std::string>(escape(py::repr(to_str(encoding.token(i))))) + "</td><td>" +
+               std::to_string(encoding.ids()[i]) + "</td><td>" + std::to_string(place.start) + "&ndash;" +
+               std::to_string(place.end) + "</td><td>" + (word < 0 ? "" : std::to_string(word)) + "</td></tr>";
+    }
+    out += "</table>";
+    if (encoding.size() > kShown) out += "<p>and " + std::to_string(encoding.size() - kShown) + " more tokens</p>";
+    return out;
+}
+
 }  // namespace
 
 void bind_encoding(py::module_& module) {
@@ -61,11 +91,16 @@ void bind_encoding(py::module_& module) {
                                                     [&](std::size_t i) { return py::cast(std::move(all[i])).release().ptr(); });
                                })
         .def("__len__", &Encoding::size)
-        .def("__repr__", [](const Encoding& self) { return "Encoding(" + std::to_string(self.size()) + " tokens)"; });
+        .def("__repr__", &repr)
+        .def("_repr_html_", &html);
 
     py::class_<DecodeStream>(module, "DecodeStream")
         .def(
-            "push", [](DecodeStream& self, std::int32_t id) { return to_str(self.push(id)); }, py::arg("id"))
+            "push",
+            [](DecodeStream& self, const py::object& id) {
+                return to_str(self.push(id_of(id, [] { return std::string("id"); })));
+            },
+            py::arg("id"))
         .def("finish", [](DecodeStream& self) { return to_str(self.finish()); });
 }
 

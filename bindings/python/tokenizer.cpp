@@ -1,6 +1,5 @@
 // Tokenizer, Encoding and DecodeStream. Offsets are characters here: Python's strings are counted so. Lists are made when they
 // are asked for; encoding itself makes one small object.
-#include <climits>
 
 #include "common.hpp"
 
@@ -40,6 +39,16 @@ class TextArgument {
     std::string_view view_;
     std::optional<std::string> owned_;
 };
+
+/// A bool argument. A text is no truth value: "no" would be true.
+bool flag_of(py::handle object, const char* what) {
+    if (PyUnicode_Check(object.ptr()) || PyBytes_Check(object.ptr())) {
+        throw py::type_error(std::string(what) + " must be bool, not " + Py_TYPE(object.ptr())->tp_name);
+    }
+    const int truth = PyObject_IsTrue(object.ptr());
+    if (truth < 0) throw py::error_already_set();
+    return truth != 0;
+}
 
 template <typename Enum>
 Enum choice(const py::handle value, const char* name, std::initializer_list<std::pair<const char*, Enum>> known) {
@@ -95,9 +104,9 @@ EncodeOptions options_of(bool add_special_tokens, const py::object& given) {
         } else if (name == "padding_side") {
             out.pad_left = choice<bool>(value, "padding_side", {{"right", false}, {"left", true}});
         } else if (name == "pad_id") {
-            out.pad_id = static_cast<std::int32_t>(std::min<std::size_t>(length(value, "pad_id"), INT32_MAX));
+            out.pad_id = static_cast<std::int32_t>(length(value, "pad_id"));
         } else if (name == "pad_type_id") {
-            out.pad_type_id = static_cast<std::uint32_t>(std::min<std::size_t>(length(value, "pad_type_id"), UINT32_MAX));
+            out.pad_type_id = static_cast<std::uint32_t>(length(value, "pad_type_id"));
         } else if (name == "pad_token") {
             out.pad_token = std::string(text_of(value, "pad_token"));
         } else {
@@ -107,9 +116,9 @@ EncodeOptions options_of(bool add_special_tokens, const py::object& given) {
     return out;
 }
 
-Encoding encode(const Tokenizer& tokenizer, const py::object& text, const py::object& pair, bool add_special_tokens,
+Encoding encode(const Tokenizer& tokenizer, const py::object& text, const py::object& pair, const py::object& add_special_tokens,
                 const py::object& given) {
-    const EncodeOptions options = options_of(add_special_tokens, given);
+    const EncodeOptions options = options_of(flag_of(add_special_tokens, "add_special_tokens"), given);
     const bool replace = options.invalid_text == RAG_INVALID_TEXT_REPLACE;
     const TextArgument first(text, "text", replace);
     std::optional<TextArgument> second;
@@ -122,6 +131,14 @@ Encoding encode(const Tokenizer& tokenizer, const py::object& text, const py::ob
     return tokenizer.encode(first.view(), second_view, options);
 }
 
+/// Something to iterate over, else a TypeError of `wanted` and the type.
+py::iterable list_of(const py::object& object, const char* wanted) {
+    if (!py::isinstance<py::iterable>(object)) {
+        throw py::type_error(std::string(wanted) + ", not " + Py_TYPE(object.ptr())->tp_name);
+    }
+    return py::reinterpret_borrow<py::iterable>(object);
+}
+
 /// The texts of a batch, each a str (or bytes) or a pair of them, and what keeps them alive.
 struct BatchArgument {
     std::vector<py::object> owners;
@@ -129,26 +146,28 @@ struct BatchArgument {
     std::vector<TextPair> views;
     std::size_t bytes = 0;
 
-    BatchArgument(const py::iterable& objects, bool replace) {
+    BatchArgument(const py::object& objects, bool replace) {
         if (PyUnicode_Check(objects.ptr()) || PyBytes_Check(objects.ptr())) {
             throw py::type_error("texts must be a list of str, not one str");
         }
         std::vector<bool> paired;
-        for (const py::handle object : objects) {
+        for (const py::handle object : list_of(objects, "texts must be a list of str")) {
             owners.push_back(py::reinterpret_borrow<py::object>(object));
             const bool pair = PyTuple_Check(object.ptr()) || PyList_Check(object.ptr());
             paired.push_back(pair);
+            const std::size_t index = paired.size() - 1;
             if (!pair) {
-                texts.emplace_back(object, "a text", replace);
+                add(owners.back(), index, "", replace);
                 continue;
             }
             const auto both = py::reinterpret_borrow<py::sequence>(object);
             if (both.size() != 2) {
-                throw py::type_error("a pair must have 2 texts, not " + std::to_string(both.size()));
+                throw py::type_error("texts[" + std::to_string(index) + "]: a pair must have 2 texts, not " +
+                                     std::to_string(both.size()));
             }
             for (std::size_t i = 0; i < 2; ++i) {
                 owners.push_back(both[i]);
-                texts.emplace_back(owners.back(), "a text of a pair", replace);
+                add(owners.back(), index, i == 0 ? "[0]" : "[1]", replace);
             }
         }
         std::size_t at = 0;
@@ -160,11 +179,23 @@ struct BatchArgument {
             bytes += view.pair->size();
         }
     }
+
+  private:
+    // The name of a text is put together only for a message.
+    void add(py::handle object, std::size_t index, const char* part, bool replace) {
+        const auto name = [&] { return "texts[" + std::to_string(index) + "]" + part; };
+        if (!PyUnicode_Check(object.ptr()) && !PyBytes_Check(object.ptr())) text_of(object, name().c_str());  // throws
+        try {
+            texts.emplace_back(object, "it", replace);
+        } catch (const Error& error) {
+            throw Error(error.code(), name() + ": " + error.what());
+        }
+    }
 };
 
-py::list encode_batch(const Tokenizer& tokenizer, const py::iterable& texts, bool add_special_tokens, std::uint32_t threads,
-                      const py::object& given) {
-    EncodeOptions options = options_of(add_special_tokens, given);
+py::list encode_batch(const Tokenizer& tokenizer, const py::object& texts, const py::object& add_special_tokens,
+                      std::uint32_t threads, const py::object& given) {
+    EncodeOptions options = options_of(flag_of(add_special_tokens, "add_special_tokens"), given);
     const BatchArgument batch(texts, options.invalid_text == RAG_INVALID_TEXT_REPLACE);
     options.threads = threads;
     if (batch.bytes > kBytesUnasked) options.progress = progress_of(py::none());
@@ -176,66 +207,60 @@ py::list encode_batch(const Tokenizer& tokenizer, const py::iterable& texts, boo
     return make_list(encodings.size(), [&](std::size_t i) { return py::cast(std::move(encodings[i])).release().ptr(); });
 }
 
-std::vector<std::int32_t> ids_of_list(py::handle object) {
+std::vector<std::int32_t> ids_of_list(const py::object& object) {
     if (PyLong_Check(object.ptr())) throw py::type_error("ids must be a list of int; for one id write [id]");
     if (PyUnicode_Check(object.ptr())) throw py::type_error("ids must be a list of int, not str");
-    PyObject* raw = PySequence_Fast(object.ptr(), "ids must be a list of int");
+    const py::iterable list = list_of(object, "ids must be a list of int");
+    PyObject* raw = PySequence_Fast(list.ptr(), "ids must be a list of int");
     if (raw == nullptr) throw py::error_already_set();
     const auto owner = py::reinterpret_steal<py::object>(raw);
-    const auto count = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(raw));
-    std::vector<std::int32_t> ids(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        PyObject* item = PySequence_Fast_GET_ITEM(raw, static_cast<Py_ssize_t>(i));
-        if (PyIndex_Check(item) == 0) {
-            throw py::type_error("ids[" + std::to_string(i) + "] must be int, not " + Py_TYPE(item)->tp_name);
-        }
-        int overflow = 0;
-        PyObject* number = PyNumber_Index(item);
-        if (number == nullptr) throw py::error_already_set();
-        const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
-        Py_DECREF(number);
-        if (overflow != 0 || value < INT32_MIN || value > INT32_MAX) {
-            throw Error(RAG_INVALID_ARGUMENT, "ids[" + std::to_string(i) + "] is " + py::cast<std::string>(py::str(item)) +
-                                                  ", which has more than 32 bits");
-        }
-        ids[i] = static_cast<std::int32_t>(value);
+    std::vector<std::int32_t> ids;
+    ids.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(raw)));
+    // The size is asked for each time: __index__ of an object may change the list.
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(raw); ++i) {
+        const auto item = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(raw, i));
+        ids.push_back(id_of(item, [i] { return "ids[" + std::to_string(i) + "]"; }));
     }
     return ids;
 }
 
-py::str decode(const Tokenizer& tokenizer, const py::object& ids, bool skip_special_tokens) {
+py::str decode(const Tokenizer& tokenizer, const py::object& ids, const py::object& skip_special_tokens) {
+    const bool skip = flag_of(skip_special_tokens, "skip_special_tokens");
     const auto values = ids_of_list(ids);
     std::string text;
     {
         const GilRelease release;
-        text = tokenizer.decode(values, skip_special_tokens);
+        text = tokenizer.decode(values, skip);
     }
     return to_str(text);
 }
 
-py::list decode_batch(const Tokenizer& tokenizer, const py::iterable& lists, bool skip_special_tokens, std::uint32_t threads) {
+py::list decode_batch(const Tokenizer& tokenizer, const py::object& lists, const py::object& skip_special_tokens,
+                      std::uint32_t threads) {
+    const bool skip = flag_of(skip_special_tokens, "skip_special_tokens");
     std::vector<std::vector<std::int32_t>> values;
-    for (const py::handle list : lists) values.push_back(ids_of_list(list));
+    for (const py::handle list : list_of(lists, "ids must be a list of lists of int")) {
+        values.push_back(ids_of_list(py::reinterpret_borrow<py::object>(list)));
+    }
     std::vector<std::string> texts;
     {
         const GilRelease release;
-        texts = tokenizer.decode_batch(values, skip_special_tokens, threads);
+        texts = tokenizer.decode_batch(values, skip, threads);
     }
     return make_list(texts.size(), [&](std::size_t i) { return new_str(texts[i]); });
 }
 
 py::dict get_vocab(const Tokenizer& tokenizer) {
+    // An added token is listed by what it says, not by what it reads as, which may be another token's text.
+    std::vector<bool> is_added(static_cast<std::size_t>(tokenizer.id_limit()));
     py::dict out;
-    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
-        if (const auto token = tokenizer.find_token(id)) out[to_str(*token)] = id;
-    }
     for (const AddedToken& token : tokenizer.added_tokens()) {
-        // An added token that is normalized is listed by what it says, not by what it reads as.
-        if (const auto text = tokenizer.find_token(token.id); text && *text != token.content) {
-            PyDict_DelItem(out.ptr(), to_str(*text).ptr());
-            PyErr_Clear();
-        }
         out[to_str(token.content)] = token.id;
+        is_added[static_cast<std::size_t>(token.id)] = true;
+    }
+    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
+        if (is_added[static_cast<std::size_t>(id)]) continue;
+        if (const auto token = tokenizer.find_token(id)) out[to_str(*token)] = id;
     }
     return out;
 }
@@ -307,13 +332,22 @@ void bind_tokenizer(py::module_& module) {
              py::arg("options"))
         .def("decode", &decode, py::arg("ids"), py::arg("skip_special_tokens"))
         .def("decode_batch", &decode_batch, py::arg("ids"), py::arg("skip_special_tokens"), py::arg("threads"))
-        .def("decode_stream", &Tokenizer::decode_stream, py::arg("skip_special_tokens"))
+        .def(
+            "decode_stream",
+            [](const Tokenizer& self, const py::object& skip_special_tokens) {
+                return self.decode_stream(flag_of(skip_special_tokens, "skip_special_tokens"));
+            },
+            py::arg("skip_special_tokens"))
         .def(
             "token_to_id",
             [](const Tokenizer& self, const py::object& token) { return self.token_to_id(text_of(token, "token")); },
             py::arg("token"))
         .def(
-            "id_to_token", [](const Tokenizer& self, std::int32_t id) { return to_str(self.id_to_token(id)); }, py::arg("id"))
+            "id_to_token",
+            [](const Tokenizer& self, const py::object& id) {
+                return to_str(self.id_to_token(id_of(id, [] { return std::string("id"); })));
+            },
+            py::arg("id"))
         .def_property_readonly("vocab_size", &Tokenizer::vocab_size)
         .def("get_vocab", &get_vocab)
         .def("added_tokens", &added_tokens)

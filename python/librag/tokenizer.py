@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
+from ._arguments import optional, whole
 from ._chat import FOREIGN, to_json, tools_json
 from ._librag import DecodeStream, Encoding
+from .errors import InvalidArgument
 from .types import Messages
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ Text = str | bytes
 Truncation = bool | Literal["longest_first", "only_first", "only_second"] | None
 Padding = bool | int | Literal["longest"] | None
 Side = Literal["left", "right"]
+_MOST_TOKENS = 2**63 - 1
+_AS_THE_FILE_SAYS = "without it everything is as the tokenizer's file says"
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class AddedToken:
 
 
 class Tokenizer:
-    """Immutable; may be used by any number of threads, and in a child of ``fork()``."""
+    """Immutable; may be used by any number of threads, and in a child of ``fork()``. ``from_pretrained`` and ``from_json`` make it."""
 
-    def __init__(self, core: _librag.Tokenizer) -> None:
+    def __init__(self, core: object = None) -> None:
+        if not isinstance(core, _librag.Tokenizer):
+            raise TypeError("a tokenizer is made by Tokenizer.from_pretrained(path) or Tokenizer.from_json(text)")
         self._core = core
 
     @classmethod
@@ -90,11 +96,10 @@ class Tokenizer:
         ``truncation``: None as the file says, False off, else the strategy (True: longest_first), to ``max_length`` tokens with the
         special ones; ``max_length`` alone means longest_first. What is cut off is in ``Encoding.overflowing``, in windows that
         share ``stride`` tokens. ``padding``: None as the file says, False off, True or "longest" to the longest of the batch, a
-        number to that length. ``errors``: what happens to bytes that are not UTF-8 and to lone surrogates: InvalidArgument with
+        number to that length; ``pad_to_multiple_of`` alone means "longest". Settings beside a truncation or padding that is not
+        asked for are a TypeError. ``errors``: what happens to bytes that are not UTF-8 and to lone surrogates: InvalidArgument with
         the place, or U+FFFD for each ill-formed part, which counts as one character.
         """
-        if truncation is None and max_length is None and padding is None and pad_to_multiple_of is None and errors == "strict":
-            return self._core.encode(text, pair, add_special_tokens, None)
         options = _options(
             truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
             pad_type_id, errors,
@@ -127,7 +132,7 @@ class Tokenizer:
             truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
             pad_type_id, errors,
         )  # fmt: skip
-        return self._core.encode_batch(texts, add_special_tokens, threads or 0, options)
+        return self._core.encode_batch(texts, add_special_tokens, optional("threads", threads, 0), options)
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
         """The text of these ids; ids that no token has are left out."""
@@ -137,7 +142,7 @@ class Tokenizer:
         self, ids: Iterable[Iterable[int]], *, skip_special_tokens: bool = True, threads: int | None = None
     ) -> list[str]:
         """The texts of several lists of ids."""
-        return self._core.decode_batch(ids, skip_special_tokens, threads or 0)
+        return self._core.decode_batch(ids, skip_special_tokens, optional("threads", threads, 0))
 
     def decode_stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
         """Decodes one id at a time: ``push(id)`` and, at the end, ``finish()`` return text in whole characters.
@@ -330,23 +335,63 @@ def _options(
     options: dict[str, object] = {}
     if errors != "strict":
         options["errors"] = errors
-    if truncation is False:
-        options["truncation"] = "off"
-    elif truncation is not None or max_length is not None:
-        if max_length is None:
-            raise TypeError("truncation needs max_length")
-        strategy = "longest_first" if truncation is None or truncation is True else truncation
-        options |= {"truncation": strategy, "max_length": max_length, "stride": stride, "truncation_side": truncation_side}
-    if padding is False:
-        options["padding"] = "off"
-    elif padding is not None or pad_to_multiple_of is not None:
-        if padding is None or padding is True or isinstance(padding, str):
-            options["padding"] = "longest" if padding is None or padding is True else padding
-        else:
-            options |= {"padding": "length", "padding_length": padding}
-        options |= {"padding_side": padding_side, "pad_type_id": pad_type_id, "pad_to_multiple_of": pad_to_multiple_of or 0}
-        if pad_id is not None:
-            options["pad_id"] = pad_id
-        if pad_token is not None:
-            options["pad_token"] = pad_token
+    if truncation is not None or max_length is not None:
+        options |= _truncation_options(truncation, max_length, stride, truncation_side)
+    elif stride != 0 or truncation_side != "right":
+        raise TypeError(f"{'stride' if stride != 0 else 'truncation_side'} needs max_length: {_AS_THE_FILE_SAYS}")
+    if padding is None and pad_to_multiple_of is None:
+        if padding_side != "right" or pad_id is not None or pad_token is not None or pad_type_id != 0:
+            raise TypeError(f"padding_side, pad_id, pad_token and pad_type_id need padding: {_AS_THE_FILE_SAYS}")
+    else:
+        options |= _padding_options(padding, pad_to_multiple_of, padding_side, pad_id, pad_token, pad_type_id)
     return options or None
+
+
+def _truncation_options(truncation: Truncation, max_length: int | None, stride: int, truncation_side: Side) -> dict[str, object]:
+    if truncation is False:
+        return {"truncation": "off"}
+    if max_length is None:
+        raise TypeError("truncation needs max_length")
+    strategy = "longest_first" if truncation is None or truncation is True else truncation
+    if strategy not in ("longest_first", "only_first", "only_second"):
+        raise InvalidArgument(
+            f"truncation is {truncation!r}, it must be True or 'longest_first', 'only_first', 'only_second', False (off) or None "
+            "(as the tokenizer's file says)"
+        )
+    return {
+        "truncation": strategy,
+        "max_length": whole("max_length", max_length, 0, _MOST_TOKENS),
+        "stride": whole("stride", stride, 0, _MOST_TOKENS),
+        "truncation_side": truncation_side,
+    }
+
+
+def _padding_options(
+    padding: Padding,
+    pad_to_multiple_of: int | None,
+    padding_side: Side,
+    pad_id: int | None,
+    pad_token: str | None,
+    pad_type_id: int,
+) -> dict[str, object]:
+    if padding is False:
+        return {"padding": "off"}
+    options: dict[str, object] = {
+        "padding_side": padding_side,
+        "pad_type_id": whole("pad_type_id", pad_type_id),
+        "pad_to_multiple_of": optional("pad_to_multiple_of", pad_to_multiple_of, 0),
+    }
+    if padding is None or padding is True or padding == "longest":
+        options["padding"] = "longest"
+    elif isinstance(padding, str):
+        raise InvalidArgument(
+            f"padding is {padding!r}, it must be True or 'longest' (to the longest of the batch), a number (to that length), False "
+            "(off) or None (as the tokenizer's file says)"
+        )
+    else:
+        options |= {"padding": "length", "padding_length": whole("padding", padding)}
+    if pad_id is not None:
+        options["pad_id"] = whole("pad_id", pad_id, 0, 2**31 - 1)
+    if pad_token is not None:
+        options["pad_token"] = pad_token
+    return options

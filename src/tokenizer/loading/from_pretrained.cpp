@@ -64,7 +64,10 @@ TokenizerParts load_folder(const std::filesystem::path& folder) {
 
 TokenizerParts load(const std::filesystem::path& path) {
     std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) fail(Code::kNotFound, "no tokenizer at {}", quote(path.string()));
+    if (!std::filesystem::exists(path, ignored)) {
+        fail(Code::kNotFound, "no tokenizer at {}: there is no such file or folder, and nothing is downloaded",
+             quote(path.string()));
+    }
     if (std::filesystem::is_directory(path, ignored)) return load_folder(path);
     if (is_gguf(path)) return load_gguf(path);
     if (path.extension() == ".tiktoken") return load_tiktoken(path);
