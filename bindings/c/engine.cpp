@@ -5,6 +5,7 @@
 #include "generation.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
+#include "vector_type.hpp"
 
 namespace core = rag::core;
 using rag::capi::Code;
@@ -107,6 +108,8 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.read_only = known.read_only != 0;
         out.chunk_tokens = known.chunk_tokens;
         out.chunk_overlap = known.chunk_overlap;
+        out.vector_type = rag::capi::vector_type_of(known.vector_dtype);
+        if (known.reserved != 0) fail(Code::kInvalidArgument, "rag_engine_options.reserved is {}, it must be 0", known.reserved);
         *engine = new rag_engine{core::Engine::open(out)};
     });
 }

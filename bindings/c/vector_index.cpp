@@ -3,6 +3,7 @@
 #include "guard.hpp"
 #include "handles.hpp"
 #include "index_results.hpp"
+#include "vector_type.hpp"
 
 namespace core = rag::core;
 using rag::capi::Code;
@@ -28,17 +29,7 @@ core::VectorIndexOptions to_core(const rag_vector_index_options& options) {
         default:
             fail(Code::kInvalidArgument, "metric is {}, it must be 0 (cosine), 1 (ip) or 2 (l2)", options.metric);
     }
-    switch (options.dtype) {
-        case RAG_FLOAT32:
-            out.type = core::VectorType::kFloat32;
-            break;
-        case RAG_INT8:
-            out.type = core::VectorType::kInt8;
-            break;
-        default:
-            fail(Code::kInvalidArgument, "dtype of a vector index is {}, it must be {} (float32) or {} (int8)", options.dtype,
-                 static_cast<int>(RAG_FLOAT32), static_cast<int>(RAG_INT8));
-    }
+    out.type = rag::capi::vector_type_of(options.dtype);
     if (options.m != 0) out.m = options.m;
     if (options.ef_construction != 0) out.ef_construction = options.ef_construction;
     if (options.seed != 0) out.seed = options.seed;

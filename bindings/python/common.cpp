@@ -135,4 +135,10 @@ std::vector<std::int64_t> ids_of(const py::object& object, const char* what) {
     return {ids.data(), ids.data() + ids.size()};
 }
 
+Dtype index_dtype(const std::string& name) {
+    if (name == "float32") return Dtype::kFloat32;
+    if (name == "int8") return Dtype::kInt8;
+    throw Error(RAG_INVALID_ARGUMENT, "dtype of a vector index is \"" + name + "\", it must be float32 or int8");
+}
+
 }  // namespace rag::python

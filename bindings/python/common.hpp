@@ -111,6 +111,9 @@ Matrix matrix_of(const py::object& object, const char* what);
 /// One-dimensional int64 ids; other shapes and fractions are an rag::Error.
 std::vector<std::int64_t> ids_of(const py::object& object, const char* what);
 
+/// Of a vector index: "float32" or "int8"; another name is an rag::Error.
+Dtype index_dtype(const std::string& name);
+
 /// Generation options from keyword arguments; an unknown one is a TypeError. The token callback may be called without the GIL.
 GenerateOptions generate_options_of(const py::dict& arguments);
 

@@ -188,13 +188,14 @@ void bind_engine(py::module_& module) {
 
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, bool read_only,
-                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap) {
+                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
                  options.read_only = read_only;
                  options.chunk_tokens = chunk_tokens;
                  options.chunk_overlap = chunk_overlap;
+                 options.vector_dtype = index_dtype(vector_dtype);
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -203,7 +204,7 @@ void bind_engine(py::module_& module) {
                  return std::make_unique<Engine>(view, options);
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("read_only"), py::arg("chunk_tokens"),
-             py::arg("chunk_overlap"))
+             py::arg("chunk_overlap"), py::arg("vector_dtype"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"))

@@ -55,13 +55,7 @@ VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric
     } else {
         throw Error(RAG_INVALID_ARGUMENT, "metric is \"" + metric + "\", it must be cosine, ip or l2");
     }
-    if (dtype == "float32") {
-        options.dtype = Dtype::kFloat32;
-    } else if (dtype == "int8") {
-        options.dtype = Dtype::kInt8;
-    } else {
-        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32 or int8");
-    }
+    options.dtype = index_dtype(dtype);
     options.m = m;
     options.ef_construction = ef_construction;
     options.seed = seed;

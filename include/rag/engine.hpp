@@ -22,6 +22,7 @@ struct EngineOptions {
     const Generator* generator = nullptr;  ///< needed for ask()
     std::uint32_t chunk_tokens = 0;        ///< 0: the embedder's limit, or 200 words
     std::uint32_t chunk_overlap = 0;
+    Dtype vector_dtype = Dtype::kInt8;  ///< of the vector index: kInt8 or kFloat32
 };
 
 struct Document {
@@ -76,6 +77,7 @@ class Engine {
         c_options.generator = options.generator != nullptr ? options.generator->handle() : nullptr;
         c_options.chunk_tokens = options.chunk_tokens;
         c_options.chunk_overlap = options.chunk_overlap;
+        c_options.vector_dtype = static_cast<std::uint32_t>(options.vector_dtype);
         rag_engine* handle = nullptr;
         detail::check(rag_engine_open(path.empty() ? rag_text{nullptr, 0} : detail::text(path), &c_options, &handle));
         handle_.reset(handle);

@@ -137,8 +137,10 @@ typedef struct rag_engine_options {
     const rag_generator* generator; /* NULL: rag_engine_ask is RAG_INVALID_STATE */
     uint32_t chunk_tokens;  /* longest chunk: embedder tokens, or words without an embedder. 0: the embedder's limit, or 200 */
     uint32_t chunk_overlap; /* tokens (words) that neighbouring chunks share, below chunk_tokens */
+    uint32_t vector_dtype;  /* of the vector index, as in rag_vector_index_options: RAG_INT8 (in INIT; faster) or RAG_FLOAT32 */
+    uint32_t reserved;      /* 0 */
 } rag_engine_options;
-#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0}
+#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, 0}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an

@@ -240,6 +240,7 @@ class Engine:
         read_only: bool,
         chunk_tokens: int,
         chunk_overlap: int,
+        vector_dtype: str,
     ) -> None: ...
     def close(self) -> None: ...
     def write(

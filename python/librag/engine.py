@@ -42,7 +42,8 @@ class Engine:
     """A knowledge base in a folder, or in memory.
 
     Any thread may use it at any time; one process writes at a time, any number read. Use it as a context manager, or call close():
-    nothing acknowledged is lost without it, the next open is only slower.
+    nothing acknowledged is lost without it, the next open is only slower. ``vector_dtype``: "int8" walks the vector index in int8 and
+    scores what it finds in float32; "float32" does both in float32, which is slower.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Engine:
         read_only: bool = False,
         chunk_tokens: int | None = None,
         chunk_overlap: int = 0,
+        vector_dtype: str = "int8",
     ) -> None:
         self._path = None if path is None else os.fspath(path)
         self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
@@ -65,6 +67,7 @@ class Engine:
             read_only,
             optional("chunk_tokens", chunk_tokens, 0),
             whole("chunk_overlap", chunk_overlap),
+            vector_dtype,
         )
 
     @property

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/cancel.hpp"
+#include "index/vector/rows.hpp"
 #include "search/fusion.hpp"
 
 namespace rag::core {
@@ -36,6 +37,8 @@ struct EngineOptions {
     /// Longest chunk in tokens of the embedder, or in words without one. 0: what the embedder takes, at most 254; or 200 words.
     std::size_t chunk_tokens = 0;
     std::size_t chunk_overlap = 0;  // below chunk_tokens
+    /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
+    VectorType vector_type = VectorType::kInt8;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;

@@ -53,7 +53,7 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     state->options.chunk_tokens = chunk_tokens;
     state->store = Store::open({options.path, options.read_only});
     state->name = state->store->name();
-    state->indexes = std::make_unique<Indexes>(*state->store);
+    state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type);
     {
         auto view = state->store->read();
         state->check_embedder(view);

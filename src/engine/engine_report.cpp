@@ -66,7 +66,8 @@ std::string Engine::stats() const {
     json["vector"] = Json();
     if (const auto index = call->indexes->loaded_vectors()) {
         const auto stats = index->stats();
-        json["vector"] = {{"chunks", stats.live},
+        json["vector"] = {{"dtype", index->options().type == VectorType::kInt8 ? "int8" : "float32"},
+                          {"chunks", stats.live},
                           {"removed", stats.dead},
                           {"segments", stats.segments},
                           {"tail", stats.tail_rows},

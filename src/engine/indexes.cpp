@@ -13,15 +13,6 @@ namespace {
 // Chunks that repair adds at a time: a step between two looks at the clock, and memory for their texts or vectors.
 constexpr std::size_t kRepairBatch = 1024;
 
-VectorIndexOptions vector_options(std::size_t dimension) {
-    VectorIndexOptions options;
-    options.dimension = dimension;
-    // A scan of 16,384 vectors costs about two milliseconds, and a graph that saves less than that is soon merged again.
-    options.tail_limit = 16384;
-    options.background = true;
-    return options;
-}
-
 std::vector<std::int64_t> difference(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
     std::vector<std::int64_t> out;
     std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
@@ -66,8 +57,20 @@ std::size_t stored_dimension(StoreView& view) {
     return dimension;
 }
 
-Indexes::Indexes(Store& store)
-    : store_(store), background_("the indexes' upkeep", [this](const Progress& progress) { return work(progress); }) {}
+Indexes::Indexes(Store& store, VectorType vector_type)
+    : store_(store),
+      vector_type_(vector_type),
+      background_("the indexes' upkeep", [this](const Progress& progress) { return work(progress); }) {}
+
+VectorIndexOptions Indexes::vector_options(std::size_t dimension) const {
+    VectorIndexOptions options;
+    options.dimension = dimension;
+    // A scan of 16,384 vectors costs about two milliseconds, and a graph that saves less than that is soon merged again.
+    options.tail_limit = 16384;
+    options.background = true;
+    options.type = vector_type_;
+    return options;
+}
 
 std::shared_ptr<Bm25Index> Indexes::loaded_bm25() const {
     const std::lock_guard lock(pointers_);

@@ -46,7 +46,7 @@ struct NewChunks {
 
 class Indexes {
   public:
-    explicit Indexes(Store& store);
+    Indexes(Store& store, VectorType vector_type);
 
     /// Loaded and repaired on first use; what another process committed since is taken over (read-only engines).
     std::shared_ptr<Bm25Index> bm25(const Progress& progress = {});
@@ -86,6 +86,7 @@ class Indexes {
     };
 
     bool work(const Progress& progress);
+    VectorIndexOptions vector_options(std::size_t dimension) const;
     void refresh();
     void remove_locked(std::span<const std::int64_t> keys) noexcept;
     std::unique_ptr<Bm25Index> load_bm25(const DerivedFile& file);
@@ -100,6 +101,7 @@ class Indexes {
     void save_where(const Worth& worth, const Progress& progress);
 
     Store& store_;
+    const VectorType vector_type_;
     std::mutex saving_;            // held while files are written
     mutable std::mutex change_;    // held while an index is loaded or changed
     mutable std::mutex pointers_;  // held to copy a pointer
