@@ -119,7 +119,17 @@ DatabaseState read_state(Connection& connection) {
 }  // namespace
 
 DatabaseState check_database(Connection& connection) {
+    // All of it is read from one state: a writer may be making the tables, or bringing them to another format, at this moment.
+    const bool alone = !connection.in_transaction();
+    struct End {
+        sqlite3* handle;
+        ~End() {
+            if (handle != nullptr) sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
+        }
+    };
     try {
+        if (alone) connection.execute("BEGIN");
+        const End end{alone ? connection.handle() : nullptr};
         return read_state(connection);
     } catch (const Error& error) {
         // These statements are right, so what SQLite finds wrong with them ("unsupported file format") is wrong with the file.

@@ -94,6 +94,24 @@ void require_readable(DatabaseState state, const fs::path& folder) {
     fail(Code::kNotFound, "{} is no knowledge base yet: {} is empty", quoted(folder), kDatabaseName);
 }
 
+/// A writer that was killed may have left a commit at the end of the log that nobody was told of. While a reader in another
+/// process keeps the log's index, which does not know it, it is not seen, but it would be as soon as that index is made anew:
+/// what is there at the opening would not be all that comes to be there. A commit of our own, which changes nothing, takes its
+/// place.
+void settle_log(Connection& connection, const std::string& database) {
+    std::error_code error;
+    const auto size = fs::file_size(database + "-wal", error);
+    if (error || size == 0) return;
+    try {
+        connection.execute("BEGIN IMMEDIATE");
+        set_format_version(connection);
+        connection.execute("COMMIT");
+    } catch (const Error& failure) {  // a full disk; the knowledge base can be read all the same
+        log(LogLevel::kWarning, "the log of {} is left as it is: {}", quote(database, 400), failure.what());
+        if (connection.in_transaction()) sqlite3_exec(connection.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    }
+}
+
 /// Changes when the database or its log is replaced, written or made.
 std::string describe_files(const std::string& database) {
     std::string out;
@@ -140,6 +158,7 @@ void Store::open_database(const std::string& file) {
     if (!read_only_) {
         main_ = connect(true);
         const DatabaseState state = check_database(*main_);
+        if (state == DatabaseState::kKnowledgeBase) settle_log(*main_, database_);
         if (state == DatabaseState::kOlderFormat) migrate(*main_);
         if (state == DatabaseState::kEmpty) {
             refuse_lost_database(*folder_);
@@ -161,6 +180,10 @@ void Store::open_reader() {
         require_readable(check_database(*main_), *folder_);
     } catch (const Error& failure) {
         std::error_code error;
+        // Only the making of a database, before it has its log, leaves a journal behind, and only a writer may undo what it says.
+        if (failure.code() == Code::kReadOnly && fs::exists(database_ + "-journal", error)) {
+            fail(Code::kNotFound, "{} is no knowledge base yet: its making was cut short; open it for writing", quoted(*folder_));
+        }
         const auto log_size = fs::file_size(database_ + "-wal", error);
         const bool refused = failure.code() == Code::kIo || failure.code() == Code::kReadOnly;
         const bool writable = ::faccessat(AT_FDCWD, folder_->c_str(), W_OK, AT_EACCESS) == 0;

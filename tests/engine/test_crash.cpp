@@ -1,5 +1,6 @@
 // kill -9 at random moments of adds, replacements, deletes, compactions and openings: after each, the knowledge base opens,
-// verify() is clean, and every acknowledged document is found by id, by BM25 and by vector. RAG_CRASH_ROUNDS: 50 by default.
+// verify() is clean, and every acknowledged document is found by id, by BM25 and by vector. A reader in a process of its own
+// looks on all the while (crash_reader.cpp), and is killed too now and then. RAG_CRASH_ROUNDS: 50 by default.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -89,6 +90,47 @@ void run_and_kill(const std::string& folder, Expected& expected, unsigned seed, 
     for (std::string line; std::getline(lines, line);) expected.hear(line);
 }
 
+/// A reader process; it must be running still when it is ended.
+class Reader {
+  public:
+    Reader(const std::string& folder, unsigned seed) {
+        REQUIRE(::pipe(ends_) == 0);
+        const std::string seed_text = std::to_string(seed);
+        child_ = ::fork();
+        if (child_ == 0) {
+            ::dup2(ends_[1], STDOUT_FILENO);
+            ::close(ends_[0]);
+            ::close(ends_[1]);
+            ::execl(CRASH_READER, CRASH_READER, folder.c_str(), seed_text.c_str(), nullptr);
+            ::_exit(127);
+        }
+        ::close(ends_[1]);
+    }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    ~Reader() {
+        if (child_ > 0) end();
+    }
+
+    /// Kills it; returns how many of its openings gave right answers.
+    std::size_t end() {
+        ::kill(child_, SIGKILL);
+        int status = 0;
+        ::waitpid(child_, &status, 0);
+        child_ = 0;
+        CHECK(WIFSIGNALED(status));  // by itself it ends only at a wrong answer
+        std::size_t count = 0;
+        char buffer[4096];
+        for (ssize_t size = 0; (size = ::read(ends_[0], buffer, sizeof(buffer))) > 0;) count += static_cast<std::size_t>(size);
+        ::close(ends_[0]);
+        return count;
+    }
+
+  private:
+    int ends_[2] = {};
+    pid_t child_ = 0;
+};
+
 bool is_found(const Engine& engine, std::uint32_t n, std::uint32_t generation) {
     const CrashDocument document = crash_document(n, generation);
     const auto stored = get(engine, document.id);
@@ -138,19 +180,31 @@ TEST_CASE("killed at any moment, nothing acknowledged is lost") {
     std::optional<TemporaryFolder> folder;
     Expected expected;
     std::size_t acknowledged = 0;
+    std::size_t looks = 0;
+    std::optional<Reader> reader;
     for (int round = 0; round < rounds; ++round) {
         if (round % 10 == 0) {  // a new knowledge base now and then, so that creation is interrupted too
+            if (reader) looks += reader->end();
             folder.emplace();
             expected = {};
+            reader.emplace((*folder / "kb").string(), static_cast<unsigned>(random()));
         }
         INFO("round " << round);
         // The creation of the folder and its tables takes some 10 ms: the first kills aim at it.
         const bool opened = round % 10 >= 3;
         const int delay_ms = static_cast<int>(random() % (opened ? 250 : 40));
         run_and_kill((*folder / "kb").string(), expected, static_cast<unsigned>(random()), delay_ms, opened);
+        // Readers die beside writers, and come back while the log waits to be read.
+        if (round % 5 == 4) {
+            looks += reader->end();
+            reader.emplace((*folder / "kb").string(), static_cast<unsigned>(random()));
+        }
         judge((*folder / "kb").string(), expected);
         acknowledged += expected.present.size();
     }
+    if (reader) looks += reader->end();
     CHECK(acknowledged > 0);
-    WARN(rounds << " kills, " << acknowledged << " acknowledged documents looked up after them");
+    CHECK(looks > 0);
+    WARN(rounds << " kills, " << acknowledged << " acknowledged documents looked up after them, " << looks
+                << " openings by a reader beside the writer");
 }
