@@ -122,7 +122,8 @@ std::string CharSet::expression(bool negated) const {
         return (negated ? "[^" : "[") + items + "]";
     }
     if (items.empty() && others.size() == 1) return negated ? complement(others[0]) : others[0];
-    std::string out = "(?:";
+    // Each of them is one character: there is nothing to try again, and to try took exponential time where they overlap.
+    std::string out = "(?>";
     if (!items.empty()) out += "[" + items + "]|";
     for (const std::string& other : others) out += other + "|";
     out.back() = ')';
@@ -181,6 +182,24 @@ bool property_set(std::string_view name, CharSet& out, bool& negated) {
     if (found == std::end(kNamedSets) || found->name != plain) return false;
     for (std::uint32_t i = found->begin; i < found->end; ++i)
         append_range(out.items, kNamedRanges[i].first, kNamedRanges[i].last);
+    return true;
+}
+
+bool fold_case(std::string_view name, bool negated, CharSet& set) {
+    static constexpr std::string_view kCased[] = {
+        "lu",       "ll",        "lt",          "uppercaseletter", "lowercaseletter", "titlecaseletter", "upper",
+        "lower",    "lowercase", "uppercase",   "adlam",           "armenian",        "cherokee",        "coptic",
+        "cyrillic", "cyrl",      "deseret",     "georgian",        "glagolitic",      "greek",           "grek",
+        "latin",    "latn",      "medefaidrin", "oldhungarian",    "osage",           "warangciti",      "common",
+        "emoji",    "inherited"};
+    const std::string plain = simplified(name);
+    if (std::find(std::begin(kCased), std::end(kCased), plain) != std::end(kCased)) return false;
+    // U+0345 is a mark, and its other cases are letters: the iotas.
+    const bool letters = plain == "l" || plain == "letter";
+    const bool marks = plain == "m" || plain == "mark";
+    if (negated) return !letters && !marks && plain != "mn" && plain != "nonspacingmark";
+    if (letters) set.items += "\\x{345}";
+    if (marks) set.items += "\\x{399}\\x{3b9}\\x{1fbe}";
     return true;
 }
 

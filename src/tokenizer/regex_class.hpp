@@ -31,5 +31,8 @@ CharSet escape_set(char letter, bool in_class);
 bool property_set(std::string_view name, CharSet& out, bool& negated);
 /// [:name:] of POSIX. False: not known.
 bool posix_set(std::string_view name, CharSet& out);
+/// Adds to a set of this name, which stands in a class, what it has in caseless mode. False: it, or the complement of it that is
+/// meant by `negated`, has letters of whose other cases PCRE2 and Oniguruma do not know the same, or that are sequences.
+bool fold_case(std::string_view name, bool negated, CharSet& set);
 
 }  // namespace rag::core

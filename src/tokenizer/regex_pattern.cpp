@@ -51,11 +51,13 @@ class Translator {
     std::string_view take(std::size_t count);
 
     void atom(std::string_view text);
+    void set_atom(const CharSet& set, bool complemented);
     void literal(std::string_view character);
+    void caseless_literal(unsigned long code, char before);
     void escape();
     void anchor_of_words(bool negated);
-    std::string code_point();
-    CharSet property(bool negated, bool& complemented);
+    unsigned long code_point();
+    CharSet property(bool negated, bool in_class, bool& complemented);
     void open_group();
     void options();
     void close_group();
@@ -124,7 +126,12 @@ void Translator::atom(std::string_view text) {
     out_ += text;
 }
 
-// Oniguruma lets a letter in caseless mode match a sequence (U+00DF and "ss"), which PCRE2 does not.
+// A set outside of classes is the same in caseless mode.
+void Translator::set_atom(const CharSet& set, bool complemented) {
+    const std::string expression = set.expression(complemented);
+    atom(caseless_ ? "(?-i:" + expression + ")" : expression);
+}
+
 void Translator::literal(std::string_view character) {
     const char before = previous_literal_;
     if (character.size() == 1 && !is_letter(character[0]) && !is_digit(character[0])) {
@@ -132,9 +139,14 @@ void Translator::literal(std::string_view character) {
     } else {
         atom(character);
     }
-    if (!caseless_) return;
-    if (character.size() > 1) refuse("a character outside ASCII without regard to case");
-    const char lower = static_cast<char>(is_letter(character[0]) ? character[0] | 0x20 : character[0]);
+    if (caseless_) caseless_literal(code_point_at(character, 0).value, before);
+}
+
+// Oniguruma lets a letter in caseless mode match a sequence (U+00DF and "ss"), which PCRE2 does not.
+void Translator::caseless_literal(unsigned long code, char before) {
+    if (code >= 0x80) refuse("a character outside ASCII without regard to case");
+    const char c = static_cast<char>(code);
+    const char lower = static_cast<char>(is_letter(c) ? c | 0x20 : c);
     static constexpr std::string_view kSequences[] = {"ss", "ff", "fi", "fl", "st"};
     const char pair[2] = {before, lower};
     if (std::find(std::begin(kSequences), std::end(kSequences), std::string_view(pair, 2)) != std::end(kSequences)) {
@@ -143,8 +155,8 @@ void Translator::literal(std::string_view character) {
     previous_literal_ = lower;
 }
 
-// The four or more hex digits behind \x or \u, or the octal ones behind \0, as \x{..}.
-std::string Translator::code_point() {
+// The four or more hex digits behind \x or \u, or the octal ones behind \0.
+unsigned long Translator::code_point() {
     const char kind = pattern_[at_ - 1];
     std::string digits;
     const auto read = [&](std::size_t most, unsigned base) {
@@ -155,6 +167,7 @@ std::string Translator::code_point() {
         return digits.empty() ? 0UL : std::stoul(digits, nullptr, static_cast<int>(base));
     };
     unsigned long value = 0;
+    bool is_byte = false;
     if (kind == '0') {
         value = read(2, 8);
     } else if (kind == 'u') {
@@ -168,14 +181,17 @@ std::string Translator::code_point() {
     } else {
         value = read(2, 16);
         if (digits.empty()) refuse("a short \\x");
+        is_byte = value >= 0x80;
     }
-    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000) || (kind == 'x' && value >= 0x80 && digits.size() == 2)) {
-        refuse("an escape that is no code point");
-    }
-    return fmt::format("\\x{{{:x}}}", value);
+    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000) || is_byte) refuse("an escape that is no code point");
+    return value;
 }
 
-CharSet Translator::property(bool negated, bool& complemented) {
+std::string escaped(unsigned long code) {
+    return fmt::format("\\x{{{:x}}}", code);
+}
+
+CharSet Translator::property(bool negated, bool in_class, bool& complemented) {
     const std::size_t close = pattern_.find('}', at_);
     if (!next_is("{") || close == std::string_view::npos) refuse("a property without braces");
     std::string_view name = pattern_.substr(at_ + 1, close - at_ - 1);
@@ -184,9 +200,10 @@ CharSet Translator::property(bool negated, bool& complemented) {
         complemented = !complemented;
         name.remove_prefix(1);
     }
+    const bool meant_negated = complemented;
     CharSet set;
     if (!property_set(name, set, complemented)) refuse(fmt::format("the property {}", quote(name, 40)));
-    if (caseless_ && (name == "Lu" || name == "Ll" || name == "Lt")) refuse("a case without regard to case");
+    if (caseless_ && in_class && !fold_case(name, meant_negated, set)) refuse("a class of cased letters without regard to case");
     at_ = close + 1;
     return set;
 }
@@ -214,19 +231,24 @@ void Translator::escape() {
         case 'W':
         case 'h':
         case 'H':
-            return atom(escape_set(static_cast<char>(c | 0x20), false).expression(upper));
+            return set_atom(escape_set(static_cast<char>(c | 0x20), false), upper);
         case 'p':
         case 'P': {
-            const CharSet set = property(upper, complemented);
-            return atom(set.expression(complemented));
+            const CharSet set = property(upper, false, complemented);
+            return set_atom(set, complemented);
         }
         case 'b':
         case 'B':
             return anchor_of_words(upper);
         case 'x':
         case 'u':
-        case '0':
-            return atom(code_point());
+        case '0': {
+            const char before = previous_literal_;
+            const unsigned long code = code_point();
+            atom(escaped(code));
+            if (caseless_) caseless_literal(code, before);
+            return;
+        }
         case 'v':
             return atom("\\x{b}");
         case 'A':
@@ -281,7 +303,9 @@ void Translator::options() {
 
 void Translator::open_group() {
     static constexpr std::string_view kOpenings[] = {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!"};
-    previous_literal_ = 0;
+    // Letters that (?:..) alone keeps apart are neighbours to Oniguruma.
+    const bool plain = next_is("(?:") || next_is("(?>") || next_is("(?#");
+    if (!plain) previous_literal_ = 0;
     atom_ = kNothing;
     if (next_is("(?#")) {
         const std::size_t close = pattern_.find(')', at_);
@@ -320,10 +344,10 @@ void Translator::close_group() {
     groups_.pop_back();
     ++at_;
     out_.append(static_cast<std::size_t>(group.options) + 1, ')');
+    if (caseless_ != group.caseless) previous_literal_ = 0;
     caseless_ = group.caseless;
     atom_ = group.start;
     quantified_ = false;
-    previous_literal_ = 0;
 }
 
 // Reads a quantifier if there is one; a brace that is none is a character.
@@ -378,7 +402,12 @@ std::string Translator::class_literal() {
     if (at_end()) refuse("a backslash at the end");
     const char c = pattern_[at_];
     at_ += is_ascii(c) ? 1 : code_point_at(pattern_, at_).length;
-    if (c == 'x' || c == 'u' || c == '0') return code_point();
+    if (c == 'x' || c == 'u' || c == '0') {
+        const unsigned long code = code_point();
+        if (caseless_ && code >= 0x80) refuse("a character outside ASCII without regard to case");
+        return escaped(code);
+    }
+    if (caseless_ && !is_ascii(c)) refuse("a character outside ASCII without regard to case");
     if (c == 'b') return "\\x{8}";
     if (c == 'v') return "\\x{b}";
     const bool known = c == 'a' || c == 'e' || c == 'f' || c == 'n' || c == 'r' || c == 't';
@@ -407,6 +436,7 @@ bool Translator::class_escape(CharSet& set) {
         if (negated) name.remove_prefix(1);
         CharSet other;
         if (!posix_set(name, other)) refuse("this [:class:]");
+        if (caseless_ && !fold_case(name, negated, other)) refuse("a class of cased letters without regard to case");
         at_ = close + 2;
         return add(other, negated);
     }
@@ -417,15 +447,16 @@ bool Translator::class_escape(CharSet& set) {
     at_ += 2;
     if (lower != 'p') return add(escape_set(lower, true), c != lower);
     bool complemented = false;
-    const CharSet other = property(c == 'P', complemented);
+    const CharSet other = property(c == 'P', true, complemented);
     return add(other, complemented);
 }
 
 void Translator::class_item(CharSet& set) {
     if (class_escape(set)) return;
     set.items += class_literal();
-    // A hyphen is one by itself at the end, before a class and behind one.
-    if (!next_is("-") || next_is("-]") || next_is("-[") || next_is("-&&")) return;
+    // A hyphen is one by itself at the end and behind a class; what Oniguruma takes it for before one is not known.
+    if (!next_is("-") || next_is("-]") || next_is("-&&")) return;
+    if (next_is("-[")) refuse("a range that ends in a class");
     ++at_;
     CharSet ignored;
     if (class_escape(ignored)) refuse("a range that ends in a class");

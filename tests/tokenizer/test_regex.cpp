@@ -34,18 +34,65 @@ TEST_CASE("patterns of Oniguruma are rewritten for PCRE2") {
     CHECK(pcre2_pattern("[a[bc]]") == "[abc]");
     CHECK(pcre2_pattern("[^a[bc]]") == "[^abc]");
     CHECK(pcre2_pattern("[ab&&[^a]]") == "(?:(?=[ab])[^a])");
-    CHECK(pcre2_pattern("[a[^b]]") == "(?:[a]|[^b])");
+    CHECK(pcre2_pattern("[a[^b]]") == "(?>[a]|[^b])");
     CHECK(pcre2_pattern("[-a-c-]") == R"([\-a-c\-])");
     CHECK(pcre2_pattern("a{x}") == R"(a\{x\})");
     CHECK(pcre2_pattern("a(?#b)c") == "ac");
+    CHECK(pcre2_pattern(R"(\x{e9}[\x{e9}])") == R"(\x{e9}[\x{e9}])");
 }
 
 TEST_CASE("patterns without an exact equal are refused with the feature and its place") {
-    for (const char* refused :
-         {R"(\p)",     R"(\p{Foo})",   R"(a\)",    R"(\u12)",     "(?x: a)",       "(?~a)",     "(?(1)a)", "*",        "a|*",
-          "(a",        "a)",           "[a",       "[]a]",        "[a&&]",         R"([a-\d])", R"(\1)",   R"((a)\2)", R"(\X)",
-          R"(\G)",     R"(\k<a>)",     R"(\g<1>)", R"(\x{d800})", R"(\x{110000})", R"(\xe4)",   "(?i:ss)", "(?i:st)",  R"(\C-a)",
-          "[[:foo:]]", "(?i:[a[^b]])", "(?<a",     "(?#a",        R"(\)",          "(?<n>a)(b)"}) {
+    for (const char* refused : {R"(\p)",
+                                R"(\p{Foo})",
+                                R"(a\)",
+                                R"(\u12)",
+                                "(?x: a)",
+                                "(?~a)",
+                                "(?(1)a)",
+                                "*",
+                                "a|*",
+                                "(a",
+                                "a)",
+                                "[a",
+                                "[]a]",
+                                "[a&&]",
+                                R"([a-\d])",
+                                R"(\1)",
+                                R"((a)\2)",
+                                R"(\X)",
+                                R"(\G)",
+                                R"(\k<a>)",
+                                R"(\g<1>)",
+                                R"(\x{d800})",
+                                R"(\x{110000})",
+                                R"(\xe4)",
+                                "(?i:ss)",
+                                "(?i:st)",
+                                R"(\C-a)",
+                                "[[:foo:]]",
+                                "(?i:[a[^b]])",
+                                "(?<a",
+                                "(?#a",
+                                R"(\)",
+                                "(?<n>a)(b)",
+                                "[a-[b]]",
+                                R"((?i)\u00df)",
+                                R"((?i)[\u00df])",
+                                R"((?i)[\)"
+                                "\xc3\x9f])",
+                                R"((?i)s\x73)",
+                                R"((?i)\u0073s)",
+                                "(?i)(?:s)s",
+                                "(?i)s(?#)s",
+                                "(?i)(?>s)s",
+                                R"((?i)j\u030c)",
+                                R"((?i)[\p{Lu}])",
+                                R"((?i)[\p{lower}])",
+                                R"((?i)[\p{Uppercase_Letter}])",
+                                "(?i)[[:upper:]]",
+                                R"((?i)[\p{Greek}])",
+                                R"((?i)[\P{L}])",
+                                R"((?i)[\p{^M}])"}) {
         INFO(refused);
         std::string message;
         try {
@@ -68,6 +115,30 @@ TEST_CASE("classes are those of Hugging Face's Unicode, not of the host's PCRE2"
     CHECK(find_all(R"(\w)", "\xc2\xb2") == std::vector<Span>{{0, 2}});
     CHECK(find_all(R"([\w])", "\xc2\xb2").empty());
     CHECK(find_all(R"(\b)", "a \xe2\x85\xa7").size() == 4);  // a Roman numeral is a word
+}
+
+// What Hugging Face's tokenizers gives, over all code points and these.
+TEST_CASE("sets without regard to case are those of Oniguruma") {
+    const auto count = [](const std::string& pattern, const std::string& text) { return find_all(pattern, text).size(); };
+    const std::string letters = "aA\xc3\x9f\xce\xb1", iotas = "\xcd\x85\xce\x99\xce\xb9\xe1\xbe\xbe", micro = "\xc2\xb5";
+    // Outside of classes case counts all the same.
+    CHECK(count(R"((?i)\p{Lu})", letters) == 1);
+    CHECK(count(R"((?i)\p{upper})", letters) == 1);
+    CHECK(count(R"((?i)\p{Lowercase})", letters) == 3);
+    CHECK(count(R"((?i)\P{lower})", letters) == 1);
+    CHECK(count(R"((?i)\p{Greek})", iotas + micro) == 3);
+    CHECK(count(R"((?i)\p{Mn})", iotas) == 1);
+    // In classes it does not.
+    CHECK(count(R"((?i)[\p{L}])", iotas) == 4);
+    CHECK(count(R"((?i)[^\p{L}\p{N}])", iotas) == 0);
+    CHECK(count(R"((?i)[\p{M}])", iotas) == 4);
+    CHECK(count(R"((?i)[a-z])", "k\xe2\x84\xaa\xc5\xbf") == 3);  // the Kelvin sign and the long s
+    CHECK(count(R"((?i)'(?:[sdmt]|ll|ve|re))", "'S'LL'Ve") == 3);
+}
+
+TEST_CASE("classes whose parts overlap take linear time") {
+    CHECK(find_all(R"([\W\D\S]+x)", std::string(100, '-')).empty());
+    CHECK(find_all(R"(([^a][\P{N}\S])+x)", std::string(60, '-')).empty());
 }
 
 TEST_CASE("an empty text to look for stands around every character") {
