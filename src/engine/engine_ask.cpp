@@ -26,15 +26,6 @@ class Lap {
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-/// What the tokenizer reads as control tokens; the prompt keeps documents from using them.
-std::vector<std::string> control_texts(const Tokenizer& tokenizer) {
-    std::vector<std::string> out;
-    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
-        if (tokenizer.is_special(id)) out.push_back(tokenizer.id_to_token(id));
-    }
-    return out;
-}
-
 Prompt make_prompt(const Decoder& decoder, std::string_view question, const std::vector<Hit>& hits, std::size_t new_tokens) {
     const Tokenizer& tokenizer = decoder.tokenizer();
     const auto context = static_cast<std::size_t>(decoder.context_length());

@@ -7,6 +7,8 @@
 #include "core/utf8.hpp"
 #include "text/sentences.hpp"
 #include "text/words.hpp"
+#include "tokenizer/added_tokens.hpp"
+#include "tokenizer/tokenizer.hpp"
 
 namespace rag::core {
 
@@ -137,6 +139,17 @@ class Builder {
 };
 
 }  // namespace
+
+std::vector<std::string> control_texts(const Tokenizer& tokenizer) {
+    std::vector<std::string> out;
+    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
+        if (tokenizer.is_special(id)) out.push_back(tokenizer.id_to_token(id));
+    }
+    for (const AddedToken& token : tokenizer.added_tokens()) {
+        if (!token.special && token.content.starts_with("<|") && token.content.ends_with("|>")) out.push_back(token.content);
+    }
+    return out;
+}
 
 bool is_mostly_han(std::string_view utf8) {
     std::vector<Word> words;

@@ -12,6 +12,8 @@
 
 namespace rag::core {
 
+class Tokenizer;
+
 struct PromptPassage {
     std::string_view text;   // well-formed UTF-8
     std::string_view title;  // may be empty; shown, never cited
@@ -49,6 +51,10 @@ using PromptCounter = std::function<std::size_t(std::string_view messages_json)>
 /// named). Without passages, or when none fits, the prompt holds the question alone and says so to the model.
 Prompt build_prompt(std::string_view question, std::span<const PromptPassage> passages, const PromptOptions& options,
                     const PromptCounter& count_tokens);
+
+/// Texts that the tokenizer reads as control tokens, for PromptOptions: its special tokens, and others that are written as those
+/// are ("<|fim_prefix|>").
+std::vector<std::string> control_texts(const Tokenizer& tokenizer);
 
 /// True where Han ideographs outnumber the words of other scripts.
 bool is_mostly_han(std::string_view utf8);
