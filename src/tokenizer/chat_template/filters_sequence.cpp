@@ -222,8 +222,10 @@ Value take_first(Arguments& arguments, std::string_view what) {
     return out;
 }
 
+// What is not true, such as tools that were not given, has nothing to walk over.
 Value map(Runtime& runtime, const Value& input, Arguments& arguments) {
     std::vector<Value> out;
+    if (!input.truth()) return Value::sequence(SequenceKind::kGenerator, std::move(out));
     if (arguments.positional.empty()) {
         const Bound bound(arguments, "map", {"attribute", "default"});
         const SequencePtr walked = runtime.iterate(input);
@@ -239,6 +241,7 @@ Value map(Runtime& runtime, const Value& input, Arguments& arguments) {
 
 template <bool Wanted, bool ByAttribute>
 Value choose(Runtime& runtime, const Value& input, Arguments& arguments) {
+    if (!input.truth()) return Value::sequence(SequenceKind::kGenerator, {});  // as in map
     const Value attribute = ByAttribute ? take_first(arguments, "selectattr and rejectattr") : Value::none();
     std::optional<Value> test;
     if (!arguments.positional.empty()) test = take_first(arguments, "select");
