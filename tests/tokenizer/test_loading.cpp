@@ -141,6 +141,26 @@ TEST_CASE("a folder with vocab.txt is a BERT, and its configuration says how it 
     CHECK(refusal(folder, message) == Code::kInvalidArgument);
 }
 
+TEST_CASE("a BERT's vocab.txt has the added tokens that stand beside it, and other classes are no BERTs") {
+    const rag::test::TemporaryFolder scratch;
+    const fs::path folder = scratch.path();
+    write_file(folder / "vocab.txt", kVocab);
+    write_file(folder / "added_tokens.json", R"({"[NEW]": 11})");
+    CHECK(Tokenizer::from_pretrained(folder)->encode("hello[NEW]").ids == std::vector<std::int32_t>{2, 5, 11, 3});
+    write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizerFast", "added_tokens_decoder": {
+        "4": {"content": "[MASK]", "lstrip": true, "special": true}, "11": {"content": "<x>", "special": true}}})");
+    const auto declared = Tokenizer::from_pretrained(folder);
+    CHECK(declared->encode("hello <x> [MASK]").ids == std::vector<std::int32_t>{2, 5, 11, 4, 3});
+    CHECK(declared->encode("hello [MASK]").offsets[2] == std::pair<std::uint32_t, std::uint32_t>{5, 12});
+    CHECK(declared->vocab_size() == 12);
+
+    write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "MPNetTokenizer"})");
+    std::string message;
+    CHECK(refusal(folder, message) == Code::kUnsupported);
+    CHECK(message.find("MPNetTokenizer") != std::string::npos);
+    CHECK(message.find("tokenizer.json") != std::string::npos);
+}
+
 TEST_CASE("a folder gives the names of special tokens and the chat template") {
     const rag::test::TemporaryFolder scratch;
     const fs::path folder = scratch.path();

@@ -1,4 +1,7 @@
 // Makes a BERT tokenizer from a vocab.txt, one token a line.
+#include <algorithm>
+#include <iterator>
+
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
@@ -18,6 +21,19 @@ struct Settings {
     std::string unk = "[UNK]", sep = "[SEP]", pad = "[PAD]", cls = "[CLS]", mask = "[MASK]";
 };
 
+// Others write vocab.txt too and treat it differently: MPNet, Funnel, the Japanese BERTs.
+void require_bert(const StageFields& config) {
+    static constexpr std::string_view kKnown[] = {"", "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"};
+    const std::string name = config.text("tokenizer_class", "");
+    std::string_view plain = name;
+    if (plain.ends_with("Fast")) plain.remove_suffix(4);
+    if (std::find(std::begin(kKnown), std::end(kKnown), plain) != std::end(kKnown)) return;
+    fail(Code::kUnsupported,
+         "{}: tokenizer_class is {}; a vocab.txt without a tokenizer.json is read for BertTokenizer, DistilBertTokenizer and "
+         "ElectraTokenizer",
+         config.where(), quote(name));
+}
+
 Settings read_settings(const std::filesystem::path& folder, const TokenizerParts& parts) {
     Settings settings;
     const std::filesystem::path path = folder / "tokenizer_config.json";
@@ -25,6 +41,7 @@ Settings read_settings(const std::filesystem::path& folder, const TokenizerParts
         const std::string text = read_text_file(path);
         const Json json = parse_tokenizer_json(text, path.string());
         const StageFields fields(json, path.string());
+        require_bert(fields);
         settings.normalizer.lowercase = fields.boolean("do_lower_case", true);
         settings.normalizer.handle_chinese_chars = fields.boolean("tokenize_chinese_chars", true);
         settings.normalizer.strip_accents = fields.boolean("strip_accents", settings.normalizer.lowercase);
@@ -99,6 +116,7 @@ TokenizerParts read_file(const std::filesystem::path& file) {
         return *id;
     });
     build_stages(StageFields(document, parts.name), parts);
+    parts.added_tokens = read_declared_tokens(file.parent_path());
     for (const auto& [name, token] : {std::pair{"unk_token", settings.unk},
                                       {"sep_token", settings.sep},
                                       {"pad_token", settings.pad},
@@ -107,7 +125,10 @@ TokenizerParts read_file(const std::filesystem::path& file) {
         const auto id = vocabulary.find(token);
         if (!id) continue;  // a vocabulary without padding or mask is a vocabulary all the same
         parts.special_tokens[name] = token;
-        parts.added_tokens.push_back({token, *id, false, false, false, false, true});
+        const auto& known = parts.added_tokens;
+        const bool declared =
+            std::any_of(known.begin(), known.end(), [&](const AddedToken& other) { return other.content == token; });
+        if (!declared) parts.added_tokens.push_back({token, *id, false, false, false, false, true});
     }
     WordPieceOptions options;
     options.unk_token = settings.unk;
