@@ -143,6 +143,15 @@ TEST_CASE("metadata is checked and brought into one form") {
     CHECK(normalize_metadata(R"({"big":18446744073709551615,"small":-9223372036854775808})", "m") ==
           R"({"big":18446744073709551615,"small":-9223372036854775808})");
     using Catch::Contains;
+    // Another number would be stored than was given.
+    for (const char* wide : {"18446744073709551616", "-9223372036854775809", "123456789012345678901234567890"}) {
+        CHECK_THROWS_WITH(normalize_metadata(std::string("{\"a\":[{\"b\": ") + wide + "}]}", "m"),
+                          Contains(wide) && Contains("64 bits"));
+        CHECK_THROWS_WITH(MetadataFilter(std::string("{\"a\":") + wide + "}"), Contains("64 bits"));
+        CHECK_NOTHROW(normalize_metadata(std::string("{\"a\":\"\\\"") + wide + "\"}", "m"));
+        CHECK_NOTHROW(normalize_metadata(std::string("{\"a\":") + wide + ".0}", "m"));
+        CHECK_NOTHROW(normalize_metadata(std::string("{\"a\":") + wide + "e-5}", "m"));
+    }
     CHECK_THROWS_WITH(normalize_metadata("[]", "the metadata of \"a\""), Contains("the metadata of \"a\"") && Contains("object"));
     CHECK_THROWS_WITH(normalize_metadata("{", "m"), Contains("not JSON"));
     CHECK_THROWS_WITH(normalize_metadata(R"({"a":1,"a":1})", "m"), Contains("twice"));
