@@ -247,18 +247,4 @@ rag_status rag_engine_stats(rag_engine* engine, rag_string** json) noexcept {
     });
 }
 
-rag_status rag_engine_verify(rag_engine* engine, int32_t* ok, rag_string** json) noexcept {
-    return guard([&] {
-        if (ok != nullptr) *ok = 0;
-        require(json, "json") = nullptr;
-        core::VerifyReport report = use(engine).verify();
-        *json = new rag_string{std::move(report.json)};
-        if (ok != nullptr) *ok = report.ok ? 1 : 0;
-    });
-}
-
-rag_status rag_engine_compact(rag_engine* engine) noexcept {
-    return guard([&] { use(engine).compact(); });
-}
-
 }  // extern "C"

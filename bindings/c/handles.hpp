@@ -71,6 +71,9 @@ struct rag_documents {
     };
     std::vector<Entry> entries;
 };
+struct rag_changes {
+    rag::core::Changes changes;
+};
 struct rag_hits {
     std::vector<rag::core::Hit> hits;
 };

@@ -152,6 +152,35 @@ py::list unsupported_of(const Answer& answer) {
     return out;
 }
 
+/// ([(kind, sequence, id), ...], next, last)
+py::tuple changes(const Engine& engine, std::uint64_t since, std::uint64_t limit) {
+    Changes found;
+    {
+        const GilRelease release;
+        found = engine.changes(since, limit);
+    }
+    py::list rows;
+    for (const Change& change : found.changes) {
+        rows.append(py::make_tuple(static_cast<std::uint32_t>(change.kind), change.sequence, change.id));
+    }
+    return py::make_tuple(rows, found.next, found.last);
+}
+
+/// Calls line(bytes) for every line.
+std::uint64_t export_lines(const Engine& engine, py::object line, bool vectors) {
+    const auto held = hold(std::move(line));
+    const GilRelease release;
+    return engine.export_lines(
+        [&](std::string_view text) {
+            if (interpreter_ends()) return false;
+            const GilAcquire gil;
+            check_signals();
+            (*held)(py::bytes(text.data(), text.size()));
+            return true;
+        },
+        vectors);
+}
+
 }  // namespace
 
 void bind_engine(py::module_& module) {
@@ -222,14 +251,53 @@ void bind_engine(py::module_& module) {
              py::arg("explain"))
         .def("ask", &ask, py::arg("question"), py::arg("k"), py::arg("mode"), py::arg("where"), py::arg("generation"))
         .def("stats", &Engine::stats, py::call_guard<GilRelease>())
-        .def("verify",
-             [](const Engine& self) {
-                 const GilRelease release;
-                 std::string report;
-                 self.verify(&report);
-                 return report;
-             })
-        .def("compact", &Engine::compact, py::call_guard<GilRelease>());
+        .def(
+            "verify",
+            [](const Engine& self, py::object callback) {
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                std::string report;
+                self.verify(&report, progress);
+                return report;
+            },
+            py::arg("progress"))
+        .def(
+            "compact",
+            [](Engine& self, py::object callback) {
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                self.compact(progress);
+            },
+            py::arg("progress"))
+        .def("changes", &changes, py::arg("since"), py::arg("limit"))
+        .def(
+            "backup",
+            [](const Engine& self, const py::object& path, py::object callback) {
+                const std::string_view target = text_of(path, "path");
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                self.backup(target, progress);
+            },
+            py::arg("path"), py::arg("progress"))
+        .def(
+            "export_file",
+            [](const Engine& self, const py::object& path, bool vectors, py::object callback) {
+                const std::string_view target = text_of(path, "path");
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                return self.export_file(target, vectors, progress);
+            },
+            py::arg("path"), py::arg("vectors"), py::arg("progress"))
+        .def("export_lines", &export_lines, py::arg("line"), py::arg("vectors"))
+        .def(
+            "import_file",
+            [](Engine& self, const py::object& path, py::object callback) {
+                const std::string_view source = text_of(path, "path");
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                return self.import_file(source, progress);
+            },
+            py::arg("path"), py::arg("progress"));
 }
 
 }  // namespace rag::python

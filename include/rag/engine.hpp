@@ -42,6 +42,20 @@ struct StoredDocument {
     std::string source, language;
 };
 
+enum class ChangeKind : std::uint32_t { kAdded = RAG_CHANGE_ADDED, kUpdated = RAG_CHANGE_UPDATED, kRemoved = RAG_CHANGE_REMOVED };
+
+struct Change {
+    ChangeKind kind = ChangeKind::kAdded;
+    std::uint64_t sequence = 0;  ///< of the transaction
+    std::string id;              ///< of the document
+};
+
+struct Changes {
+    std::vector<Change> changes;
+    std::uint64_t next = 0;  ///< where to go on
+    std::uint64_t last = 0;  ///< the last change that there is
+};
+
 /// A sentence of an answer and the span of a passage that supports it; bytes.
 struct Citation {
     std::uint64_t start = 0, end = 0;          ///< in Answer::text
@@ -176,15 +190,99 @@ class Engine {
         return detail::take(json);
     }
     /// True if everything stored agrees; `report` (may be null): JSON.
-    bool verify(std::string* report = nullptr) const {
+    bool verify(std::string* report = nullptr, const Progress& progress = nullptr) const {
         std::int32_t ok = 0;
         rag_string* json = nullptr;
-        detail::check(rag_engine_verify(handle_.get(), &ok, &json));
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_engine_verify(handle_.get(), bridge.function(), bridge.data(), &ok, &json);
         std::string text = detail::take(json);
+        bridge.rethrow();
+        detail::check(status);
         if (report != nullptr) *report = std::move(text);
         return ok != 0;
     }
-    void compact() { detail::check(rag_engine_compact(handle_.get())); }
+    /// Gives back the space of deleted documents and makes each index one segment.
+    void compact(const Progress& progress = nullptr) {
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_engine_compact(handle_.get(), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
+
+    /// What a copy of the state `since` has to do to follow; go on from `next` until it equals `last`. limit 0: 1,000.
+    Changes changes(std::uint64_t since = 0, std::uint64_t limit = 0) const {
+        rag_changes* raw = nullptr;
+        detail::check(rag_engine_changes(handle_.get(), since, limit, &raw));
+        const detail::Handle<rag_changes, rag_changes_free> owner(raw);
+        Changes out;
+        out.next = rag_changes_next(raw);
+        out.last = rag_changes_last(raw);
+        out.changes.reserve(rag_changes_count(raw));
+        for (std::size_t i = 0; i < rag_changes_count(raw); ++i) {
+            rag_change change = RAG_CHANGE_INIT;
+            detail::check(rag_changes_at(raw, i, &change));
+            out.changes.push_back({static_cast<ChangeKind>(change.kind), change.sequence, detail::copy(change.id)});
+        }
+        return out;
+    }
+    /// The last commit as a knowledge base of its own in a new folder, which appears when it is whole.
+    void backup(std::string_view path, const Progress& progress = nullptr) const {
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_engine_backup(handle_.get(), detail::text(path), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
+    /// All documents as lines of JSON into a file, which appears when it is whole; how many. Without vectors, import embeds anew.
+    std::uint64_t export_file(std::string_view path, bool vectors = true, const Progress& progress = nullptr) const {
+        detail::ProgressBridge bridge(progress);
+        rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
+        options.no_vectors = vectors ? 0 : 1;
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        std::uint64_t count = 0;
+        const rag_status status = rag_engine_export(handle_.get(), detail::text(path), &options, &count);
+        bridge.rethrow();
+        detail::check(status);
+        return count;
+    }
+    /// The same to a function, which returns false to stop and may throw.
+    std::uint64_t export_lines(const std::function<bool(std::string_view)>& line, bool vectors = true) const {
+        struct Bridge {
+            const std::function<bool(std::string_view)>& line;
+            std::exception_ptr error;
+            static int call(rag_text text, void* user_data) noexcept {
+                auto* self = static_cast<Bridge*>(user_data);
+                try {
+                    return self->line(detail::view(text)) ? 0 : 1;
+                } catch (...) {
+                    self->error = std::current_exception();
+                    return 1;
+                }
+            }
+        } bridge{line, nullptr};
+        rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
+        options.no_vectors = vectors ? 0 : 1;
+        options.line = &Bridge::call;
+        options.user_data = &bridge;
+        std::uint64_t count = 0;
+        const rag_status status = rag_engine_export(handle_.get(), rag_text{nullptr, 0}, &options, &count);
+        if (bridge.error) std::rethrow_exception(bridge.error);
+        detail::check(status);
+        return count;
+    }
+    /// Upserts the documents of such a file; how many. A bad line is named by its number; whole batches before it stay.
+    std::uint64_t import_file(std::string_view path, const Progress& progress = nullptr, std::uint32_t batch_documents = 0) {
+        detail::ProgressBridge bridge(progress);
+        rag_import_options options = RAG_IMPORT_OPTIONS_INIT;
+        options.batch_documents = batch_documents;
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        std::uint64_t count = 0;
+        const rag_status status = rag_engine_import(handle_.get(), detail::text(path), &options, &count);
+        bridge.rethrow();
+        detail::check(status);
+        return count;
+    }
 
   private:
     using WriteFunction = rag_status (*)(rag_engine*, const rag_document*, std::size_t, const rag_write_options*, rag_strings**);

@@ -340,12 +340,81 @@ RAG_API rag_status rag_answer_usage(const rag_answer* answer, rag_usage* usage) 
 /* Counts, sizes, models and settings as a JSON object. since 0.1.0 */
 RAG_API rag_status rag_engine_stats(rag_engine* engine, rag_string** json) RAG_NOEXCEPT;
 
-/* Checks everything stored against everything else: {"ok": true, "problems": [], ...}. RAG_OK also when problems were found; the
- * call fails only where checking itself did. `ok` (may be NULL): 1 or 0. since 0.1.0 */
-RAG_API rag_status rag_engine_verify(rag_engine* engine, int32_t* ok, rag_string** json) RAG_NOEXCEPT;
+/* Checks everything stored against everything else: {"ok": true, "problems": [], ...}; every letter and every vector against its
+ * checksum. RAG_OK also when problems were found; the call fails only where checking itself did. `progress` may be NULL; `ok`
+ * (may be NULL): 1 or 0. since 0.1.0 */
+RAG_API rag_status rag_engine_verify(rag_engine* engine, rag_progress_fn progress, void* user_data, int32_t* ok,
+                                     rag_string** json) RAG_NOEXCEPT;
 
-/* Gives back the space of deleted documents and rebuilds the derived indexes as one segment each. since 0.1.0 */
-RAG_API rag_status rag_engine_compact(rag_engine* engine) RAG_NOEXCEPT;
+/* Gives back the space of deleted documents and rebuilds the derived indexes as one segment each. Others may read meanwhile; a
+ * crash, RAG_STOPPED or a full disk leaves all as it was. Needs about twice the content's size as free space for a while.
+ * `progress` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_engine_compact(rag_engine* engine, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+
+/* --- change feed, backup, export, import ------------------------------------------------------------------------------------ */
+
+typedef enum rag_change_kind { RAG_CHANGE_ADDED = 0, RAG_CHANGE_UPDATED = 1, RAG_CHANGE_REMOVED = 2 } rag_change_kind;
+typedef struct rag_change {
+    uint32_t struct_size; /* set by the caller: RAG_CHANGE_INIT */
+    uint32_t kind;        /* rag_change_kind */
+    uint64_t sequence;    /* of the transaction; it rises with every one that changes content */
+    rag_text id;          /* of the document */
+} rag_change;
+#define RAG_CHANGE_INIT {sizeof(rag_change), 0, 0, {NULL, 0}}
+
+typedef struct rag_changes rag_changes;
+
+/* What a copy of the state `since` has to do to follow, in order: take over each document that was added or updated, as it is now
+ * (rag_engine_get), and remove the others. 0: a copy that is empty. Of a document its last change is told, and a removal before
+ * that. Whole transactions, until there are `limit` changes (0: 1,000) or more; go on from rag_changes_next until that equals
+ * rag_changes_last. Removals are kept for the last 100,000 of them at least; RAG_NOT_FOUND: some after `since` are gone, so a new
+ * copy must begin with 0. RAG_INVALID_ARGUMENT: `since` is yet to come. since 0.1.0 */
+RAG_API rag_status rag_engine_changes(rag_engine* engine, uint64_t since, uint64_t limit, rag_changes** changes) RAG_NOEXCEPT;
+RAG_API size_t rag_changes_count(const rag_changes* changes) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_changes_at(const rag_changes* changes, size_t index, rag_change* change) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API uint64_t rag_changes_next(const rag_changes* changes) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API uint64_t rag_changes_last(const rag_changes* changes) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API void rag_changes_free(rag_changes* changes) RAG_NOEXCEPT;           /* since 0.1.0 */
+
+/* Writes the last commit as a knowledge base of its own into the folder `path`, which must not exist or be empty
+ * (RAG_ALREADY_EXISTS), while others read and write; also of one in memory. The folder appears when it is whole and durable:
+ * after a failure, RAG_STOPPED or a crash there is none. RAG_CORRUPT: this knowledge base is damaged. `progress` may be NULL.
+ * since 0.1.0 */
+RAG_API rag_status rag_engine_backup(rag_engine* engine, rag_text path, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+
+/* Takes a line of an export, its end included. Return 0 to go on. */
+typedef int (*rag_line_fn)(rag_text line, void* user_data);
+
+typedef struct rag_export_options {
+    uint32_t struct_size;
+    int32_t no_vectors;       /* not 0: neither vectors nor how texts were cut; import then cuts and embeds anew */
+    rag_line_fn line;         /* takes the lines where no path is given */
+    rag_progress_fn progress; /* in documents; may be NULL */
+    void* user_data;          /* of both */
+} rag_export_options;
+#define RAG_EXPORT_OPTIONS_INIT {sizeof(rag_export_options), 0, NULL, NULL, NULL}
+
+/* Writes all documents of one state as lines of JSON, in memory that does not grow with them: into the file `path`, which appears
+ * when it is whole, or (not given) to options.line. docs/export.md tells the fields. `options` may be NULL with a path; `count`
+ * (may be NULL): how many documents. since 0.1.0 */
+RAG_API rag_status rag_engine_export(rag_engine* engine, rag_text path, const rag_export_options* options,
+                                     uint64_t* count) RAG_NOEXCEPT;
+
+typedef struct rag_import_options {
+    uint32_t struct_size;
+    uint32_t batch_documents; /* documents a transaction; 0: librag chooses */
+    rag_progress_fn progress; /* in bytes of the file; may be NULL */
+    void* user_data;
+} rag_import_options;
+#define RAG_IMPORT_OPTIONS_INIT {sizeof(rag_import_options), 0, NULL, NULL}
+
+/* Upserts the documents of such a file, or of any with lines like {"text": "..."}, in memory that does not grow with it. Ids,
+ * times and metadata are the file's; vectors too, where the same embedder made them, else texts are cut and embedded anew. A bad
+ * line ends the import: RAG_INVALID_ARGUMENT names its number and says how many documents before it were stored (whole batches;
+ * none if it stands in the first). RAG_STOPPED keeps whole batches too. `options` may be NULL; `count` (may be NULL): how many
+ * documents. since 0.1.0 */
+RAG_API rag_status rag_engine_import(rag_engine* engine, rag_text path, const rag_import_options* options,
+                                     uint64_t* count) RAG_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------------------
  * Tokenizer: text to token ids and back, exactly as the model's own Hugging Face tokenizer does it. Immutable.

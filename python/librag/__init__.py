@@ -32,7 +32,7 @@ from .errors import (
 from .indexes import BM25Index, VectorIndex
 from .models import Encoder, Generator
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
-from .types import Answer, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
+from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
 
 __version__: str = _version()
 
@@ -44,6 +44,8 @@ __all__ = [
     "BM25Index",
     "BackendMissing",
     "Busy",
+    "Change",
+    "Changes",
     "Citation",
     "Corrupt",
     "DecodeStream",

@@ -1,4 +1,4 @@
-"""The command line: librag index | search | ask | stats | verify.
+"""The command line: librag index | search | ask | stats | verify | compact | backup | export | import | changes.
 
 It needs the extra ``librag[cli]`` (typer and rich). ``index`` remembers the models in the knowledge base's folder, so that the other
 commands need only the folder.
@@ -239,6 +239,70 @@ def verify(base: Base) -> None:
         print("ok" if report else f"{len(report.problems)} problems")
         if not report:
             raise typer.Exit(1)
+
+
+@app.command()
+def compact(base: Base) -> None:
+    """Give back the space of deleted documents."""
+    with _errors(), librag.Engine(_existing(base)) as engine:
+        before = engine.stats()["bytes"]
+        engine.compact()
+        print(f"{before / 1e6:.1f} MB before, {engine.stats()['bytes'] / 1e6:.1f} MB now")
+
+
+@app.command()
+def backup(base: Base, target: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")]) -> None:
+    """Copy a knowledge base, also while others use it."""
+    with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        engine.backup(target)
+        if (base / _SETTINGS).exists():
+            (target / _SETTINGS).write_bytes((base / _SETTINGS).read_bytes())
+        print(f"{engine.count()} documents in {readable(target)}")
+
+
+@app.command()
+def export(
+    base: Base,
+    target: Annotated[Path | None, typer.Argument(help="A file; without one, standard output.")] = None,
+    vectors: Annotated[bool, typer.Option(help="With vectors and how texts were cut.")] = True,
+) -> None:
+    """Write all documents as lines of JSON."""
+    with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        if target is None:
+            engine.export(sys.stdout.buffer, vectors=vectors)
+        else:
+            print(f"{engine.export(target, vectors=vectors)} documents in {readable(target)}")
+
+
+@app.command(name="import")
+def import_lines(
+    base: Base,
+    source: Annotated[Path, typer.Argument(help="A file with lines of JSON, such as export writes.")],
+    embedder: EmbedderOption = None,
+    dtype: DtypeOption = "float32",
+) -> None:
+    """Add or replace the documents of a file with lines of JSON."""
+    with _errors(), librag.Engine(base, _embedder(base, embedder, dtype)) as engine:
+        count = engine.import_(source)
+        remember_models(base, embedder=embedder)
+        print(f"{count} documents read; the knowledge base has {engine.count()}")
+
+
+@app.command()
+def changes(
+    base: Base,
+    since: Annotated[int, typer.Option(help="The state of the copy that follows.", min=0)] = 0,
+) -> None:
+    """What was added, updated and removed since a change, one JSON object a line; the last line says where to go on."""
+    with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        while True:
+            found = engine.changes(since)
+            for change in found:
+                print(json.dumps({"kind": change.kind, "sequence": change.sequence, "id": change.id}, ensure_ascii=False))
+            since = found.next
+            if not found.more:
+                break
+        print(json.dumps({"next": since}))
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
 from ._arguments import optional, whole
+from ._maintenance import Maintenance
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
 from .models import Encoder, Generator, generation_options, timings_of, usage_of
-from .types import Answer, Citation, Document, Hit, Hits, Mode, VerifyReport
+from .types import Answer, Citation, Document, Hit, Hits, Mode
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -38,7 +39,7 @@ class AnswerStream(TokenStream[Answer]):
         return self.result
 
 
-class Engine:
+class Engine(Maintenance):
     """A knowledge base in a folder, or in memory.
 
     Any thread may use it at any time; one process writes at a time, any number read. Use it as a context manager, or call close():
@@ -264,20 +265,6 @@ class Engine:
             return _answer(self._core.ask(question, k, mode, filter_text, arguments))
 
         return AnswerStream(run) if stream else run(None)
-
-    def stats(self) -> dict[str, Any]:
-        """Counts, sizes, models and settings."""
-        report: dict[str, Any] = json.loads(self._core.stats())
-        return report
-
-    def verify(self) -> VerifyReport:
-        """Checks everything stored against everything else."""
-        report: dict[str, Any] = json.loads(self._core.verify())
-        return VerifyReport(bool(report.pop("ok")), list(report.pop("problems")), report)
-
-    def compact(self) -> None:
-        """Gives back the space of deleted documents and rebuilds the indexes as one segment each."""
-        self._core.compact()
 
     def close(self) -> None:
         """Writes the derived index files and closes. Twice is fine."""

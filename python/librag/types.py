@@ -184,6 +184,35 @@ class Generation:
         return self.text
 
 
+ChangeKind = Literal["added", "updated", "removed"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a transaction did to a document."""
+
+    kind: ChangeKind
+    sequence: int
+    """Of the transaction; it rises with every one that changes content."""
+    id: str
+
+
+class Changes(list[Change]):
+    """A part of the change feed, in order."""
+
+    def __init__(self, changes: Sequence[Change], following: int, last: int) -> None:
+        super().__init__(changes)
+        self.next = following
+        """Where to go on."""
+        self.last = last
+        """The last change that there is."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there are changes after these."""
+        return self.next < self.last
+
+
 @dataclass(frozen=True)
 class VerifyReport:
     """What ``Engine.verify`` found."""

@@ -21,6 +21,7 @@
 #include "core/cancel.hpp"
 #include "index/vector/rows.hpp"
 #include "search/fusion.hpp"
+#include "store/view.hpp"
 
 namespace rag::core {
 
@@ -48,20 +49,39 @@ inline constexpr std::size_t kMaxTitleBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxQueryBytes = std::size_t{1} << 20;
 
+/// A chunk that came with its document: bytes [start, stop) of the text, in the section [parent_start, parent_stop). Views.
+struct ChunkInput {
+    std::size_t start = 0, stop = 0, parent_start = 0, parent_stop = 0;
+    std::string_view title_path;
+    std::span<const float> vector;  // made by the embedder of the knowledge base; empty: it is made now, if there is one
+};
+
 /// A document to store. Views must last for the call.
 struct DocumentInput {
     std::optional<std::string_view> id;  // none: a random one of 32 hexadecimal digits
     std::string_view text;
     std::string_view title;
-    std::string_view metadata;      // a JSON object, or empty
-    std::span<const float> vector;  // of the whole text, which then stays one chunk; empty: the embedder's
-    std::string_view source;        // where it came from, such as a URI; may be empty
-    std::string_view language;      // such as "en", "zh-Hans"; may be empty
+    std::string_view metadata;                    // a JSON object, or empty
+    std::span<const float> vector;                // of the whole text, which then stays one chunk; empty: the embedder's
+    std::string_view source;                      // where it came from, such as a URI; may be empty
+    std::string_view language;                    // such as "en", "zh-Hans"; may be empty
+    std::span<const ChunkInput> chunks;           // how the text was cut; empty: it is cut now. Not beside a vector
+    std::int64_t created_ms = 0, updated_ms = 0;  // Unix time; 0: now (of a stored document: when it was created)
 };
 
 struct WriteOptions {
     std::size_t batch_documents = 0;  // a transaction; 0: 1,024, or 128 where the engine embeds
     Progress progress;                // in documents; on the calling thread, every 50 ms
+};
+
+struct ExportOptions {
+    bool vectors = true;  // and how texts were cut; without them, import cuts and embeds anew
+    Progress progress;    // in documents
+};
+
+struct ImportOptions {
+    std::size_t batch_documents = 0;  // a transaction; 0: as WriteOptions
+    Progress progress;                // in bytes of the file
 };
 
 struct StoredDocument {
@@ -137,6 +157,21 @@ class Engine {
     /// Answers from the k best chunks; see answer.hpp. kInvalidState without a generator; kInvalidArgument for a question that
     /// alone is longer than the context. Stopped by its callback it gives what there was so far.
     Answer ask(std::string_view question, const AskOptions& options) const;
+
+    /// See StoreView::changes.
+    Changes changes(std::int64_t since, std::size_t limit) const;
+    /// See Store::backup; the folder appears at the end.
+    void backup(const std::filesystem::path& folder, const Progress& progress = {}) const;
+    /// All documents of one state as lines of JSON (exchange/document_line.hpp), in constant memory; returns how many. What
+    /// `write` throws goes on to the caller.
+    using LineSink = std::function<void(std::string_view line)>;
+    std::uint64_t export_lines(const LineSink& write, const ExportOptions& options) const;
+    /// The same into a file, which appears when it is whole.
+    std::uint64_t export_file(const std::filesystem::path& path, const ExportOptions& options) const;
+    /// Upserts the documents of such lines, in constant memory; returns how many lines were taken. A bad line is named by its
+    /// number and ends the import: whole batches before it stay, and what they hold is told. Vectors are taken over where the
+    /// same embedder made them; else texts are cut and embedded anew.
+    std::uint64_t import_file(const std::filesystem::path& path, const ImportOptions& options);
 
     /// Counts, sizes, models and settings as a JSON object.
     std::string stats() const;

@@ -117,8 +117,8 @@ void Engine::compact(const Progress& progress) {
     const std::lock_guard writing(call->writing);
     run_polled(progress, [&](const Progress& inner) {
         call->indexes->compact(inner);
-        call->store->vacuum();
-        call->indexes->save(true);
+        call->store->vacuum(inner);
+        call->indexes->save(true, inner);
     });
 }
 

@@ -51,6 +51,16 @@ void check_text(std::string_view text, std::size_t limit, const std::string& wha
     require_utf8(text, what);
 }
 
+/// Chunks that came with a document, as its hash sees them.
+std::string describe(std::span<const ChunkInput> chunks) {
+    std::string out = "cut by the caller";
+    for (const ChunkInput& chunk : chunks) {
+        out += fmt::format("\n{} {} {} {} {} {}", chunk.start, chunk.stop, chunk.parent_start, chunk.parent_stop,
+                           stored_checksum(std::as_bytes(chunk.vector)), chunk.title_path);
+    }
+    return out;
+}
+
 }  // namespace
 
 Preparation::Preparation(const EngineOptions& options, std::size_t dimension)
@@ -92,8 +102,62 @@ void Preparation::check_vector(std::span<const float> vector, const std::string&
 }
 
 ContentHash Preparation::hash(const DocumentInput& input) const {
+    // What is cut already depends on no settings, but on how it was cut: an upsert of the same text then cuts it anew.
+    if (!input.chunks.empty()) return document_hash(describe(input.chunks), input.title, input.text, {});
     return document_hash(input.vector.empty() ? std::string_view(settings_) : std::string_view(), input.title, input.text,
                          input.vector);
+}
+
+/// Offsets and vectors from outside must fit the text before anything is done with them.
+void Preparation::check_chunks(const DocumentInput& input, const std::string& name) {
+    if (!input.chunks.empty() && !input.vector.empty())
+        fail(Code::kInvalidArgument, "{} has chunks and a vector of its whole text", name);
+    const auto inside = [&](std::size_t at) {
+        return at == input.text.size() ||
+               (at < input.text.size() && (static_cast<unsigned char>(input.text[at]) & 0xC0U) != 0x80U);
+    };
+    for (std::size_t i = 0; i < input.chunks.size(); ++i) {
+        const ChunkInput& chunk = input.chunks[i];
+        const std::string chunk_name = fmt::format("chunk {} of {}", i, name);
+        const bool ordered = chunk.parent_start <= chunk.start && chunk.start < chunk.stop && chunk.stop <= chunk.parent_stop;
+        if (!ordered || !inside(chunk.start) || !inside(chunk.stop) || !inside(chunk.parent_start) ||
+            !inside(chunk.parent_stop)) {
+            fail(Code::kInvalidArgument, "{} is bytes {} to {} in {} to {}, which are no part of a text of {} bytes", chunk_name,
+                 chunk.start, chunk.stop, chunk.parent_start, chunk.parent_stop, input.text.size());
+        }
+        check_text(chunk.title_path, kMaxTitlePathBytes, "the title path of " + chunk_name);
+        check_vector(chunk.vector, chunk_name);
+    }
+}
+
+std::vector<PreparedChunk> Preparation::given_chunks(const DocumentInput& input) {
+    std::vector<PreparedChunk> out;
+    out.reserve(input.chunks.size());
+    for (const ChunkInput& given : input.chunks) {
+        const ChunkPlace place{static_cast<std::int64_t>(out.size()), given.start, given.stop, given.parent_start,
+                               given.parent_stop};
+        const auto text = input.text.substr(given.start, given.stop - given.start);
+        const ContentHash hash = chunk_hash(input.title, given.title_path, text, {});
+        out.push_back({place, std::string(given.title_path), hash, {}, {given.vector.begin(), given.vector.end()}});
+    }
+    return out;
+}
+
+CheckedDocument Preparation::check_one(const DocumentInput& input, const std::string& name) {
+    if (input.id) check_text(*input.id, kMaxIdBytes, "the id of " + name);
+    check_text(input.text, kMaxDocumentBytes, "the text of " + name);
+    if (is_blank(input.text)) fail(Code::kInvalidArgument, "the text of {} is empty or only white space", name);
+    check_text(input.title, kMaxTitleBytes, "the title of " + name);
+    check_text(input.source, kMaxSourceBytes, "the source of " + name);
+    check_text(input.language, kMaxLanguageTagBytes, "the language of " + name);
+    check_vector(input.vector, name);
+    check_chunks(input, name);
+    CheckedDocument document;
+    document.input = &input;
+    document.id = input.id ? std::string(*input.id) : random_id();
+    document.metadata = normalize_metadata(input.metadata, "the metadata of " + name);
+    document.hash = hash(input);
+    return document;
 }
 
 std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> documents, const Progress& progress) {
@@ -106,21 +170,9 @@ std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> d
         const std::string name = name_of(input, i);
         if (input.id) {
             if (input.id->empty()) fail(Code::kInvalidArgument, "document number {} has an empty id", i);
-            check_text(*input.id, kMaxIdBytes, "the id of " + name);
             if (!seen.insert(*input.id).second) fail(Code::kAlreadyExists, "{} stands twice among those given", name);
         }
-        check_text(input.text, kMaxDocumentBytes, "the text of " + name);
-        if (is_blank(input.text)) fail(Code::kInvalidArgument, "the text of {} is empty or only white space", name);
-        check_text(input.title, kMaxTitleBytes, "the title of " + name);
-        check_text(input.source, kMaxSourceBytes, "the source of " + name);
-        check_text(input.language, kMaxLanguageTagBytes, "the language of " + name);
-        check_vector(input.vector, name);
-        CheckedDocument document;
-        document.input = &input;
-        document.id = input.id ? std::string(*input.id) : random_id();
-        document.metadata = normalize_metadata(input.metadata, "the metadata of " + name);
-        document.hash = hash(input);
-        checked.push_back(std::move(document));
+        checked.push_back(check_one(input, name));
     }
     return checked;
 }
@@ -141,6 +193,7 @@ std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) 
         whole.vector.assign(given.begin(), given.end());
         return {std::move(whole)};
     }
+    if (!document.input->chunks.empty()) return given_chunks(*document.input);
     ChunkOptions chunking;
     chunking.max_tokens = chunk_tokens_;
     if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(title));
@@ -160,13 +213,10 @@ std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) 
 /// not.
 void Preparation::keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const {
     if (document.stored_chunks.empty()) return;
-    const bool embedded = options_.embedder != nullptr || !document.input->vector.empty();
-    std::multimap<ContentHash, const StoredChunk*> stored;
-    for (const StoredChunk& chunk : document.stored_chunks) {
-        if (chunk.embedded == embedded) stored.emplace(chunk.hash, &chunk);
-    }
+    std::multimap<std::pair<ContentHash, bool>, const StoredChunk*> stored;
+    for (const StoredChunk& chunk : document.stored_chunks) stored.emplace(std::pair(chunk.hash, chunk.embedded), &chunk);
     for (PreparedChunk& chunk : chunks) {
-        const auto found = stored.find(chunk.hash);
+        const auto found = stored.find({chunk.hash, options_.embedder != nullptr || !chunk.vector.empty()});
         if (found == stored.end()) continue;
         chunk.kept = *found->second;
         chunk.vector.clear();
@@ -194,7 +244,7 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
         if (!input.vector.empty()) continue;
         const bool with_title = embedded_title(input.title) > 0;
         for (PreparedChunk& chunk : document.chunks) {
-            if (chunk.kept) continue;
+            if (chunk.kept || !chunk.vector.empty()) continue;
             const std::string_view text = input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start);
             texts.push_back(with_title ? indexed_text(input.title, text) : std::string(text));
             chunks.push_back(&chunk);

@@ -47,6 +47,8 @@ class Preparation {
     /// Checks all documents by themselves and against each other; kInvalidArgument or kAlreadyExists names the first that is
     /// wrong.
     std::vector<CheckedDocument> check(std::span<const DocumentInput> documents, const Progress& progress);
+    /// One document by itself.
+    CheckedDocument check_one(const DocumentInput& input, const std::string& name);
     /// Chunks, and vectors of those that are not stored yet. `progress` counts documents.
     std::vector<PreparedDocument> prepare(std::span<const CheckedDocument> documents, const Progress& progress) const;
 
@@ -55,6 +57,8 @@ class Preparation {
 
   private:
     void check_vector(std::span<const float> vector, const std::string& name);
+    void check_chunks(const DocumentInput& input, const std::string& name);
+    static std::vector<PreparedChunk> given_chunks(const DocumentInput& input);
     ContentHash hash(const DocumentInput& input) const;
     std::vector<PreparedChunk> chunks(const CheckedDocument& document) const;
     void keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const;

@@ -48,7 +48,8 @@ constexpr std::array kFormat2 = {
          "target_ordinal INTEGER NOT NULL, type TEXT NOT NULL, weight REAL NOT NULL, "
          "PRIMARY KEY(source_document, source_ordinal, target_document, target_ordinal, type)) STRICT, WITHOUT ROWID"},
     Item{"links_by_target", "CREATE INDEX links_by_target ON links(target_document, target_ordinal)"},
-    // What copies that follow must remove: ids by the change that removed them. Older ones than meta's "removals_from" are gone.
+    // What copies that follow must remove: ids by the change that removed them. Those up to
+    // meta's "removals_from" are not kept any more; its "removals" says how many rows there are.
     Item{"removals",
          "CREATE TABLE removals(sequence INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY(sequence, id)) STRICT, WITHOUT ROWID"},
     // Derived files beside the database; sequence: the state of the content that the file holds.

@@ -1,8 +1,10 @@
 #include "store/sqlite.hpp"
 
+#include <chrono>
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/signals_blocked.hpp"
 
 namespace rag::core {
 namespace {
@@ -185,12 +187,36 @@ void Connection::keep_log() noexcept {
 }
 
 void Connection::raise(int result) const {
+    if ((result & 0xff) == SQLITE_INTERRUPT) throw Stopped();
     const Code code = code_of(result);
     const std::string name = quote(name_, 400);
     const char* why = sqlite3_errmsg(handle_);
     if (code == Code::kCorrupt) fail(code, "{} is damaged: {} (SQLite {})", name, why, result);
+    if ((result & 0xff) == SQLITE_FULL) fail(code, "{}: the disk is full (SQLite {})", name, result);
     if (code == Code::kBusy) fail(code, "{} is locked by another process: {} (SQLite {})", name, why, result);
     fail(code, "{}: {} (SQLite {})", name, why, result);
+}
+
+Interruptible::Interruptible(Connection& connection, const Progress& progress, Measure measure) {
+    if (!progress) return;
+    const SignalsBlocked blocked;  // the thread must not take the host's signals
+    thread_ = std::thread([this, &progress, handle = connection.handle(), measure = std::move(measure)] {
+        std::unique_lock lock(mutex_);
+        while (!changed_.wait_for(lock, std::chrono::milliseconds(20), [this] { return done_; })) {
+            const auto [done, total] = measure ? measure() : std::pair<std::uint64_t, std::uint64_t>(0, 0);
+            if (!progress(done, total)) sqlite3_interrupt(handle);
+        }
+    });
+}
+
+Interruptible::~Interruptible() {
+    if (!thread_.joinable()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        done_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
 }
 
 }  // namespace rag::core

@@ -6,12 +6,17 @@
 
 #include <sqlite3.h>
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
+
+#include "core/cancel.hpp"
 
 namespace rag::core {
 
@@ -76,7 +81,7 @@ class Connection {
     const std::string& name() const noexcept { return name_; }
     sqlite3* handle() const noexcept { return handle_; }
 
-    /// Throws the Error that belongs to an SQLite result code.
+    /// Throws the Error that belongs to an SQLite result code, Stopped for an interrupted statement.
     [[noreturn]] void raise(int result) const;
 
   private:
@@ -87,6 +92,24 @@ class Connection {
     bool immutable_;
     sqlite3* handle_ = nullptr;
     std::unordered_map<std::string_view, sqlite3_stmt*> idle_;
+};
+
+/// While it lives, `progress` is asked every 20 ms, on a thread of its own, with what `measure` (may be empty) gives as done and
+/// total; a false interrupts the statements of the connection, which then throw Stopped. For statements that take seconds and
+/// call nobody: VACUUM, integrity_check.
+class Interruptible {
+  public:
+    using Measure = std::function<std::pair<std::uint64_t, std::uint64_t>()>;
+    Interruptible(Connection& connection, const Progress& progress, Measure measure = {});
+    ~Interruptible();
+    Interruptible(const Interruptible&) = delete;
+    Interruptible& operator=(const Interruptible&) = delete;
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool done_ = false;
+    std::thread thread_;
 };
 
 }  // namespace rag::core

@@ -218,7 +218,8 @@ std::unique_ptr<Connection> Store::connect(bool write) const {
                  quote(database_, 400), quote(mode.text(0)));
         }
     }
-    connection->execute("PRAGMA synchronous=FULL");
+    // After a vacuum the log is as long as the database: what is over this is given back when it is begun anew.
+    connection->execute("PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864");
     // Users who may not write can read beside a writer that comes later only if its log's files are there.
     connection->keep_log();
     return connection;
@@ -281,10 +282,14 @@ std::int64_t Store::data_version() {
     return (openings_ << 32) | (main_->query_integer("PRAGMA data_version") & 0xFFFFFFFF);
 }
 
-void Store::vacuum() {
+void Store::vacuum(const Progress& progress) {
     if (read_only_) fail(Code::kReadOnly, "{} is open read-only", quote(name(), 400));
     const std::lock_guard lock(turn_);
-    main_->execute("VACUUM");
+    report(progress, 0, 0);
+    {
+        const Interruptible interruptible(*main_, progress);
+        main_->execute("VACUUM");
+    }
     // Readers may hold the log; then it is cut when they are done.
     if (!in_memory()) main_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }

@@ -22,6 +22,7 @@
 
 namespace rag::core {
 
+class Backup;
 class Connection;
 class WriterLock;
 class Store;
@@ -102,9 +103,11 @@ class WriteTransaction : public StoreView {
     friend class Store;
     WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn);
     std::int64_t raise_sequence();
+    void count_removals();
     std::unique_lock<std::recursive_mutex> turn_;
     bool open_ = true;
-    std::int64_t raised_ = 0;  // the sequence number of this transaction's changes; 0: no change yet
+    std::int64_t raised_ = 0;   // the sequence number of this transaction's changes; 0: no change yet
+    std::int64_t removed_ = 0;  // documents that it removed
 };
 
 class Store {
@@ -134,8 +137,13 @@ class Store {
     /// Checks the database by itself and against its rules: pages, foreign keys, every letter and every vector against its
     /// checksum, offsets, sequence numbers. One line a problem that names the document; empty: none. Stops with Stopped.
     std::vector<std::string> verify(const Progress& progress = {});
-    /// Gives the space of deleted content back to the file system. Not within a transaction.
-    void vacuum();
+    /// Gives the space of deleted content back to the file system: all or nothing, beside any readers. Needs as much free space
+    /// as the content takes, twice. Not within a transaction. Stops with Stopped.
+    void vacuum(const Progress& progress = {});
+    /// Writes the last commit, with the index files of its state, as a knowledge base of its own that publish() brings to
+    /// `folder`, which must not exist or be empty. Others may read and write meanwhile. After a failure, Stopped or a crash there
+    /// is no such folder. kAlreadyExists: something is there; kCorrupt: a page of this one is damaged; kIo.
+    std::unique_ptr<Backup> backup(const std::filesystem::path& folder, const Progress& progress = {});
     /// Deletes index files that the database does not list, such as those of a crash. Writers only.
     void sweep();
 

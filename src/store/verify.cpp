@@ -43,6 +43,7 @@ class Checker {
     }
 
     void pages() {
+        const Interruptible interruptible(connection_, progress_);
         Statement rows = connection_.prepare("PRAGMA integrity_check");
         while (rows.step()) {
             if (rows.text(0) != "ok") problem("database: {}", rows.text(0));
@@ -153,6 +154,9 @@ class Checker {
             "SELECT count(*) FROM removals WHERE sequence<1 OR sequence>(SELECT CAST(value AS INTEGER) FROM meta WHERE "
             "name='sequence')");
         if (strange > 0) problem("{} removals belong to no change", strange);
+        const std::int64_t removals = connection_.query_integer("SELECT count(*) FROM removals");
+        const std::int64_t counted = connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='removals'");
+        if (removals != counted) problem("there are {} removals, and the knowledge base says {}", removals, counted);
     }
 
     Connection& connection_;

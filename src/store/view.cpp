@@ -51,13 +51,18 @@ std::string_view slice(std::string_view text, std::int64_t start, std::int64_t s
 }  // namespace
 
 std::int64_t StoreView::sequence() {
-    const auto text = meta("sequence");
+    const auto value = meta_number("sequence");
+    if (!value) fail(Code::kCorrupt, "{} is damaged: it has no sequence number", quote(connection().name(), 400));
+    return *value;
+}
+
+std::optional<std::int64_t> StoreView::meta_number(std::string_view name) {
+    const auto text = meta(name);
+    if (!text) return std::nullopt;
     std::int64_t value = -1;
-    if (text) {
-        const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-        if (error != std::errc{} || end != text->data() + text->size()) value = -1;
-    }
-    if (value < 0) fail(Code::kCorrupt, "{} is damaged: it has no sequence number", quote(connection().name(), 400));
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+    if (error != std::errc{} || end != text->data() + text->size() || value < 0)
+        fail(Code::kCorrupt, "{} is damaged: its {} is {}", quote(connection().name(), 400), name, quote(*text, 40));
     return value;
 }
 
@@ -142,7 +147,8 @@ std::vector<std::int64_t> StoreView::chunks_of(std::int64_t document) {
 
 std::vector<StoredChunk> StoreView::stored_chunks(std::int64_t document) {
     Statement rows = connection().prepare(
-        "SELECT key, ordinal, start, stop, parent_start, parent_stop, embedded, hash FROM chunks WHERE document=? ORDER BY "
+        "SELECT key, ordinal, start, stop, parent_start, parent_stop, embedded, hash, title_path FROM chunks WHERE document=? "
+        "ORDER BY "
         "ordinal");
     rows.bind(1, document);
     std::vector<StoredChunk> chunks;
@@ -151,7 +157,8 @@ std::vector<StoredChunk> StoreView::stored_chunks(std::int64_t document) {
         chunks.push_back({rows.integer(0),
                           {rows.integer(1), offset(2), offset(3), offset(4), offset(5)},
                           hash_of(rows.blob(7)),
-                          rows.integer(6) != 0});
+                          rows.integer(6) != 0,
+                          std::string(rows.text(8))});
     }
     return chunks;
 }
@@ -210,6 +217,13 @@ bool StoreView::read_vector(std::int64_t key, std::span<float> out) {
     }
     if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
     return true;
+}
+
+void StoreView::each_document(const DocumentVisitor& visit) {
+    Statement rows = connection().prepare(
+        "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents "
+        "ORDER BY key");
+    while (rows.step()) visit(document_of(rows));
 }
 
 void StoreView::each_metadata(const MetadataVisitor& visit) {

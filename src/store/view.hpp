@@ -62,6 +62,7 @@ struct StoredChunk {
     ChunkPlace place;
     ContentHash hash{};
     bool embedded = false;
+    std::string title_path;
 };
 
 /// A chunk with what a hit shows of its document.
@@ -79,6 +80,24 @@ struct ChunkRow {
     std::string title;
     std::string metadata;
 };
+
+/// What a transaction did to a document. A number of rag_change_kind.
+enum class ChangeKind : std::uint32_t { kAdded = 0, kUpdated = 1, kRemoved = 2 };
+
+struct Change {
+    ChangeKind kind = ChangeKind::kAdded;
+    std::int64_t sequence = 0;
+    std::string id;
+};
+
+struct Changes {
+    std::vector<Change> changes;  // by sequence number; removals first within one
+    std::int64_t next = 0;        // where to go on
+    std::int64_t last = 0;        // the last change that there is; next == last: that was all
+};
+
+/// The last removals that the change feed keeps, at least (but of a transaction all or none).
+inline constexpr std::int64_t kKeptRemovals = 100000;
 
 struct StoreCounts {
     std::int64_t documents = 0;
@@ -99,8 +118,15 @@ class StoreView {
     /// Raised by every transaction that changes content.
     std::int64_t sequence();
     std::optional<std::string> meta(std::string_view name);
+    /// kCorrupt for what is there and no number from 0 on.
+    std::optional<std::int64_t> meta_number(std::string_view name);
     StoreCounts counts();
     std::vector<DerivedFile> files();
+    /// What a copy of the state `since` must do to follow: take over each document that was added or updated, as it is now, and
+    /// remove the others. Of a document only its last change is told, and its removal before that. Whole transactions, until
+    /// there are `limit` changes or more; from 0 on, all that is older than the kept removals comes at once. kInvalidArgument:
+    /// `since` is negative or yet to come; kNotFound: it is not 0, and removals after it are not kept any more.
+    Changes changes(std::int64_t since, std::size_t limit);
 
     std::optional<DocumentHead> find_head(std::string_view id);
     std::optional<DocumentRow> find_document(std::string_view id);
@@ -127,6 +153,9 @@ class StoreView {
     /// The chunk's vector into `out` ([dimension]). False: it has none. A vector of another length is kCorrupt.
     bool read_vector(std::int64_t key, std::span<float> out);
 
+    /// Calls visit(row) for every document in the order of keys; the row is valid during the call, which may read from this view.
+    using DocumentVisitor = std::function<void(const DocumentRow& row)>;
+    void each_document(const DocumentVisitor& visit);
     /// Calls visit(document key, metadata JSON) for every document.
     using MetadataVisitor = std::function<void(std::int64_t document, std::string_view metadata)>;
     void each_metadata(const MetadataVisitor& visit);

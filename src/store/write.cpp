@@ -20,7 +20,11 @@ WriteTransaction::WriteTransaction(Connection& connection, std::unique_lock<std:
     : StoreView(&connection), turn_(std::move(turn)) {}
 
 WriteTransaction::WriteTransaction(WriteTransaction&& other) noexcept
-    : StoreView(other.connection_), turn_(std::move(other.turn_)), open_(other.open_), raised_(other.raised_) {
+    : StoreView(other.connection_),
+      turn_(std::move(other.turn_)),
+      open_(other.open_),
+      raised_(other.raised_),
+      removed_(other.removed_) {
     other.open_ = false;
 }
 
@@ -165,8 +169,29 @@ std::vector<std::int64_t> WriteTransaction::remove_document(std::int64_t documen
         .bind(1, change)
         .bind(2, document)
         .run();
+    removed_ += connection().changes();
     connection().prepare("DELETE FROM documents WHERE key=?").bind(1, document).run();
     return keys;
+}
+
+/// Keeps the list of removals short: the oldest go when there are an eighth too many.
+void WriteTransaction::count_removals() {
+    if (removed_ == 0) return;
+    std::int64_t kept = meta_number("removals").value_or(0) + removed_;
+    removed_ = 0;
+    if (kept > kKeptRemovals + kKeptRemovals / 8) {
+        std::int64_t cut = 0;
+        {
+            Statement row =
+                connection().prepare("SELECT sequence FROM removals ORDER BY sequence DESC, id DESC LIMIT 1 OFFSET ?");
+            row.bind(1, kKeptRemovals);
+            if (row.step()) cut = row.integer(0);
+        }
+        connection().prepare("DELETE FROM removals WHERE sequence<=?").bind(1, cut).run();
+        kept = connection().query_integer("SELECT count(*) FROM removals");
+        set_meta("removals_from", std::to_string(cut));
+    }
+    set_meta("removals", std::to_string(kept));
 }
 
 void WriteTransaction::set_meta(std::string_view name, std::string_view value) {
@@ -195,6 +220,7 @@ std::optional<DerivedFile> WriteTransaction::set_file(const DerivedFile& file) {
 }
 
 void WriteTransaction::commit() {
+    count_removals();
     connection().execute("COMMIT");
     open_ = false;
     turn_.unlock();

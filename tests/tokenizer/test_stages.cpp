@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base64.hpp"
 #include "core/error.hpp"
-#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/normalized_text.hpp"
 #include "tokenizer/normalizers/plan.hpp"
 #include "tokenizer/normalizers/precompiled.hpp"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/base64.hpp"
 #include "core/error.hpp"
-#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/loading/gguf_pre_tokenizers.hpp"
 #include "tokenizer/loading/gguf_vocabulary.hpp"
 #include "tokenizer/loading/merges_by_score.hpp"

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base64.hpp"
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
-#include "tokenizer/loading/base64.hpp"
 #include "tokenizer/loading/build_stages.hpp"
 #include "tokenizer/loading/lines.hpp"
 #include "tokenizer/loading/load.hpp"

@@ -1,5 +1,5 @@
 // The normalizer of a tokenizer.json; an unknown one is refused by name.
-#include "tokenizer/loading/base64.hpp"
+#include "core/base64.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/loading/stages.hpp"
 #include "tokenizer/normalizers/bert.hpp"

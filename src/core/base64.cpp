@@ -1,4 +1,4 @@
-#include "tokenizer/loading/base64.hpp"
+#include "core/base64.hpp"
 
 #include <array>
 #include <cstddef>

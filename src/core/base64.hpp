@@ -1,4 +1,4 @@
-// Base64 (RFC 4648, section 4), as files of tokenizers hold bytes. Pure function.
+// Base64 (RFC 4648, section 4), as text files hold bytes: tokenizers, exported vectors. Pure functions.
 #pragma once
 
 #include <optional>

@@ -1,0 +1,106 @@
+// What leaves a knowledge base and comes into it as a whole: changes, backup, export, import.
+#include <cstring>
+
+#include "core/atomic_file.hpp"
+#include "core/error.hpp"
+#include "core/polled.hpp"
+#include "engine/engine_state.hpp"
+#include "engine/importer.hpp"
+#include "exchange/document_line.hpp"
+#include "store/backup.hpp"
+
+namespace rag::core {
+namespace {
+
+LineHeader header_of(StoreView& view, bool vectors) {
+    LineHeader header;
+    if (!vectors) return header;
+    header.dimension = stored_dimension(view);
+    header.embedder = view.meta("embedder").value_or("");
+    header.embedder_name = view.meta("embedder_name").value_or("");
+    return header;
+}
+
+std::vector<LineChunk> chunks_of(StoreView& view, const DocumentRow& row, std::size_t dimension) {
+    std::vector<LineChunk> out;
+    for (StoredChunk& stored : view.stored_chunks(row.key)) {
+        LineChunk chunk{
+            stored.place.start, stored.place.stop, stored.place.parent_start, stored.place.parent_stop, {}, {}, false};
+        if (chunk.stop > row.text.size() || chunk.start > chunk.stop) {
+            fail(Code::kCorrupt, "document {} is damaged: its chunk {} is bytes {} to {} of {}", quote(row.id),
+                 stored.place.ordinal, chunk.start, chunk.stop, row.text.size());
+        }
+        chunk.title_path = std::move(stored.title_path);
+        if (stored.embedded) {
+            chunk.vector.resize(dimension);
+            if (!view.read_vector(stored.key, chunk.vector))
+                fail(Code::kCorrupt, "document {} is damaged: its chunk {} has lost its vector", quote(row.id),
+                     stored.place.ordinal);
+            // The hash tells vectors that were given from those that an embedder made.
+            const auto text = std::string_view(row.text).substr(chunk.start, chunk.stop - chunk.start);
+            chunk.given = stored.hash == chunk_hash(row.title, chunk.title_path, text, chunk.vector);
+        }
+        out.push_back(std::move(chunk));
+    }
+    return out;
+}
+
+}  // namespace
+
+Changes Engine::changes(std::int64_t since, std::size_t limit) const {
+    const Call call(*this);
+    return call->store->read().changes(since, limit);
+}
+
+void Engine::backup(const std::filesystem::path& folder, const Progress& progress) const {
+    const Call call(*this);
+    std::unique_ptr<Backup> backup;
+    run_polled(progress, [&](const Progress& inner) { backup = call->store->backup(folder, inner); });
+    backup->publish();  // after the last moment at which the caller may stop
+}
+
+std::uint64_t Engine::export_lines(const LineSink& write, const ExportOptions& options) const {
+    const Call call(*this);
+    auto view = call->store->read();
+    const LineHeader header = header_of(view, options.vectors);
+    const auto total = static_cast<std::uint64_t>(view.counts().documents);
+    write(write_line(header) + "\n");
+    std::uint64_t done = 0;
+    view.each_document([&](const DocumentRow& row) {
+        if (done % 16 == 0) report(options.progress, done, total);
+        LineDocument line{row.id,       row.text,       row.title,      row.source, row.language,
+                          row.metadata, row.created_ms, row.updated_ms, {}};
+        if (options.vectors) line.chunks = chunks_of(view, row, header.dimension);
+        write(write_line(line) + "\n");
+        ++done;
+    });
+    report(options.progress, done, total);
+    return done;
+}
+
+std::uint64_t Engine::export_file(const std::filesystem::path& path, const ExportOptions& options) const {
+    if (path.empty()) fail(Code::kInvalidArgument, "the path of the export is empty");
+    AtomicFile file(path);
+    const auto count = export_lines([&](std::string_view line) { file.write(std::as_bytes(std::span(line))); }, options);
+    file.commit();
+    return count;
+}
+
+std::uint64_t Engine::import_file(const std::filesystem::path& path, const ImportOptions& options) {
+    const Call call(*this);
+    if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
+    const std::lock_guard writing(call->writing);
+    {
+        auto view = call->store->read();
+        call->check_embedder(view);
+    }
+    std::size_t batch = options.batch_documents;
+    if (batch == 0) batch = call->embeds() ? 128 : 1024;
+    std::uint64_t count = 0;
+    run_polled(options.progress, [&](const Progress& progress) {
+        count = Importer(*call->store, *call->indexes, call->options, path, batch, progress).run();
+    });
+    return count;
+}
+
+}  // namespace rag::core
