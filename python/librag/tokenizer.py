@@ -63,9 +63,10 @@ class Tokenizer:
         return cls(_librag.Tokenizer.from_json(text, configuration))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes a tokenizer.json that Hugging Face reads with the same results, whatever this tokenizer was read from.
+        """Writes a tokenizer.json that Hugging Face reads with the same results.
 
-        All of the file or nothing is written. Names of special tokens and the chat template are not part of it.
+        All of the file or nothing is written. Names of special tokens and the chat template are not part of it. Unsupported: that
+        file cannot say what SentencePiece's .model, tiktoken's and RWKV's files do; their tokenizers cannot be pickled either.
         """
         self._core.save(os.fspath(path))
 

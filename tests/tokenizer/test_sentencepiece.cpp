@@ -136,6 +136,7 @@ TEST_CASE("a SentencePiece model does what SentencePiece does to white space, sy
     const Tokenizer plain = load(kBpe + bytes(3, number(3, 0) + number(4, 0)));
     CHECK(plain.encode(" ab  ab").ids == std::vector<std::int32_t>{6, 2, 6});
     CHECK(load(kPieces).encode("ab ab").ids == std::vector<std::int32_t>{6, 6});  // unigram, unless the file says otherwise
+    require_error(Code::kUnsupported, {"SentencePiece", "keep the .model file"}, [&] { bpe.to_json(); });
 }
 
 TEST_CASE("a folder says which special tokens go round a SentencePiece model's text") {

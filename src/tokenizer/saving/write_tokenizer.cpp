@@ -54,7 +54,9 @@ void write_added_tokens(const std::vector<AddedToken>& tokens, JsonText& out) {
 std::string Tokenizer::to_json() const {
     const TokenizerParts& parts = state_->parts;
     return make_named(parts.name, [&] {
-        if (parts.stages_json.size() < 2) fail(Code::kUnsupported, "tokenizer.json cannot say what this tokenizer does");
+        if (parts.stages_json.size() < 2) {
+            fail(Code::kUnsupported, "tokenizer.json cannot say what a SentencePiece model does; keep the .model file itself");
+        }
         JsonText out;
         out.open('{').key("version").text("1.0");
         write_truncation(parts.truncation, out.key("truncation"));
