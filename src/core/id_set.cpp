@@ -3,6 +3,7 @@
 #include <roaring/roaring.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -165,6 +166,28 @@ std::vector<std::int64_t> IdSet::ids() const {
         low.resize(roaring_bitmap_get_cardinality(part.bitmap.get()));
         roaring_bitmap_to_uint32_array(part.bitmap.get(), low.data());
         for (const std::uint32_t value : low) out.push_back(id_of(part.high << 32 | value));
+    }
+    return out;
+}
+
+std::vector<std::int64_t> IdSet::ids(std::int64_t first, std::int64_t last) const {
+    std::vector<std::int64_t> out;
+    if (last < first) return out;
+    out.reserve(count(first, last));
+    const std::uint64_t begin = ordered(first);
+    const std::uint64_t end = ordered(last);
+    for (const Part& part : parts_) {
+        if (part.high < begin >> 32 || part.high > end >> 32) continue;
+        const std::uint64_t to = part.high == end >> 32 ? end & kLow : kLow;
+        roaring_uint32_iterator_t at;
+        roaring_init_iterator(part.bitmap.get(), &at);
+        if (part.high == begin >> 32) roaring_move_uint32_iterator_equalorlarger(&at, static_cast<std::uint32_t>(begin & kLow));
+        std::array<std::uint32_t, 256> values;
+        while (at.has_value) {
+            const std::uint32_t taken = roaring_read_uint32_iterator(&at, values.data(), values.size());
+            for (std::uint32_t i = 0; i < taken && values[i] <= to; ++i) out.push_back(id_of(part.high << 32 | values[i]));
+            if (taken > 0 && values[taken - 1] > to) break;
+        }
     }
     return out;
 }

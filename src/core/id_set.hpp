@@ -40,6 +40,8 @@ class IdSet {
     std::size_t count(std::int64_t first, std::int64_t last) const noexcept;
     /// All, ascending.
     std::vector<std::int64_t> ids() const;
+    /// Those in [first, last], ascending.
+    std::vector<std::int64_t> ids(std::int64_t first, std::int64_t last) const;
     /// Memory, nearly.
     std::size_t bytes() const noexcept { return bytes_; }
 

@@ -86,3 +86,21 @@ TEST_CASE("a range holds its ends and costs next to nothing") {
     CHECK(IdSet::range(kMost, kMost).ids() == std::vector<std::int64_t>{kMost});
     CHECK_THROWS_AS(IdSet::range(kLeast, kMost), rag::core::Error);
 }
+
+TEST_CASE("ids of a range are those that lie in it, dense or sparse") {
+    constexpr std::int64_t kFar = std::int64_t{1} << 40;
+    for (const std::int64_t step : {std::int64_t{1}, std::int64_t{3}, std::int64_t{1} << 31, kFar}) {
+        std::vector<std::int64_t> all;
+        for (std::int64_t i = -300; i < 300; ++i) all.push_back(i * step);
+        const IdSet set(all);
+        for (const auto& [first, last] : {std::pair{-5 * step, 7 * step}, std::pair{-5 * step + 1, 7 * step - 1},
+                                          std::pair{-1000 * step, 1000 * step}, std::pair{7 * step, -5 * step}}) {
+            std::vector<std::int64_t> expected;
+            for (const std::int64_t id : all) {
+                if (id >= first && id <= last) expected.push_back(id);
+            }
+            CHECK(set.ids(first, last) == expected);
+            CHECK(set.count(first, last) == expected.size());
+        }
+    }
+}

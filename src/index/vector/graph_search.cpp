@@ -100,6 +100,33 @@ class Beam {
     std::vector<std::uint8_t>& expanded_;
 };
 
+/// The allowed rows around `row`, seen for the first time, in scratch.batch: its neighbours, and those of its neighbours that are
+/// not allowed, until a whole list's worth is found.
+void gather_over(const Graph& graph, std::uint32_t row, const RowFilter& allowed, Scratch& scratch) {
+    const std::size_t capacity = 2 * graph.m;
+    scratch.batch.clear();
+    scratch.passed.clear();
+    const auto take = [&](std::uint32_t next) {
+        if (scratch.visit(next)) scratch.batch.push_back(next);
+    };
+    const std::uint32_t* near = graph.neighbours0(row);
+    for (std::size_t i = 0; i < capacity && near[i] != kNoRow; ++i) {
+        if (allowed(near[i])) {
+            take(near[i]);
+        } else {
+            prefetch_links(graph, near[i]);
+            scratch.passed.push_back(near[i]);
+        }
+    }
+    for (std::size_t i = 0; i < scratch.passed.size() && scratch.batch.size() < capacity; ++i) {
+        const std::uint32_t* far = graph.neighbours0(scratch.passed[i]);
+        for (std::size_t j = 0; j < capacity && far[j] != kNoRow; ++j) {
+            if (allowed(far[j])) take(far[j]);
+        }
+    }
+    if (scratch.distances.size() < scratch.batch.size()) scratch.distances.resize(scratch.batch.size());
+}
+
 /// Rows that the walk cannot reach, and that it has not met by way of the upper layers, in scratch.batch with their distances.
 void measure_stragglers(const Graph& graph, const QueryDistance& distance, Scratch& scratch) {
     gather<true>(graph.stragglers.data(), graph.stragglers.size(), scratch);
@@ -110,15 +137,6 @@ void measure_stragglers(const Graph& graph, const QueryDistance& distance, Scrat
 struct Farther {
     bool operator()(const GraphCandidate& a, const GraphCandidate& b) const noexcept { return b < a; }
 };
-
-void push_bounded(std::vector<GraphCandidate>& heap, GraphCandidate candidate, std::size_t limit) {
-    heap.push_back(candidate);
-    std::push_heap(heap.begin(), heap.end());
-    if (heap.size() > limit) {
-        std::pop_heap(heap.begin(), heap.end());
-        heap.pop_back();
-    }
-}
 
 }  // namespace
 
@@ -151,6 +169,15 @@ void QueryDistance::code_distances(const std::uint32_t* ids, std::size_t first, 
             const float dot = query_meta_.scale * meta.scale * static_cast<float>(dots[i]);
             out[begin + i] = metric_ == Metric::kL2 ? query_meta_.squared_length + meta.squared_length - 2.0F * dot : -dot;
         }
+    }
+}
+
+void push_bounded(std::vector<GraphCandidate>& heap, GraphCandidate candidate, std::size_t limit) {
+    heap.push_back(candidate);
+    std::push_heap(heap.begin(), heap.end());
+    if (heap.size() > limit) {
+        std::pop_heap(heap.begin(), heap.end());
+        heap.pop_back();
     }
 }
 
@@ -202,8 +229,8 @@ void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t
     }
 }
 
-bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, std::size_t ef, const AllowRow& allowed,
-                           std::size_t budget, Scratch& scratch) {
+bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, std::size_t ef, const RowFilter& allowed,
+                           Passing passing, std::size_t budget, Scratch& scratch) {
     scratch.prepare(graph.rows());
     auto& frontier = scratch.frontier;  // heap, nearest in front
     auto& results = scratch.results;    // heap, farthest in front
@@ -226,7 +253,11 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
         const std::uint32_t row = frontier.front().row;
         std::pop_heap(frontier.begin(), frontier.end(), Farther());
         frontier.pop_back();
-        gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
+        if (passing == Passing::kOver) {
+            gather_over(graph, row, allowed, scratch);
+        } else {
+            gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
+        }
         if (!frontier.empty()) prefetch_links(graph, frontier.front().row);
         measure(distance, scratch);
         for (std::size_t i = 0; i < scratch.batch.size(); ++i) meet({scratch.distances[i], scratch.batch[i]}, true);

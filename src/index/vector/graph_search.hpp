@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/id_set.hpp"
 #include "index/vector/graph.hpp"
 #include "index/vector/kernels.hpp"
 
@@ -47,11 +48,16 @@ struct GraphCandidate {
     }
 };
 
+/// Keeps the `limit` nearest in a heap with the farthest in front.
+void push_bounded(std::vector<GraphCandidate>& heap, GraphCandidate candidate, std::size_t limit);
+
 /// The memory of one search, kept between searches: one bit a row, and lists.
 struct Scratch {
     std::vector<std::uint64_t> visited;
     std::vector<std::uint32_t> touched;  // rows whose bit is set
     std::vector<std::uint32_t> batch;
+    std::vector<std::uint32_t> passed;  // rows that a walk passes over
+    std::vector<std::uint32_t> allowed;
     std::vector<float> distances;
     std::vector<GraphCandidate> pool;
     std::vector<std::uint8_t> expanded;
@@ -94,14 +100,33 @@ class ScratchPool {
     std::vector<std::unique_ptr<Scratch>> free_;
 };
 
-using AllowRow = std::function<bool(std::uint32_t row)>;
+/// Which rows a search may give.
+class RowFilter {
+  public:
+    /// `ids` may be null: all that live.
+    RowFilter(const Rows& rows, const IdSet* ids) : rows_(rows), ids_(ids) {}
+    bool operator()(std::size_t row) const noexcept {
+        return !rows_.dead(row) && (ids_ == nullptr || ids_->contains(rows_.id(row)));
+    }
+
+  private:
+    const Rows& rows_;
+    const IdSet* ids_;
+};
 
 /// The `ef` nearest rows met, nearest first, in scratch.pool; stragglers included.
 void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch);
 
-/// The `ef` nearest rows met for which `allowed` holds, nearest first, in scratch.pool. The walk passes through rows that are
-/// not allowed. Gives up and returns false after `budget` rows: then an exact scan of the allowed rows is cheaper.
-bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, std::size_t ef, const AllowRow& allowed,
-                           std::size_t budget, Scratch& scratch);
+/// How a walk passes rows that are not allowed.
+enum class Passing {
+    kThrough,  // it measures them and goes on from them: right where most rows are allowed
+    kOver      // it looks at their neighbours instead, and measures allowed rows only (ACORN-1: Patel et al., SIGMOD 2024,
+               // arXiv:2403.04871): where few are, most of what it would measure is not wanted
+};
+
+/// The `ef` nearest rows met for which `allowed` holds, nearest first, in scratch.pool. Gives up and returns false after having
+/// met `budget` rows: then an exact scan of the allowed rows is cheaper.
+bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, std::size_t ef, const RowFilter& allowed,
+                           Passing passing, std::size_t budget, Scratch& scratch);
 
 }  // namespace rag::core

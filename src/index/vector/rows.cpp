@@ -82,6 +82,30 @@ std::uint32_t Rows::find(std::int64_t id) const noexcept {
     return dead(row) ? kNoRow : row;
 }
 
+void Rows::find_all(std::span<const std::int64_t> ids, std::vector<std::uint32_t>& rows) const {
+    rows.clear();
+    if (table_) {
+        for (const std::int64_t id : ids) {
+            if (const std::uint32_t row = find(id); row != kNoRow) rows.push_back(row);
+        }
+        return;
+    }
+    // Both ascend, and no id is passed over twice: an id is at most as many rows ahead as it is larger.
+    auto place = ids_.begin();
+    const auto end = ids_.begin() + static_cast<std::ptrdiff_t>(size());
+    for (const std::int64_t id : ids) {
+        if (place == end) return;
+        if (id < *place) continue;
+        const std::uint64_t larger = static_cast<std::uint64_t>(id) - static_cast<std::uint64_t>(*place);
+        const auto ahead = static_cast<std::uint64_t>(end - place);
+        const auto limit = larger < ahead ? place + static_cast<std::ptrdiff_t>(larger) : end;
+        place = limit != end && *limit == id ? limit : std::lower_bound(place, limit, id);
+        if (place == end || *place != id) continue;
+        const auto row = static_cast<std::uint32_t>(place - ids_.begin());
+        if (!dead(row)) rows.push_back(row);
+    }
+}
+
 /// Lets readers see the row that was just written behind the last.
 void Rows::publish(std::int64_t id) noexcept {
     const std::size_t row = size_.load(std::memory_order_relaxed);

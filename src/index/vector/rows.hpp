@@ -63,6 +63,8 @@ class Rows {
     std::int64_t id(std::size_t row) const noexcept { return ids_[row]; }
     /// The live row with this id, or kNoRow.
     std::uint32_t find(std::int64_t id) const noexcept;
+    /// The live rows among `ids`, which ascend, in their order.
+    void find_all(std::span<const std::int64_t> ids, std::vector<std::uint32_t>& rows) const;
     bool ascending() const noexcept { return !table_; }
     /// No row has an id outside of these; meaningless without rows.
     std::int64_t least_id() const noexcept { return least_id_.load(std::memory_order_relaxed); }

@@ -9,10 +9,13 @@ namespace {
 constexpr std::size_t kScanBatch = 256;
 // A graph of so few rows that a beam of ef would meet most of them is scanned in order instead, which is exact.
 constexpr std::size_t kScanBelowEfTimes = 4;
-// How many rows are asked to estimate a filter's selectivity, and the share of allowed ones below which a scan is cheaper and
-// the walk would lose recall (chroma-core/chroma#4089 measured 79% at 2%).
-constexpr std::size_t kFilterSamples = 256;
-constexpr double kScanBelowShare = 0.05;
+// A walk measures about this many rows for each that its beam holds: where a filter allows no more than that, they are all
+// scored.
+constexpr std::size_t kScanAllowedBelowEfTimes = 96;
+// Where a filter allows fewer than one row in so many, a walk passes over the others.
+constexpr std::size_t kPassOverBelow = 3;
+// A filter that allows fewer than one row in so many is asked for its ids; else each row is looked up in it.
+constexpr std::size_t kListBelow = 8;
 // int8: this many candidates of the codes are scored again with floats.
 constexpr std::size_t kRescoreTimes = 4;
 constexpr std::size_t kRescoreLeast = 64;
@@ -21,18 +24,26 @@ bool better(const Neighbour& a, const Neighbour& b) noexcept {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
 }
 
-bool row_allowed(const VectorSegment& segment, const IdSet* filter, std::size_t row) {
-    return !segment.rows->dead(row) && (filter == nullptr || filter->contains(segment.rows->id(row)));
+/// How many rows of the segment are allowed, at most: a filter may know ids that are in other segments.
+std::size_t count_allowed(const VectorSegment& segment, const IdSet* filter) {
+    const std::size_t rows = segment.rows->size();
+    if (filter == nullptr || rows == 0) return segment.live();
+    return std::min(segment.live(), filter->count(segment.rows->least_id(), segment.rows->greatest_id()));
 }
 
-/// Allowed rows in the segment by a sample of evenly spread rows.
-std::size_t estimate_allowed(const VectorSegment& segment, const IdSet* filter) {
-    const std::size_t rows = segment.rows->size();
-    if (filter == nullptr) return segment.live();
-    const std::size_t samples = std::min(rows, kFilterSamples);
-    std::size_t hits = 0;
-    for (std::size_t i = 0; i < samples; ++i) hits += row_allowed(segment, filter, i * rows / samples) ? 1U : 0U;
-    return hits * rows / samples;
+/// The allowed rows into scratch.allowed.
+void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch) {
+    const Rows& rows = *segment.rows;
+    const std::size_t count = rows.size();
+    scratch.allowed.clear();
+    if (count == 0) return;
+    if (filter.count(rows.least_id(), rows.greatest_id()) < count / kListBelow) {
+        return rows.find_all(filter.ids(rows.least_id(), rows.greatest_id()), scratch.allowed);
+    }
+    const RowFilter allowed(rows, &filter);
+    for (std::size_t row = 0; row < count; ++row) {
+        if (allowed(row)) scratch.allowed.push_back(static_cast<std::uint32_t>(row));
+    }
 }
 
 void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
@@ -47,28 +58,63 @@ void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::si
     }
 }
 
-/// The graph's candidates in scratch.pool; false when a scan is the better way.
-bool walk(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
-    const std::size_t rows = segment.rows->size();
-    const std::size_t ef = std::max(query.ef, query.k);
-    if (rows <= ef * kScanBelowEfTimes) return false;
-    const std::size_t allowed = estimate_allowed(segment, query.filter);
-    if (static_cast<double>(allowed) < kScanBelowShare * static_cast<double>(rows)) return false;
-
-    QueryDistance distance(query.metric, *segment.rows, query.vector);
-    if (segment.codes) {
-        if (scratch.query_codes.size() < segment.codes->stride())
-            scratch.query_codes = AlignedArray<std::int8_t>(segment.codes->stride());
-        const CodeMeta meta = encode_row(query.vector, segment.rows->dimension(), scratch.query_codes.data());
-        distance = QueryDistance(query.metric, *segment.codes, scratch.query_codes.data(), meta);
+void offer_list(const VectorSegment& segment, std::span<const std::uint32_t> rows, const SegmentQuery& query, Scratch& scratch,
+                TopK& top) {
+    for (std::size_t begin = 0; begin < rows.size(); begin += kScanBatch) {
+        const auto part = rows.subspan(begin, std::min(kScanBatch, rows.size() - begin));
+        offer_rows(segment, part.data(), 0, part.size(), query, scratch, top);
     }
+}
+
+/// By floats, or by codes where there are some.
+QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
+    if (!segment.codes) return {query.metric, *segment.rows, query.vector};
+    if (scratch.query_codes.size() < segment.codes->stride()) {
+        scratch.query_codes = AlignedArray<std::int8_t>(segment.codes->stride());
+    }
+    const CodeMeta meta = encode_row(query.vector, segment.rows->dimension(), scratch.query_codes.data());
+    return {query.metric, *segment.codes, scratch.query_codes.data(), meta};
+}
+
+std::size_t rescored(const SegmentQuery& query) {
+    return std::max(kRescoreLeast, kRescoreTimes * query.k);
+}
+
+/// Offers the allowed rows: by floats if they are few, else the nearest of them by codes.
+void scan_allowed(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
+    list_allowed(segment, *query.filter, scratch);
+    const std::size_t wanted = rescored(query);
+    const std::span<const std::uint32_t> rows(scratch.allowed);
+    if (!segment.codes || rows.size() <= 2 * wanted) return offer_list(segment, rows, query, scratch, top);
+    const QueryDistance distance = quick_distance(segment, query, scratch);
+    auto& near = scratch.pool;
+    near.clear();
+    if (scratch.distances.size() < kScanBatch) scratch.distances.resize(kScanBatch);
+    for (std::size_t begin = 0; begin < rows.size(); begin += kScanBatch) {
+        const auto part = rows.subspan(begin, std::min(kScanBatch, rows.size() - begin));
+        distance(part.data(), 0, part.size(), scratch.distances.data());
+        for (std::size_t i = 0; i < part.size(); ++i) {
+            if (near.size() == wanted && scratch.distances[i] >= near.front().distance) continue;
+            push_bounded(near, {scratch.distances[i], part[i]}, wanted);
+        }
+    }
+    scratch.batch.clear();
+    for (const GraphCandidate& candidate : near) scratch.batch.push_back(candidate.row);
+    offer_rows(segment, scratch.batch.data(), 0, scratch.batch.size(), query, scratch, top);
+}
+
+/// The graph's candidates in scratch.pool; false when a scan is the better way.
+bool walk(const VectorSegment& segment, const SegmentQuery& query, std::size_t ef, std::size_t allowed, Scratch& scratch) {
+    const QueryDistance distance = quick_distance(segment, query, scratch);
     if (query.filter == nullptr && segment.rows->dead_count() == 0) {
         search_graph(*segment.graph, distance, ef, scratch);
         return true;
     }
-    const auto row_filter = [&](std::uint32_t row) { return row_allowed(segment, query.filter, row); };
+    const RowFilter filter(*segment.rows, query.filter);
+    const bool few = allowed < segment.rows->size() / kPassOverBelow;
     // Meeting more rows than are allowed costs more than scoring those (apache/lucene#656).
-    return search_graph_filtered(*segment.graph, distance, ef, row_filter, allowed + ef, scratch);
+    return search_graph_filtered(*segment.graph, distance, ef, filter, few ? Passing::kOver : Passing::kThrough, allowed + ef,
+                                 scratch);
 }
 
 }  // namespace
@@ -97,23 +143,22 @@ std::vector<Neighbour> TopK::take() {
 }
 
 void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
+    if (query.filter != nullptr) {
+        list_allowed(segment, *query.filter, scratch);
+        return offer_list(segment, scratch.allowed, query, scratch, top);
+    }
     const std::size_t rows = segment.rows->size();
     for (std::size_t begin = 0; begin < rows; begin += kScanBatch) {
-        const std::size_t end = std::min(rows, begin + kScanBatch);
-        if (query.filter == nullptr) {
-            offer_rows(segment, nullptr, begin, end - begin, query, scratch, top);
-            continue;
-        }
-        scratch.batch.clear();
-        for (std::size_t row = begin; row < end; ++row) {
-            if (row_allowed(segment, query.filter, row)) scratch.batch.push_back(static_cast<std::uint32_t>(row));
-        }
-        offer_rows(segment, scratch.batch.data(), 0, scratch.batch.size(), query, scratch, top);
+        offer_rows(segment, nullptr, begin, std::min(kScanBatch, rows - begin), query, scratch, top);
     }
 }
 
 void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
-    if (!segment.graph || !walk(segment, query, scratch)) return scan_segment(segment, query, scratch, top);
+    const std::size_t ef = std::max(query.ef, query.k);
+    if (!segment.graph || segment.rows->size() <= ef * kScanBelowEfTimes) return scan_segment(segment, query, scratch, top);
+    const std::size_t allowed = count_allowed(segment, query.filter);
+    if (query.filter != nullptr && allowed <= ef * kScanAllowedBelowEfTimes) return scan_allowed(segment, query, scratch, top);
+    if (!walk(segment, query, ef, allowed, scratch)) return scan_segment(segment, query, scratch, top);
     auto& found = scratch.pool;
     if (found.size() < std::min(query.k, segment.live())) return scan_segment(segment, query, scratch, top);
     if (!segment.codes) {
@@ -121,10 +166,10 @@ void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scr
             top.offer(segment.rows->id(found[i].row), -found[i].distance);
         return;
     }
-    const std::size_t rescored = std::min(found.size(), std::max(kRescoreLeast, kRescoreTimes * query.k));
+    const std::size_t count = std::min(found.size(), rescored(query));
     scratch.batch.clear();
-    for (std::size_t i = 0; i < rescored; ++i) scratch.batch.push_back(found[i].row);
-    offer_rows(segment, scratch.batch.data(), 0, rescored, query, scratch, top);
+    for (std::size_t i = 0; i < count; ++i) scratch.batch.push_back(found[i].row);
+    offer_rows(segment, scratch.batch.data(), 0, count, query, scratch, top);
 }
 
 VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base, VectorType type, const GraphOptions& options,
