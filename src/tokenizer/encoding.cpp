@@ -44,6 +44,11 @@ void Encoding::complete(std::uint32_t type_id, int sequence) {
     sequence_ids.resize(size(), static_cast<std::int8_t>(sequence));
 }
 
+void Encoding::drop_front(std::size_t count) {
+    for_columns(*this, *this, [&](auto& column, const auto&) { column.erase(column.begin(), column.begin() + std::ptrdiff_t(count)); });
+    for (auto& [index, text] : texts) index -= count;
+}
+
 void Encoding::append(const Encoding& other) {
     for (const auto& [index, text] : other.texts) texts.emplace_back(size() + index, text);
     for_columns(*this, other, [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); });

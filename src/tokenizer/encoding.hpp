@@ -36,6 +36,8 @@ struct Encoding {
     void push_special(std::int32_t id, std::uint32_t type_id);
     /// Fills the columns that ids, offsets and words do not have yet: tokens of a text, none of them special.
     void complete(std::uint32_t type_id, int sequence);
+    /// Takes the first `count` tokens away.
+    void drop_front(std::size_t count);
     /// All of `other` behind this.
     void append(const Encoding& other);
     /// Tokens [first, first + count), which exist.

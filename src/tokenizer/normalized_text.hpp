@@ -36,6 +36,10 @@ class NormalizedText {
         const Alignment first = places_.place(text_, span.start, cursor_);
         return {first.start, places_.place(text_, span.end - 1, cursor_).end};
     }
+    /// Whether each byte is one of the original, in its order without gaps: what most texts are whatever was done to them.
+    bool is_moved() const noexcept { return places_.is_moved(); }
+    /// As origin(), if that is so.
+    Alignment moved(Span span) const noexcept { return places_.moved(text_, span.start, span.end); }
     /// Where the stretch begins in the original.
     std::uint32_t start() const noexcept { return start_; }
     /// Scratch for normalizers that work on code points.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "tokenizer/unicode/code_points.hpp"
-
 namespace rag::core {
 
 std::size_t PlaceMap::search(std::uint32_t at) const noexcept {
@@ -25,18 +23,6 @@ void PlaceMap::add_part(std::uint32_t at, const PlaceMap& other, std::uint32_t f
         if (cursor + 1 == other.segments_.size() || other.segments_[cursor + 1].at >= to) return;
         position = other.segments_[++cursor].at;
     }
-}
-
-Alignment PlaceMap::place(std::string_view text, std::uint32_t at, std::size_t& cursor) const noexcept {
-    cursor = find(at, cursor);
-    const Segment& segment = segments_[cursor];
-    if (segment.place.end != kLinear) return segment.place;
-    std::uint32_t start = at;
-    std::uint32_t end = at + 1;
-    while (is_continuation(text[start])) --start;  // ends at the lead byte: the text is well-formed
-    while (end < text.size() && is_continuation(text[end])) ++end;
-    const std::uint32_t shift = segment.place.start - segment.at;  // modulo 2^32
-    return {start + shift, end + shift};
 }
 
 }  // namespace rag::core

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tokenizer/char_text.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 
@@ -51,7 +52,18 @@ class PlaceMap {
         return cursor;
     }
     /// The place of the character that byte `at` of `text`, to which this map belongs, is in.
-    Alignment place(std::string_view text, std::uint32_t at, std::size_t& cursor) const noexcept;
+    Alignment place(std::string_view text, std::uint32_t at, std::size_t& cursor) const noexcept {
+        cursor = find(at, cursor);
+        const Segment& segment = segments_[cursor];
+        if (segment.place.end != kLinear) return segment.place;
+        return moved(text, at, at + 1, segment.place.start - segment.at);
+    }
+    /// Whether there is one segment, a linear one.
+    bool is_moved() const noexcept { return segments_.size() == 1 && segments_[0].place.end == kLinear; }
+    /// The place of bytes [start, end) of `text` then, widened to whole characters.
+    Alignment moved(std::string_view text, std::uint32_t start, std::uint32_t end) const noexcept {
+        return moved(text, start, end, segments_[0].place.start - segments_[0].at);
+    }
 
     std::size_t capacity() const noexcept { return segments_.capacity(); }
     void swap(PlaceMap& other) noexcept { segments_.swap(other.segments_); }
@@ -64,6 +76,12 @@ class PlaceMap {
         Alignment place;   // end is kLinear: start is where the first byte came from
     };
     std::size_t search(std::uint32_t at) const noexcept;
+    // `shift` is added modulo 2^32.
+    static Alignment moved(std::string_view text, std::uint32_t start, std::uint32_t end, std::uint32_t shift) noexcept {
+        while (is_continuation(text[start])) --start;  // ends at the lead byte: the text is well-formed
+        while (end < text.size() && is_continuation(text[end])) ++end;
+        return {start + shift, end + shift};
+    }
 
     std::vector<Segment> segments_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
+#include <simdjson.h>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
@@ -11,6 +13,16 @@ namespace rag::core {
 namespace {
 
 constexpr std::size_t kBlock = 64;  // bytes
+constexpr std::size_t kWord = 8;
+
+// Bytes 10xxxxxx among the first `length` of the eight at `bytes`. Little endian.
+std::uint32_t count_continuations(const char* bytes, std::uint32_t length) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    std::uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    word = (word >> 7) & ~(word >> 6) & kOnes;
+    return static_cast<std::uint32_t>(((word << (64 - 8 * length)) * kOnes) >> 56);
+}
 
 std::uint32_t count_leads(std::string_view text) {
     std::uint32_t count = 0;
@@ -25,9 +37,8 @@ SourceText::SourceText(std::string_view text, const EncodeOptions& options, std:
         fail(Code::kInvalidArgument, "{} has {} bytes, more than the {} that a tokenizer takes at once", name, text.size(),
              kMaxTextBytes);
     }
-    if (options.invalid_text == InvalidText::kRefuse) {
-        require_utf8(text, name);
-    } else if (find_invalid_utf8(text) != std::string_view::npos) {
+    if (!simdjson::validate_utf8(text.data(), text.size())) {
+        if (options.invalid_text == InvalidText::kRefuse) require_utf8(text, name);
         replace_invalid();
     }
     if (options.offset_unit == OffsetUnit::kCharacters) count_characters();
@@ -84,10 +95,17 @@ std::uint32_t SourceText::character(std::uint32_t at) const {
 void SourceText::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets) const {
     if (!before_.empty()) {
         // From one place to the next, which is mostly near.
+        const std::string_view all = text();
         std::uint32_t done = 0;
         std::uint32_t count = 0;
         const auto advance = [&](std::uint32_t at) {
-            count = at < done || at - done > kBlock ? character(at) : count + count_leads(text().substr(done, at - done));
+            const std::uint32_t length = at - done;  // modulo 2^32: great if it goes back
+            if (length == 0) return count;
+            if (length <= kWord && done + kWord <= all.size()) {
+                count += length - count_continuations(all.data() + done, length);
+            } else {
+                count = length > kBlock ? character(at) : count + count_leads(all.substr(done, length));
+            }
             done = at;
             return count;
         };

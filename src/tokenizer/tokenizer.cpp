@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/utf8.hpp"
+#include "tokenizer/encode_sinks.hpp"
 #include "tokenizer/loading/named.hpp"
 #include "tokenizer/tokenizer_state.hpp"
 
@@ -31,53 +32,6 @@ struct Workspace {
             tokens = {};
         }
     }
-};
-
-struct EncodingSink {
-    Encoding& out;
-    std::int32_t read_as_text;
-    const std::unordered_map<std::int32_t, std::string>& renamed;
-    std::int32_t words = 0;  // pieces so far
-
-    void added(const AddedToken& token, Alignment place, std::string_view matched) {
-        if (matched != token.text) out.texts.emplace_back(out.size(), matched);
-        push(token.id, place, words++);
-    }
-    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>& pieces, const NormalizedText& text) {
-        std::size_t piece = 0;
-        for (const ModelToken& token : list) {
-            while (token.span.start >= pieces[piece].end && piece + 1 < pieces.size()) words += !is_empty(pieces[piece++]);
-            if (token.id == read_as_text) {
-                out.texts.emplace_back(out.size(), text.text().substr(token.span.start, token.span.end - token.span.start));
-            } else if (!renamed.empty()) {
-                if (const auto at = renamed.find(token.id); at != renamed.end()) out.texts.emplace_back(out.size(), at->second);
-            }
-            push(token.id, text.origin(token.span), words);
-        }
-        for (; piece < pieces.size(); ++piece) words += !is_empty(pieces[piece]);
-    }
-
-  private:
-    static bool is_empty(Span span) { return span.start == span.end; }
-    void push(std::int32_t id, Alignment place, std::int32_t word) {
-        out.ids.push_back(id);
-        out.offsets.emplace_back(place.start, place.end);
-        out.words.push_back(word);
-    }
-};
-
-struct IdSink {
-    std::vector<std::int32_t>& out;
-    void added(const AddedToken& token, Alignment, std::string_view) { out.push_back(token.id); }
-    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>&, const NormalizedText&) {
-        for (const ModelToken& token : list) out.push_back(token.id);
-    }
-};
-
-struct CountSink {
-    std::size_t count = 0;
-    void added(const AddedToken&, Alignment, std::string_view) { ++count; }
-    void tokens(const std::vector<ModelToken>& list, const std::vector<Span>&, const NormalizedText&) { count += list.size(); }
 };
 
 constexpr std::int32_t kMarker = -1;
@@ -177,31 +131,30 @@ void Tokenizer::State::run(std::string_view text, bool places, Sink& sink) const
     work.shrink();
 }
 
-EncodedPart Tokenizer::State::encode_text(std::string_view text, int sequence) const {
-    EncodedPart part;
-    part.source = text;
-    part.sequence = sequence;
-    part.encoding.ids.reserve(text.size() / 4 + 2);
-    part.encoding.offsets.reserve(text.size() / 4 + 2);
-    part.encoding.words.reserve(text.size() / 4 + 2);
-    EncodingSink sink{part.encoding, parts.model->id_read_as_text(), renamed};
+Encoding Tokenizer::State::encode_text(std::string_view text, const Frame* around) const {
+    Encoding out;
+    EncodingSink sink(out, {parts.model->id_read_as_text(), renamed}, around == nullptr ? nullptr : &around->before,
+                      around == nullptr ? 0 : around->behind.size());
     run(text, true, sink);
-    return part;
+    sink.finish();
+    return out;
 }
 
-Encoding Tokenizer::State::join_frame(const Encoding& text, bool add_special_tokens) const {
-    const bool framed = parts.post_processor != nullptr && add_special_tokens;
-    Encoding out;
-    out.reserve(text.size() + (framed ? frame->before.size() + frame->behind.size() : 0));
-    if (framed) out.append(frame->before);
-    for (const auto& [index, token] : text.texts) out.texts.emplace_back(out.size() + index, token);
-    out.ids.insert(out.ids.end(), text.ids.begin(), text.ids.end());
-    out.offsets.insert(out.offsets.end(), text.offsets.begin(), text.offsets.end());
-    out.words.insert(out.words.end(), text.words.begin(), text.words.end());
-    out.complete(parts.post_processor ? frame->type_id : 0, 0);
-    if (framed) out.append(frame->behind);
-    out.one_sequence = parts.post_processor == nullptr;
-    return out;
+// The same as process() and join_parts() for one text and a post-processor that only puts a frame around it. Not done, and
+// `tokens` those of the text alone, where the file's truncation has to cut.
+bool Tokenizer::State::encode_framed(const SourceText& source, const EncodeOptions& options, Encoding& tokens) const {
+    const bool framed = parts.post_processor != nullptr && options.add_special_tokens;
+    tokens = encode_text(source.text(), framed ? &*frame : nullptr);
+    const std::size_t size = tokens.size() + (framed ? frame->behind.size() : 0);
+    if (options.file_truncation && parts.truncation && size > parts.truncation->max_length) {
+        if (framed) tokens.drop_front(frame->before.size());
+        return false;
+    }
+    source.convert(tokens.offsets);
+    tokens.complete(parts.post_processor ? frame->type_id : 0, 0);
+    if (framed) tokens.append(frame->behind);
+    tokens.one_sequence = parts.post_processor == nullptr;
+    return true;
 }
 
 void Tokenizer::State::process(std::vector<EncodedPart>& list, bool add_special_tokens) const {
@@ -243,20 +196,23 @@ std::shared_ptr<CutTexts> Tokenizer::State::truncate(std::vector<EncodedPart>& l
 }
 
 Encoding Tokenizer::State::encode(const TextPair& texts, const EncodeOptions& options) const {
-    std::vector<SourceText> sources;
-    sources.reserve(2);
-    sources.emplace_back(texts.text, options, "the text");
-    if (texts.pair) sources.emplace_back(*texts.pair, options, "the pair");
-    std::vector<EncodedPart> list;
-    list.reserve(2);
-    for (std::size_t i = 0; i < sources.size(); ++i) list.push_back(encode_text(sources[i].text(), static_cast<int>(i)));
     const std::optional<Truncation>& truncation = options.file_truncation ? parts.truncation : options.truncation;
-    const bool simple = list.size() == 1 && frame && !(parts.post_processor && parts.post_processor->trims());
-    const std::size_t special =
-        parts.post_processor && options.add_special_tokens ? parts.post_processor->added_tokens(false) : 0;
-    if (simple && (!truncation || (options.file_truncation && list[0].encoding.size() + special <= truncation->max_length))) {
-        sources[0].convert(list[0].encoding.offsets);
-        return join_frame(list[0].encoding, options.add_special_tokens);
+    const bool simple = !texts.pair && frame && !(parts.post_processor && parts.post_processor->trims());
+    std::vector<SourceText> sources;
+    std::vector<EncodedPart> list;
+    if (simple && (!truncation || options.file_truncation)) {
+        SourceText source(texts.text, options, "the text");
+        Encoding tokens;
+        if (encode_framed(source, options, tokens)) return tokens;
+        sources.push_back(std::move(source));
+        list.push_back({std::move(tokens), sources[0].text(), 0});
+    } else {
+        sources.reserve(2);
+        sources.emplace_back(texts.text, options, "the text");
+        if (texts.pair) sources.emplace_back(*texts.pair, options, "the pair");
+        for (std::size_t i = 0; i < sources.size(); ++i) {
+            list.push_back({encode_text(sources[i].text(), nullptr), sources[i].text(), static_cast<int>(i)});
+        }
     }
     // The columns that tokens have from their text, until a post-processor says otherwise.
     for (EncodedPart& part : list) part.encoding.complete(static_cast<std::uint32_t>(part.sequence), part.sequence);

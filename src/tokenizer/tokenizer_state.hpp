@@ -27,15 +27,15 @@ struct Tokenizer::State {
     /// The text of token `index`.
     std::string_view text_of(const Encoding& encoding, std::size_t index) const;
 
-    /// The tokens of a well-formed text, without special ones.
-    EncodedPart encode_text(std::string_view text, int sequence) const;
+    struct Frame;
+    /// The tokens of a well-formed text behind those that come before it in a frame (nullptr: none): ids, offsets, words, texts.
+    Encoding encode_text(std::string_view text, const Frame* around) const;
+    bool encode_framed(const SourceText& source, const EncodeOptions& options, Encoding& tokens) const;
     /// Special tokens, as the post-processor puts them; then the parts are as one.
     void process(std::vector<EncodedPart>& parts, bool add_special_tokens) const;
     Told told(std::size_t texts) const;
     /// Everything but padding.
     Encoding encode(const TextPair& texts, const EncodeOptions& options) const;
-    /// The same as process() and join_parts() for one text and a post-processor that only puts a frame around it.
-    Encoding join_frame(const Encoding& text, bool add_special_tokens) const;
     /// Cuts `parts`; what goes is kept where options.overflow says so.
     std::shared_ptr<CutTexts> truncate(std::vector<EncodedPart>& parts, const Truncation& truncation,
                                        const EncodeOptions& options) const;

@@ -2,6 +2,7 @@
 // merges that no training makes, over bytes and over characters; in time that does not grow faster than the text; from threads
 // that learn at the same time. And the cache of pieces: what it finds is what was put in.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "core/utf8.hpp"
+#include "tokenizer/models/character_borders.hpp"
+#include "tokenizer/models/character_cache.hpp"
 #include "tokenizer/models/merge_search.hpp"
 #include "tokenizer/models/piece_cache.hpp"
 
@@ -198,12 +201,13 @@ TEST_CASE("a whole text that is a token is that token where the model says so") 
 TEST_CASE("a text that is cut where no merge can cross, searched part by part, gives what merging it gives") {
     Random random(7);
     SearchScratch scratch;
-    std::size_t cuts = 0;
-    for (int round = 0; round < 400; ++round) {
-        const auto& alphabet = round % 4 < 1 ? kLetters : kMany;
-        const int count = static_cast<int>(random() % 60);
+    std::array<std::size_t, 2> cuts{};
+    for (int round = 0; round < 800; ++round) {
+        const bool bytes = round % 2 == 0;
+        const auto& alphabet = round % 8 < 2 ? kLetters : kMany;
+        const int count = static_cast<int>(random() % (bytes ? 30 : 60));
         const Vocabulary vocabulary =
-            round % 3 == 0 ? trained(random, alphabet, false, count) : chaotic(random, alphabet, false, count);
+            round % 3 == 0 ? trained(random, alphabet, bytes, count) : chaotic(random, alphabet, bytes, count);
         const MergeSearch search = vocabulary.search();
         for (const std::size_t size : {1U, 2U, 3U, 7U, 30U, 200U}) {
             const std::string text = random_text(random, alphabet, size);
@@ -218,7 +222,7 @@ TEST_CASE("a text that is cut where no merge can cross, searched part by part, g
                 REQUIRE(search.encode(text.substr(from, end - from), 0, scratch) == end - from);
                 for (const Symbol& symbol : scratch.symbols) found.push_back({symbol.id, from + symbol.end});
                 from = end;
-                cuts += end < text.size();
+                cuts[bytes] += end < text.size();
             }
             const bool equal = std::equal(merged.symbols.begin(), merged.symbols.end(), found.begin(), found.end(),
                                           [](const Symbol& a, const Symbol& b) { return a.id == b.id && a.end == b.end; });
@@ -226,7 +230,49 @@ TEST_CASE("a text that is cut where no merge can cross, searched part by part, g
             CHECK(equal);
         }
     }
-    CHECK(cuts > 1000);
+    CHECK(cuts[0] > 1000);
+    CHECK(cuts[1] > 1000);
+}
+
+TEST_CASE("a border of two characters is open where a merge crosses it, whole characters or parts, and nowhere else") {
+    constexpr char32_t kLeft = 0x4E2D, kRight = 0x6587, kOther = 0x4EBA;  // E4 B8 AD, E6 96 87, E4 BA BA
+    struct Case {
+        std::string left, right;
+        bool crossed;
+    };
+    for (const Case& one : {Case{"\xE4\xB8\xAD", "\xE6\x96\x87", true}, Case{"x\xE4\xB8\xAD", "\xE6\x96\x87y", true},
+                            Case{"\xE4\xB8\xAD", "\xE6\x96", true}, Case{"\xE4\xB8\xAD", "\xE6", true},
+                            Case{"\xB8\xAD", "\xE6\x96\x87", true}, Case{"\xAD", "\xE6\x96\x87", true},
+                            Case{"\xB8\xAD", "\xE6", true}, Case{"\xAD", "\xE6\x96", true}, Case{"\xE4\xB8", "\xAD", false},
+                            Case{"\xE6", "\x96\x87", false}, Case{"x", "\xE6\x96\x87", false}, Case{"\xE4\xB8\xAD", "y", false}}) {
+        CharacterBorders borders(true, 1);
+        borders.add(borders.end_of(one.left), borders.begin_of(one.right));
+        CHECK(borders.may_cross(kLeft, kRight) == one.crossed);
+        CHECK_FALSE(borders.may_cross(kOther, kOther));
+        CHECK(borders.may_cross('a', kRight));  // not known for ASCII, so open
+    }
+}
+
+TEST_CASE("the cache of characters gives back what it was given, or nothing") {
+    CharacterCache cache;
+    std::array<Symbol, CharacterCache::kMaxTokens> tokens{};
+    CHECK_FALSE(CharacterCache::holds(U'a'));
+    CHECK_FALSE(CharacterCache::holds(0xA000));
+    REQUIRE(CharacterCache::holds(0x4E2D));
+    CHECK(cache.find(0x4E2D, tokens.data()) == 0);
+    const std::int32_t last = static_cast<std::int32_t>(kMaxTokenId) - 1;
+    const std::vector<std::vector<Symbol>> lists = {{{0, 3}}, {{last, 3}}, {{0, 1}, {0, 3}}, {{last, 2}, {last, 3}}};
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        const char32_t character = 0x4E00 + static_cast<char32_t>(i);
+        cache.put(character, lists[i]);
+        REQUIRE(cache.find(character, tokens.data()) == lists[i].size());
+        for (std::size_t k = 0; k < lists[i].size(); ++k) {
+            CHECK(tokens[k].id == lists[i][k].id);
+            CHECK(tokens[k].end == lists[i][k].end);
+        }
+    }
+    cache.put(0x9FFF, std::vector<Symbol>{{1, 1}, {2, 2}, {3, 3}});
+    CHECK(cache.find(0x9FFF, tokens.data()) == 0);
 }
 
 TEST_CASE("the steps of a search grow with the text and no faster") {

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/models/byte_alphabet.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 namespace {
@@ -20,6 +21,12 @@ void push_tokens(std::uint32_t start, std::span<const Symbol> symbols, std::vect
     }
 }
 
+// Begins like Chinese or Japanese text, where pieces are sentences and few come twice.
+bool is_wide(std::string_view word) {
+    constexpr unsigned char kLead = 0xE3;  // of U+3000
+    return static_cast<unsigned char>(word[0]) >= kLead || (word.size() > 1 && static_cast<unsigned char>(word[1]) >= kLead);
+}
+
 }  // namespace
 
 Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
@@ -28,9 +35,11 @@ Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     find_initial_ids();
     if (is_searchable()) {
         make_search();
-        // In a stretch as in the piece: what is unknown is one token a character, and what is a token is made by merges.
-        const bool same = (options_.byte_fallback || !options_.fuse_unk) && !options_.ignore_merges;
-        if (same && !options_.bytes) stretches_ = std::make_unique<PieceCache>();
+        // In a stretch as in the piece: what is unknown is one token a character.
+        if (options_.byte_fallback || !options_.fuse_unk) {
+            stretches_ = std::make_unique<PieceCache>();
+            characters_ = std::make_unique<CharacterCache>();
+        }
     }
     // What is searched is merged too where a byte is to be left out.
     if (options_.bytes && (search_ == nullptr || !(has_all_bytes() || options_.unk_token))) translate_keys();
@@ -208,12 +217,13 @@ void Bpe::merge(std::string_view word, MergeScratch& scratch) const {
     merges_.merge(scratch);
 }
 
-// False, with nothing said about the symbols, where a character is to be left out.
-bool Bpe::search(std::string_view word, SearchScratch& scratch) const {
+// False, with nothing said about the symbols, where a character is to be left out. `part`: of a piece.
+bool Bpe::search(std::string_view word, bool part, SearchScratch& scratch) const {
     std::vector<Symbol>& symbols = scratch.symbols;
     symbols.clear();
     std::uint32_t unknown_end = 0;  // of the unknown token that came last
-    for (std::uint32_t at = search_->encode(word, 0, scratch); at < word.size(); at = search_->encode(word, at, scratch)) {
+    const auto go_on = [&](std::uint32_t at) { return search_->encode(word, at, scratch, part); };
+    for (std::uint32_t at = go_on(0); at < word.size(); at = go_on(at)) {
         const std::string_view symbol = word.substr(at, options_.bytes ? 1 : decode_utf8(word, at).length);
         if (has_byte_tokens(symbol)) {
             for (const char byte : symbol) symbols.push_back({fallback_ids_[static_cast<unsigned char>(byte)], ++at});
@@ -258,24 +268,42 @@ void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const
     }
 }
 
+bool Bpe::search_stretch(std::string_view stretch, std::uint32_t start, SearchScratch& scratch,
+                         std::vector<ModelToken>& out) const {
+    PieceCache::Tokens known;
+    const char32_t character = stretch.size() == CharacterCache::kBytes ? code_point_at(stretch, 0).value : U'\0';
+    const bool single = CharacterCache::holds(character);
+    const std::size_t count = single ? characters_->find(character, known.data()) : stretches_->find(stretch, known);
+    if (count > 0) {
+        push_tokens(start, {known.data(), count}, out);
+        return true;
+    }
+    if (!search(stretch, true, scratch)) return false;
+    if (single) {
+        characters_->put(character, scratch.symbols);
+    } else {
+        stretches_->put(stretch, scratch.symbols);
+    }
+    push_tokens(start, scratch.symbols, out);
+    return true;
+}
+
 // The same stretch by stretch, of which most were met before: appends the tokens of a word that begins at `start` to `out`.
 // False, with `out` as it was, where a character is to be left out: what it kept apart is neighbours then.
 bool Bpe::search_stretches(std::string_view word, std::uint32_t start, SearchScratch& scratch,
                            std::vector<ModelToken>& out) const {
+    if (options_.ignore_merges && word.size() <= vocabulary_.longest()) {
+        if (const std::int32_t id = search_->find(word); id >= 0) {
+            out.push_back({id, {start, start + static_cast<std::uint32_t>(word.size())}});
+            return true;
+        }
+    }
     const std::size_t before = out.size();
-    PieceCache::Tokens known;
     for (std::uint32_t from = 0; from < word.size();) {
         const std::uint32_t end = search_->next_cut(word, from);
-        const std::string_view stretch = word.substr(from, end - from);
-        if (const std::size_t count = stretches_->find(stretch, known); count > 0) {
-            push_tokens(start + from, {known.data(), count}, out);
-        } else {
-            if (!search(stretch, scratch)) {
-                out.resize(before);
-                return false;
-            }
-            stretches_->put(stretch, scratch.symbols);
-            push_tokens(start + from, scratch.symbols, out);
+        if (!search_stretch(word.substr(from, end - from), start + from, scratch, out)) {
+            out.resize(before);
+            return false;
         }
         from = end;
     }
@@ -286,24 +314,37 @@ void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vec
     thread_local SearchScratch scratch;
     thread_local MergeScratch merge_scratch;
     PieceCache::Tokens known;
-    for (const Span& piece : pieces) {
+    const auto text_of = [&](const Span& piece) { return text.substr(piece.start, piece.end - piece.start); };
+    constexpr std::size_t kAhead = 8;  // pieces whose places in the cache are on the way
+    std::array<PieceCache::Key, kAhead> keys;
+    const auto expect = [&](std::size_t i) {
+        if (i >= pieces.size()) return;
+        keys[i % kAhead] = PieceCache::Key(text_of(pieces[i]));
+        cache_->expect(keys[i % kAhead]);
+    };
+    for (std::size_t i = 0; i < kAhead; ++i) expect(i);
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const PieceCache::Key key = keys[i % kAhead];
+        expect(i + kAhead);
+        const Span& piece = pieces[i];
         if (piece.start == piece.end) continue;
-        const std::string_view word = text.substr(piece.start, piece.end - piece.start);
-        if (const std::size_t count = cache_->find(word, known); count > 0) {
+        const std::string_view word = text_of(piece);
+        if (stretches_ != nullptr && (word.size() > PieceCache::kMaxBytes || is_wide(word)) &&
+            search_stretches(word, piece.start, scratch, out)) {
+            continue;
+        }
+        if (const std::size_t count = cache_->find(key, known); count > 0) {
             push_tokens(piece.start, {known.data(), count}, out);
             continue;
         }
-        if (stretches_ != nullptr && word.size() > PieceCache::kMaxBytes && search_stretches(word, piece.start, scratch, out)) {
-            continue;
-        }
-        const bool found = search_ != nullptr && search(word, scratch);
+        const bool found = search_ != nullptr && search(word, false, scratch);
         if (!found) merge(word, merge_scratch);
         const std::vector<Symbol>& symbols = found ? scratch.symbols : merge_scratch.symbols;
         if (options_.bytes && !symbols.empty() && symbols.back().end < word.size()) {
             push_moved(piece.start, word, symbols, out);
             continue;
         }
-        cache_->put(word, symbols);
+        cache_->put(key, symbols);
         push_tokens(piece.start, symbols, out);
     }
     scratch.shrink();

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tokenizer/models/character_cache.hpp"
 #include "tokenizer/models/merge_search.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/model.hpp"
@@ -61,7 +62,9 @@ class Bpe final : public TokenModel {
     bool has_all_bytes() const {
         return std::none_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id < 0; });
     }
-    bool search(std::string_view word, SearchScratch& scratch) const;
+    bool search(std::string_view word, bool part, SearchScratch& scratch) const;
+    /// The tokens of a stretch, which begins at `start`, behind `out`. False where a character is to be left out.
+    bool search_stretch(std::string_view stretch, std::uint32_t start, SearchScratch& scratch, std::vector<ModelToken>& out) const;
     bool search_stretches(std::string_view word, std::uint32_t start, SearchScratch& scratch, std::vector<ModelToken>& out) const;
     void merge(std::string_view word, MergeScratch& scratch) const;
     void push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
@@ -81,9 +84,10 @@ class Bpe final : public TokenModel {
     std::int32_t unk_ = -1;
     std::unique_ptr<MergeSearch> search_;  // nullptr: this vocabulary cannot be searched
     std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();
-    // Of stretches that no merge leaves, in long pieces. Apart from cache_, which has pieces with characters left out, too.
-    // nullptr: long pieces are searched whole.
+    // Of stretches that no merge leaves, in long pieces and in such of wide characters. Apart from cache_, which has pieces with
+    // characters left out, and pieces that are a token as a whole. nullptr: all pieces are searched whole.
     std::unique_ptr<PieceCache> stretches_;
+    std::unique_ptr<CharacterCache> characters_;  // the same for those of one character
 };
 
 }  // namespace rag::core

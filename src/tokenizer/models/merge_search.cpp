@@ -25,11 +25,6 @@ std::uint64_t hash_border(std::uint32_t tail, std::uint32_t head) {
 void set_bit(std::vector<std::uint64_t>& bits, std::uint64_t at) {
     bits[at / 64] |= std::uint64_t{1} << (at % 64);
 }
-char32_t last_character(std::string_view text) {
-    std::size_t at = text.size() - 1;
-    while (at > 0 && is_continuation(text[at])) --at;
-    return decode_utf8(text, at).value;
-}
 bool has_bit(const std::vector<std::uint64_t>& bits, std::uint64_t at) {
     return (bits[at / 64] >> (at % 64) & 1U) != 0;
 }
@@ -57,7 +52,11 @@ void SearchScratch::shrink() {
 }
 
 MergeSearch::MergeSearch(const MergeTable& merges, const Tokens& tokens, std::size_t id_limit, bool bytes, bool whole)
-    : merges_(merges), bytes_(bytes), whole_(whole), tokens_(std::make_unique<Token[]>(id_limit)) {
+    : merges_(merges),
+      bytes_(bytes),
+      whole_(whole),
+      tokens_(std::make_unique<Token[]>(id_limit)),
+      characters_(bytes, merges.size()) {
     find_borders(tokens, id_limit);
     trie_ = Trie(tokens);
 }
@@ -67,36 +66,26 @@ void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {
     for (const auto& [text, id] : tokens) {
         if (text.empty()) continue;
         const bool is_short = text.size() < kSide;
-        const std::size_t last = text.size() - 1;
-        Ends& entry = ends[static_cast<std::size_t>(id)];
-        entry = is_short ? Ends{byte_at(text, 0), byte_at(text, last), true, true}
-                         : Ends{three_bytes(text, 0), three_bytes(text, text.size() - kSide), false, true};
-        if (bytes_) continue;
-        entry.first = decode_utf8(text, 0).value;
-        entry.last = last_character(text);
+        const std::uint32_t head = is_short ? byte_at(text, 0) | Ends::kIsShort : three_bytes(text, 0);
+        const std::uint32_t tail = is_short ? byte_at(text, text.size() - 1) : three_bytes(text, text.size() - kSide);
+        ends[static_cast<std::size_t>(id)] = {head | Ends::kIsToken, tail, characters_.begin_of(text), characters_.end_of(text)};
     }
     unsigned bits = 6;
     while (bits < 24 && (std::size_t{1} << bits) < 4 * merges_.size()) ++bits;
     long_borders_.assign((std::size_t{1} << bits) / 64, 0);
     long_shift_ = 64 - bits;
-    if (!bytes_) character_borders_.assign((std::size_t{1} << bits) / 64, 0);
     merges_.for_each([&](std::int32_t left_id, std::int32_t right_id, std::uint32_t) {
         const Ends& left = ends[static_cast<std::size_t>(left_id)];
         const Ends& right = ends[static_cast<std::size_t>(right_id)];
-        if (!left.is_token || !right.is_token) return;  // comes out of no text
-        if (!bytes_) set_bit(character_borders_, character_border(left.last, right.first));
-        if (left.is_short || right.is_short) {
-            const std::uint32_t tail = left.is_short ? left.tail : left.tail >> 16;
+        if ((left.head & right.head & Ends::kIsToken) == 0) return;  // comes out of no text
+        characters_.add(left.last, right.first);
+        if (((left.head | right.head) & Ends::kIsShort) != 0) {
+            const std::uint32_t tail = (left.head & Ends::kIsShort) != 0 ? left.tail : left.tail >> 16;
             set_bit(short_borders_, (tail << 8) | (right.head & 0xFF));
         } else {
-            set_bit(long_borders_, hash_border(left.tail, right.head) >> long_shift_);
+            set_bit(long_borders_, hash_border(left.tail, right.head & 0xFFFFFF) >> long_shift_);
         }
     });
-}
-
-std::uint64_t MergeSearch::character_border(char32_t before, char32_t behind) const {
-    constexpr unsigned kCharacterBits = 21;
-    return (((static_cast<std::uint64_t>(before) << kCharacterBits) | behind) * 0x9E3779B97F4A7C15U) >> long_shift_;
 }
 
 std::uint32_t MergeSearch::next_cut(std::string_view word, std::uint32_t from) const {
@@ -104,7 +93,7 @@ std::uint32_t MergeSearch::next_cut(std::string_view word, std::uint32_t from) c
     std::uint32_t at = from + before.length;
     while (at < word.size()) {
         const CodePoint behind = code_point_at(word, at);
-        if (!has_bit(character_borders_, character_border(before.value, behind.value))) break;
+        if (!characters_.may_cross(before.value, behind.value)) break;
         at += behind.length;
         before = behind;
     }
@@ -118,14 +107,14 @@ bool MergeSearch::may_cross(std::string_view word, std::uint32_t start, std::uin
     return has_bit(long_borders_, hash_border(three_bytes(word, at - kSide), three_bytes(word, at)) >> long_shift_);
 }
 
-std::uint32_t MergeSearch::encode(std::string_view word, std::uint32_t from, SearchScratch& scratch) const {
+std::uint32_t MergeSearch::encode(std::string_view word, std::uint32_t from, SearchScratch& scratch, bool part) const {
     const auto size = static_cast<std::uint32_t>(word.size());
     scratch.first = from;
     scratch.first_symbol = scratch.symbols.size();
     scratch.stepped_back = false;
     if (scratch.dead.size() <= size / 64) scratch.dead.resize(size / 64 + 1);
     for (std::uint32_t at = from, most = size; at < size;) {
-        if (take_match(word, at, find_matches(word, at, most, scratch), scratch)) {
+        if (take_match(word, at, find_matches(word, at, most, scratch), part, scratch)) {
             at = scratch.symbols.back().end;
             most = size;
             continue;
@@ -158,10 +147,11 @@ std::size_t MergeSearch::find_matches(std::string_view word, std::uint32_t from,
 }
 
 // Appends the longest match that can stand behind the tokens so far; false if there is none.
-bool MergeSearch::take_match(std::string_view word, std::uint32_t at, std::size_t count, SearchScratch& scratch) const {
+bool MergeSearch::take_match(std::string_view word, std::uint32_t at, std::size_t count, bool part,
+                             SearchScratch& scratch) const {
     while (count-- > 0) {
         const Symbol match = scratch.matches[count];
-        const bool is_word = whole_ && at == 0 && match.end == word.size();
+        const bool is_word = whole_ && !part && at == 0 && match.end == word.size();
         if (!is_word && (scratch.is_dead(match.end) || !can_follow(word, at, match, scratch))) continue;
         scratch.symbols.push_back(match);
         return true;

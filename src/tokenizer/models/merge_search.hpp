@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "tokenizer/models/character_borders.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/trie.hpp"
 
@@ -36,22 +37,28 @@ class MergeSearch {
     MergeSearch(const MergeTable& merges, const Tokens& tokens, std::size_t id_limit, bool bytes, bool whole);
 
     /// Appends the tokens of word[from, end) to scratch.symbols, with ends counted from the start of the word. Returns the end:
-    /// that of the word or the place of a symbol that is no token (merges cannot cross it).
-    std::uint32_t encode(std::string_view word, std::uint32_t from, SearchScratch& scratch) const;
-    /// For symbols that are characters: the first place behind `from` that no merge can cross, or the end of the word. What lies
-    /// before it and what lies behind can be encoded alone. `from` is the start of a character.
+    /// that of the word or the place of a symbol that is no token (merges cannot cross it). `part`: the word is part of a text,
+    /// so `whole` is not for it.
+    std::uint32_t encode(std::string_view word, std::uint32_t from, SearchScratch& scratch, bool part = false) const;
+    /// The first place behind `from` that no merge can cross, or the end of the word. What lies before it and what lies behind
+    /// can be encoded alone. The word is well-formed UTF-8, `from` the start of a character.
     std::uint32_t next_cut(std::string_view word, std::uint32_t from) const;
+    /// The id of a token by its text, or -1.
+    std::int32_t find(std::string_view text) const {
+        const Trie::Node node = trie_.walk(Trie::kRoot, text);
+        return node == Trie::kNone ? -1 : trie_.value(node);
+    }
 
   private:
     // How a token comes about: kUnknown until it is met; kSymbol: it is one symbol; kNever: the merges make something else of its
     // text; kOdd: by merges whose ranks do not rise; else kFirst + the rank of the last merge.
     enum Origin : std::uint32_t { kUnknown, kSymbol, kNever, kOdd, kFirst };
 
-    // A token as the borders of merges see it: its first and last three bytes, or all it has.
+    // A token as the borders of merges see it: its first and last three bytes, or of a short one the first and last.
     struct Ends {
-        std::uint32_t head = 0, tail = 0;
-        bool is_short = false, is_token = false;
-        char32_t first = 0, last = 0;  // characters, where these are the symbols
+        static constexpr std::uint32_t kIsToken = 1U << 31, kIsShort = 1U << 30;
+        std::uint32_t head = 0, tail = 0;  // bits of head above the bytes say what it is
+        CharacterBorders::End first{}, last{};
     };
     // How a token comes about, in one place because all of it is asked together.
     struct alignas(16) Token {
@@ -59,10 +66,9 @@ class MergeSearch {
         std::atomic<std::int32_t> left{0}, right{0};  // what the last merge joined
     };
     void find_borders(const Tokens& tokens, std::size_t id_limit);
-    std::uint64_t character_border(char32_t before, char32_t behind) const;
     bool may_cross(std::string_view word, std::uint32_t start, std::uint32_t at, std::uint32_t end) const;
     std::size_t find_matches(std::string_view word, std::uint32_t from, std::uint32_t most, SearchScratch& scratch) const;
-    bool take_match(std::string_view word, std::uint32_t at, std::size_t count, SearchScratch& scratch) const;
+    bool take_match(std::string_view word, std::uint32_t at, std::size_t count, bool part, SearchScratch& scratch) const;
     bool can_follow(std::string_view word, std::uint32_t at, Symbol match, SearchScratch& scratch) const;
     bool is_symbol_known(std::string_view word, std::uint32_t at) const;
     std::uint32_t origin(std::int32_t id, std::string_view text, SearchScratch& scratch) const;
@@ -83,8 +89,7 @@ class MergeSearch {
     std::vector<std::uint64_t> short_borders_ = std::vector<std::uint64_t>(1024);
     std::vector<std::uint64_t> long_borders_;
     unsigned long_shift_ = 63;
-    // The same for all merges by the character before and the one behind, hashed.
-    std::vector<std::uint64_t> character_borders_;
+    CharacterBorders characters_;
 };
 
 /// One thread's.

@@ -61,26 +61,34 @@ void MergeTable::put(std::int32_t left, std::int32_t right, std::uint32_t rank) 
 void MergeTable::merge(MergeScratch& scratch) const {
     if (scratch.symbols.size() < 2) return;
     if (scratch.symbols.size() <= kShort) {
-        merge_short(scratch);
+        merge_short(scratch, nullptr);
     } else {
         merge_long(scratch, nullptr);
     }
 }
 
 void MergeTable::merge(MergeScratch& scratch, std::vector<Merge>& done) const {
-    if (!scratch.symbols.empty()) merge_long(scratch, &done);
+    if (scratch.symbols.empty()) return;
+    if (scratch.symbols.size() <= kShort) {
+        merge_short(scratch, &done);
+    } else {
+        merge_long(scratch, &done);
+    }
 }
 
-void MergeTable::merge_short(MergeScratch& scratch) const {
+void MergeTable::merge_short(MergeScratch& scratch, std::vector<Merge>* done) const {
     Symbol* const symbols = scratch.symbols.data();
     std::uint32_t ranks[kShort];
     std::size_t pairs = scratch.symbols.size() - 1;
+    for (std::size_t i = 0; i < pairs; ++i) expect(symbols[i].id, symbols[i + 1].id);
     for (std::size_t i = 0; i < pairs; ++i) ranks[i] = rank(symbols[i].id, symbols[i + 1].id);
     while (pairs > 0) {
         std::size_t best = 0;
         for (std::size_t i = 1; i < pairs; ++i) best = ranks[i] < ranks[best] ? i : best;
         if (ranks[best] == kNoRank) break;
-        symbols[best] = {merged_[ranks[best]], symbols[best + 1].end};
+        const std::int32_t merged = merged_[ranks[best]];
+        if (done != nullptr) done->push_back({symbols[best].id, symbols[best + 1].id, merged, ranks[best]});
+        symbols[best] = {merged, symbols[best + 1].end};
         for (std::size_t i = best + 1; i < pairs; ++i) {
             symbols[i] = symbols[i + 1];
             ranks[i - 1] = ranks[i];

@@ -88,7 +88,7 @@ class MergeTable {
     }
     void put(std::int32_t left, std::int32_t right, std::uint32_t rank);
     void grow(unsigned bits);
-    void merge_short(MergeScratch& scratch) const;
+    void merge_short(MergeScratch& scratch, std::vector<Merge>* done) const;
     void merge_long(MergeScratch& scratch, std::vector<Merge>* done) const;
 
     // Open addressing, at most half used. Most questions are answered by no, nine of ten of these by the filter, a 32nd of the

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "tokenizer/models/model.hpp"
-#include "tokenizer/models/vocabulary.hpp"
 
 namespace rag::core {
 namespace {
@@ -27,21 +26,42 @@ Symbol unpacked(std::uint64_t half) {
 
 }  // namespace
 
-PieceCache::Key PieceCache::key_of(std::string_view piece) noexcept {
-    Key key{};
-    std::memcpy(key.data(), piece.data(), piece.size());
-    return key;
+// The last bytes are read once more with those before them, and moved: no loop and no call for the sizes that words have.
+PieceCache::Key::Key(std::string_view piece) noexcept {
+    const std::size_t count = piece.size();
+    if (count - 1 >= kMaxBytes) return;  // 0 too
+    const auto load = [&]<typename Word>(Word, std::size_t at) {
+        Word word;
+        std::memcpy(&word, piece.data() + at, sizeof word);
+        return static_cast<std::uint64_t>(word);
+    };
+    const auto last = [&](std::size_t behind) {  // the bytes from `behind`, one to eight, the only ones left
+        return load(std::uint64_t{}, count - 8) >> (8 * (8 - (count - behind)));
+    };
+    if (count > 16) {
+        words = {load(std::uint64_t{}, 0), load(std::uint64_t{}, 8), last(16)};
+    } else if (count > 8) {
+        words = {load(std::uint64_t{}, 0), last(8), 0};
+    } else if (count >= 4) {
+        words[0] = load(std::uint32_t{}, 0) | (load(std::uint32_t{}, count - 4) << (8 * (count - 4)));
+    } else {
+        for (std::size_t i = 0; i < count; ++i) words[0] |= load(std::uint8_t{}, i) << (8 * i);
+    }
+    size = static_cast<std::uint32_t>(count);
+    constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15U;
+    std::uint64_t hash = (words[0] ^ (words[1] >> 29) ^ (words[2] << 7) ^ count) * kMultiplier;
+    hash = (hash ^ (hash >> 32) ^ words[1] ^ (words[2] >> 17)) * kMultiplier;
+    place = static_cast<std::uint32_t>(hash >> 32) % kPlaces;
 }
 
-std::size_t PieceCache::find(std::string_view piece, Tokens& tokens) const noexcept {
-    if (piece.size() > kMaxBytes) return 0;
-    const Place& place = places_[hash_bytes(piece) % kPlaces];
+std::size_t PieceCache::find(const Key& piece, Tokens& tokens) const noexcept {
+    if (piece.size == 0) return 0;
+    const Place& place = places_[piece.place];
     const std::uint64_t version = place.version.load(std::memory_order_acquire);
-    if ((version & 0xFF) != piece.size() || (version & kOdd) != 0) return 0;
-    const Key key = key_of(piece);
-    bool equal = true;
-    for (std::size_t i = 0; i < kKeyWords; ++i) equal = equal && place.key[i].load(std::memory_order_acquire) == key[i];
-    if (!equal) return 0;
+    if ((version & 0xFF) != piece.size || (version & kOdd) != 0) return 0;
+    std::uint64_t different = 0;
+    for (std::size_t i = 0; i < kKeyWords; ++i) different |= place.key[i].load(std::memory_order_acquire) ^ piece.words[i];
+    if (different != 0) return 0;
     const std::size_t count = (version & kSizes) >> 8;
     for (std::size_t i = 0; i < count; i += 2) {
         const std::uint64_t pair = place.tokens[i / 2].load(std::memory_order_acquire);
@@ -51,20 +71,19 @@ std::size_t PieceCache::find(std::string_view piece, Tokens& tokens) const noexc
     return place.version.load(std::memory_order_relaxed) == version ? count : 0;
 }
 
-void PieceCache::put(std::string_view piece, std::span<const Symbol> tokens) noexcept {
-    if (piece.empty() || piece.size() > kMaxBytes || tokens.empty() || tokens.size() > kMaxTokens) return;
-    Place& place = places_[hash_bytes(piece) % kPlaces];
+void PieceCache::put(const Key& piece, std::span<const Symbol> tokens) noexcept {
+    if (piece.size == 0 || tokens.empty() || tokens.size() > kMaxTokens) return;
+    Place& place = places_[piece.place];
     std::uint64_t version = place.version.load(std::memory_order_relaxed);
     if ((version & kOdd) != 0) return;
     if (!place.version.compare_exchange_strong(version, version | kOdd, std::memory_order_acq_rel)) return;
-    const Key key = key_of(piece);
-    for (std::size_t i = 0; i < kKeyWords; ++i) place.key[i].store(key[i], std::memory_order_release);
+    for (std::size_t i = 0; i < kKeyWords; ++i) place.key[i].store(piece.words[i], std::memory_order_release);
     for (std::size_t i = 0; i < tokens.size(); i += 2) {
         const std::uint64_t second = i + 1 < tokens.size() ? packed(tokens[i + 1]) : 0;
         place.tokens[i / 2].store(packed(tokens[i]) | (second << 32), std::memory_order_release);
     }
     const std::uint64_t next = (version & ~kSizes) + kNext;
-    place.version.store(next | sizes_of(piece.size(), tokens.size()), std::memory_order_release);
+    place.version.store(next | sizes_of(piece.size, tokens.size()), std::memory_order_release);
 }
 
 }  // namespace rag::core
