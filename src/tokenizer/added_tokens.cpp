@@ -91,8 +91,10 @@ void AddedTokens::Set::build(const std::vector<std::pair<std::string, std::int32
         }
         keys.emplace_back(content, index);
         first[static_cast<unsigned char>(content[0])] = true;
+        only_first = content[0];
         empty = false;
     }
+    only_one = std::count(first.begin(), first.end(), true) == 1;
     trie = Trie(keys);
 }
 
@@ -101,7 +103,13 @@ Span AddedTokens::Set::next_match(std::string_view text, std::uint32_t from, std
     index = -1;
     const auto size = static_cast<std::uint32_t>(text.size());
     for (std::uint32_t start = from; start < size; ++start) {
-        if (!first[static_cast<unsigned char>(text[start])]) continue;
+        if (only_one) {
+            const std::size_t found = text.find(only_first, start);
+            if (found == std::string_view::npos) break;
+            start = static_cast<std::uint32_t>(found);
+        } else if (!first[static_cast<unsigned char>(text[start])]) {
+            continue;
+        }
         std::uint32_t end = start;
         Trie::Node node = Trie::kRoot;
         for (std::uint32_t at = start; at < size;) {

@@ -58,6 +58,8 @@ class AddedTokens {
     struct Set {
         Trie trie;
         std::array<bool, 256> first{};  // bytes that a content begins with
+        char only_first = 0;            // the only one, if only_one
+        bool only_one = false;
         bool empty = true;
         bool cuts_everywhere = false;  // one of the contents is empty: it stands between any two characters
 

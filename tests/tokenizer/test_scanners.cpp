@@ -1,5 +1,6 @@
 // Scanners written by hand against the patterns that they stand for: over random text of every kind of character and over every
 // code point, alone and among the characters that decide.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 #include <string>
@@ -87,6 +88,9 @@ TEST_CASE("cl100k's scanner cuts as its pattern does") {
                                             "\xe2\x85\xa7",
                                             "a",
                                             "Word",
+                                            "abcdefghijklmnopqrstuvwxyz",
+                                            "@AZ[`az{",
+                                            "straight\xc3\xa9t",
                                             "\xc3\xa9",
                                             "\xe4\xb8\xad",
                                             "\xe6\x96\x87\xe5\xad\x97",
@@ -126,6 +130,30 @@ TEST_CASE("a scanner looks at its piece and no further") {
         for (std::uint32_t end = start + 1; end <= text.size(); ++end) {
             CHECK(cut(twins.quick, text, {start, end}) == cut(twins.slow, text, {start, end}));
         }
+    }
+}
+
+TEST_CASE("a character's properties are the table's for every code point") {
+    for (char32_t value = 0; value <= 0x10FFFF; ++value) {
+        if (!is_scalar(value)) continue;
+        std::string text;
+        append_utf8(text, value);
+        const Character character = character_at(text, 0);
+        if (character.length != text.size() || character.properties != unicode::properties(value)) FAIL(std::uint32_t(value));
+    }
+}
+
+TEST_CASE("eight bytes at a time are what one at a time gives") {
+    std::mt19937 random(14);
+    for (int round = 0; round < 100'000; ++round) {
+        std::string bytes;
+        for (int i = 0; i < 8; ++i) bytes += static_cast<char>(random() % 4 == 0 ? random() % 256 : 'A' + random() % 60);
+        const auto count = [&](auto holds) {
+            return static_cast<std::uint32_t>(std::find_if_not(bytes.begin(), bytes.end(), holds) - bytes.begin());
+        };
+        const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+        REQUIRE(ascii_letters(bytes.data()) == count(is_letter));
+        REQUIRE(ascii_prefix(bytes.data()) == count(is_ascii));
     }
 }
 

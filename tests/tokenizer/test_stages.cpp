@@ -8,12 +8,14 @@
 
 #include "core/base64.hpp"
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "tokenizer/normalized_text.hpp"
 #include "tokenizer/normalizers/plan.hpp"
 #include "tokenizer/normalizers/precompiled.hpp"
 #include "tokenizer/normalizers/prepend.hpp"
 #include "tokenizer/normalizers/replace.hpp"
 #include "tokenizer/tokenizer.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 #include "tokenizer/unicode/graphemes.hpp"
 
 namespace {
@@ -69,8 +71,10 @@ Json with_stage(const char* kind, const Json& stage) {
 
 TEST_CASE("the quick way of Precompiled is its definition") {
     // Spaces for tabs, two characters for X, nothing for R and for what begins with C3, as many for e as there are accents.
-    const Precompiled precompiled(
+    // One map leaves Chinese alone, the other does not.
+    const Precompiled plain(
         CharsMap(byte_map({{'\t', " "}, {'X', "yz"}, {'R', ""}, {0xC3, ""}, {0xE1, "q\xcc\x81"}, {'\r', ""}})));
+    const Precompiled chinese(CharsMap(byte_map({{'\t', " "}, {'X', "yz"}, {0xC3, ""}, {0xE5, "z"}, {'\r', ""}})));
     const std::vector<std::string> pool = {"a",
                                            "b",
                                            " ",
@@ -86,7 +90,9 @@ TEST_CASE("the quick way of Precompiled is its definition") {
                                            "\xe1\x85\xa0",
                                            "\xe2\x80\x8d",
                                            "\xf0\x9f\x98\x80",
-                                           "\xe4\xb8\xad"};
+                                           "\xe4\xb8\xad",
+                                           "\xe6\x96\x87",
+                                           "\xe5\xad\x97\xe8\xaf\xad"};
     std::mt19937 random(4);
     const NormalizerPlan nothing(nullptr);
     for (int round = 0; round < 20'000; ++round) {
@@ -95,6 +101,7 @@ TEST_CASE("the quick way of Precompiled is its definition") {
         NormalizedText quick, slow;
         quick.assign(text, 0, static_cast<std::uint32_t>(text.size()), nothing, true);
         slow.assign(text, 0, static_cast<std::uint32_t>(text.size()), nothing, true);
+        const Precompiled& precompiled = round % 2 == 0 ? plain : chinese;
         precompiled.normalize(quick);
         precompiled.normalize_by_definition(slow);
         INFO(text);
@@ -131,6 +138,16 @@ TEST_CASE("grapheme clusters end where Unicode says") {
     CHECK(grapheme_end("\xd8\x80"
                        "a",
                        0) == 3);  // a prefix
+}
+
+TEST_CASE("a common Han character before another is a grapheme cluster") {
+    for (char32_t value = 0x4E00; value < 0xA000; ++value) {
+        std::string text;
+        append_utf8(text, value);
+        if (!is_common_han(text[0])) continue;
+        if (unicode::grapheme_end("\xe6\x96\x87" + text, 0) != 3) FAIL(std::uint32_t(value));
+        if (unicode::grapheme_end(text + "\xe6\x96\x87", 0) != 3) FAIL(std::uint32_t(value));
+    }
 }
 
 TEST_CASE("base64 is strict") {

@@ -268,21 +268,35 @@ void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const
     }
 }
 
-bool Bpe::search_stretch(std::string_view stretch, std::uint32_t start, SearchScratch& scratch,
+Bpe::Stretch Bpe::next_stretch(std::string_view word, std::uint32_t from) const {
+    Stretch out;
+    out.end = search_->next_cut(word, from);
+    const std::uint32_t size = out.end - from;
+    const char32_t character = size == CharacterCache::kBytes ? code_point_at(word, from).value : U'\0';
+    if (CharacterCache::holds(character)) {
+        out.character = character;
+    } else {
+        out.key = PieceCache::Key(word.substr(from, size));
+        stretches_->expect(out.key);
+    }
+    return out;
+}
+
+bool Bpe::search_stretch(std::string_view text, const Stretch& stretch, std::uint32_t start, SearchScratch& scratch,
                          std::vector<ModelToken>& out) const {
     PieceCache::Tokens known;
-    const char32_t character = stretch.size() == CharacterCache::kBytes ? code_point_at(stretch, 0).value : U'\0';
-    const bool single = CharacterCache::holds(character);
-    const std::size_t count = single ? characters_->find(character, known.data()) : stretches_->find(stretch, known);
+    const bool single = stretch.character != 0;
+    const std::size_t count =
+        single ? characters_->find(stretch.character, known.data()) : stretches_->find(stretch.key, known);
     if (count > 0) {
         push_tokens(start, {known.data(), count}, out);
         return true;
     }
-    if (!search(stretch, true, scratch)) return false;
+    if (!search(text, true, scratch)) return false;
     if (single) {
-        characters_->put(character, scratch.symbols);
+        characters_->put(stretch.character, scratch.symbols);
     } else {
-        stretches_->put(stretch, scratch.symbols);
+        stretches_->put(stretch.key, scratch.symbols);
     }
     push_tokens(start, scratch.symbols, out);
     return true;
@@ -299,13 +313,22 @@ bool Bpe::search_stretches(std::string_view word, std::uint32_t start, SearchScr
         }
     }
     const std::size_t before = out.size();
-    for (std::uint32_t from = 0; from < word.size();) {
-        const std::uint32_t end = search_->next_cut(word, from);
-        if (!search_stretch(word.substr(from, end - from), start + from, scratch, out)) {
+    constexpr std::size_t kAhead = 4;
+    std::array<Stretch, kAhead> ahead;
+    std::size_t found = 0;
+    std::uint32_t found_end = 0;
+    std::uint32_t from = 0;
+    for (std::size_t i = 0; from < word.size(); ++i) {
+        for (; found < i + kAhead && found_end < word.size(); ++found) {
+            ahead[found % kAhead] = next_stretch(word, found_end);
+            found_end = ahead[found % kAhead].end;
+        }
+        const Stretch& stretch = ahead[i % kAhead];
+        if (!search_stretch(word.substr(from, stretch.end - from), stretch, start + from, scratch, out)) {
             out.resize(before);
             return false;
         }
-        from = end;
+        from = stretch.end;
     }
     return true;
 }

@@ -74,7 +74,7 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
 }
 
 void Unigram::append_unknown_reversed(std::string_view unknown, Span span, std::vector<ModelToken>& out) const {
-    if (!options_.sentence_piece) {
+    if (!options_.sentence_piece && unknown.size() <= vocabulary_.longest()) {
         if (const std::int32_t id = vocabulary_.find_id(unknown); id >= 0) {
             out.push_back({id, span});
             return;

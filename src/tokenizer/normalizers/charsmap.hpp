@@ -32,6 +32,12 @@ class CharsMap {
         return std::nullopt;
     }
 
+    /// False: no key begins with this byte.
+    bool may_begin(unsigned char byte) const noexcept {
+        const std::uint32_t node = first_ ^ byte;
+        return node >= units_.size() || (units_[node] & kLabelMask) == byte;
+    }
+
     /// What the longest prefix of `text` that the map has becomes, and its length in bytes; otherwise as find_shortest().
     struct Longest {
         std::string_view becomes;

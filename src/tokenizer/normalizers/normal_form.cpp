@@ -119,12 +119,11 @@ class SteadySet {
 bool NormalFormNormalizer::keeps(std::string_view text) const {
     if (form_ != NormalForm::kNfc) return false;
     const SteadySet& steady = SteadySet::instance();
-    for (std::size_t at = 0; at < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[at]);
-        if (lead < 0x80) {
-            ++at;
-        } else if (lead >= 0xE5 && lead <= 0xE8) {  // U+5000 to U+8FFF: Chinese, which the tests find steady
-            at += 3;
+    for (std::uint32_t at = 0; at < text.size();) {
+        if (is_ascii(text[at])) {
+            at = ascii_end(text, at);
+        } else if (is_common_han(text[at])) {
+            at += kHanBytes;
         } else {
             const CodePoint point = code_point_at(text, at);
             if (!steady.contains(point.value)) return false;

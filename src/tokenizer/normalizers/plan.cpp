@@ -14,11 +14,6 @@ std::uint32_t find_ascii(std::string_view text, std::uint32_t from) {
     return from;
 }
 
-std::uint32_t find_not_ascii(std::string_view text, std::uint32_t from) {
-    while (from < text.size() && is_ascii(text[from])) ++from;
-    return from;
-}
-
 }  // namespace
 
 void Normalizer::add_to(NormalizerPlan& plan) const {
@@ -66,11 +61,11 @@ void NormalizerPlan::run(NormalizedText& text) const {
 void NormalizerPlan::LocalPass::run(NormalizedText& text) const {
     const std::string_view old = text.text();
     const auto end = static_cast<std::uint32_t>(old.size());
-    if (keeps_ascii && find_not_ascii(old, 0) == end) return;
+    if (keeps_ascii && ascii_end(old, 0) == end) return;
     if (std::all_of(stages.begin(), stages.end(), [&](const LocalNormalizer* stage) { return stage->keeps(old); })) return;
     TextRewrite rewrite(text);
     while (rewrite.at() < end) {
-        const std::uint32_t special = find_not_ascii(old, rewrite.at());
+        const std::uint32_t special = ascii_end(old, rewrite.at());
         if (special == end) {
             map_ascii(rewrite, end);
             break;

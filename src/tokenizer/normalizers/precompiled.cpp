@@ -31,7 +31,10 @@ void visit_cluster(const CharsMap& map, std::string_view text, std::uint32_t sta
 
 }  // namespace
 
-Precompiled::Precompiled(CharsMap map) : map_(std::move(map)), keeps_{} {
+Precompiled::Precompiled(CharsMap map) : map_(std::move(map)), keeps_{}, keeps_han_(true) {
+    for (unsigned byte = kHanLeadFirst; byte <= kHanLeadLast; ++byte) {
+        keeps_han_ = keeps_han_ && !map_.may_begin(static_cast<unsigned char>(byte));
+    }
     for (std::size_t i = 0; i < keeps_.size(); ++i) {
         const char character = static_cast<char>(i);
         keeps_[i] = !map_.find_shortest({&character, 1});
@@ -131,6 +134,8 @@ bool Precompiled::rewrite(TextRewrite& rewrite, bool& changed) const {
                old[at] != '\r') {
             ++at;
         }
+        // So is a Han character before another one.
+        while (keeps_han_ && at + kHanBytes < size && is_common_han(old[at]) && is_common_han(old[at + kHanBytes])) at += kHanBytes;
         visit_cluster(map_, old, at, unicode::grapheme_end(old, at), visit);
     }
     writer.keep_to(size);

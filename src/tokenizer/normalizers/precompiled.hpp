@@ -26,6 +26,7 @@ class Precompiled final : public Normalizer {
 
     CharsMap map_;
     std::array<bool, 128> keeps_;  // ASCII characters that the map has no key for
+    bool keeps_han_;               // the same for all of is_common_han()
 };
 
 }  // namespace rag::core

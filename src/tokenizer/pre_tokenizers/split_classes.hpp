@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "tokenizer/pre_tokenizers/characters.hpp"
@@ -28,13 +30,31 @@ inline constexpr auto kAsciiClasses = make_ascii_classes();
 inline Character split_class_at(std::string_view text, std::uint32_t at) noexcept {
     const auto lead = static_cast<unsigned char>(text[at]);
     if (lead < 0x80) return {detail::kAsciiClasses[lead], 1};
-    if (lead >= 0xE5 && lead <= 0xE8) return {unicode::kLetter, 3};  // U+5000 to U+8FFF
+    if (is_common_han(text[at])) return {unicode::kLetter, kHanBytes};
     const Character character = character_at(text, at);
     return {static_cast<std::uint16_t>(character.properties & kSplitClasses), character.length};
 }
 
+/// ASCII letters at the start of the eight bytes at `bytes`, found for all at once: each sum has its top bit set where the byte,
+/// in lower case, is at least 'a', or above 'z'.
+inline std::uint32_t ascii_letters(const char* bytes) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U, kTop = 0x80 * kOnes;
+    std::uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    const std::uint64_t lower = (word | (0x20 * kOnes)) & ~kTop;
+    const std::uint64_t letters = (lower + (0x80 - 'a') * kOnes) & ~(lower + (0x7F - 'z') * kOnes) & ~word & kTop;
+    return letters == kTop ? 8 : static_cast<std::uint32_t>(std::countr_one(letters | ~kTop)) / 8;
+}
+
 /// The end of the run of characters of one class that begins at `at`.
 inline std::uint32_t class_run_end(std::string_view text, std::uint32_t at, std::uint32_t end, std::uint16_t kind) noexcept {
+    if (kind == unicode::kLetter) {
+        while (at + 8 <= end) {
+            const std::uint32_t letters = ascii_letters(text.data() + at);
+            at += letters;
+            if (letters < 8) break;
+        }
+    }
     while (at < end) {
         const Character character = split_class_at(text, at);
         if (character.properties != kind) break;

@@ -2,7 +2,9 @@
 // decoder checks nothing; do not use it on anything else. Pure functions.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace rag::core {
@@ -19,6 +21,29 @@ inline CodePoint code_point_at(std::string_view text, std::size_t at) noexcept {
     if (lead < 0xE0) return {((lead & 0x1F) << 6) | (byte(1) & 0x3F), 2};
     if (lead < 0xF0) return {((lead & 0x0F) << 12) | ((byte(1) & 0x3F) << 6) | (byte(2) & 0x3F), 3};
     return {((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) | (byte(3) & 0x3F), 4};
+}
+
+/// The lead byte of U+5000 to U+8FFF: the bulk of Chinese, one block to every table of properties (a test looks at all of it).
+inline constexpr unsigned char kHanLeadFirst = 0xE5, kHanLeadLast = 0xE8;
+inline constexpr std::uint32_t kHanBytes = 3;
+inline bool is_common_han(char lead) noexcept {
+    return static_cast<unsigned char>(lead) >= kHanLeadFirst && static_cast<unsigned char>(lead) <= kHanLeadLast;
+}
+
+/// Bytes at the start of the eight at `bytes` that are ASCII.
+inline std::uint32_t ascii_prefix(const char* bytes) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    const std::uint64_t others = word & 0x8080808080808080U;
+    return others == 0 ? 8 : static_cast<std::uint32_t>(std::countr_zero(others)) / 8;
+}
+/// The first byte at or behind `at` that is not ASCII, or the end of the text.
+inline std::uint32_t ascii_end(std::string_view text, std::uint32_t at) noexcept {
+    for (; at + 8 <= text.size(); at += 8) {
+        if (const std::uint32_t count = ascii_prefix(text.data() + at); count < 8) return at + count;
+    }
+    while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+    return at;
 }
 
 /// Writes a scalar value as UTF-8 and returns its bytes, at most 4.
