@@ -116,6 +116,48 @@ std::unique_ptr<rag_encoding> wrap(const std::shared_ptr<const core::Tokenizer>&
     return out;
 }
 
+/// Lists of words as the core takes them.
+class WordsPair {
+  public:
+    WordsPair(rag_words text, rag_words pair) : text_(views_of(text, "words")) {
+        if (pair.words == nullptr && pair.count != 0) {
+            fail(Code::kInvalidArgument, "pair.words is NULL and the count is {}", pair.count);
+        }
+        if (pair.words != nullptr) pair_ = views_of(pair, "pair");
+    }
+    core::TextPair view() const {
+        core::TextPair out;
+        out.words = core::Words(text_);
+        if (pair_) out.pair_words = core::Words(*pair_);
+        return out;
+    }
+
+  private:
+    static std::vector<std::string_view> views_of(rag_words list, const char* name) {
+        rag::capi::require_array(list.words, list.count, name);
+        std::vector<std::string_view> out;
+        out.reserve(list.count);
+        for (size_t i = 0; i < list.count; ++i) out.push_back(rag::capi::bytes_of(list.words[i], name));
+        return out;
+    }
+
+    std::vector<std::string_view> text_;
+    std::optional<std::vector<std::string_view>> pair_;
+};
+
+void encode_all(const rag_tokenizer& tokenizer, const std::vector<core::TextPair>& texts, const rag_tokenize_options* options,
+                rag_encoding** encodings) {
+    const rag_tokenize_options known = known_options(options);
+    core::BatchOptions batch;
+    batch.threads = known.threads;
+    batch.progress = rag::capi::progress_of(known.progress, known.user_data);
+    auto made = tokenizer.tokenizer->encode_batch(texts, encode_options_of(*tokenizer.tokenizer, known), batch);
+    std::vector<std::unique_ptr<rag_encoding>> handles;
+    handles.reserve(made.size());
+    for (core::Encoding& encoding : made) handles.push_back(wrap(tokenizer.tokenizer, std::move(encoding)));
+    for (size_t i = 0; i < handles.size(); ++i) encodings[i] = handles[i].release();
+}
+
 using Overflow = std::vector<std::unique_ptr<rag_encoding>>;
 
 Overflow wrap_overflow(const rag_encoding& parent, std::vector<core::OverflowingEncoding> list) {
@@ -191,20 +233,40 @@ rag_status rag_tokenizer_encode_batch(const rag_tokenizer* tokenizer, const rag_
     return guard([&] {
         rag::capi::require_array(encodings, count, "encodings");
         std::fill_n(encodings, count, nullptr);
-        const core::Tokenizer& target = use(tokenizer);
+        use(tokenizer);
         rag::capi::require_array(texts, count, "texts");
-        const rag_tokenize_options known = known_options(options);
         std::vector<core::TextPair> list;
         list.reserve(count);
         for (size_t i = 0; i < count; ++i) list.push_back(pair_of(texts[i], pairs == nullptr ? rag_text{nullptr, 0} : pairs[i]));
-        core::BatchOptions batch;
-        batch.threads = known.threads;
-        batch.progress = rag::capi::progress_of(known.progress, known.user_data);
-        auto made = target.encode_batch(list, encode_options_of(target, known), batch);
-        std::vector<std::unique_ptr<rag_encoding>> handles;
-        handles.reserve(count);
-        for (core::Encoding& encoding : made) handles.push_back(wrap(tokenizer->tokenizer, std::move(encoding)));
-        for (size_t i = 0; i < count; ++i) encodings[i] = handles[i].release();
+        encode_all(*tokenizer, list, options, encodings);
+    });
+}
+
+rag_status rag_tokenizer_encode_words(const rag_tokenizer* tokenizer, rag_words text, rag_words pair,
+                                      const rag_tokenize_options* options, rag_encoding** encoding) noexcept {
+    return guard([&] {
+        require(encoding, "encoding") = nullptr;
+        const core::Tokenizer& target = use(tokenizer);
+        const core::EncodeOptions known = encode_options_of(target, known_options(options));
+        const WordsPair words(text, pair);
+        *encoding = wrap(tokenizer->tokenizer, target.encode(words.view(), known)).release();
+    });
+}
+
+rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, const rag_words* texts, const rag_words* pairs,
+                                            size_t count, const rag_tokenize_options* options, rag_encoding** encodings) noexcept {
+    return guard([&] {
+        rag::capi::require_array(encodings, count, "encodings");
+        std::fill_n(encodings, count, nullptr);
+        use(tokenizer);
+        rag::capi::require_array(texts, count, "texts");
+        std::vector<WordsPair> words;
+        words.reserve(count);
+        for (size_t i = 0; i < count; ++i) words.emplace_back(texts[i], pairs == nullptr ? rag_words{nullptr, 0} : pairs[i]);
+        std::vector<core::TextPair> list;
+        list.reserve(count);
+        for (const WordsPair& both : words) list.push_back(both.view());
+        encode_all(*tokenizer, list, options, encodings);
     });
 }
 

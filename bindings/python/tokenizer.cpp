@@ -193,6 +193,10 @@ struct BatchArgument {
     }
 };
 
+py::list to_list(std::vector<Encoding> encodings) {
+    return make_list(encodings.size(), [&](std::size_t i) { return py::cast(std::move(encodings[i])).release().ptr(); });
+}
+
 py::list encode_batch(const Tokenizer& tokenizer, const py::object& texts, const py::object& add_special_tokens,
                       std::uint32_t threads, const py::object& given) {
     EncodeOptions options = options_of(flag_of(add_special_tokens, "add_special_tokens"), given);
@@ -204,7 +208,75 @@ py::list encode_batch(const Tokenizer& tokenizer, const py::object& texts, const
         const GilRelease release;
         encodings = tokenizer.encode_pairs(batch.views, options);
     }
-    return make_list(encodings.size(), [&](std::size_t i) { return py::cast(std::move(encodings[i])).release().ptr(); });
+    return to_list(std::move(encodings));
+}
+
+/// Words of a text, a sequence of str (or bytes), and what keeps them alive.
+struct WordsArgument {
+    std::vector<py::object> owners;
+    std::vector<TextArgument> texts;
+    std::vector<std::string_view> views;
+    std::size_t bytes = 0;
+
+    WordsArgument(py::handle object, const char* what, bool replace) {
+        if (!is_list(object)) {
+            throw py::type_error(std::string(what) + " must be a list of str with is_pretokenized, not " +
+                                 Py_TYPE(object.ptr())->tp_name);
+        }
+        for (const py::handle word : py::reinterpret_borrow<py::sequence>(object)) {
+            owners.push_back(py::reinterpret_borrow<py::object>(word));
+            views.push_back(texts.emplace_back(word, what, replace).view());
+            bytes += views.back().size();
+        }
+        for (std::size_t i = 0; i < texts.size(); ++i) views[i] = texts[i].view();  // where they stand now
+    }
+    static bool is_list(py::handle object) { return PyTuple_Check(object.ptr()) || PyList_Check(object.ptr()); }
+};
+
+Encoding encode_words(const Tokenizer& tokenizer, const py::object& words, const py::object& pair,
+                      const py::object& add_special_tokens, const py::object& given) {
+    const EncodeOptions options = options_of(flag_of(add_special_tokens, "add_special_tokens"), given);
+    const bool replace = options.invalid_text == RAG_INVALID_TEXT_REPLACE;
+    const WordsArgument first(words, "text", replace);
+    std::optional<std::vector<std::string_view>> second_views;
+    std::optional<WordsArgument> second;
+    if (!pair.is_none()) second_views = second.emplace(pair, "pair", replace).views;
+    const GilRelease release;
+    return tokenizer.encode_words(first.views, second_views, options);
+}
+
+/// Each of `texts` is a list of words, or a pair of such lists.
+py::list encode_words_batch(const Tokenizer& tokenizer, const py::object& texts, const py::object& add_special_tokens,
+                            std::uint32_t threads, const py::object& given) {
+    EncodeOptions options = options_of(flag_of(add_special_tokens, "add_special_tokens"), given);
+    const bool replace = options.invalid_text == RAG_INVALID_TEXT_REPLACE;
+    std::vector<WordsArgument> owners;
+    std::vector<WordsPair> views;
+    std::size_t bytes = 0;
+    const auto add = [&](py::handle list, const char* what) {
+        bytes += owners.emplace_back(list, what, replace).bytes;
+        return owners.back().views;
+    };
+    for (const py::handle object : list_of(texts, "texts must be a list of lists of str")) {
+        bool paired = false;
+        if (WordsArgument::is_list(object)) {
+            const auto items = py::reinterpret_borrow<py::sequence>(object);
+            paired = items.size() == 2 && WordsArgument::is_list(py::object(items[0]));
+            if (paired) {
+                auto first = add(py::object(items[0]), "a text of a pair");
+                views.push_back({std::move(first), add(py::object(items[1]), "a text of a pair")});
+            }
+        }
+        if (!paired) views.push_back({add(object, "a text"), std::nullopt});
+    }
+    options.threads = threads;
+    if (bytes > kBytesUnasked) options.progress = progress_of(py::none());
+    std::vector<Encoding> encodings;
+    {
+        const GilRelease release;
+        encodings = tokenizer.encode_words_batch(views, options);
+    }
+    return to_list(std::move(encodings));
 }
 
 std::vector<std::int32_t> ids_of_list(const py::object& object) {
@@ -328,6 +400,9 @@ void bind_tokenizer(py::module_& module) {
         .def("to_json", [](const Tokenizer& self) { return to_str(self.to_json()); })
         .def("configuration", [](const Tokenizer& self) { return to_str(self.configuration()); })
         .def("encode", &encode, py::arg("text"), py::arg("pair"), py::arg("add_special_tokens"), py::arg("options"))
+        .def("encode_words", &encode_words, py::arg("words"), py::arg("pair"), py::arg("add_special_tokens"), py::arg("options"))
+        .def("encode_words_batch", &encode_words_batch, py::arg("texts"), py::arg("add_special_tokens"), py::arg("threads"),
+             py::arg("options"))
         .def("encode_batch", &encode_batch, py::arg("texts"), py::arg("add_special_tokens"), py::arg("threads"),
              py::arg("options"))
         .def("decode", &decode, py::arg("ids"), py::arg("skip_special_tokens"))

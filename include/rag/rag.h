@@ -524,6 +524,19 @@ RAG_API rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text
 RAG_API rag_status rag_tokenizer_encode_batch(const rag_tokenizer* tokenizer, const rag_text* texts, const rag_text* pairs,
                                               size_t count, const rag_tokenize_options* options,
                                               rag_encoding** encodings) RAG_NOEXCEPT;
+/* A text that the caller has cut into words. Not given (words NULL) as a pair: there is no pair. */
+typedef struct rag_words {
+    const rag_text* words; /* of one without words: not NULL, and not looked at */
+    size_t count;
+} rag_words;
+/* The same for words, as Hugging Face's is_pretokenized: each word is normalized, cut and turned into tokens as a text of its own,
+ * with white space only where it has some; then they are one sequence. Offsets are those in a token's word, word_ids are
+ * indices into `words`. Errors name the word. since 0.1.0 */
+RAG_API rag_status rag_tokenizer_encode_words(const rag_tokenizer* tokenizer, rag_words text, rag_words pair,
+                                              const rag_tokenize_options* options, rag_encoding** encoding) RAG_NOEXCEPT;
+RAG_API rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, const rag_words* texts, const rag_words* pairs,
+                                                    size_t count, const rag_tokenize_options* options,
+                                                    rag_encoding** encodings) RAG_NOEXCEPT; /* since 0.1.0 */
 /* The arrays belong to the encoding. since 0.1.0 */
 RAG_API rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) RAG_NOEXCEPT;
 /* A token as the vocabulary writes it, made now: not terminated, lives as long as the encoding; {NULL, 0} out of range.

@@ -117,6 +117,12 @@ struct TextPair {
     std::optional<std::string_view> pair;
 };
 
+/// Words of a text, or of a pair.
+struct WordsPair {
+    std::vector<std::string_view> words;
+    std::optional<std::vector<std::string_view>> pair;
+};
+
 /// An added token (rag_added_token); `content` lives as long as the tokenizer.
 struct AddedToken {
     std::int32_t id;
@@ -212,14 +218,40 @@ class Tokenizer {
             firsts.push_back(given(text.text));
             seconds.push_back(text.pair ? given(*text.pair) : rag_text{nullptr, 0});
         }
-        return encode_all(firsts, seconds.data(), options);
+        return encode_texts(firsts, seconds.data(), options);
+    }
+    /// Words that the caller has cut, each encoded as a text of its own, and put together: offsets are those in a token's word,
+    /// word_ids() indices of words. As Hugging Face's is_pretokenized.
+    Encoding encode_words(const std::vector<std::string_view>& words,
+                          const std::optional<std::vector<std::string_view>>& pair = std::nullopt,
+                          const EncodeOptions& options = {}) const {
+        rag_encoding* encoding = nullptr;
+        const rag_tokenize_options c_options = options_of(options);
+        const Words both(words, pair);
+        detail::check(rag_tokenizer_encode_words(handle_.get(), both.first(), both.second(), &c_options, &encoding));
+        return Encoding(encoding);
+    }
+    /// The same for several, otherwise as encode_batch().
+    std::vector<Encoding> encode_words_batch(const std::vector<WordsPair>& texts, const EncodeOptions& options = {}) const {
+        std::vector<Words> both;
+        std::vector<rag_words> firsts, seconds;
+        both.reserve(texts.size());
+        for (const WordsPair& text : texts) {
+            both.emplace_back(text.words, text.pair);
+            firsts.push_back(both.back().first());
+            seconds.push_back(both.back().second());
+        }
+        return encode_all(texts.size(), options, [&](const rag_tokenize_options& c_options, rag_encoding** encodings) {
+            return rag_tokenizer_encode_words_batch(handle_.get(), firsts.data(), seconds.data(), texts.size(), &c_options,
+                                                    encodings);
+        });
     }
     /// On several threads, in the order of the texts; padding to the longest goes over all.
     std::vector<Encoding> encode_batch(const std::vector<std::string_view>& texts, const EncodeOptions& options = {}) const {
         std::vector<rag_text> firsts;
         firsts.reserve(texts.size());
         for (const auto text : texts) firsts.push_back(given(text));
-        return encode_all(firsts, nullptr, options);
+        return encode_texts(firsts, nullptr, options);
     }
 
     /// Ids that no token has are left out.
@@ -335,15 +367,46 @@ class Tokenizer {
         if (options.pad_token) out.pad_token = given(*options.pad_token);
         return out;
     }
-    std::vector<Encoding> encode_all(const std::vector<rag_text>& texts, const rag_text* pairs,
-                                     const EncodeOptions& options) const {
+    /// Lists of words as the C interface takes them.
+    class Words {
+      public:
+        Words(const std::vector<std::string_view>& words, const std::optional<std::vector<std::string_view>>& pair)
+            : first_(texts_of(words)), has_second_(pair.has_value()) {
+            if (pair) second_ = texts_of(*pair);
+        }
+        rag_words first() const noexcept { return words_of(first_); }
+        rag_words second() const noexcept { return has_second_ ? words_of(second_) : rag_words{nullptr, 0}; }
+
+      private:
+        static std::vector<rag_text> texts_of(const std::vector<std::string_view>& words) {
+            std::vector<rag_text> out;
+            out.reserve(words.size());
+            for (const auto word : words) out.push_back(given(word));
+            return out;
+        }
+        static rag_words words_of(const std::vector<rag_text>& texts) noexcept {
+            static constexpr rag_text kNoWord = {nullptr, 0};
+            return {texts.empty() ? &kNoWord : texts.data(), texts.size()};
+        }
+
+        std::vector<rag_text> first_, second_;
+        bool has_second_;
+    };
+
+    std::vector<Encoding> encode_texts(const std::vector<rag_text>& texts, const rag_text* pairs,
+                                       const EncodeOptions& options) const {
+        return encode_all(texts.size(), options, [&](const rag_tokenize_options& c_options, rag_encoding** encodings) {
+            return rag_tokenizer_encode_batch(handle_.get(), texts.data(), pairs, texts.size(), &c_options, encodings);
+        });
+    }
+    template <typename Encode>
+    std::vector<Encoding> encode_all(std::size_t count, const EncodeOptions& options, Encode encode) const {
         detail::ProgressBridge progress(options.progress);
         rag_tokenize_options c_options = options_of(options);
         c_options.progress = progress.function();
         c_options.user_data = progress.data();
-        std::vector<rag_encoding*> handles(texts.size());
-        const rag_status status =
-            rag_tokenizer_encode_batch(handle_.get(), texts.data(), pairs, texts.size(), &c_options, handles.data());
+        std::vector<rag_encoding*> handles(count);
+        const rag_status status = encode(c_options, handles.data());
         progress.rethrow();
         detail::check(status);
         std::vector<EncodingHandle> owners;

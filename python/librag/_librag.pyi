@@ -52,10 +52,32 @@ class Tokenizer:
     def to_json(self) -> str: ...
     def configuration(self) -> str: ...
     def encode(
-        self, text: _Text, pair: _Text | None, add_special_tokens: bool, options: dict[str, object] | None
+        self,
+        text: _Text | Sequence[_Text],
+        pair: _Text | Sequence[_Text] | None,
+        add_special_tokens: bool,
+        options: dict[str, object] | None,
     ) -> Encoding: ...
     def encode_batch(
-        self, texts: Iterable[_Text | Sequence[_Text]], add_special_tokens: bool, threads: int, options: dict[str, object] | None
+        self,
+        texts: Iterable[_Text | Sequence[_Text] | Sequence[Sequence[_Text]]],
+        add_special_tokens: bool,
+        threads: int,
+        options: dict[str, object] | None,
+    ) -> list[Encoding]: ...
+    def encode_words(
+        self,
+        words: _Text | Sequence[_Text],
+        pair: _Text | Sequence[_Text] | None,
+        add_special_tokens: bool,
+        options: dict[str, object] | None,
+    ) -> Encoding: ...
+    def encode_words_batch(
+        self,
+        texts: Iterable[_Text | Sequence[_Text] | Sequence[Sequence[_Text]]],
+        add_special_tokens: bool,
+        threads: int,
+        options: dict[str, object] | None,
     ) -> list[Encoding]: ...
     def decode(self, ids: Iterable[int], skip_special_tokens: bool) -> str: ...
     def decode_batch(self, ids: Iterable[Iterable[int]], skip_special_tokens: bool, threads: int) -> list[str]: ...

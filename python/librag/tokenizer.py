@@ -76,10 +76,11 @@ class Tokenizer:
 
     def encode(
         self,
-        text: Text,
-        pair: Text | None = None,
+        text: Text | Sequence[Text],
+        pair: Text | Sequence[Text] | None = None,
         *,
         add_special_tokens: bool = True,
+        is_pretokenized: bool = False,
         truncation: Truncation = None,
         max_length: int | None = None,
         stride: int = 0,
@@ -94,24 +95,29 @@ class Tokenizer:
     ) -> Encoding:
         """Encodes a text, or a pair. Offsets are in characters of the text.
 
-        ``truncation``: None as the file says, False off, else the strategy (True: longest_first), to ``max_length`` tokens with the
-        special ones; ``max_length`` alone means longest_first. What is cut off is in ``Encoding.overflowing``, in windows that
-        share ``stride`` tokens. ``padding``: None as the file says, False off, True or "longest" to the longest of the batch, a
-        number to that length; ``pad_to_multiple_of`` alone means "longest". Settings beside a truncation or padding that is not
-        asked for are a TypeError. ``errors``: what happens to bytes that are not UTF-8 and to lone surrogates: InvalidArgument with
-        the place, or U+FFFD for each ill-formed part, which counts as one character.
+        ``is_pretokenized``: each text is a list of words. Each word is encoded as a text of its own, and they are put together:
+        offsets are those in a token's word, ``word_ids`` indices of words. ``truncation``: None as the file says, False off, else
+        the strategy (True: longest_first), to ``max_length`` tokens with the special ones; ``max_length`` alone means
+        longest_first. What is cut off is in ``Encoding.overflowing``, in windows that share ``stride`` tokens. ``padding``: None
+        as the file says, False off, True or "longest" to the longest of the batch, a number to that length;
+        ``pad_to_multiple_of`` alone means "longest". Settings beside a truncation or padding that is not asked for are a
+        TypeError. ``errors``: what happens to bytes that are not UTF-8 and to lone surrogates: InvalidArgument with the place, or
+        U+FFFD for each ill-formed part, which counts as one character.
         """
         options = _options(
             truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
             pad_type_id, errors,
         )  # fmt: skip
+        if is_pretokenized:
+            return self._core.encode_words(text, pair, add_special_tokens, options)
         return self._core.encode(text, pair, add_special_tokens, options)
 
     def encode_batch(
         self,
-        texts: Iterable[Text | Sequence[Text]],
+        texts: Iterable[Text | Sequence[Text] | Sequence[Sequence[Text]]],
         *,
         add_special_tokens: bool = True,
+        is_pretokenized: bool = False,
         threads: int | None = None,
         truncation: Truncation = None,
         max_length: int | None = None,
@@ -127,13 +133,15 @@ class Tokenizer:
     ) -> list[Encoding]:
         """Encodes texts, or pairs of them as tuples, in their order on ``threads`` threads (None: as many as the process may use).
 
-        The options are those of ``encode``; padding to the longest goes over all. Ctrl-C ends it within the time of one text.
+        The options are those of ``encode``; with ``is_pretokenized`` each text is a list of words, a pair two such lists. Padding
+        to the longest goes over all. Ctrl-C ends it within the time of one text.
         """
         options = _options(
             truncation, max_length, stride, truncation_side, padding, pad_to_multiple_of, padding_side, pad_id, pad_token,
             pad_type_id, errors,
         )  # fmt: skip
-        return self._core.encode_batch(texts, add_special_tokens, optional("threads", threads, 0), options)
+        encode = self._core.encode_words_batch if is_pretokenized else self._core.encode_batch
+        return encode(texts, add_special_tokens, optional("threads", threads, 0), options)
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
         """The text of these ids; ids that no token has are left out."""

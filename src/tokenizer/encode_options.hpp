@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -50,10 +51,19 @@ struct EncodeOptions {
     std::optional<Padding> padding = {};
 };
 
+/// A text that the caller has cut into words: each is encoded as a text of its own, and they become one sequence. Offsets are
+/// those in a token's word, word ids are indices of words (Hugging Face's is_pretokenized).
+using Words = std::span<const std::string_view>;
+
 /// A text, or a pair of texts that become one encoding.
 struct TextPair {
     std::string_view text;
     std::optional<std::string_view> pair = {};
+    // Set: words instead, and the texts above are not looked at.
+    std::optional<Words> words = {};
+    std::optional<Words> pair_words = {};
+
+    std::size_t size_bytes() const noexcept;
 };
 
 /// How many are done at once and who hears of it.

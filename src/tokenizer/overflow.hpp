@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxOverflowTokens = std::size_t{1} << 26;
 /// What Tokenizer::overflowing() works from. Written by the call that encodes, then only read.
 struct CutTexts {
     std::vector<EncodedPart> texts;  // whole, before any post-processor; `source` points into `sources`
-    std::vector<SourceText> sources;
+    std::vector<SourceSequence> sources;
     std::vector<std::size_t> kept;  // tokens of each text
     Truncation truncation;
     bool add_special_tokens = true;

@@ -92,7 +92,7 @@ std::uint32_t SourceText::character(std::uint32_t at) const {
     return before_[block] + count_leads(text().substr(block * kBlock, at % kBlock));
 }
 
-void SourceText::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets) const {
+void SourceText::convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offsets) const {
     if (!before_.empty()) {
         // From one place to the next, which is mostly near.
         const std::string_view all = text();
@@ -119,6 +119,47 @@ void SourceText::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& o
             end = caller_byte(end);
         }
     }
+}
+
+SourceSequence::SourceSequence(SourceText text) : has_words_(false) {
+    texts_.push_back(std::move(text));
+}
+
+SourceSequence::SourceSequence(Words words, const EncodeOptions& options, std::string_view name) : has_words_(true) {
+    std::size_t bytes = 0;
+    texts_.reserve(words.size());
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        texts_.emplace_back(words[i], options, fmt::format("{}[{}]", name, i));
+        bytes += words[i].size();
+        if (bytes > kMaxTextBytes) {
+            fail(Code::kInvalidArgument, "{} have more than the {} bytes that a tokenizer takes at once", name, kMaxTextBytes);
+        }
+    }
+}
+
+void SourceSequence::keep() {
+    for (SourceText& text : texts_) text.keep();
+}
+
+void SourceSequence::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets,
+                             const std::vector<std::int32_t>& words) const {
+    if (!has_words_) return texts_[0].convert(offsets);
+    const std::span all(offsets);
+    for (std::size_t from = 0; from < all.size();) {
+        std::size_t to = from + 1;
+        while (to < all.size() && words[to] == words[from]) ++to;
+        texts_[static_cast<std::size_t>(words[from])].convert(all.subspan(from, to - from));
+        from = to;
+    }
+}
+
+std::size_t TextPair::size_bytes() const noexcept {
+    if (!words) return text.size() + pair.value_or(std::string_view()).size();
+    std::size_t bytes = 0;
+    for (const Words& list : {*words, pair_words.value_or(Words())}) {
+        for (const std::string_view word : list) bytes += word.size();
+    }
+    return bytes;
 }
 
 }  // namespace rag::core

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,7 +27,7 @@ class SourceText {
 
     /// Turns offsets in text(), which must be at characters, into the caller's. What U+FFFD stands for begins and ends where the
     /// ill-formed part does.
-    void convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets) const;
+    void convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offsets) const;
 
   private:
     // Behind a replacement: this place in text() is that place in the caller's.
@@ -43,6 +44,29 @@ class SourceText {
     bool owned_ = false;
     std::vector<Shift> shifts_;          // in order; empty if nothing was replaced
     std::vector<std::uint32_t> before_;  // characters before every 64th byte; empty if bytes are counted or all are ASCII
+};
+
+/// One side of what is encoded: a text, or words.
+class SourceSequence {
+  public:
+    /// Words: as SourceText, and the message says which. At most kMaxTextBytes together.
+    explicit SourceSequence(SourceText text);
+    SourceSequence(Words words, const EncodeOptions& options, std::string_view name);
+
+    bool has_words() const noexcept { return has_words_; }
+    /// One, or one a word.
+    const std::vector<SourceText>& texts() const noexcept { return texts_; }
+    /// The text that a token's offsets point into, by the number of its word in the encoding.
+    std::string_view text_of(std::int32_t word) const noexcept {
+        return texts_[has_words_ ? static_cast<std::size_t>(word) : 0].text();
+    }
+    void keep();
+    /// SourceText::convert() for tokens of these words, in their order.
+    void convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets, const std::vector<std::int32_t>& words) const;
+
+  private:
+    std::vector<SourceText> texts_;
+    bool has_words_;
 };
 
 }  // namespace rag::core

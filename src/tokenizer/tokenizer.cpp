@@ -36,6 +36,18 @@ struct Workspace {
 
 constexpr std::int32_t kMarker = -1;
 
+std::vector<SourceSequence> sources_of(const TextPair& texts, const EncodeOptions& options) {
+    std::vector<SourceSequence> out;
+    if (texts.words) {
+        out.emplace_back(*texts.words, options, "words");
+        if (texts.pair_words) out.emplace_back(*texts.pair_words, options, "pair");
+    } else {
+        out.emplace_back(SourceText(texts.text, options, "the text"));
+        if (texts.pair) out.emplace_back(SourceText(*texts.pair, options, "the pair"));
+    }
+    return out;
+}
+
 }  // namespace
 
 Tokenizer::State::State(TokenizerParts all)
@@ -140,6 +152,17 @@ Encoding Tokenizer::State::encode_text(std::string_view text, const Frame* aroun
     return out;
 }
 
+Encoding Tokenizer::State::encode_sequence(const SourceSequence& source) const {
+    if (!source.has_words()) return encode_text(source.texts()[0].text(), nullptr);
+    Encoding out;
+    for (std::size_t i = 0; i < source.texts().size(); ++i) {
+        Encoding word = encode_text(source.texts()[i].text(), nullptr);
+        std::fill(word.words.begin(), word.words.end(), static_cast<std::int32_t>(i));
+        out.append(word);
+    }
+    return out;
+}
+
 // The same as process() and join_parts() for one text and a post-processor that only puts a frame around it. Not done, and
 // `tokens` those of the text alone, where the file's truncation has to cut.
 bool Tokenizer::State::encode_framed(const SourceText& source, const EncodeOptions& options, Encoding& tokens) const {
@@ -197,21 +220,19 @@ std::shared_ptr<CutTexts> Tokenizer::State::truncate(std::vector<EncodedPart>& l
 
 Encoding Tokenizer::State::encode(const TextPair& texts, const EncodeOptions& options) const {
     const std::optional<Truncation>& truncation = options.file_truncation ? parts.truncation : options.truncation;
-    const bool simple = !texts.pair && frame && !(parts.post_processor && parts.post_processor->trims());
-    std::vector<SourceText> sources;
+    const bool simple = !texts.pair && !texts.words && frame && !(parts.post_processor && parts.post_processor->trims());
+    std::vector<SourceSequence> sources;
     std::vector<EncodedPart> list;
     if (simple && (!truncation || options.file_truncation)) {
         SourceText source(texts.text, options, "the text");
         Encoding tokens;
         if (encode_framed(source, options, tokens)) return tokens;
-        sources.push_back(std::move(source));
-        list.push_back({std::move(tokens), sources[0].text(), 0});
+        sources.emplace_back(std::move(source));
+        list.push_back({std::move(tokens), &sources[0], 0});
     } else {
-        sources.reserve(2);
-        sources.emplace_back(texts.text, options, "the text");
-        if (texts.pair) sources.emplace_back(*texts.pair, options, "the pair");
+        sources = sources_of(texts, options);
         for (std::size_t i = 0; i < sources.size(); ++i) {
-            list.push_back({encode_text(sources[i].text(), nullptr), sources[i].text(), static_cast<int>(i)});
+            list.push_back({encode_sequence(sources[i]), &sources[i], static_cast<int>(i)});
         }
     }
     // The columns that tokens have from their text, until a post-processor says otherwise.
@@ -220,13 +241,13 @@ Encoding Tokenizer::State::encode(const TextPair& texts, const EncodeOptions& op
     if (truncation) cut = truncate(list, *truncation, options);
     process(list, options.add_special_tokens);
     for (EncodedPart& part : list) {
-        if (part.sequence >= 0) sources[static_cast<std::size_t>(part.sequence)].convert(part.encoding.offsets);
+        if (part.sequence >= 0) part.source->convert(part.encoding.offsets, part.encoding.words);
     }
     Encoding out = join_parts(list, std::vector<std::uint32_t>(list.size(), 0), told(sources.size()));
     if (cut) {
-        for (SourceText& source : sources) source.keep();
+        for (SourceSequence& source : sources) source.keep();
         cut->sources = std::move(sources);
-        for (std::size_t i = 0; i < cut->texts.size(); ++i) cut->texts[i].source = cut->sources[i].text();
+        for (std::size_t i = 0; i < cut->texts.size(); ++i) cut->texts[i].source = &cut->sources[i];
         out.cut = std::move(cut);
     }
     return out;
@@ -261,9 +282,9 @@ std::vector<OverflowingEncoding> Tokenizer::State::overflowing(const CutTexts& c
         for (const EncodedPart& window : part.overflowing) largest = std::max(largest, window.encoding.size());
         longest += largest;
         if (part.sequence < 0) continue;
-        const SourceText& source = cut.sources[static_cast<std::size_t>(part.sequence)];
-        source.convert(part.encoding.offsets);
-        for (EncodedPart& window : part.overflowing) source.convert(window.encoding.offsets);
+        const SourceSequence& source = cut.sources[static_cast<std::size_t>(part.sequence)];
+        source.convert(part.encoding.offsets, part.encoding.words);
+        for (EncodedPart& window : part.overflowing) source.convert(window.encoding.offsets, window.encoding.words);
     }
     const WindowChoice root = combine_windows(counts, kMaxOverflowTokens / std::max(longest, cut.padded));
     const auto make = [&](const auto& self, const std::vector<WindowChoice>& choices) -> std::vector<OverflowingEncoding> {

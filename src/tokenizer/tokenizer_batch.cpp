@@ -24,7 +24,7 @@ void for_text(std::size_t index, const Work& work) {
 std::vector<Encoding> Tokenizer::encode_batch(std::span<const TextPair> texts, const EncodeOptions& options,
                                               const BatchOptions& batch) const {
     std::size_t bytes = 0;
-    for (const TextPair& text : texts) bytes += text.text.size() + text.pair.value_or(std::string_view()).size();
+    for (const TextPair& text : texts) bytes += text.size_bytes();
     std::vector<Encoding> out(texts.size());
     state_->batches.run(texts.size(), bytes, batch,
                         [&](std::size_t i) { for_text(i, [&] { out[i] = state_->encode(texts[i], options); }); });

@@ -30,6 +30,8 @@ struct Tokenizer::State {
     struct Frame;
     /// The tokens of a well-formed text behind those that come before it in a frame (nullptr: none): ids, offsets, words, texts.
     Encoding encode_text(std::string_view text, const Frame* around) const;
+    /// The same of a text or of words, without a frame.
+    Encoding encode_sequence(const SourceSequence& source) const;
     bool encode_framed(const SourceText& source, const EncodeOptions& options, Encoding& tokens) const;
     /// Special tokens, as the post-processor puts them; then the parts are as one.
     void process(std::vector<EncodedPart>& parts, bool add_special_tokens) const;

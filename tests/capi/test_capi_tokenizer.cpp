@@ -189,6 +189,53 @@ TEST_CASE("Options out of range, and option structs of other versions") {
     CHECK(contains(rag_error_message(), "rag_tokenize_options.struct_size is 3"));
 }
 
+TEST_CASE("Words are texts of their own in one sequence") {
+    const auto tokenizer = small();
+    const auto words = tokenizer.encode_words({"ab", "", "a c", "b"}, std::vector<std::string_view>{"c"});
+    CHECK(ids(words) == std::vector<std::int32_t>{0, 2, 5, 2, 4, 3, 4});
+    CHECK(std::vector<std::int32_t>(words.word_ids()) == std::vector<std::int32_t>{-1, 0, 0, 2, 2, 3, 0});
+    CHECK(std::vector<std::uint32_t>(words.type_ids()) == std::vector<std::uint32_t>{0, 0, 0, 0, 0, 0, 1});
+    CHECK(std::vector<rag::Offset>(words.offsets()) ==
+          std::vector<rag::Offset>{{0, 0}, {0, 1}, {1, 2}, {0, 1}, {2, 3}, {0, 1}, {0, 1}});
+    CHECK(ids(tokenizer.encode_words({})) == std::vector<std::int32_t>{0});
+    CHECK(ids(tokenizer.encode_words({}, std::vector<std::string_view>{})) == std::vector<std::int32_t>{0});
+
+    rag::EncodeOptions options;
+    options.truncation = RAG_TRUNCATION_LONGEST_FIRST;
+    options.max_length = 3;
+    options.keep_overflow = true;
+    options.offset_unit = RAG_OFFSET_CHARACTERS;
+    const auto cut = tokenizer.encode_words({"\xc3\xa9", "a", "\xc3\xa9 b", "c"}, std::nullopt, options);
+    CHECK(ids(cut) == std::vector<std::int32_t>{0, 1, 2});
+    const auto more = cut.overflowing();
+    REQUIRE(more.size() == 2);
+    CHECK(ids(more[0]) == std::vector<std::int32_t>{0, 1, 3});
+    CHECK(std::vector<std::int32_t>(more[0].word_ids()) == std::vector<std::int32_t>{-1, 2, 2});
+    CHECK(std::vector<rag::Offset>(more[0].offsets()) == std::vector<rag::Offset>{{0, 0}, {0, 1}, {2, 3}});
+
+    const std::vector<rag::WordsPair> texts = {{{"a", "b"}, std::nullopt}, {{}, std::nullopt}, {{"c"}, {{"a", "ab"}}}};
+    const auto batch = tokenizer.encode_words_batch(texts);
+    REQUIRE(batch.size() == 3);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        CHECK(ids(batch[i]) == ids(tokenizer.encode_words(texts[i].words, texts[i].pair)));
+    }
+    // Each word is well-formed by itself, or it is refused.
+    CHECK(contains(refusal([&] { tokenizer.encode_words({"a", "\xe4\xb8", "\xad"}); }), "words[1] is not valid UTF-8"));
+    CHECK(contains(refusal([&] { tokenizer.encode_words({}, std::vector<std::string_view>{"\xff"}); }), "pair[0] is not valid"));
+    CHECK(contains(refusal([&] { tokenizer.encode_words_batch({{{"a"}, {}}, {{"b", "\xff"}, {}}}); }), "texts[1]: words[1]"));
+    options.invalid_text = RAG_INVALID_TEXT_REPLACE;
+    options.truncation = RAG_TRUNCATION_OFF;
+    CHECK(tokenizer.encode_words({"a", "\xe4\xb8", "\xad"}, std::nullopt, options).size() == 4);
+
+    rag_encoding* encoding = reinterpret_cast<rag_encoding*>(&encoding);
+    CHECK(rag_tokenizer_encode_words(tokenizer.handle(), {nullptr, 2}, {nullptr, 0}, nullptr, &encoding) == RAG_INVALID_ARGUMENT);
+    CHECK(encoding == nullptr);
+    CHECK(rag_tokenizer_encode_words(tokenizer.handle(), {nullptr, 0}, {nullptr, 1}, nullptr, &encoding) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_tokenizer_encode_words(nullptr, {nullptr, 0}, {nullptr, 0}, nullptr, &encoding) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_tokenizer_encode_words_batch(tokenizer.handle(), nullptr, nullptr, 2, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_tokenizer_encode_words_batch(tokenizer.handle(), nullptr, nullptr, 0, nullptr, nullptr) == RAG_OK);
+}
+
 TEST_CASE("Batches keep their order, name what is wrong, and stop") {
     const auto tokenizer = small();
     std::vector<rag::TextPair> texts;

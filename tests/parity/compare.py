@@ -62,6 +62,20 @@ def encoding_fields(encoding: typing.Any) -> dict[str, typing.Any]:
     return found
 
 
+def words_difference(
+    ours: librag.Tokenizer, theirs: typing.Any, words: list[str], pair: list[str] | None, special: bool = True, **options: typing.Any
+) -> str | None:
+    """As difference(), of encoding texts that are cut into words (is_pretokenized); `options` are for ours alone."""
+    mine = attempt(lambda: ours.encode(words, pair, is_pretokenized=True, add_special_tokens=special, **options))
+    other = attempt(lambda: theirs.encode(words, pair, is_pretokenized=True, add_special_tokens=special))
+    if panicked(other) or (isinstance(mine, Refused) and mine == other):
+        return None
+    fields = [side if isinstance(side, Refused) else encoding_fields(side) for side in (mine, other)]
+    if fields[0] == fields[1]:
+        return None
+    return f"  words {shorten(words)} pair {shorten(pair)}\n  ours   {shorten(fields[0])}\n  theirs {shorten(fields[1])}"
+
+
 def outcome(side: Encoder, text: str, pair: str | None, special: bool) -> typing.Any:
     """The fields of the encoding and both decoded texts, or a Refused."""
     encoding = attempt(lambda: side.encode(text, pair, add_special_tokens=special))

@@ -60,6 +60,10 @@ def test_small_tokenizers(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
             with pytest.raises(librag.RagError):
                 ours.encode(row["text"], row.get("pair"), add_special_tokens=row["special"])
     agree(path.stem, ours, theirs, ((row["text"], row.get("pair"), row["special"]) for row in rows))
+    for row in rows:
+        pair = row.get("pair")
+        found = compare.words_difference(ours, theirs, row["text"].split(" "), pair and pair.split(), row["special"])
+        assert found is None, f"{path.stem}\n{found}"
 
 
 # --- published tokenizers ----------------------------------------------------------------------------------------------------------
@@ -100,6 +104,45 @@ def test_batches(both: published.Both, golden_texts: list[str]) -> None:
     mine = both.ours.encode_batch(texts)
     for ours, theirs in zip(mine, both.theirs.encode_batch(texts), strict=True):
         assert compare.encoding_fields(ours) == compare.encoding_fields(theirs)
+
+
+def word_lists(texts: list[str], maker: random_texts.RandomTexts, count: int) -> Iterator[list[str]]:
+    """Texts cut at their spaces, in single characters where there are none, and lists of random texts, empty ones among them."""
+    for index in range(count):
+        text = texts[index % len(texts)][:300]
+        if index % 3 == 0:
+            yield text.split()
+        elif index % 3 == 1:
+            yield list(text[:60]) if " " not in text else text.split(" ")
+        else:
+            yield [maker.next()[:40] for _ in range(index % 7)]
+
+
+@pytest.mark.full
+def test_words(both: published.Both, golden_texts: list[str]) -> None:
+    maker = random_texts.RandomTexts(f"words {both.name}", real=golden_texts, fragments=both.added)
+    lists = list(word_lists(golden_texts, maker, 300))
+    for index, words in enumerate(lists):
+        pair = lists[-index] if index % 4 == 0 else None
+        found = compare.words_difference(both.ours, both.theirs, words, pair, special=index % 5 != 0)
+        assert found is None, f"{both.name}\n{found}"
+    mine = both.ours.encode_batch([*lists, (lists[0], lists[3])], is_pretokenized=True, threads=2)
+    alone = [*(both.ours.encode(words, is_pretokenized=True) for words in lists)]
+    alone.append(both.ours.encode(lists[0], lists[3], is_pretokenized=True))
+    assert [compare.encoding_fields(one) for one in mine] == [compare.encoding_fields(one) for one in alone]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("stride", [0, 2])
+def test_words_are_truncated(both: published.Both, golden_texts: list[str], stride: int) -> None:
+    maker = random_texts.RandomTexts(f"windows {both.name}", real=golden_texts, fragments=both.added)
+    both.theirs.enable_truncation(9, stride=stride)
+    try:
+        for index, words in enumerate(word_lists(golden_texts, maker, 60)):
+            found = compare.words_difference(both.ours, both.theirs, words[:30], None, max_length=9, stride=stride)
+            assert found is None, f"{both.name}, list {index}\n{found}"
+    finally:
+        both.theirs.no_truncation()
 
 
 @pytest.mark.full

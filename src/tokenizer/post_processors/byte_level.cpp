@@ -63,15 +63,17 @@ bool backward(std::string_view text, std::uint32_t& at, std::size_t characters) 
 
 void trim_offsets(EncodedPart& part, bool add_prefix_space, const TokenText& text_of) {
     for (std::size_t i = 0; i < part.encoding.size(); ++i) {
+        if (part.source == nullptr) break;
         auto& [start, end] = part.encoding.offsets[i];
+        const std::string_view source = part.source->text_of(part.encoding.words[i]);
         Spaces spaces = count_spaces(text_of(part.encoding, i));
         if (spaces.leading > 0) {
             const bool first = i == 0 || start == 0;
             if (!(first && add_prefix_space && spaces.leading == 1)) {
-                start = std::min(forward(part.source, start, spaces.leading), end);
+                start = std::min(forward(source, start, spaces.leading), end);
             }
         }
-        if (std::uint32_t trimmed = end; spaces.trailing > 0 && backward(part.source, trimmed, spaces.trailing)) {
+        if (std::uint32_t trimmed = end; spaces.trailing > 0 && backward(source, trimmed, spaces.trailing)) {
             end = std::max(trimmed, start);
         }
     }

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "tokenizer/encoding.hpp"
+#include "tokenizer/source_text.hpp"
 
 namespace rag::core {
 
 struct EncodedPart {
     Encoding encoding;
-    std::string_view source;  // the text that the offsets point into; empty for special tokens
+    const SourceSequence* source = nullptr;  // what the offsets point into; nullptr for special tokens
     int sequence = -1;        // which of the texts; -1 for special tokens
     // The other windows into which truncation cut the text; filled only when they are wanted. They follow the rules of the part
     // but for what process() says.
