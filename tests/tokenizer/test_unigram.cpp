@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -159,4 +160,21 @@ TEST_CASE("scores are what serde_json reads, the last bit included") {
     CHECK(score_by_serde_json(-12.130167007446289) != -12.130167007446289);
     CHECK(score_by_serde_json(-1.5e-20) == -15 / 1e21);
     CHECK(score_by_serde_json(1e30) == 1e30);
+}
+
+TEST_CASE("every score that was read can be written so that it is read again") {
+    std::mt19937 random(17);
+    std::uniform_real_distribution<double> digits(-20, 0);
+    std::size_t moved = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        const double score = score_by_serde_json(digits(random) * std::pow(10, static_cast<int>(random() % 40) - 30));
+        const auto written = score_for_serde_json(score);
+        REQUIRE(written);
+        REQUIRE(score_by_serde_json(*written) == score);
+        moved += *written != score;
+    }
+    CHECK(moved > 1000);
+    CHECK(score_for_serde_json(0) == 0);
+    CHECK_FALSE(score_for_serde_json(std::numeric_limits<double>::infinity()));
+    CHECK_FALSE(score_for_serde_json(std::numeric_limits<double>::quiet_NaN()));
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace rag::core {
@@ -56,6 +57,19 @@ double score_by_serde_json(double score) {
     }
     const double value = from_parts(digits, exponent);
     return std::copysign(value, score);
+}
+
+std::optional<double> score_for_serde_json(double score) {
+    constexpr int kMost = 4;  // reading is off by one or two
+    if (!std::isfinite(score)) return std::nullopt;
+    double above = score, below = score;
+    for (int i = 0; i <= kMost; ++i) {
+        if (std::isfinite(above) && score_by_serde_json(above) == score) return above;
+        if (std::isfinite(below) && score_by_serde_json(below) == score) return below;
+        above = std::nextafter(above, std::numeric_limits<double>::infinity());
+        below = std::nextafter(below, -std::numeric_limits<double>::infinity());
+    }
+    return std::nullopt;
 }
 
 }  // namespace rag::core

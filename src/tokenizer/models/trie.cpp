@@ -51,6 +51,7 @@ class Trie::Builder {
         std::size_t begin, end;
     };
     void expand(const Task& task);
+    void expand_chain(const Task& task);
     std::uint32_t place();
     void ensure(std::size_t size) {
         if (size <= units_.size()) return;
@@ -134,7 +135,24 @@ std::vector<Trie::Unit> Trie::Builder::build() {
     return std::move(units_);
 }
 
+// The rest of one key: two of three nodes of a vocabulary, each with one child, which fits into any free place.
+void Trie::Builder::expand_chain(const Task& task) {
+    const Key& key = keys_[task.begin];
+    Node node = task.node;
+    for (std::size_t depth = task.depth; depth < key.text.size(); ++depth) {
+        const Node next = find_free(cursor_);  // at least 256
+        ensure(static_cast<std::size_t>(next) + 1);
+        units_[node].base = next - static_cast<unsigned char>(key.text[depth]);
+        units_[next].check = node;
+        next_free_[next] = next + 1;
+        used_end_ = std::max(used_end_, next + 1);
+        node = next;
+    }
+    if (units_[node].value < 0) units_[node].value = key.value;
+}
+
 void Trie::Builder::expand(const Task& task) {
+    if (task.end - task.begin == 1) return expand_chain(task);
     std::size_t at = task.begin;
     while (at < task.end && keys_[at].text.size() == task.depth) {
         if (units_[task.node].value < 0) units_[task.node].value = keys_[at].value;

@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "core/error.hpp"
+#include "tokenizer/loading/score_text.hpp"
 #include "tokenizer/saving/write_model.hpp"
 
 namespace rag::core {
@@ -18,7 +19,9 @@ void write_unigram(const Unigram& model, JsonText& out) {
     for (std::int32_t id = 0; id < static_cast<std::int32_t>(model.size()); ++id) {
         const auto token = model.id_to_token(id);
         if (!token) fail(Code::kUnsupported, "no token has the id {} of {}: tokenizer.json lists all", id, model.size());
-        out.open('[').text(*token).number(model.score(id)).close(']');
+        const auto written = score_for_serde_json(model.score(id));
+        if (!written) fail(Code::kUnsupported, "the score {} of token {} has no text that Hugging Face reads as it", model.score(id), id);
+        out.open('[').text(*token).number(*written).close(']');
     }
     out.close(']').close('}');
 }
