@@ -45,7 +45,11 @@ void Encoding::complete(std::uint32_t type_id, int sequence) {
 }
 
 void Encoding::drop_front(std::size_t count) {
-    for_columns(*this, *this, [&](auto& column, const auto&) { column.erase(column.begin(), column.begin() + std::ptrdiff_t(count)); });
+    for_columns(*this, *this, [&](auto& column, const auto&) {
+        const auto end = std::min(column.size(), count);
+        column.erase(column.begin(), column.begin() + static_cast<std::ptrdiff_t>(end));
+    });
+    std::erase_if(texts, [&](const auto& entry) { return entry.first < count; });
     for (auto& [index, text] : texts) index -= count;
 }
 

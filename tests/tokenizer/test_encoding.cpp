@@ -72,6 +72,37 @@ std::string random_bytes(std::mt19937& random) {
 
 }  // namespace
 
+TEST_CASE("tokens taken from the front take their texts along") {
+    Encoding encoding;
+    encoding.texts.emplace_back(0, "<pad>");
+    encoding.push_special(7, 0);
+    encoding.push(1, {0, 1}, 0, 0);
+    encoding.texts.emplace_back(2, "x");
+    encoding.push(2, {1, 2}, 0, 0);
+    encoding.drop_front(1);
+    CHECK(encoding.ids == std::vector<std::int32_t>{1, 2});
+    CHECK(encoding.words.size() == 2);
+    REQUIRE(encoding.texts.size() == 1);
+    CHECK(encoding.texts[0] == std::pair<std::size_t, std::string>{1, "x"});
+}
+
+TEST_CASE("an unknown token reads as its text in a window that truncation cut off, special tokens before it or not") {
+    const auto tokenizer = Tokenizer::from_json(R"({"version": "1.0", "padding": null, "normalizer": null, "pre_tokenizer": null,
+        "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}, "decoder": null,
+        "added_tokens": [{"id": 2, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+                          "special": true}],
+        "post_processor": {"type": "BertProcessing", "sep": ["<s>", 2], "cls": ["<s>", 2]},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["a", -1.0], ["<s>", 0.0]]}})",
+                                                "unigram");
+    EncodeOptions options;
+    options.overflow = true;
+    const Encoding first = tokenizer->encode({"aab"}, options);
+    CHECK(tokenizer->tokens(first) == std::vector<std::string>{"<s>", "a", "a", "<s>"});
+    const auto windows = tokenizer->overflowing(first);
+    REQUIRE(windows.size() == 1);
+    CHECK(tokenizer->tokens(windows[0].encoding) == std::vector<std::string>{"<s>", "b", "<s>"});
+}
+
 TEST_CASE("windows of several parts are combined as by the book") {
     for (const std::vector<std::size_t>& windows :
          std::vector<std::vector<std::size_t>>{{}, {0}, {3}, {0, 2, 0}, {0, 2, 0, 3, 0}, {1, 1}, {2, 0, 2}, {1, 2, 1}}) {
