@@ -155,7 +155,8 @@ class Checker {
             "name='sequence')");
         if (strange > 0) problem("{} removals belong to no change", strange);
         const std::int64_t removals = connection_.query_integer("SELECT count(*) FROM removals");
-        const std::int64_t counted = connection_.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='removals'");
+        const std::int64_t counted = connection_.query_integer(
+            "SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name='removals'), (SELECT count(*) FROM removals))");
         if (removals != counted) problem("there are {} removals, and the knowledge base says {}", removals, counted);
     }
 

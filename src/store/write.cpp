@@ -177,7 +177,9 @@ std::vector<std::int64_t> WriteTransaction::remove_document(std::int64_t documen
 /// Keeps the list of removals short: the oldest go when there are an eighth too many.
 void WriteTransaction::count_removals() {
     if (removed_ == 0) return;
-    std::int64_t kept = meta_number("removals").value_or(0) + removed_;
+    // Without the number (none was removed yet, or the base was made before it was kept) they are counted once.
+    const auto counted = meta_number("removals");
+    std::int64_t kept = counted ? *counted + removed_ : connection().query_integer("SELECT count(*) FROM removals");
     removed_ = 0;
     if (kept > kKeptRemovals + kKeptRemovals / 8) {
         std::int64_t cut = 0;
