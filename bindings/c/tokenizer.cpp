@@ -254,7 +254,8 @@ rag_status rag_tokenizer_encode_words(const rag_tokenizer* tokenizer, rag_words 
 }
 
 rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, const rag_words* texts, const rag_words* pairs,
-                                            size_t count, const rag_tokenize_options* options, rag_encoding** encodings) noexcept {
+                                            size_t count, const rag_tokenize_options* options,
+                                            rag_encoding** encodings) noexcept {
     return guard([&] {
         rag::capi::require_array(encodings, count, "encodings");
         std::fill_n(encodings, count, nullptr);

@@ -529,13 +529,13 @@ typedef struct rag_words {
     const rag_text* words; /* of one without words: not NULL, and not looked at */
     size_t count;
 } rag_words;
-/* The same for words, as Hugging Face's is_pretokenized: each word is normalized, cut and turned into tokens as a text of its own,
- * with white space only where it has some; then they are one sequence. Offsets are those in a token's word, word_ids are
+/* The same for words, as Hugging Face's is_pretokenized: each word is normalized, cut and turned into tokens as a text of its
+ * own, with white space only where it has some; then they are one sequence. Offsets are those in a token's word, word_ids are
  * indices into `words`. Errors name the word. since 0.1.0 */
 RAG_API rag_status rag_tokenizer_encode_words(const rag_tokenizer* tokenizer, rag_words text, rag_words pair,
                                               const rag_tokenize_options* options, rag_encoding** encoding) RAG_NOEXCEPT;
-RAG_API rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, const rag_words* texts, const rag_words* pairs,
-                                                    size_t count, const rag_tokenize_options* options,
+RAG_API rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, const rag_words* texts,
+                                                    const rag_words* pairs, size_t count, const rag_tokenize_options* options,
                                                     rag_encoding** encodings) RAG_NOEXCEPT; /* since 0.1.0 */
 /* The arrays belong to the encoding. since 0.1.0 */
 RAG_API rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) RAG_NOEXCEPT;

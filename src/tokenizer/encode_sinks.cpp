@@ -38,7 +38,8 @@ void EncodingSink::add_texts(const std::vector<ModelToken>& list, std::size_t fi
         if (id == rules_.read_as_text) {
             out_.texts.emplace_back(first + i, text.substr(span.start, span.end - span.start));
         } else if (!rules_.renamed.empty()) {
-            if (const auto at = rules_.renamed.find(id); at != rules_.renamed.end()) out_.texts.emplace_back(first + i, at->second);
+            if (const auto at = rules_.renamed.find(id); at != rules_.renamed.end())
+                out_.texts.emplace_back(first + i, at->second);
         }
     }
 }

@@ -1,9 +1,9 @@
 #include "tokenizer/source_text.hpp"
 
+#include <simdjson.h>
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <simdjson.h>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"

@@ -63,7 +63,12 @@ def encoding_fields(encoding: typing.Any) -> dict[str, typing.Any]:
 
 
 def words_difference(
-    ours: librag.Tokenizer, theirs: typing.Any, words: list[str], pair: list[str] | None, special: bool = True, **options: typing.Any
+    ours: librag.Tokenizer,
+    theirs: typing.Any,
+    words: list[str],
+    pair: list[str] | None,
+    special: bool = True,
+    **options: typing.Any,
 ) -> str | None:
     """As difference(), of encoding texts that are cut into words (is_pretokenized); `options` are for ours alone."""
     mine = attempt(lambda: ours.encode(words, pair, is_pretokenized=True, add_special_tokens=special, **options))

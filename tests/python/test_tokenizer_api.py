@@ -362,7 +362,9 @@ def test_published_tokenizers_are_saved(name: str, shared_data: pathlib.Path, tm
     original.save(tmp_path / "saved.json")
     check_saved(original, tmp_path / "saved.json", golden_texts(shared_data)[::5])
     # Scores are the same to the last bit, as the package itself has them: it rounds when it reads.
-    before, after = (json.loads(tokenizers.Tokenizer.from_file(str(file)).to_str())["model"] for file in (source, tmp_path / "saved.json"))
+    before, after = (
+        json.loads(tokenizers.Tokenizer.from_file(str(file)).to_str())["model"] for file in (source, tmp_path / "saved.json")
+    )
     if before["type"] == "Unigram":
         assert before["vocab"] == after["vocab"]
 

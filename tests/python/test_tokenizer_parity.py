@@ -287,4 +287,6 @@ def test_a_folder_of_vocabulary_and_merges_is_transformers_class(
     maker = random_texts.RandomTexts(f"{SEED} {name}", real=golden_texts, fragments=())
     for index, text in enumerate([*golden_texts[::3], *(maker.next() for _ in range(200))]):
         case = (text, golden_texts[index] if index % 5 == 0 else None, index % 3 != 0)
-        assert compare.difference(ours, theirs, *case, ignore=ignore) is None, compare.report(name, ours, theirs, *case, ignore=ignore)
+        assert compare.difference(ours, theirs, *case, ignore=ignore) is None, compare.report(
+            name, ours, theirs, *case, ignore=ignore
+        )

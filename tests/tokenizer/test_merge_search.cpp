@@ -240,11 +240,12 @@ TEST_CASE("a border of two characters is open where a merge crosses it, whole ch
         std::string left, right;
         bool crossed;
     };
-    for (const Case& one : {Case{"\xE4\xB8\xAD", "\xE6\x96\x87", true}, Case{"x\xE4\xB8\xAD", "\xE6\x96\x87y", true},
-                            Case{"\xE4\xB8\xAD", "\xE6\x96", true}, Case{"\xE4\xB8\xAD", "\xE6", true},
-                            Case{"\xB8\xAD", "\xE6\x96\x87", true}, Case{"\xAD", "\xE6\x96\x87", true},
-                            Case{"\xB8\xAD", "\xE6", true}, Case{"\xAD", "\xE6\x96", true}, Case{"\xE4\xB8", "\xAD", false},
-                            Case{"\xE6", "\x96\x87", false}, Case{"x", "\xE6\x96\x87", false}, Case{"\xE4\xB8\xAD", "y", false}}) {
+    for (const Case& one :
+         {Case{"\xE4\xB8\xAD", "\xE6\x96\x87", true}, Case{"x\xE4\xB8\xAD", "\xE6\x96\x87y", true},
+          Case{"\xE4\xB8\xAD", "\xE6\x96", true}, Case{"\xE4\xB8\xAD", "\xE6", true}, Case{"\xB8\xAD", "\xE6\x96\x87", true},
+          Case{"\xAD", "\xE6\x96\x87", true}, Case{"\xB8\xAD", "\xE6", true}, Case{"\xAD", "\xE6\x96", true},
+          Case{"\xE4\xB8", "\xAD", false}, Case{"\xE6", "\x96\x87", false}, Case{"x", "\xE6\x96\x87", false},
+          Case{"\xE4\xB8\xAD", "y", false}}) {
         CharacterBorders borders(true, 1);
         borders.add(borders.end_of(one.left), borders.begin_of(one.right));
         CHECK(borders.may_cross(kLeft, kRight) == one.crossed);

@@ -286,8 +286,7 @@ bool Bpe::search_stretch(std::string_view text, const Stretch& stretch, std::uin
                          std::vector<ModelToken>& out) const {
     PieceCache::Tokens known;
     const bool single = stretch.character != 0;
-    const std::size_t count =
-        single ? characters_->find(stretch.character, known.data()) : stretches_->find(stretch.key, known);
+    const std::size_t count = single ? characters_->find(stretch.character, known.data()) : stretches_->find(stretch.key, known);
     if (count > 0) {
         push_tokens(start, {known.data(), count}, out);
         return true;

@@ -37,7 +37,8 @@ class CharacterBorders {
     }
 
   private:
-    // An End is a code point, kNone, or kPart and the one or two bytes of a character, the last one lowest, of two with kTwoBytes.
+    // An End is a code point, kNone, or kPart and the one or two bytes of a character, the last one lowest, of two with
+    // kTwoBytes.
     static constexpr End kNone = 0xFFFFFFFF, kPart = 0x80000000, kTwoBytes = 0x10000;
     using Bits = std::vector<std::uint64_t>;
 

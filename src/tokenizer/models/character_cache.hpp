@@ -16,7 +16,7 @@ namespace rag::core {
 
 class CharacterCache {
   public:
-    static constexpr std::uint32_t kBytes = 3;       // of each of these characters
+    static constexpr std::uint32_t kBytes = 3;    // of each of these characters
     static constexpr std::size_t kMaxTokens = 2;  // three, one a byte, are left to others
 
     CharacterCache() : places_(std::make_unique<std::atomic<std::uint64_t>[]>(kLimit - kFirst)) {}

@@ -16,7 +16,7 @@ namespace rag::core {
 struct EncodedPart {
     Encoding encoding;
     const SourceSequence* source = nullptr;  // what the offsets point into; nullptr for special tokens
-    int sequence = -1;        // which of the texts; -1 for special tokens
+    int sequence = -1;                       // which of the texts; -1 for special tokens
     // The other windows into which truncation cut the text; filled only when they are wanted. They follow the rules of the part
     // but for what process() says.
     std::vector<EncodedPart> overflowing = {};

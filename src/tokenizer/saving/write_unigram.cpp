@@ -20,7 +20,8 @@ void write_unigram(const Unigram& model, JsonText& out) {
         const auto token = model.id_to_token(id);
         if (!token) fail(Code::kUnsupported, "no token has the id {} of {}: tokenizer.json lists all", id, model.size());
         const auto written = score_for_serde_json(model.score(id));
-        if (!written) fail(Code::kUnsupported, "the score {} of token {} has no text that Hugging Face reads as it", model.score(id), id);
+        if (!written)
+            fail(Code::kUnsupported, "the score {} of token {} has no text that Hugging Face reads as it", model.score(id), id);
         out.open('[').text(*token).number(*written).close(']');
     }
     out.close(']').close('}');
