@@ -17,8 +17,9 @@ using rag::capi::text_of;
 
 namespace {
 
-// rag_document as the first 0.1.0 had it.
+// As the first 0.1.0 had them.
 constexpr size_t kFirstDocument = offsetof(rag_document, source);
+constexpr size_t kFirstEngineOptions = offsetof(rag_engine_options, vector_dtype);
 
 core::Engine& use(rag_engine* engine) {
     return *require(engine, "engine").engine;
@@ -50,6 +51,7 @@ core::DocumentInput to_core(const rag_document& document) {
         fail(Code::kInvalidArgument, "document {}: vector has dimension 0", core::quote(out.id.value_or("")));
     }
     out.vector = {document.vector, document.dimension};
+    out.kind = core::text_kind_of(document.kind);
     return out;
 }
 
@@ -100,7 +102,8 @@ extern "C" {
 rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) noexcept {
     return guard([&] {
         require(engine, "engine") = nullptr;
-        const auto known = rag::capi::read_struct(options, rag_engine_options RAG_ENGINE_OPTIONS_INIT, "rag_engine_options");
+        const auto known = rag::capi::read_struct(options, rag_engine_options RAG_ENGINE_OPTIONS_INIT, "rag_engine_options",
+                                                  kFirstEngineOptions);
         core::EngineOptions out;
         if (given(path)) out.path = rag::capi::path_of(path, "path");
         if (known.embedder != nullptr) out.embedder = known.embedder->model;
@@ -109,7 +112,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.chunk_tokens = known.chunk_tokens;
         out.chunk_overlap = known.chunk_overlap;
         out.vector_type = rag::capi::vector_type_of(known.vector_dtype);
-        if (known.reserved != 0) fail(Code::kInvalidArgument, "rag_engine_options.reserved is {}, it must be 0", known.reserved);
+        out.chunker = core::chunker_of(known.chunker);
         *engine = new rag_engine{core::Engine::open(out)};
     });
 }

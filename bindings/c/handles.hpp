@@ -18,6 +18,8 @@
 #include "index/vector/vector_index.hpp"
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
+#include "text/chunk.hpp"
+#include "text/readers/reader.hpp"
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -80,6 +82,13 @@ struct rag_hits {
 struct rag_answer {
     rag_hits hits;
     rag::core::Answer answer;  // its hits are in `hits`
+};
+struct rag_reader {
+    std::unique_ptr<rag::core::DocumentReader> reader;
+    rag::core::ReadDocument document;  // of the last call of rag_reader_next
+};
+struct rag_chunks {
+    std::vector<rag::core::Chunk> chunks;
 };
 struct rag_generation {
     rag::core::Generation generation;

@@ -122,6 +122,7 @@ void bind_encoding(py::module_& module);
 void bind_tokenizer(py::module_& module);
 void bind_models(py::module_& module);
 void bind_indexes(py::module_& module);
+void bind_text(py::module_& module);
 void bind_engine(py::module_& module);
 void bind_evaluate(py::module_& module);
 

@@ -37,8 +37,8 @@ std::vector<float> vector_of(const py::object& object) {
     return {matrix.array.data(), matrix.array.data() + matrix.columns};
 }
 
-/// (id or None, text, title or None, metadata JSON or None, vector or None, source or None, language or None) of each document.
-/// Texts are views into the objects.
+/// (id or None, text, title or None, metadata JSON or None, vector or None, source or None, language or None, kind) of each
+/// document. Texts are views into the objects.
 struct Documents {
     std::vector<py::object> owners;
     std::vector<std::vector<float>> vectors;
@@ -61,6 +61,7 @@ struct Documents {
             vectors.push_back(vector_of(fields[4]));
             document.source = field(5, "source");
             document.language = field(6, "language");
+            document.kind = fields[7].cast<std::uint32_t>();
             if (!vectors.back().empty()) document.vector = vectors.back().data();
             document.dimension = static_cast<std::uint32_t>(vectors.back().size());
             documents.push_back(document);
@@ -217,7 +218,8 @@ void bind_engine(py::module_& module) {
 
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, bool read_only,
-                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype) {
+                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
+                         std::uint32_t chunker) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
@@ -225,6 +227,7 @@ void bind_engine(py::module_& module) {
                  options.chunk_tokens = chunk_tokens;
                  options.chunk_overlap = chunk_overlap;
                  options.vector_dtype = index_dtype(vector_dtype);
+                 options.chunker = static_cast<Chunker>(chunker);
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -233,7 +236,7 @@ void bind_engine(py::module_& module) {
                  return std::make_unique<Engine>(view, options);
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("read_only"), py::arg("chunk_tokens"),
-             py::arg("chunk_overlap"), py::arg("vector_dtype"))
+             py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"))

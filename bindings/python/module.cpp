@@ -33,6 +33,7 @@ PYBIND11_MODULE(_librag, module) {
     rag::python::bind_tokenizer(module);
     rag::python::bind_models(module);
     rag::python::bind_indexes(module);
+    rag::python::bind_text(module);
     rag::python::bind_engine(module);
     rag::python::bind_evaluate(module);
 }

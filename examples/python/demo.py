@@ -1,7 +1,7 @@
 """The main job on real input: index documents, ask three questions, cite, close, open again, search.
 
     python demo.py                # the docstrings of Python's standard library
-    python demo.py --docs folder  # a folder of .txt, .md, .rst and .html
+    python demo.py --docs folder  # a folder of .txt, .md, .rst, .html, tables, code
 
 `make demo` runs it. The folder stays: `librag search`, `librag ask` and `librag stats` work on it.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import librag
 from librag.cli import remember_models, show_citations
-from librag.readers import read_folder, readable
+from librag.readers import readable
 
 QUESTIONS = (
     "What does the method str.upper return?",
@@ -40,7 +40,9 @@ def main() -> int:
     arguments.add_argument(
         "--knowledge", type=Path, help="folder of the knowledge base; it stays (demo-kb, with --docs demo-kb-NAME)"
     )
-    arguments.add_argument("--docs", type=Path, help="folder of .txt, .md, .rst and .html; default: Python's docstrings")
+    arguments.add_argument(
+        "--docs", type=Path, help="folder of .txt, .md, .rst, .html and the like; default: Python's docstrings"
+    )
     arguments.add_argument(
         "--question",
         action="append",
@@ -79,7 +81,9 @@ def run(options: argparse.Namespace) -> None:
         documents = list(stdlib_docs())
         source = f"the docstrings of Python {sys.version.split()[0]}"
     else:
-        documents = list(read_folder(options.docs, lambda path, error: say(f"skipped {readable(path)!r}: {error}")))
+        documents = list(
+            librag.read_documents(options.docs, on_error=lambda path, error: say(f"skipped {readable(path)!r}: {error}"))
+        )
         source = readable(options.docs)
     times["read the documents"] = clock() - started
     if not documents:

@@ -9,6 +9,7 @@
 #include <rag/generate.hpp>
 #include <rag/model.hpp>
 #include <rag/search.hpp>
+#include <rag/text.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -23,16 +24,7 @@ struct EngineOptions {
     std::uint32_t chunk_tokens = 0;        ///< 0: the embedder's limit, or 200 words
     std::uint32_t chunk_overlap = 0;
     Dtype vector_dtype = Dtype::kInt8;  ///< of the vector index: kInt8 or kFloat32
-};
-
-struct Document {
-    std::string id;  ///< empty: librag makes one
-    std::string text;
-    std::string title;
-    std::string metadata;       ///< a JSON object; empty: {}
-    std::vector<float> vector;  ///< empty: the embedder's, if there is one
-    std::string source = {};    ///< where it came from, such as a URI
-    std::string language = {};  ///< such as "en" or "zh-Hans"
+    Chunker chunker = Chunker::kAuto;
 };
 
 struct StoredDocument {
@@ -92,6 +84,7 @@ class Engine {
         c_options.chunk_tokens = options.chunk_tokens;
         c_options.chunk_overlap = options.chunk_overlap;
         c_options.vector_dtype = static_cast<std::uint32_t>(options.vector_dtype);
+        c_options.chunker = static_cast<std::uint32_t>(options.chunker);
         rag_engine* handle = nullptr;
         detail::check(rag_engine_open(path.empty() ? rag_text{nullptr, 0} : detail::text(path), &c_options, &handle));
         handle_.reset(handle);
@@ -307,6 +300,7 @@ class Engine {
             c_document.metadata = optional(document.metadata);
             c_document.source = optional(document.source);
             c_document.language = optional(document.language);
+            c_document.kind = static_cast<std::uint32_t>(document.kind);
             c_document.vector = document.vector.empty() ? nullptr : document.vector.data();
             c_document.dimension = static_cast<std::uint32_t>(document.vector.size());
             c_documents.push_back(c_document);

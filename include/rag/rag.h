@@ -23,6 +23,7 @@
  *
  * Threads
  *   rag_engine         any thread at any time; one writes while others search, writers wait for each other
+ *   rag_reader         one thread at a time
  *   rag_tokenizer      any thread at any time (immutable); also in a child of fork()
  *   rag_decode_stream  one thread at a time
  *   rag_encoder        any thread at any time; calls are served one after another
@@ -130,6 +131,13 @@ typedef struct rag_engine rag_engine;
  * Engine: documents in, hits and cited answers out
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* How a document is cut into chunks. */
+typedef enum rag_chunker {
+    RAG_CHUNKER_AUTO = 0,     /* by its kind: sections of Markdown, reStructuredText, pages and code; sentences of prose */
+    RAG_CHUNKER_TOKENS = 1,   /* as full as words allow, wherever sentences end */
+    RAG_CHUNKER_SENTENCES = 2 /* whole sentences and paragraphs, whatever the kind */
+} rag_chunker;
+
 typedef struct rag_engine_options {
     uint32_t struct_size;
     int32_t read_only;           /* not 0: no lock is taken, writes return RAG_READ_ONLY, the last commit of a writer is seen */
@@ -138,9 +146,9 @@ typedef struct rag_engine_options {
     uint32_t chunk_tokens;  /* longest chunk: embedder tokens, or words without an embedder. 0: the embedder's limit, or 200 */
     uint32_t chunk_overlap; /* tokens (words) that neighbouring chunks share, below chunk_tokens */
     uint32_t vector_dtype;  /* of the vector index, as in rag_vector_index_options: RAG_INT8 (in INIT; faster) or RAG_FLOAT32 */
-    uint32_t reserved;      /* 0 */
+    uint32_t chunker;       /* rag_chunker */
 } rag_engine_options;
-#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, 0}
+#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
@@ -155,6 +163,17 @@ RAG_API rag_status rag_engine_close(rag_engine* engine) RAG_NOEXCEPT;
 /* Closes if need be (errors are logged) and frees. since 0.1.0 */
 RAG_API void rag_engine_free(rag_engine* engine) RAG_NOEXCEPT;
 
+/* What a text is written in: it tells where chunks may be cut. */
+typedef enum rag_text_kind {
+    RAG_KIND_TEXT = 0, /* prose */
+    RAG_KIND_MARKDOWN = 1,
+    RAG_KIND_RST = 2,           /* reStructuredText */
+    RAG_KIND_HTML = 3,          /* what a reader makes of a page: headings as "# ...", code between lines of "```" */
+    RAG_KIND_CODE = 4,          /* blocks in braces, comments by double slashes: C, C++, Java, JavaScript, Go, Rust ... */
+    RAG_KIND_CODE_INDENTED = 5, /* blocks by indentation: Python, Ruby, Lua ... */
+    RAG_KIND_CODE_SHELL = 6     /* blocks in braces, comments by #: shells, Perl, R */
+} rag_text_kind;
+
 /* A document to be stored. In an array all elements have the same struct_size. */
 typedef struct rag_document {
     uint32_t struct_size;
@@ -166,8 +185,10 @@ typedef struct rag_document {
     const float* vector; /* your embedding of the whole text: the document then stays one chunk. NULL: the embedder's */
     rag_text source;     /* where it came from, such as a URI; not given: empty. At most 8 KiB */
     rag_text language;   /* such as "en" or "zh-Hans"; not given: empty. At most 64 bytes */
+    uint32_t kind;       /* rag_text_kind: how it is cut into chunks; not kept */
+    uint32_t reserved;   /* 0 */
 } rag_document;
-#define RAG_DOCUMENT_INIT {sizeof(rag_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, {NULL, 0}}
+#define RAG_DOCUMENT_INIT {sizeof(rag_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, {NULL, 0}, 0, 0}
 
 typedef struct rag_write_options {
     uint32_t struct_size;
@@ -415,6 +436,116 @@ typedef struct rag_import_options {
  * documents. since 0.1.0 */
 RAG_API rag_status rag_engine_import(rag_engine* engine, rag_text path, const rag_import_options* options,
                                      uint64_t* count) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Text: files as documents, cleaning, chunks. What an engine is fed with; each works without one. docs/reading-documents.md
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* What cleaning leaves as it is; a sum. Cleaning what is clean changes nothing. */
+enum {
+    RAG_KEEP_CONTROL = 1,    /* control characters and byte order marks, which else are removed */
+    RAG_KEEP_WHITESPACE = 2, /* line ends, no-break spaces, blanks at line ends, runs of blank lines, which else become plain */
+    RAG_KEEP_FORM = 4        /* characters that are not in Unicode's normal form C, which else are brought to it */
+};
+
+typedef struct rag_read_options {
+    uint32_t struct_size;
+    uint32_t keep;            /* of cleaning; all three: text is taken as it is */
+    rag_text format;          /* a suffix without its dot, such as "md"; not given: that of the path or name */
+    rag_text encoding;        /* not given: marks, declarations, UTF-8, or GB18030 where that is clear */
+    rag_text id;              /* of the document; rows without an id are "<id>:<row>". Not given: the file's name */
+    rag_text title;           /* of a document that says none; not given: the file's name without its suffix */
+    rag_text source;          /* not given: the path or name */
+    rag_text text_field;      /* column or JSON member. Not given: "text"; where there is none, lines "name: value" of all */
+    rag_text title_field;     /* not given: "title" */
+    rag_text id_field;        /* not given: "id" or "_id" */
+    rag_text delimiter;       /* of a table, one ASCII character; not given: tab for .tsv, else , ; tab or | by the first row */
+    rag_progress_fn progress; /* bytes read, bytes in all; called from rag_reader_next. May be NULL */
+    void* user_data;          /* valid until the reader is freed */
+} rag_read_options;
+#define RAG_READ_OPTIONS_INIT  \
+    {sizeof(rag_read_options), \
+     0,                        \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     {NULL, 0},                \
+     NULL,                     \
+     NULL}
+
+/* Reads the documents of a file one by one: a page or source file is one document, a row of a table (.csv, .tsv), an object of
+ * .jsonl or of a list in .json is one each. Tables and .jsonl of any length need the memory of one row. */
+typedef struct rag_reader rag_reader;
+
+/* Opens a file. RAG_NOT_FOUND, RAG_IO; RAG_UNSUPPORTED: a suffix that no reader knows; RAG_INVALID_ARGUMENT: no regular file, a
+ * binary one, an encoding that is unknown or not clear. `options` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_reader_open(rag_text path, const rag_read_options* options, rag_reader** reader) RAG_NOEXCEPT;
+
+/* The same for bytes in memory, which are copied; `name` stands for the file's. since 0.1.0 */
+RAG_API rag_status rag_reader_open_bytes(const void* bytes, size_t size, rag_text name, const rag_read_options* options,
+                                         rag_reader** reader) RAG_NOEXCEPT;
+
+/* A document that was read. */
+typedef struct rag_read_document {
+    uint32_t struct_size; /* set by the caller: RAG_READ_DOCUMENT_INIT */
+    int32_t found;        /* 0: there are no more; everything else is then not given */
+    rag_text id, text, title, metadata, source, language;
+    uint32_t kind; /* rag_text_kind */
+    uint32_t reserved;
+} rag_read_document;
+#define RAG_READ_DOCUMENT_INIT \
+    {sizeof(rag_read_document), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0}
+
+/* The next document that has text. Its texts live until the next call. RAG_INVALID_ARGUMENT names the file, and the row or byte:
+ * behind a row that is wrong the next call goes on, after anything else it is at the end. At most 64 MiB of text a document, 256
+ * MiB a .html or .json file, 128 MiB a row, 4,096 columns. since 0.1.0 */
+RAG_API rag_status rag_reader_next(rag_reader* reader, rag_read_document* document) RAG_NOEXCEPT;
+
+/* How many documents (rows) were passed over so far because they have no text; 0 for NULL. since 0.1.0 */
+RAG_API uint64_t rag_reader_blank_count(const rag_reader* reader) RAG_NOEXCEPT;
+RAG_API void rag_reader_free(rag_reader* reader) RAG_NOEXCEPT; /* since 0.1.0 */
+
+/* The suffixes that readers know, without their dots, sorted. since 0.1.0 */
+RAG_API rag_status rag_reader_formats(rag_strings** suffixes) RAG_NOEXCEPT;
+
+/* `text` without control characters, with plain white space, in normal form C; `keep` says what of that is left. At most 1 GiB.
+ * since 0.1.0 */
+RAG_API rag_status rag_text_clean(rag_text text, uint32_t keep, rag_string** cleaned) RAG_NOEXCEPT;
+
+typedef struct rag_chunk_options {
+    uint32_t struct_size;
+    uint32_t kind;                  /* rag_text_kind */
+    uint32_t chunker;               /* rag_chunker */
+    uint32_t max_tokens;            /* 0: 200 */
+    uint32_t overlap_tokens;        /* that a chunk repeats of the one before, at most; below max_tokens */
+    uint32_t reserved;              /* 0 */
+    const rag_tokenizer* tokenizer; /* counts the tokens; NULL: words are counted */
+    rag_progress_fn progress;       /* bytes counted, 0; may be NULL */
+    void* user_data;
+} rag_chunk_options;
+#define RAG_CHUNK_OPTIONS_INIT {sizeof(rag_chunk_options), RAG_KIND_TEXT, RAG_CHUNKER_AUTO, 0, 0, 0, NULL, NULL, NULL}
+
+typedef struct rag_chunk {
+    uint32_t struct_size; /* set by the caller: RAG_CHUNK_INIT */
+    uint32_t reserved;
+    uint64_t start, end;               /* bytes of the text */
+    uint64_t parent_start, parent_end; /* of the smallest section that holds more than the chunk, else as start and end */
+    rag_text title_path;               /* headings above the chunk, outermost first, joined by " > " */
+} rag_chunk;
+#define RAG_CHUNK_INIT {sizeof(rag_chunk), 0, 0, 0, 0, 0, {NULL, 0}}
+
+/* Cuts a text into chunks as an engine does. Together they hold all that is not white space; offsets are on characters; a chunk
+ * has more than max_tokens only if it is a single character. `options` may be NULL. At most 64 MiB. since 0.1.0 */
+typedef struct rag_chunks rag_chunks;
+RAG_API rag_status rag_text_chunk(rag_text text, const rag_chunk_options* options, rag_chunks** chunks) RAG_NOEXCEPT;
+RAG_API size_t rag_chunks_count(const rag_chunks* chunks) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_chunks_at(const rag_chunks* chunks, size_t index, rag_chunk* chunk) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_chunks_free(rag_chunks* chunks) RAG_NOEXCEPT;                                           /* since 0.1.0 */
 
 /* ------------------------------------------------------------------------------------------------------------------------------
  * Tokenizer: text to token ids and back, exactly as the model's own Hugging Face tokenizer does it. Immutable.

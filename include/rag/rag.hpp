@@ -8,4 +8,5 @@
 #include <rag/index.hpp>
 #include <rag/model.hpp>
 #include <rag/search.hpp>
+#include <rag/text.hpp>
 #include <rag/tokenizer.hpp>

@@ -31,6 +31,8 @@ from .errors import (
 )
 from .indexes import BM25Index, VectorIndex
 from .models import Encoder, Generator
+from .readers import read_bytes, read_documents
+from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
 from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
 
@@ -46,6 +48,7 @@ __all__ = [
     "Busy",
     "Change",
     "Changes",
+    "Chunk",
     "Citation",
     "Corrupt",
     "DecodeStream",
@@ -74,8 +77,12 @@ __all__ = [
     "VerifyReport",
     "VersionMismatch",
     "__version__",
+    "chunk",
+    "clean",
     "compare",
     "evaluate",
     "evaluate_answers",
     "evaluate_labels",
+    "read_bytes",
+    "read_documents",
 ]

@@ -27,6 +27,14 @@ def optional(name: str, value: Any, least: int = 1) -> int:
     return 0 if value is None else whole(name, value, least)
 
 
+def place_in(name: str, value: Any, choices: tuple[str, ...]) -> int:
+    """The index of ``value`` in ``choices``; what is none of them is an InvalidArgument that lists them."""
+    try:
+        return choices.index(value)
+    except ValueError:
+        raise InvalidArgument(f"{name} is {value!r}, it must be one of {', '.join(choices)}") from None
+
+
 def number(name: str, value: Any) -> float:
     """``value`` as a float; what is no number is a TypeError."""
     if isinstance(value, str | bytes):

@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -25,8 +26,8 @@ except ImportError as missing:
 
 import librag
 from librag.models import Dtype
-from librag.readers import read_folder, readable
-from librag.types import Mode, shorten
+from librag.readers import read_documents, readable
+from librag.types import ChunkerName, Document, Mode, shorten
 
 app = typer.Typer(
     help="A private knowledge base with local language models: documents in, cited answers out.",
@@ -98,9 +99,36 @@ def _typed(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "replace")
 
 
-def _report_skipped(path: Path, error: Exception) -> None:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    print(f"librag: skipped {readable(path)!r}: {reason}", file=sys.stderr)
+class Skipped:
+    """What was not indexed and why: one line each on stderr, and all in one sentence at the end."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._ids: set[str] = set()
+
+    def error(self, path: Path, error: Exception) -> None:
+        """A file, or a row of one, that cannot be read."""
+        self._reasons["cannot be read"] += 1
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"librag: skipped {readable(path)!r}: {reason}", file=sys.stderr)
+
+    def blank(self, path: Path, count: int) -> None:
+        """Documents without text."""
+        self._reasons["without text"] += count
+        print(f"librag: skipped {readable(path)!r}: {count} without text", file=sys.stderr)
+
+    def without_doubles(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Leaves out what has the id of a document before it: a table may have the same id twice."""
+        for document in documents:
+            if document.id in self._ids:
+                self._reasons["with an id that stood before"] += 1
+                print(f"librag: skipped a second document {document.id!r}", file=sys.stderr)
+                continue
+            self._ids.add(str(document.id))
+            yield document
+
+    def __str__(self) -> str:
+        return "".join(f"; skipped {count} {reason}" for reason, count in self._reasons.items())
 
 
 @contextmanager
@@ -119,21 +147,39 @@ def _errors() -> Iterator[None]:
 @app.command()
 def index(
     base: Base,
-    folder: Annotated[Path, typer.Argument(help="Folder (or file) of .txt, .md, .rst and .html.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder or file: text, Markdown, HTML, tables, JSON, source code, PDF, DOCX ...")
+    ],
     embedder: EmbedderOption = None,
     dtype: DtypeOption = "float32",
     chunk_tokens: Annotated[int, typer.Option(help="Longest chunk in tokens; 0: the embedder's limit, or 200 words.")] = 0,
+    chunk_overlap: Annotated[int, typer.Option(help="Tokens that neighbouring chunks share.")] = 0,
+    chunker: Annotated[str, typer.Option(help="auto, tokens or sentences.")] = "auto",
+    encoding: Annotated[str | None, typer.Option(help="Of the files; default: found.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column of tables and member of JSON that is the text.")] = None,
+    title: Annotated[str | None, typer.Option(help="The one that is the title.")] = None,
+    id: Annotated[str | None, typer.Option(help="The one that is the id.")] = None,
 ) -> None:
     """Put the files of a folder into a knowledge base; files that did not change cost nothing."""
     with _errors():
         started = time.perf_counter()
-        with librag.Engine(base, _embedder(base, embedder, dtype), chunk_tokens=chunk_tokens) as engine:
-            ids = engine.upsert(list(read_folder(folder, _report_skipped)))
+        skipped = Skipped()
+        model = _embedder(base, embedder, dtype)
+        settings: dict[str, Any] = {
+            "chunk_tokens": chunk_tokens,
+            "chunk_overlap": chunk_overlap,
+            "chunker": cast(ChunkerName, chunker),
+        }
+        with librag.Engine(base, model, **settings) as engine:
+            documents = read_documents(
+                folder, encoding=encoding, text=text, title=title, id=id, on_error=skipped.error, on_blank=skipped.blank
+            )
+            ids = engine.upsert(skipped.without_doubles(documents))
             remember_models(base, embedder=embedder)
             stats = engine.stats()
         out.print(
             f"{len(ids)} documents in {time.perf_counter() - started:.1f} s; the knowledge base has {stats['documents']} "
-            f"documents and {stats['chunks']} chunks"
+            f"documents and {stats['chunks']} chunks{skipped}"
         )
 
 

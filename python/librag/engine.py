@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
-from ._arguments import optional, whole
+from ._arguments import optional, place_in, whole
 from ._maintenance import Maintenance
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
 from .models import Encoder, Generator, generation_options, timings_of, usage_of
-from .types import Answer, Citation, Document, Hit, Hits, Mode
+from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Mode
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["AnswerStream", "Engine"]
 
 _STREAM_BATCH = 1024
-_Row = tuple[str | None, str, str | None, str | None, Any, str | None, str | None]
-_KEYS = ("id", "text", "title", "metadata", "source", "language", "vector")
+_Row = tuple[str | None, str, str | None, str | None, Any, str | None, str | None, int]
+_KEYS = ("id", "text", "title", "metadata", "source", "language", "kind", "vector")
 
 
 class AnswerStream(TokenStream[Answer]):
@@ -57,7 +57,10 @@ class Engine(Maintenance):
         chunk_tokens: int | None = None,
         chunk_overlap: int = 0,
         vector_dtype: str = "int8",
+        chunker: ChunkerName = "auto",
     ) -> None:
+        """``chunker``: "auto" cuts by the kind of each document (sections, definitions, sentences), "tokens" fills chunks with words,
+        "sentences" keeps to sentences and paragraphs, whatever the kind."""
         self._path = None if path is None else os.fspath(path)
         self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
         self._generator = generator if generator is None or isinstance(generator, Generator) else Generator(generator)
@@ -69,6 +72,7 @@ class Engine(Maintenance):
             optional("chunk_tokens", chunk_tokens, 0),
             whole("chunk_overlap", chunk_overlap),
             vector_dtype,
+            place_in("chunker", chunker, CHUNKERS),
         )
 
     @property
@@ -92,7 +96,7 @@ class Engine(Maintenance):
     ) -> list[str]:
         """Adds documents and gives their ids; when it returns they are durable and found.
 
-        ``docs``: str, dict(id, text, title, metadata, source, language, vector) or Document, one or many. ``ids``, ``metadata`` and ``vectors`` go beside
+        ``docs``: str, dict(id, text, title, metadata, source, language, kind, vector) or Document, one or many. ``ids``, ``metadata`` and ``vectors`` go beside
         them, one each (``metadata`` may be one dict for all). A list is checked as a whole before anything is stored: AlreadyExists
         or InvalidArgument name the document and add nothing. An iterator streams: it is stored batch by batch, and batches before
         a failure or Ctrl-C stay.
@@ -342,6 +346,7 @@ def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
             {} if metadata is None else metadata,
             source=doc.get("source") or "",
             language=doc.get("language") or "",
+            kind=doc.get("kind") or "text",
         )
         vector = doc.get("vector") if vector is None else vector
     else:
@@ -358,6 +363,7 @@ def _row(doc: DocumentLike, beside: dict[str, Any]) -> _Row:
         vector,
         document.source or None,
         document.language or None,
+        place_in("kind", document.kind, KINDS),
     )
 
 

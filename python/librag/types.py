@@ -16,6 +16,10 @@ from typing import Any, Literal
 _OWN_MARKERS = re.compile(r" *[\[\u3010\uff3b][,\-^ ]*[0-9][0-9,\-^ ]*[\]\u3011\uff3d]")
 
 Mode = Literal["hybrid", "vector", "bm25"]
+Kind = Literal["text", "markdown", "rst", "html", "code", "code-indented", "code-shell"]
+KINDS: tuple[Kind, ...] = ("text", "markdown", "rst", "html", "code", "code-indented", "code-shell")
+ChunkerName = Literal["auto", "tokens", "sentences"]
+CHUNKERS: tuple[ChunkerName, ...] = ("auto", "tokens", "sentences")
 Finish = Literal["stop", "length", "stopped"]
 FINISHES: tuple[Finish, ...] = ("stop", "length", "stopped")
 
@@ -37,6 +41,8 @@ class Document:
     """Where it came from, such as a URI."""
     language: str = ""
     """Such as "en" or "zh-Hans"."""
+    kind: Kind = "text"
+    """What it is written in, which tells where chunks may be cut; not kept by a knowledge base."""
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(self.title or self.id or '')}</b><br>{html.escape(shorten(self.text, 600))}</p>"

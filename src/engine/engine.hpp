@@ -22,6 +22,7 @@
 #include "index/vector/rows.hpp"
 #include "search/fusion.hpp"
 #include "store/view.hpp"
+#include "text/chunk.hpp"
 
 namespace rag::core {
 
@@ -40,6 +41,7 @@ struct EngineOptions {
     std::size_t chunk_overlap = 0;  // below chunk_tokens
     /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
     VectorType vector_type = VectorType::kInt8;
+    ChunkerKind chunker = ChunkerKind::kAuto;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;
@@ -67,6 +69,7 @@ struct DocumentInput {
     std::string_view language;                    // such as "en", "zh-Hans"; may be empty
     std::span<const ChunkInput> chunks;           // how the text was cut; empty: it is cut now. Not beside a vector
     std::int64_t created_ms = 0, updated_ms = 0;  // Unix time; 0: now (of a stored document: when it was created)
+    TextKind kind = TextKind::kText;  // how chunks are cut; not kept: give it again when the document is written again
 };
 
 struct WriteOptions {

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "text/chunk.hpp"
 
 namespace rag::core {
 namespace {
@@ -39,6 +40,15 @@ std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
 }
 
 }  // namespace
+
+std::string heading_of(std::string_view title, std::string_view title_path) {
+    if (title_path.empty()) return std::string(title);
+    // A document is often called by its first heading.
+    const bool said = title_path.starts_with(title) &&
+                      (title_path.size() == title.size() || title_path.substr(title.size()).starts_with(kTitlePathSeparator));
+    if (title.empty() || said) return std::string(title_path);
+    return std::string(title).append(kTitlePathSeparator).append(title_path);
+}
 
 std::string indexed_text(std::string_view title, std::string_view text) {
     std::string out(title);
@@ -196,10 +206,11 @@ void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progr
         const auto keys = missing.subspan(at, std::min(kRepairBatch, missing.size() - at));
         std::vector<std::string> titles(keys.size());
         std::vector<std::string> texts(keys.size());
-        view.each_chunk_text(keys, [&](std::size_t i, std::string_view title, std::string_view text) {
-            titles[i] = title;
-            texts[i] = text;
-        });
+        view.each_chunk_text(keys,
+                             [&](std::size_t i, std::string_view title, std::string_view title_path, std::string_view text) {
+                                 titles[i] = heading_of(title, title_path);
+                                 texts[i] = text;
+                             });
         index.add(keys, views_of(titles), views_of(texts));
     }
     bm25_.last_key = view.last_chunk_key();

@@ -32,13 +32,16 @@
 
 namespace rag::core {
 
-/// What BM25 and the embedder see of a chunk: the title belongs to each of them.
+/// The title that a chunk is found by: its document's and the headings above it, without saying one twice.
+std::string heading_of(std::string_view title, std::string_view title_path);
+
+/// What the embedder sees of a chunk; BM25 sees both as fields.
 std::string indexed_text(std::string_view title, std::string_view text);
 
 /// Chunks to be added; `vectors` is [embedded, dimension].
 struct NewChunks {
     std::vector<std::int64_t> keys;
-    std::vector<std::string> titles;  // of their documents
+    std::vector<std::string> titles;  // heading_of each
     std::vector<std::string> texts;
     std::vector<std::int64_t> embedded;
     std::vector<float> vectors;

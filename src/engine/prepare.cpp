@@ -17,6 +17,9 @@
 namespace rag::core {
 namespace {
 
+constexpr std::size_t kBytesPerPoll = std::size_t{1}
+                                      << 18;  // of text that tokens are counted in, between two looks at the caller
+
 /// 128 random bits: ids that are made on different machines never meet, and two equal texts are two documents, as the caller who
 /// gave no ids expects of add(). (An id made from the content would make the second one "already there".)
 std::string random_id() {
@@ -65,16 +68,19 @@ std::string describe(std::span<const ChunkInput> chunks) {
 
 Preparation::Preparation(const EngineOptions& options, std::size_t dimension)
     : options_(options), dimension_(dimension), chunk_tokens_(options.chunk_tokens) {
+    // Nothing for what is usual, so that documents stored before there was a choice keep their hash.
+    std::string chunker;
+    if (options.chunker != ChunkerKind::kAuto) chunker = fmt::format(", chunker {}", static_cast<unsigned>(options.chunker));
     if (!options.embedder) {
         count_ = count_words;
-        settings_ = fmt::format("{} words, {} shared", chunk_tokens_, options.chunk_overlap);
+        settings_ = fmt::format("{} words, {} shared", chunk_tokens_, options.chunk_overlap) + chunker;
         return;
     }
     const Encoder& encoder = *options.embedder;
     if (dimension_ == 0) dimension_ = static_cast<std::size_t>(encoder.dimension());
     text_tokens_ = static_cast<std::size_t>(encoder.max_tokens() - encoder.special_tokens());
     count_ = [&encoder](std::string_view text) { return encoder.tokenizer().count_tokens(text); };
-    settings_ = fmt::format("{} tokens, {} shared, {}", chunk_tokens_, options.chunk_overlap, encoder.fingerprint());
+    settings_ = fmt::format("{} tokens, {} shared, {}", chunk_tokens_, options.chunk_overlap, encoder.fingerprint()) + chunker;
 }
 
 void Preparation::check_vector(std::span<const float> vector, const std::string& name) {
@@ -104,8 +110,11 @@ void Preparation::check_vector(std::span<const float> vector, const std::string&
 ContentHash Preparation::hash(const DocumentInput& input) const {
     // What is cut already depends on no settings, but on how it was cut: an upsert of the same text then cuts it anew.
     if (!input.chunks.empty()) return document_hash(describe(input.chunks), input.title, input.text, {});
-    return document_hash(input.vector.empty() ? std::string_view(settings_) : std::string_view(), input.title, input.text,
-                         input.vector);
+    std::string settings;
+    if (input.vector.empty()) settings = settings_;
+    // Prose has the hash that it always had.
+    if (input.vector.empty() && input.kind != TextKind::kText) settings.append(", ").append(name_of(input.kind));
+    return document_hash(settings, input.title, input.text, input.vector);
 }
 
 /// Offsets and vectors from outside must fit the text before anything is done with them.
@@ -177,14 +186,17 @@ std::vector<CheckedDocument> Preparation::check(std::span<const DocumentInput> d
     return checked;
 }
 
-/// Tokens of the title in what is embedded. A title that would leave the text less than half is not embedded (BM25 still has it).
-std::size_t Preparation::embedded_title(std::string_view title) const {
-    if (text_tokens_ == 0 || title.empty()) return 0;
-    const std::size_t tokens = count_(title);
-    return tokens * 2 <= text_tokens_ ? tokens : 0;
+/// The heading that is embedded with a chunk: all of it, else the title alone, else nothing. What would leave the text less than
+/// half is not embedded (BM25 still has it).
+std::string Preparation::embedded_heading(std::string_view title, std::string_view title_path) const {
+    if (text_tokens_ == 0) return {};
+    for (std::string heading : {heading_of(title, title_path), std::string(title)}) {
+        if (count_(heading) * 2 <= text_tokens_) return heading;
+    }
+    return {};
 }
 
-std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) const {
+std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document, const Progress& progress) const {
     const std::string_view text = document.input->text;
     const std::string_view title = document.input->title;
     if (!document.input->vector.empty()) {
@@ -196,10 +208,23 @@ std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document) 
     if (!document.input->chunks.empty()) return given_chunks(*document.input);
     ChunkOptions chunking;
     chunking.max_tokens = chunk_tokens_;
-    if (text_tokens_ != 0) chunking.max_tokens = std::min(chunk_tokens_, text_tokens_ - embedded_title(title));
+    chunking.chunker = options_.chunker;
+    if (text_tokens_ != 0) {
+        chunking.limit = [&](std::string_view path) { return text_tokens_ - count_(embedded_heading(title, path)); };
+        chunking.max_tokens = std::min(chunk_tokens_, chunking.limit({}));
+    }
     chunking.overlap_tokens = std::min(options_.chunk_overlap, chunking.max_tokens - 1);
     std::vector<PreparedChunk> out;
-    for (Chunk& chunk : chunk_text(text, TextKind::kText, chunking, count_)) {
+    std::size_t counted = 0;
+    const TokenCounter polled = [&](std::string_view part) {
+        counted += part.size() + 1;
+        if (counted > kBytesPerPoll) {
+            report(progress, 0, 0);
+            counted = 0;
+        }
+        return count_(part);
+    };
+    for (Chunk& chunk : chunk_text(text, document.input->kind, chunking, polled)) {
         const ChunkPlace place{static_cast<std::int64_t>(out.size()), chunk.start, chunk.stop, chunk.parent_start,
                                chunk.parent_stop};
         const ContentHash hash = chunk_hash(title, chunk.title_path, text.substr(chunk.start, chunk.stop - chunk.start), {});
@@ -229,7 +254,8 @@ std::vector<PreparedDocument> Preparation::prepare(std::span<const CheckedDocume
     prepared.reserve(documents.size());
     for (const CheckedDocument& document : documents) {
         report(progress, 0, documents.size());
-        prepared.push_back({&document, chunks(document)});
+        const Progress within = [&](std::uint64_t, std::uint64_t) { return !progress || progress(0, documents.size()); };
+        prepared.push_back({&document, chunks(document, within)});
         keep_stored(prepared.back().chunks, document);
     }
     if (options_.embedder) embed(prepared, progress);
@@ -242,11 +268,10 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
     for (PreparedDocument& document : documents) {
         const DocumentInput& input = *document.document->input;
         if (!input.vector.empty()) continue;
-        const bool with_title = embedded_title(input.title) > 0;
         for (PreparedChunk& chunk : document.chunks) {
             if (chunk.kept || !chunk.vector.empty()) continue;
             const std::string_view text = input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start);
-            texts.push_back(with_title ? indexed_text(input.title, text) : std::string(text));
+            texts.push_back(indexed_text(embedded_heading(input.title, chunk.title_path), text));
             chunks.push_back(&chunk);
         }
     }

@@ -60,9 +60,9 @@ class Preparation {
     void check_chunks(const DocumentInput& input, const std::string& name);
     static std::vector<PreparedChunk> given_chunks(const DocumentInput& input);
     ContentHash hash(const DocumentInput& input) const;
-    std::vector<PreparedChunk> chunks(const CheckedDocument& document) const;
+    std::vector<PreparedChunk> chunks(const CheckedDocument& document, const Progress& progress) const;
     void keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const;
-    std::size_t embedded_title(std::string_view title) const;
+    std::string embedded_heading(std::string_view title, std::string_view title_path) const;
     void embed(std::span<PreparedDocument> documents, const Progress& progress) const;
 
     const EngineOptions& options_;

@@ -147,7 +147,7 @@ NewChunks Writer::plan(const std::vector<PreparedDocument>& prepared, std::vecto
         for (const auto& chunk : document.chunks) {
             if (chunk.kept) continue;
             chunks.keys.push_back(++key);
-            chunks.titles.emplace_back(input.title);
+            chunks.titles.push_back(heading_of(input.title, chunk.title_path));
             chunks.texts.emplace_back(input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start));
             if (chunk.vector.empty()) continue;
             chunks.embedded.push_back(key);

@@ -184,7 +184,7 @@ std::int64_t StoreView::count_embedded_to(std::int64_t key) {
 }
 
 void StoreView::each_chunk_text(std::span<const std::int64_t> chunk_keys, const TextVisitor& visit) {
-    Statement chunk = connection().prepare("SELECT document, start, stop FROM chunks WHERE key=?");
+    Statement chunk = connection().prepare("SELECT document, start, stop, title_path FROM chunks WHERE key=?");
     Statement document = connection().prepare("SELECT title, text FROM documents WHERE key=?");
     // The chunks of a document have neighbouring keys, so its text is fetched once, however many chunks it has.
     std::int64_t current = 0;
@@ -201,7 +201,7 @@ void StoreView::each_chunk_text(std::span<const std::int64_t> chunk_keys, const 
                      quote(connection().name(), 400), chunk_keys[i], current);
             }
         }
-        visit(i, document.text(0),
+        visit(i, document.text(0), chunk.text(3),
               slice(document.text(1), chunk.integer(1), chunk.integer(2), chunk_keys[i], connection().name()));
     }
 }

@@ -146,9 +146,10 @@ class StoreView {
     std::int64_t count_chunks_to(std::int64_t key);
     std::int64_t count_embedded_to(std::int64_t key);
 
-    /// Calls visit(position, title, text) for each of the ascending chunk keys; a key that is not there is skipped. The views are
-    /// valid during the call.
-    using TextVisitor = std::function<void(std::size_t position, std::string_view title, std::string_view text)>;
+    /// Calls visit(position, title, title_path, text) for each of the ascending chunk keys; a key that is not there is skipped.
+    /// The views are valid during the call.
+    using TextVisitor =
+        std::function<void(std::size_t position, std::string_view title, std::string_view title_path, std::string_view text)>;
     void each_chunk_text(std::span<const std::int64_t> keys, const TextVisitor& visit);
     /// The chunk's vector into `out` ([dimension]). False: it has none. A vector of another length is kCorrupt.
     bool read_vector(std::int64_t key, std::span<float> out);

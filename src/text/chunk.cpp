@@ -22,6 +22,11 @@ void open_no_sections(std::vector<Unit>& units, Unit::Opens instead) noexcept {
 
 }  // namespace
 
+ChunkerKind chunker_of(std::uint32_t number) {
+    if (number >= kChunkerKinds) fail(Code::kInvalidArgument, "the chunker is {}, it must be 0 to {}", number, kChunkerKinds - 1);
+    return static_cast<ChunkerKind>(number);
+}
+
 std::vector<Chunk> chunk_text(std::string_view text, TextKind kind, const ChunkOptions& options, const TokenCounter& count) {
     if (options.max_tokens == 0) fail(Code::kInvalidArgument, "max_tokens is 0; a chunk holds at least one token");
     if (options.overlap_tokens >= options.max_tokens) {

@@ -27,6 +27,8 @@ enum class ChunkerKind : std::uint32_t {
     kSentences = 2,  // whole sentences and paragraphs, whatever the kind of text
 };
 inline constexpr std::uint32_t kChunkerKinds = 3;
+/// The chunker of that number; kInvalidArgument if there is none.
+ChunkerKind chunker_of(std::uint32_t number);
 
 struct ChunkOptions {
     std::size_t max_tokens = 200;

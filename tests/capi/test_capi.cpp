@@ -106,9 +106,13 @@ TEST_CASE("Structs of older and newer callers") {
 TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_text) == 16);
     static_assert(sizeof(rag_engine_options) == 40);
-    static_assert(sizeof(rag_document) == 112);
+    static_assert(sizeof(rag_document) == 120);
     static_assert(sizeof(rag_write_options) == 24);
     static_assert(sizeof(rag_document_view) == 128);
+    static_assert(sizeof(rag_read_options) == 168);
+    static_assert(sizeof(rag_read_document) == 112);
+    static_assert(sizeof(rag_chunk_options) == 48);
+    static_assert(sizeof(rag_chunk) == 56);
     static_assert(sizeof(rag_query) == 64);
     static_assert(sizeof(rag_hit) == 128);
     static_assert(sizeof(rag_generate_options) == 72);

@@ -99,7 +99,8 @@ TEST_CASE("a document is read back as it was written, from a folder and from mem
     CHECK(vector == std::vector<float>{1, 2, 3});
     CHECK_FALSE(read.read_vector(keys[1], vector));
     std::vector<std::string> texts;
-    read.each_chunk_text(keys, [&](std::size_t, std::string_view, std::string_view text) { texts.emplace_back(text); });
+    read.each_chunk_text(
+        keys, [&](std::size_t, std::string_view, std::string_view, std::string_view text) { texts.emplace_back(text); });
     CHECK(texts == std::vector<std::string>{"hello", " world"});
 }
 
