@@ -167,6 +167,9 @@ std::string known_encoding(std::string_view label) {
     if (ucnv_countAliases(name.c_str(), &code) == 0 || U_FAILURE(code)) return {};
     const char* canonical = ucnv_getAlias(name.c_str(), 0, &code);
     if (U_FAILURE(code) || canonical == nullptr) return {};
+    // ICU knows names of tables that are not in the data it was built with.
+    const std::unique_ptr<UConverter, CloseConverter> converter(ucnv_open(canonical, &code));
+    if (U_FAILURE(code)) return {};
     // The name on the Internet, where there is one: people know it.
     const char* standard = ucnv_getStandardName(name.c_str(), "MIME", &code);
     return standard != nullptr ? standard : canonical;
