@@ -257,7 +257,7 @@ def test_progress_callback_can_raise_and_nothing_is_lost(tmp_path: Path, monkeyp
             calls.append((done, total))
             raise Interrupted
 
-        rows = [(f"p{i}", f"progress text {i}", None, None, None, None, None) for i in range(5000)]
+        rows = [(f"p{i}", f"progress text {i}", None, None, None, None, None, 0) for i in range(5000)]
         with pytest.raises(Interrupted):
             engine._core.write(rows, False, 100, progress)
         assert calls
