@@ -16,7 +16,7 @@ DIM, ROUNDS = 32, 10
 
 def text_of(number: int, version: int) -> str:
     """A word that no other document has, in both languages."""
-    return f"The record unique{number}x{version} is kept here. 编号为{number}的记录,第{version}版。"
+    return f"The record unique{number}x{version} is kept here. \u7f16\u53f7\u4e3a{number}\u7684\u8bb0\u5f55,\u7b2c{version}\u7248\u3002"
 
 
 def size_of(folder: Path) -> int:

@@ -128,11 +128,11 @@ def test_answers_equal_squad_and_rouge_score(answer: str, reference: str) -> Non
 
 
 def test_chinese_answers_are_compared_by_characters() -> None:
-    scores = librag.evaluate_answers(["北京市。"], [["上海", "北京"]], bleu=True)
+    scores = librag.evaluate_answers(["\u5317\u4eac\u5e02\u3002"], [["\u4e0a\u6d77", "\u5317\u4eac"]], bleu=True)
     assert scores["exact_match"] == 0
     assert scores["token_f1"] == pytest.approx(0.8)
     assert scores["rouge1"] == pytest.approx(0.8)
-    assert librag.evaluate_answers(["今天天气很好啊"], ["今天天气很好啊"], bleu=True)["bleu"] == pytest.approx(100)
+    assert librag.evaluate_answers(["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], ["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], bleu=True)["bleu"] == pytest.approx(100)
 
 
 def test_bleu_is_sacrebleus() -> None:
