@@ -132,7 +132,9 @@ def test_chinese_answers_are_compared_by_characters() -> None:
     assert scores["exact_match"] == 0
     assert scores["token_f1"] == pytest.approx(0.8)
     assert scores["rouge1"] == pytest.approx(0.8)
-    assert librag.evaluate_answers(["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], ["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], bleu=True)["bleu"] == pytest.approx(100)
+    assert librag.evaluate_answers(
+        ["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], ["\u4eca\u5929\u5929\u6c14\u5f88\u597d\u554a"], bleu=True
+    )["bleu"] == pytest.approx(100)
 
 
 def test_bleu_is_sacrebleus() -> None:
