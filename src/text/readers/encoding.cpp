@@ -133,13 +133,11 @@ class IcuDecoder final : public Decoder {
         auto size = static_cast<std::int8_t>(bad.size());
         UErrorCode code = U_ZERO_ERROR;
         ucnv_getInvalidChars(converter_.get(), bad.data(), &size, &code);
-        if (U_FAILURE(code) || size < 0) size = 0;
+        const std::size_t count = U_FAILURE(code) || size < 0 ? 0 : static_cast<unsigned char>(size);
         std::string bytes;
-        for (std::int8_t i = 0; i < size; ++i)
-            bytes += fmt::format(" 0x{:02x}", static_cast<unsigned char>(bad[static_cast<std::size_t>(i)]));
-        const auto count = static_cast<std::uint64_t>(size);
+        for (std::size_t i = 0; i < count; ++i) bytes += fmt::format(" 0x{:02x}", static_cast<unsigned char>(bad[i]));
         fail(Code::kInvalidArgument, "{} is not {}:{}{} at offset {}", quote(name_, 400), encoding_,
-             size > 1 ? " bytes" : " byte", bytes, consumed >= count ? consumed - count : 0);
+             count > 1 ? " bytes" : " byte", bytes, consumed >= count ? consumed - count : 0);
     }
 
     std::string encoding_;

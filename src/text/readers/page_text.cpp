@@ -219,7 +219,9 @@ void PageText::begin_main() {
 
 void PageText::end_main() {
     end_block();
-    if (open_mains_ > 0 && --open_mains_ == 0) mains_.emplace_back(main_start_, out_.size());
+    if (open_mains_ == 0) return;
+    --open_mains_;
+    if (open_mains_ == 0) mains_.emplace_back(main_start_, out_.size());
 }
 
 std::string PageText::finish() {
