@@ -148,6 +148,56 @@ TEST_CASE("the title is embedded with the text unless it would leave no room for
     CHECK(search_text(*engine, "boat").front().document_id == "b");
 }
 
+TEST_CASE("an import takes vectors over where the same embedder made them, and embeds anew where not") {
+    const auto folder = fixture("tiny_bert");
+    RAG_NEEDS(folder);
+    FakeBackend backend;
+    TemporaryFolder files;
+    const auto encoder = open_encoder(folder, backend);
+    auto engine = open_with(encoder);
+    Document longer = plain("longer", "");
+    for (int i = 0; i < 30; ++i) longer.text += "the river of the old boat and the mill number " + std::to_string(i) + ".\n\n";
+    add(*engine, {plain("a", "the old mill"), longer});
+    CHECK(engine->export_file(files / "all.jsonl", {}) == 2);
+    auto& texts = backend.record->texts;
+    texts.clear();
+
+    auto same = open_with(encoder);
+    CHECK(same->import_file(files / "all.jsonl", {}) == 2);
+    CHECK(texts.empty());
+    CHECK(same->verify().ok);
+    CHECK(search_by(*same, SearchMode::kVector, "the old mill")[0].document_id == "a");
+    texts.clear();
+    upsert(*same, {plain("a", "the old mill"), longer});
+    CHECK(texts.empty());
+    CHECK(same->verify().ok);
+
+    TemporaryFolder other;
+    const auto changed = copy_model(folder, other);
+    edit(changed / "sentence_bert_config.json", "24", "20");
+    auto second = open_with(open_encoder(changed, backend));
+    texts.clear();
+    CHECK(second->import_file(files / "all.jsonl", {}) == 2);
+    CHECK(texts.size() == get(*second, "a")->chunks + get(*second, "longer")->chunks);
+    CHECK(second->verify().ok);
+
+    // Without an embedder the vectors still say what made them, and no others come beside them.
+    auto bare = open_engine();
+    CHECK(bare->import_file(files / "all.jsonl", {}) == 2);
+    CHECK(nlohmann::json::parse(bare->stats())["vectors_made_by"] == encoder->describe());
+    CHECK(failure_of([&] { add(*bare, {plain("b", "a boat")}); }).code == Code::kInvalidState);
+    CHECK(bare->verify().ok);
+
+    ExportOptions no_vectors;
+    no_vectors.vectors = false;
+    engine->export_file(files / "texts.jsonl", no_vectors);
+    texts.clear();
+    auto anew = open_with(encoder);
+    anew->import_file(files / "texts.jsonl", {});
+    CHECK(texts.size() == get(*engine, "longer")->chunks + 1);
+    CHECK(get(*anew, "longer")->chunks == get(*engine, "longer")->chunks);
+}
+
 TEST_CASE("a knowledge base keeps to the embedder that made its vectors") {
     const auto folder = fixture("tiny_bert"), adapter = fixture("tiny_bert_lora");
     RAG_NEEDS(folder);
