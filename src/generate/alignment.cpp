@@ -44,7 +44,7 @@ class Judge {
         matching_ = match_items(claim_, evidence_, weight_);
         measure();
         if (!covered()) return decide(Verdict::kNotCovered);
-        if (evidence_.question && !claim_.question) return decide(Verdict::kQuestion);
+        if (evidence_.question) return decide(Verdict::kQuestion);
         if (!same_government()) return decide(Verdict::kPreposition);
         if (!same_order()) return decide(Verdict::kOrder);
         const EvidenceGap gap(evidence_, positions_);

@@ -4,11 +4,11 @@
 //   full_disk_writer limit FOLDER     files may not grow beyond 1.5 MB (RLIMIT_FSIZE), later they may
 //   full_disk_writer reader FOLDER N  without root's rights; FOLDER/kb has documents 0 to N - 1 and may not be written
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -130,11 +130,11 @@ void run_tmpfs(const fs::path& folder) {
 }
 
 void run_limit(const fs::path& folder) {
-    ::signal(SIGXFSZ, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     rlimit limit{};
     ::getrlimit(RLIMIT_FSIZE, &limit);
     const rlimit before = limit;
-    limit.rlim_cur = 1536 * 1024;
+    limit.rlim_cur = rlim_t{1536} * 1024;
     require(::setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
     run_full(folder / "kb", [&] { require(::setrlimit(RLIMIT_FSIZE, &before) == 0, "setrlimit"); });
 }

@@ -19,13 +19,13 @@ constexpr std::uint32_t kFieldGap = 1000;
 constexpr std::size_t kFullStrings = std::size_t{1} << 28;
 
 /// The first eight bytes, zeros behind a shorter text.
-std::uint64_t head_of(std::string_view text) noexcept {
-    return text.size() < 8 ? load_short(text.data(), text.size()) : load_bytes<std::uint64_t>(text.data());
+std::uint64_t head_of(const char* at, std::size_t size) noexcept {
+    return size < 8 ? load_short(at, size) : load_bytes<std::uint64_t>(at);
 }
 
 /// The first eight bytes as a number that orders as the bytes do.
 std::uint64_t prefix_of(std::string_view text) noexcept {
-    return __builtin_bswap64(head_of(text));
+    return __builtin_bswap64(head_of(text.data(), text.size()));
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ void SegmentBuilder::add(std::int64_t id, std::string_view title, std::string_vi
 void SegmentBuilder::term(std::string_view text, const TermPlace& place) {
     Waiting& waiting = waiting_[waiting_count_++];
     waiting.hash = hash_term(text);
-    waiting.head = head_of(text);
+    waiting.head = head_of(text.data(), text.size());
     waiting.text_start = static_cast<std::uint32_t>(waiting_text_.size());
     waiting.text_size = static_cast<std::uint32_t>(text.size());
     waiting.position = place.position;
@@ -107,7 +107,8 @@ std::uint32_t SegmentBuilder::number_of(const Waiting& term) {
     for (; slots_[at].term != kEmptySlot; at = (at + 1) & mask) {
         const Slot& slot = slots_[at];
         if (slot.head == term.head && slot.size == term.text_size &&
-            (term.text_size <= sizeof term.head || equal_bytes(text_of(slot.term).data(), text.data(), text.size()))) {
+            (term.text_size <= sizeof term.head ||
+             equal_bytes(strings_.data() + terms_[slot.term].text_start, text.data(), text.size()))) {
             return slot.term;
         }
     }
@@ -127,7 +128,7 @@ void SegmentBuilder::grow() {
         const std::string_view text = text_of(number);
         std::uint64_t at = hash_term(text) & mask;
         while (slots[at].term != kEmptySlot) at = (at + 1) & mask;
-        slots[at] = {head_of(text), terms_[number].text_size, number};
+        slots[at] = {head_of(text.data(), text.size()), terms_[number].text_size, number};
     }
     slots_ = std::move(slots);
 }
