@@ -1,8 +1,7 @@
-// rag_engine_*, documents, hits: the engine over C. Answers are in answer.cpp.
+// rag_engine_*, documents: the engine over C. Searching and links are in search.cpp, answers in answer.cpp.
 #include "engine/engine.hpp"
 
 #include "arguments.hpp"
-#include "generation.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
 #include "vector_type.hpp"
@@ -192,55 +191,6 @@ rag_status rag_engine_count(rag_engine* engine, uint64_t* count) noexcept {
         require(count, "count") = 0;
         *count = use(engine).count();
     });
-}
-
-rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hits** hits) noexcept {
-    return guard([&] {
-        require(hits, "hits") = nullptr;
-        core::Engine& target = use(engine);
-        const auto known = rag::capi::read_struct(&require(query, "query"), rag_query RAG_QUERY_INIT, "rag_query");
-        core::Query out;
-        out.text = text_of(known.text, "query.text");
-        rag::capi::require_array(known.vector, known.dimension, "query.vector");
-        if (known.vector != nullptr && known.dimension == 0) fail(Code::kInvalidArgument, "query.vector has dimension 0");
-        if (known.vector != nullptr) out.vector = {known.vector, known.dimension};
-        if (known.k != 0) out.k = known.k;
-        out.mode = rag::capi::mode_of(known.mode);
-        out.where = optional_text(known.where, "query.where");
-        out.explain = known.explain != 0;
-        *hits = new rag_hits{target.search(out)};
-    });
-}
-
-size_t rag_hits_count(const rag_hits* hits) noexcept {
-    return hits == nullptr ? 0 : hits->hits.size();
-}
-
-rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* out) noexcept {
-    return guard([&] {
-        const auto& all = require(hits, "hits").hits;
-        rag_hit value = RAG_HIT_INIT;
-        if (index < all.size()) {
-            const core::Hit& hit = all[index];
-            value.score = hit.score;
-            value.id = view(hit.id);
-            value.doc_id = view(hit.document_id);
-            value.text = view(hit.text);
-            value.title = view(hit.title);
-            value.metadata = view(hit.metadata);
-            value.start = hit.start;
-            value.end = hit.end;
-            value.vector_score = hit.vector_score;
-            value.bm25_score = hit.bm25_score;
-            if (!hit.explain.empty()) value.explain = view(hit.explain);
-        }
-        rag::capi::write_struct(out, value, "rag_hit");
-        if (index >= all.size()) fail(Code::kInvalidArgument, "index is {}, there are {} hits", index, all.size());
-    });
-}
-
-void rag_hits_free(rag_hits* hits) noexcept {
-    delete hits;
 }
 
 rag_status rag_engine_stats(rag_engine* engine, rag_string** json) noexcept {

@@ -79,6 +79,9 @@ struct rag_changes {
 struct rag_hits {
     std::vector<rag::core::Hit> hits;
 };
+struct rag_links {
+    std::vector<rag::core::Link> links;
+};
 struct rag_answer {
     rag_hits hits;
     rag::core::Answer answer;  // its hits are in `hits`

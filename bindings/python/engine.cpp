@@ -106,17 +106,81 @@ std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& wh
     return deleted;
 }
 
-std::vector<Hit> search(const Engine& engine, const py::object& text, const py::object& vector, std::uint32_t k,
-                        const py::object& mode, const py::object& where, bool explain) {
+/// What all queries of a call share.
+Query settings_of(std::uint32_t k, const py::object& mode, const py::object& where, bool explain, const py::dict& more) {
     Query query;
-    query.text = std::string(optional_text(text, "query").value_or(std::string_view()));
-    query.vector = vector_of(vector);
     query.k = k;
     query.mode = mode_of(mode);
     query.where = std::string(optional_text(where, "where").value_or(std::string_view()));
     query.explain = explain;
+    for (const auto& [key, value] : more) {
+        const auto name = py::cast<std::string>(key);
+        if (name == "offset") {
+            query.offset = py::cast<std::uint32_t>(value);
+        } else if (name == "candidates") {
+            query.candidates = py::cast<std::uint32_t>(value);
+        } else if (name == "fusion") {
+            query.fusion = static_cast<Fusion>(py::cast<std::uint32_t>(value));
+        } else if (name == "vector_weight") {
+            query.vector_weight = py::cast<float>(value);
+        } else if (name == "diversity") {
+            query.diversity = py::cast<float>(value);
+        } else if (name == "group_hits") {
+            query.group_hits = py::cast<std::uint32_t>(value);
+        } else if (name == "expand") {
+            query.expand = static_cast<Expand>(py::cast<std::uint32_t>(value));
+        } else if (name == "neighbours") {
+            query.neighbours = py::cast<std::uint32_t>(value);
+        } else if (name == "link_weight") {
+            query.link_weight = py::cast<float>(value);
+        } else if (name == "link_damping") {
+            query.link_damping = py::cast<float>(value);
+        } else if (name == "min_score") {
+            query.min_score = py::cast<float>(value);
+        } else {
+            throw py::type_error("search got an unknown setting '" + name + "'");
+        }
+    }
+    return query;
+}
+
+std::vector<Hit> search(const Engine& engine, const py::object& text, const py::object& vector, const Query& settings) {
+    Query query = settings;
+    query.text = std::string(optional_text(text, "query").value_or(std::string_view()));
+    query.vector = vector_of(vector);
     const GilRelease release;
     return engine.search(query);
+}
+
+/// `vectors`: None, or one a text.
+std::vector<std::vector<Hit>> search_batch(const Engine& engine, const py::list& texts, const py::object& vectors,
+                                           const Query& settings, std::uint32_t threads, const py::object& progress) {
+    std::vector<Query> queries(texts.size(), settings);
+    for (std::size_t i = 0; i < queries.size(); ++i) queries[i].text = std::string(text_of(texts[i], "query"));
+    if (!vectors.is_none()) {
+        std::size_t i = 0;
+        for (const auto& row : vectors) {
+            if (i < queries.size()) queries[i].vector = vector_of(py::reinterpret_borrow<py::object>(row));
+            ++i;
+        }
+        if (i != queries.size())
+            throw py::value_error("there are " + std::to_string(queries.size()) + " queries and " + std::to_string(i) +
+                                  " vectors");
+    }
+    const Progress bridge = progress_of(progress);
+    const GilRelease release;
+    return engine.search(queries, threads, bridge);
+}
+
+/// Links as tuples (source, target, type, weight).
+std::vector<Link> links_of(const py::iterable& tuples) {
+    std::vector<Link> out;
+    for (const auto& item : tuples) {
+        const auto tuple = py::cast<py::tuple>(item);
+        out.push_back({std::string(text_of(tuple[0], "source")), std::string(text_of(tuple[1], "target")),
+                       std::string(text_of(tuple[2], "type")), py::cast<double>(tuple[3])});
+    }
+    return out;
 }
 
 Answer ask(const Engine& engine, const py::object& question, std::uint32_t k, const py::object& mode, const py::object& where,
@@ -196,7 +260,14 @@ void bind_engine(py::module_& module) {
         .def_readonly("bm25_score", &Hit::bm25_score)
         .def_readonly("start", &Hit::start)
         .def_readonly("end", &Hit::end)
-        .def_readonly("explain", &Hit::explain);
+        .def_readonly("explain", &Hit::explain)
+        .def_readonly("title_path", &Hit::title_path)
+        .def_readonly("context", &Hit::context)
+        .def_readonly("context_start", &Hit::context_start)
+        .def_readonly("context_end", &Hit::context_end);
+
+    py::class_<Query>(module, "Query")
+        .def(py::init(&settings_of), py::arg("k"), py::arg("mode"), py::arg("where"), py::arg("explain"), py::arg("more"));
 
     py::class_<StoredDocument>(module, "StoredDocument")
         .def_readonly("id", &StoredDocument::id)
@@ -250,8 +321,41 @@ void bind_engine(py::module_& module) {
             },
             py::arg("ids"))
         .def("count", &Engine::count, py::call_guard<GilRelease>())
-        .def("search", &search, py::arg("query"), py::arg("vector"), py::arg("k"), py::arg("mode"), py::arg("where"),
-             py::arg("explain"))
+        .def("search", &search, py::arg("query"), py::arg("vector"), py::arg("settings"))
+        .def("search_batch", &search_batch, py::arg("queries"), py::arg("vectors"), py::arg("settings"), py::arg("threads"),
+             py::arg("progress"))
+        .def(
+            "link",
+            [](Engine& self, const py::iterable& links) {
+                const auto c_links = links_of(links);
+                const GilRelease release;
+                self.link(c_links);
+            },
+            py::arg("links"))
+        .def(
+            "unlink",
+            [](Engine& self, const py::iterable& links) {
+                const auto c_links = links_of(links);
+                const GilRelease release;
+                return self.unlink(c_links);
+            },
+            py::arg("links"))
+        .def(
+            "links",
+            [](const Engine& self, const py::iterable& ids) {
+                const Texts held(ids, "ids");
+                const std::vector<std::string> copies(held.views().begin(), held.views().end());
+                std::vector<Link> found;
+                {
+                    const GilRelease release;
+                    found = self.links(copies);
+                }
+                py::list out;
+                for (const Link& link : found)
+                    out.append(py::make_tuple(to_str(link.source), to_str(link.target), to_str(link.type), link.weight));
+                return out;
+            },
+            py::arg("ids"))
         .def("ask", &ask, py::arg("question"), py::arg("k"), py::arg("mode"), py::arg("where"), py::arg("generation"))
         .def("stats", &Engine::stats, py::call_guard<GilRelease>())
         .def(

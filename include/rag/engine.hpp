@@ -146,18 +146,61 @@ class Engine {
         return search(query);
     }
     std::vector<Hit> search(const Query& query) const {
-        rag_query c_query = RAG_QUERY_INIT;
-        c_query.k = query.k;
-        c_query.text = detail::text(query.text);
-        c_query.vector = query.vector.empty() ? nullptr : query.vector.data();
-        c_query.dimension = static_cast<std::uint32_t>(query.vector.size());
-        c_query.mode = static_cast<std::uint32_t>(query.mode);
-        c_query.where = query.where.empty() ? rag_text{nullptr, 0} : detail::text(query.where);
-        c_query.explain = query.explain ? 1 : 0;
+        const rag_query c_query = detail::to_c(query);
         rag_hits* raw = nullptr;
         detail::check(rag_engine_search(handle_.get(), &c_query, &raw));
         const detail::Handle<rag_hits, rag_hits_free> owner(raw);
         return detail::from_c(raw);
+    }
+
+    /// Many searches at once: texts are embedded together, searches run on `threads` (0: as many as the process may use).
+    std::vector<std::vector<Hit>> search(const std::vector<Query>& queries, std::uint32_t threads = 0,
+                                         const Progress& progress = nullptr) const {
+        std::vector<rag_query> c_queries;
+        c_queries.reserve(queries.size());
+        for (const Query& query : queries) c_queries.push_back(detail::to_c(query));
+        detail::ProgressBridge bridge(progress);
+        rag_search_batch_options options = RAG_SEARCH_BATCH_OPTIONS_INIT;
+        options.threads = threads;
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        std::vector<rag_hits*> raw(queries.size(), nullptr);
+        const rag_status status =
+            rag_engine_search_batch(handle_.get(), c_queries.data(), c_queries.size(), &options, raw.data());
+        std::vector<detail::Handle<rag_hits, rag_hits_free>> owners(raw.begin(), raw.end());
+        bridge.rethrow();
+        detail::check(status);
+        std::vector<std::vector<Hit>> out;
+        out.reserve(raw.size());
+        for (const rag_hits* hits : raw) out.push_back(detail::from_c(hits));
+        return out;
+    }
+
+    /// Adds links, all or none; one with the same ends and type gets the new weight.
+    void link(const std::vector<Link>& links) {
+        const auto c_links = to_c(links);
+        detail::check(rag_engine_link(handle_.get(), c_links.data(), c_links.size()));
+    }
+    /// Removes links; an empty type stands for every type. How many there were.
+    std::uint64_t unlink(const std::vector<Link>& links) {
+        const auto c_links = to_c(links);
+        std::uint64_t removed = 0;
+        detail::check(rag_engine_unlink(handle_.get(), c_links.data(), c_links.size(), &removed));
+        return removed;
+    }
+    /// Of these documents and their chunks; of no ids: all.
+    std::vector<Link> links(const std::vector<std::string>& ids = {}) const {
+        const auto views = to_c(ids);
+        rag_links* raw = nullptr;
+        detail::check(rag_engine_links(handle_.get(), views.data(), views.size(), &raw));
+        const detail::Handle<rag_links, rag_links_free> owner(raw);
+        std::vector<Link> out(rag_links_count(raw));
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            rag_link link = RAG_LINK_INIT;
+            detail::check(rag_links_at(raw, i, &link));
+            out[i] = {detail::copy(link.source), detail::copy(link.target), detail::copy(link.type), link.weight};
+        }
+        return out;
     }
 
     /// Streams through options.generation.on_token; a stopped answer is given as far as it got.
@@ -285,6 +328,12 @@ class Engine {
         views.reserve(texts.size());
         for (const auto& text : texts) views.push_back(detail::text(text));
         return views;
+    }
+    static std::vector<rag_link> to_c(const std::vector<Link>& links) {
+        std::vector<rag_link> out;
+        out.reserve(links.size());
+        for (const Link& link : links) out.push_back(detail::to_c(link));
+        return out;
     }
     static rag_text optional(const std::string& text) { return text.empty() ? rag_text{nullptr, 0} : detail::text(text); }
 

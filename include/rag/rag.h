@@ -253,6 +253,19 @@ typedef enum rag_search_mode {
     RAG_SEARCH_BM25 = 3
 } rag_search_mode;
 
+/* How hybrid search joins two rankings. The candidates are the best of both lists. */
+typedef enum rag_fusion {
+    RAG_FUSION_WEIGHTED = 0,       /* each scored by both scorers, as shares of the best, added with weights */
+    RAG_FUSION_RECIPROCAL_RANK = 1 /* the sum of 1 / (60 + rank) */
+} rag_fusion;
+typedef enum rag_expand {
+    RAG_EXPAND_NONE = 0,
+    RAG_EXPAND_NEIGHBOURS = 1, /* the chunk with those before and after it */
+    RAG_EXPAND_SECTION = 2     /* the section of the document that holds the chunk */
+} rag_expand;
+/* Hits that one search ranks: offset + k, and candidates. */
+#define RAG_MAX_RANKED 100000
+
 typedef struct rag_query {
     uint32_t struct_size;
     uint32_t k;          /* hits wanted; 0: 10 */
@@ -263,8 +276,41 @@ typedef struct rag_query {
     rag_text where;      /* filter over metadata: {"lang": "en", "year": {"$gte": 2020}}; not given: all. Operators: $eq $ne $gt
                             $gte $lt $lte $in $nin $and $or $not $exists $contains */
     int32_t explain;     /* not 0: each hit says how its score came about */
+    uint32_t offset;     /* the first hit wanted, for pages; offset + k is at most RAG_MAX_RANKED. Pages are cut from one ranking
+                            as long as the content does not change and `candidates` stays the same */
+    uint32_t candidates; /* that each scorer gives to fusion, diversity and links; 0: 100, 1,000, 10,000 or 100,000, the first
+                            that holds the page */
+    uint32_t fusion;     /* rag_fusion, of hybrid */
+    float vector_weight; /* [0, 1], of weighted fusion: BM25 has the rest. Below 0: librag's choice (0.5). It falls where the
+                            embedder does not know the words of the query */
+    float diversity;     /* [0, 1]: how much a hit loses by being like an earlier one (maximal marginal relevance) */
+    uint32_t group_hits; /* not 0: k counts documents, each with at most so many hits, which stand together */
+    uint32_t expand;     /* rag_expand: what rag_hit.context holds */
+    uint32_t neighbours; /* of RAG_EXPAND_NEIGHBOURS: chunks on each side, at most 1,000 */
+    float link_weight;   /* [0, 1]: of the links' part in the score (personalised PageRank from the hits); 0: none */
+    float link_damping;  /* [0, 1): the chance that the walk goes on over a link */
+    float min_score;     /* hits below are left out */
 } rag_query;
-#define RAG_QUERY_INIT {sizeof(rag_query), 0, {NULL, 0}, NULL, 0, RAG_SEARCH_AUTO, {NULL, 0}, 0}
+#define RAG_QUERY_INIT    \
+    {sizeof(rag_query),   \
+     0,                   \
+     {NULL, 0},           \
+     NULL,                \
+     0,                   \
+     RAG_SEARCH_AUTO,     \
+     {NULL, 0},           \
+     0,                   \
+     0,                   \
+     0,                   \
+     RAG_FUSION_WEIGHTED, \
+     -1.0F,               \
+     0.0F,                \
+     0,                   \
+     RAG_EXPAND_NONE,     \
+     1,                   \
+     0.0F,                \
+     0.85F,               \
+     -3.402823466e+38F}
 
 typedef struct rag_hits rag_hits;
 typedef struct rag_hit {
@@ -275,16 +321,59 @@ typedef struct rag_hit {
     uint64_t start, end; /* bytes: text is the document's text from start to end */
     float vector_score;  /* NaN where the vector had no part */
     float bm25_score;    /* NaN where BM25 had no part */
-    rag_text explain;    /* JSON; not given unless asked for */
+    rag_text explain;    /* JSON whose parts sum to the score; not given unless asked for */
+    rag_text title_path; /* headings above the chunk, joined by " > " */
+    rag_text context;    /* what `expand` asked for; text is part of it */
+    uint64_t context_start, context_end;
 } rag_hit;
-#define RAG_HIT_INIT {sizeof(rag_hit), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, {NULL, 0}}
+#define RAG_HIT_INIT \
+    {sizeof(rag_hit), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0}
 
 /* The k best chunks. Fewer only where fewer match. Hybrid joins the best of both lists and scores each by both; a vector search
- * without vectors is RAG_INVALID_STATE. since 0.1.0 */
+ * without vectors is RAG_INVALID_STATE. docs/searching.md shows what a query can ask for. since 0.1.0 */
 RAG_API rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hits** hits) RAG_NOEXCEPT;
 RAG_API size_t rag_hits_count(const rag_hits* hits) RAG_NOEXCEPT;                              /* 0 for NULL. since 0.1.0 */
 RAG_API rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* hit) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API void rag_hits_free(rag_hits* hits) RAG_NOEXCEPT;                                       /* since 0.1.0 */
+
+typedef struct rag_search_batch_options {
+    uint32_t struct_size;
+    uint32_t threads;         /* 0: as many as the process may use */
+    rag_progress_fn progress; /* in queries; may be NULL */
+    void* user_data;
+} rag_search_batch_options;
+#define RAG_SEARCH_BATCH_OPTIONS_INIT {sizeof(rag_search_batch_options), 0, NULL, NULL}
+
+/* Many searches at once: texts are embedded together, searches run on threads; each finds what rag_engine_search finds. `hits`:
+ * an array of `count`, in the order of the queries; each is freed by rag_hits_free. On failure (the message names the query) and
+ * with RAG_STOPPED all are NULL. In the array of queries all elements have the same struct_size. `options` may be NULL. since
+ * 0.1.0 */
+RAG_API rag_status rag_engine_search_batch(rag_engine* engine, const rag_query* queries, size_t count,
+                                           const rag_search_batch_options* options, rag_hits** hits) RAG_NOEXCEPT;
+
+/* An edge between documents (by id) or chunks (by a hit's id, such as "report#3"), for searches with a link_weight. */
+typedef struct rag_link {
+    uint32_t struct_size;
+    rag_text source, target;
+    rag_text type; /* yours, such as "cites"; may be empty; at most 1,024 bytes */
+    double weight; /* above 0 */
+} rag_link;
+#define RAG_LINK_INIT {sizeof(rag_link), {NULL, 0}, {NULL, 0}, {NULL, 0}, 1.0}
+
+/* Adds links, all or none; one that is there (same ends and type) gets the new weight. They go with their documents.
+ * RAG_NOT_FOUND names an end that does not exist; RAG_INVALID_ARGUMENT: a weight, a type, a link from something to itself. In the
+ * array all elements have the same struct_size. since 0.1.0 */
+RAG_API rag_status rag_engine_link(rag_engine* engine, const rag_link* links, size_t count) RAG_NOEXCEPT;
+/* Removes links; an empty type stands for every type, weights are not looked at. `removed` (may be NULL): how many. since 0.1.0
+ */
+RAG_API rag_status rag_engine_unlink(rag_engine* engine, const rag_link* links, size_t count, uint64_t* removed) RAG_NOEXCEPT;
+
+typedef struct rag_links rag_links;
+/* The links that begin or end at one of these documents or at their chunks; count 0: all. since 0.1.0 */
+RAG_API rag_status rag_engine_links(rag_engine* engine, const rag_text* ids, size_t count, rag_links** links) RAG_NOEXCEPT;
+RAG_API size_t rag_links_count(const rag_links* links) RAG_NOEXCEPT;                                /* 0 for NULL. since 0.1.0 */
+RAG_API rag_status rag_links_at(const rag_links* links, size_t index, rag_link* link) RAG_NOEXCEPT; /* since 0.1.0 */
+RAG_API void rag_links_free(rag_links* links) RAG_NOEXCEPT;                                         /* since 0.1.0 */
 
 /* A piece of an answer while it is made. While the prompt is still being computed the callback comes about every 50 ms with id -1
  * and no text, so that a host can stop then too. */

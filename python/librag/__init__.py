@@ -34,7 +34,7 @@ from .models import Encoder, Generator
 from .readers import read_bytes, read_documents
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
-from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Token, Usage, VerifyReport
+from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
 
 __version__: str = _version()
 
@@ -64,6 +64,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidState",
     "IoError",
+    "Link",
     "NotFound",
     "OutOfMemory",
     "RagError",

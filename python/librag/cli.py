@@ -190,6 +190,13 @@ def search(
     k: Annotated[int, typer.Option("-k", help="Hits wanted.", min=1)] = 5,
     mode: ModeOption = None,
     where: WhereOption = None,
+    offset: Annotated[int, typer.Option(help="The first hit wanted, for pages.", min=0)] = 0,
+    group: Annotated[int, typer.Option(help="At most so many hits of a document; -k then counts documents.", min=0)] = 0,
+    diversity: Annotated[float, typer.Option(help="How much a hit loses by being like an earlier one.", min=0, max=1)] = 0.0,
+    links: Annotated[float, typer.Option(help="What links count for in the score.", min=0, max=1)] = 0.0,
+    fusion: Annotated[str, typer.Option(help="Of hybrid: weighted or rrf.")] = "weighted",
+    expand: Annotated[str | None, typer.Option(help="Text around a hit: neighbours or section.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say how each score came about.")] = False,
     embedder: EmbedderOption = None,
     dtype: DtypeOption = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -200,23 +207,38 @@ def search(
         model = None if mode == "bm25" else _embedder(_existing(base), embedder, dtype)
         with librag.Engine(_existing(base), model, read_only=True) as engine:
             started = time.perf_counter()
-            hits = engine.search(_typed(query), k=k, mode=cast(Mode | None, mode), where=wanted)
+            options: dict[str, Any] = {
+                "offset": offset,
+                "diversity": diversity,
+                "links": links,
+                "fusion": fusion,
+                "expand": expand,
+            }
+            if group:
+                options.update(group_by="document", group_hits=group)
+            hits = engine.search(_typed(query), k=k, mode=cast(Mode | None, mode), where=wanted, explain=explain, **options)
             took = (time.perf_counter() - started) * 1000
         if as_json:
             for hit in hits:
-                print(
-                    json.dumps(
-                        {"id": hit.id, "score": hit.score, "title": hit.title, "text": hit.text, "metadata": hit.metadata},
-                        ensure_ascii=False,
-                    )
-                )
+                row = {"id": hit.id, "score": hit.score, "title": hit.title, "text": hit.text, "metadata": hit.metadata}
+                if hit.context is not None:
+                    row["context"] = hit.context
+                if hit.explain is not None:
+                    row["explain"] = hit.explain
+                print(json.dumps(row, ensure_ascii=False))
             return
         table = Table(show_header=True, header_style="bold", caption=f"{len(hits)} hits in {took:.1f} ms")
         table.add_column("score", justify="right")
         table.add_column("chunk", overflow="fold")
         table.add_column("text", overflow="fold")
         for hit in hits:
-            table.add_row(f"{hit.score:.3f}", hit.id, shorten(hit.text, 220))
+            shown = shorten(hit.context or hit.text, 220)
+            if hit.explain is not None:
+                parts = {
+                    name: value["part"] for name, value in hit.explain.items() if isinstance(value, dict) and "part" in value
+                }
+                shown += "\n" + ", ".join(f"{name} {part:.3f}" for name, part in parts.items())
+            table.add_row(f"{hit.score:.3f}", hit.id, shown)
         Console(highlight=False, markup=False).print(table)
 
 

@@ -13,12 +13,15 @@ from . import _librag
 from ._arguments import optional, place_in, whole
 from ._maintenance import Maintenance
 from ._progress import Bar
+from ._search import SearchOptions, links_of, query_of
 from ._stream import TokenFunction, TokenStream
 from .models import Encoder, Generator, generation_options, timings_of, usage_of
-from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Mode
+from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Link, Mode
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from typing_extensions import Unpack
 
     DocumentLike = str | Mapping[str, Any] | Document
     Where = Mapping[str, Any]
@@ -190,16 +193,19 @@ class Engine(Maintenance):
         mode: Mode | None = None,
         where: Where | None = None,
         explain: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> Hits: ...
     @overload
     def search(
         self,
         query: list[str],
         *,
+        vector: Any = None,
         k: int = 10,
         mode: Mode | None = None,
         where: Where | None = None,
         explain: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> list[Hits]: ...
     def search(
         self,
@@ -210,19 +216,66 @@ class Engine(Maintenance):
         mode: Mode | None = None,
         where: Where | None = None,
         explain: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> Hits | list[Hits]:
         """The k best chunks for a text, a vector, or both; a list of hits for each of a list of queries.
 
         ``mode`` None is hybrid where there are vectors, else bm25. ``where`` filters by metadata: {"lang": "en", "year": {"$gte":
         2020}, "$or": [...]} with $eq $ne $gt $gte $lt $lte $in $nin $and $or $not $exists $contains. ``explain`` fills Hit.explain.
+        Further options (docs/searching.md shows them at work):
+
+        - ``offset``: the first hit wanted, for pages. offset + k is at most 100,000.
+        - ``candidates``: how many each scorer gives to what follows; pages with the same number are cut from one ranking.
+        - ``fusion``: "weighted" (scores) or "rrf" (ranks); ``vector_weight``: [0, 1] of the vector's score, BM25 has the rest; None
+          is 0.5, less where the embedder does not know the words of the query.
+        - ``diversity``: [0, 1], how much a hit loses by being like an earlier one.
+        - ``group_by="document"``: k counts documents, each with its ``group_hits`` (1) best chunks, which stand together.
+        - ``expand``: Hit.context is the chunk with its ``neighbours`` (1) on each side ("neighbours") or its section ("section").
+        - ``links``: [0, 1], what links (see link()) count for in the score; ``link_damping``: the chance that the walk goes on.
+        - ``min_score``: hits below are left out.
+
+        A list of queries (``vector`` then has one row each) is embedded at once and searched on ``threads``; ``show_progress``.
         """
-        k = whole("k", k, 1)
         filter_text = None if where is None else _dump(where, "where")
-        if isinstance(query, list):
-            if vector is not None:
-                raise TypeError("vector goes with one query, not with a list of them")
-            return [_hits(self._core.search(text, None, k, mode, filter_text, explain)) for text in query]
-        return _hits(self._core.search(query, vector, k, mode, filter_text, explain))
+        settings = query_of(k, mode, filter_text, explain, options)
+        if not isinstance(query, list):
+            return _hits(self._core.search(query, vector, settings))
+        threads = optional("threads", options.get("threads"))
+        with Bar(options.get("show_progress"), "searching", "query", len(query)) as bar:
+            found = self._core.search_batch(query, vector, settings, threads, bar.callback)
+        return [_hits(hits) for hits in found]
+
+    def link(
+        self,
+        source: str | Link | Iterable[Link | tuple[Any, ...]],
+        target: str | None = None,
+        *,
+        type: str = "",
+        weight: float = 1.0,
+    ) -> None:
+        """Links documents (by id) or chunks (by Hit.id), for searches with ``links``.
+
+        One link by its ends, or many as Link or tuples (source, target, type, weight); all or none. One with the same ends and type
+        gets the new weight. Links go with their documents.
+        """
+        self._core.link(links_of(source, target, type, weight))
+
+    def unlink(
+        self,
+        source: str | Link | Iterable[Link | tuple[Any, ...]],
+        target: str | None = None,
+        *,
+        type: str = "",
+    ) -> int:
+        """Removes links, named as in link(); without a type those of every type. How many there were."""
+        return self._core.unlink(links_of(source, target, type, 1.0))
+
+    def links(self, ids: str | Iterable[str] | None = None) -> list[Link]:
+        """The links that begin or end at these documents or at their chunks; of None, all."""
+        wanted = [ids] if isinstance(ids, str) else ([] if ids is None else list(ids))
+        if ids is not None and not wanted:
+            return []
+        return [Link(*one) for one in self._core.links(wanted)]
 
     @overload
     def ask(
@@ -384,6 +437,10 @@ def _hit(hit: _librag.Hit) -> Hit:
         {name: score for name, score in scores.items() if not math.isnan(score)},
         hit.title,
         json.loads(hit.explain) if hit.explain else None,
+        hit.title_path,
+        hit.context or None,
+        hit.context_start,
+        hit.context_end,
     )
 
 

@@ -66,9 +66,28 @@ class Hit:
     """The parts of the score: "vector", "bm25"; only those that had a part."""
     title: str = ""
     explain: dict[str, Any] | None = None
+    """How the score came about; its parts sum to it."""
+    title_path: str = ""
+    """Headings above the chunk, joined by " > "."""
+    context: str | None = None
+    """The text around the chunk that ``expand`` asked for."""
+    context_start: int = 0
+    """First byte of ``context`` in the document's UTF-8."""
+    context_end: int = 0
 
     def __repr__(self) -> str:
         return f"Hit({self.id!r}, {self.score:.3f}, {shorten(self.text, 60)!r})"
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge between documents (by id) or chunks (by Hit.id)."""
+
+    source: str
+    target: str
+    type: str = ""
+    weight: float = 1.0
+    """Above 0."""
 
 
 class Hits(list[Hit]):

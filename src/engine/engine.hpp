@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +31,7 @@ class Encoder;
 class Decoder;
 struct Answer;
 struct AskOptions;
+struct SearchRun;
 
 struct EngineOptions {
     std::optional<std::filesystem::path> path;  // a folder; none: in memory
@@ -97,6 +99,13 @@ struct StoredDocument {
 /// Numbers of rag_search_mode.
 enum class SearchMode : std::uint32_t { kAuto = 0, kHybrid = 1, kVector = 2, kBm25 = 3 };
 
+/// What surrounds a hit: nothing, the chunks before and after it, the section that holds it.
+enum class Expand : std::uint32_t { kNone = 0, kNeighbours = 1, kSection = 2 };
+
+/// Of offset + k, and of candidates.
+inline constexpr std::size_t kMaxResults = 100'000;
+inline constexpr std::size_t kMaxNeighbours = 1000;
+
 /// Views must last for the call.
 struct Query {
     std::string_view text;
@@ -105,7 +114,20 @@ struct Query {
     SearchMode mode = SearchMode::kAuto;
     std::optional<std::string_view> where;  // see search/metadata_filter.hpp
     bool explain = false;
-    FusionOptions fusion;  // of hybrid; its vector_weight holds where the embedder knows all words, see engine_search.cpp
+    FusionOptions fusion;  // of hybrid; its vector_weight falls where the embedder does not know the words, see known_words.hpp
+    /// The first hit wanted, for pages: offset + k is at most kMaxResults. Pages of one ranking are cut from it as long as the
+    /// content does not change and `candidates` is the same; 0 stands for 100, 1,000, 10,000 or 100,000, the first that holds the
+    /// page.
+    std::size_t offset = 0;
+    std::size_t candidates = 0;  // that each scorer gives to fusion, diversity and links; 0: as said, never fewer than the page
+    float diversity = 0;         // [0, 1]: how much a hit loses by being like an earlier one (see search/diversity.hpp)
+    /// Not 0: k counts documents, with at most so many hits each, which stand together; documents by their best hit.
+    std::size_t group_hits = 0;
+    Expand expand = Expand::kNone;
+    std::size_t neighbours = 1;  // of Expand::kNeighbours: chunks on each side, at most 1,000
+    float link_weight = 0;       // [0, 1]: of the links' part in the score; 0: links are not looked at
+    float link_damping = 0.85F;  // [0, 1): the chance that a walk goes on over a link
+    float min_score = std::numeric_limits<float>::lowest();  // hits below are left out
 };
 
 /// A chunk that was found.
@@ -117,6 +139,21 @@ struct Hit {
     float vector_score = 0;            // cosine; NaN where the vector had no part
     float bm25_score = 0;              // NaN where BM25 had no part
     std::string explain;               // JSON, if asked for
+    std::string title_path;            // headings above the chunk, joined by " > "
+    std::string context;               // the text around it, if expansion was asked for
+    std::uint64_t context_start = 0, context_end = 0;
+};
+
+/// An edge between documents (by id) or chunks (by a hit's id, such as "report#3").
+struct Link {
+    std::string source, target;
+    std::string type;
+    double weight = 1;  // above 0
+};
+
+struct SearchBatchOptions {
+    std::size_t threads = 0;  // 0: as many as the process may use
+    Progress progress;        // in queries; on the calling thread, every 50 ms
 };
 
 struct VerifyReport {
@@ -157,6 +194,21 @@ class Engine {
     /// without vectors, or without an embedder for a text.
     std::vector<Hit> search(const Query& query) const;
 
+    /// The same for many queries at once: texts are embedded together, searches run on threads. Each finds what search() finds.
+    /// kInvalidArgument and kInvalidState name the query by its number; Stopped by the progress.
+    std::vector<std::vector<Hit>> search(std::span<const Query> queries, const SearchBatchOptions& options) const;
+
+    /// Adds links between documents and chunks, all or none; one that is there (same ends and type) gets the new weight.
+    /// kNotFound names an end that does not exist, kInvalidArgument a weight that is not above 0 or not finite, a type that is no
+    /// UTF-8 or longer than kMaxIdBytes, a link from something to itself. Links go with their documents.
+    void link(std::span<const Link> links);
+    /// Removes links; an empty type stands for every type. Returns how many there were. kNotFound names an end that does not
+    /// exist.
+    std::uint64_t unlink(std::span<const Link> links);
+    /// Links that begin or end at one of these documents or their chunks; without ids all. Those whose chunk the document lost in
+    /// an upsert are left out: they lead nowhere.
+    std::vector<Link> links(std::span<const std::string_view> ids) const;
+
     /// Answers from the k best chunks; see answer.hpp. kInvalidState without a generator; kInvalidArgument for a question that
     /// alone is longer than the context. Stopped by its callback it gives what there was so far.
     Answer ask(std::string_view question, const AskOptions& options) const;
@@ -189,6 +241,10 @@ class Engine {
     explicit Engine(std::unique_ptr<State> state);
     void write(std::span<const DocumentInput> documents, const WriteOptions& options, bool replace,
                std::vector<std::string>& ids);
+    static std::optional<SearchRun> begin_search(State& state, const Query& query);
+    static void embed_queries(State& state, std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded,
+                              const Progress& progress);
+    static std::vector<Hit> finish_search(State& state, SearchRun& run);
     std::unique_ptr<State> state_;
 };
 

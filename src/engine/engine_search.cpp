@@ -1,188 +1,55 @@
-// Searching: which scorers take part, their candidates, fusion, and the chunks behind the keys.
+// Searching: what a query may ask, which scorers take part, the stages in their order, and the chunks behind the keys.
 //
 // The indexes may hold chunks that the database does not show (a write is under way) or not any more. Such candidates are
 // dropped, and the search is made again without them, so that k hits come wherever k chunks match.
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cmath>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <unordered_map>
+#include <optional>
 
 #include "core/error.hpp"
+#include "core/polled.hpp"
+#include "core/thread_pool.hpp"
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/link_walk.hpp"
+#include "engine/search_run.hpp"
+#include "search/grouping.hpp"
 #include "search/metadata_filter.hpp"
 
 namespace rag::core {
 namespace {
 
 constexpr int kAttempts = 10;  // more than one only while somebody writes
-constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+// Up to here a vector search costs the same for every k: its beam is never narrower.
+constexpr std::size_t kVectorWindow = 64;
+// A pick is compared with every candidate.
+constexpr std::size_t kMaxDiverse = 1000;
 
-double cosine(std::span<const float> a, std::span<const float> b) {
-    double product = 0;
-    double aa = 0;
-    double bb = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        product += static_cast<double>(a[i]) * b[i];
-        aa += static_cast<double>(a[i]) * a[i];
-        bb += static_cast<double>(b[i]) * b[i];
-    }
-    return product / std::sqrt(aa * bb);
+void check_share(std::string_view name, float value) {
+    if (!(value >= 0.0F && value <= 1.0F)) fail(Code::kInvalidArgument, "{} is {}, it must be 0 to 1", name, value);
 }
 
-/// How much of the query the embedder knows: the share of its tokens that are not the unknown one. MiniLM reads most Chinese as
-/// [UNK], and its vectors then say little, so their weight falls with the share.
-float known_share(const Encoder& encoder, std::string_view text) {
-    const auto unknown = encoder.tokenizer().token_to_id(encoder.tokenizer().unk_token());
-    if (!unknown) return 1.0F;
-    std::vector<std::int32_t> ids;
-    encoder.tokenizer().encode_ids(text, false, ids);
-    if (ids.empty()) return 0.0F;
-    const auto missing = std::count(ids.begin(), ids.end(), *unknown);
-    return 1.0F - static_cast<float>(missing) / static_cast<float>(ids.size());
-}
-
-/// One search, from a query whose mode is decided.
-struct Search {
-    const Query& query;
-    SearchMode mode;
-    FusionOptions fusion;
-    std::span<const float> vector;  // of the query; empty in bm25 mode
-    std::shared_ptr<Bm25Index> bm25;
-    std::shared_ptr<VectorIndex> vectors;
-    AllowedChunks allowed;
-
-    /// The best `k` of what `filter` (may be null) lets through.
-    std::vector<Fused> run(std::size_t k, const IdSet* filter) const {
-        if (mode == SearchMode::kHybrid) return hybrid(k, filter);
-        std::vector<Fused> found;
-        if (mode == SearchMode::kVector) {
-            for (const auto& hit : vectors->search(vector, k, 0, filter))
-                found.push_back({hit.id, hit.score, hit.score, kNone, 0, 0});
-        } else {
-            for (const auto& hit : bm25->search(query.text, k, filter)) {
-                const auto score = static_cast<float>(hit.score);
-                found.push_back({hit.id, score, kNone, score, 0, 0});
-            }
-        }
-        return found;
+void check_stages(const Query& query) {
+    if (query.k > kMaxResults || query.offset > kMaxResults - query.k || query.candidates > kMaxResults) {
+        fail(Code::kInvalidArgument,
+             "k is {}, offset {}, candidates {}: at most {} hits are ranked; narrow the search with where", query.k, query.offset,
+             query.candidates, kMaxResults);
     }
-
-  private:
-    std::vector<Fused> hybrid(std::size_t k, const IdSet* filter) const {
-        const std::size_t depth = fusion_candidates(k);
-        const auto by_words = bm25->search(query.text, depth, filter);
-        std::unordered_map<std::int64_t, float> word_scores;
-        for (const auto& hit : by_words) word_scores.emplace(hit.id, static_cast<float>(hit.score));
-        std::vector<FusionCandidate> candidates;
-        std::vector<std::int64_t> near;
-        for (const auto& hit : vectors->search(vector, depth, 0, filter)) {
-            near.push_back(hit.id);
-            candidates.push_back({hit.id, hit.score, 0.0F});
-        }
-        const auto scores = bm25->score(query.text, near);
-        for (std::size_t i = 0; i < near.size(); ++i) {
-            const auto scored = word_scores.extract(near[i]);
-            candidates[i].bm25 = scored.empty() ? scores[i] : scored.mapped();
-        }
-        std::vector<float> stored(vectors->options().dimension);
-        for (const auto& [id, score] : word_scores) {
-            const bool embedded = vectors->get(id, stored);
-            candidates.push_back({id, embedded ? static_cast<float>(cosine(vector, stored)) : kNone, score});
-        }
-        return fuse(candidates, k, fusion);
+    check_share("diversity", query.diversity);
+    check_share("link_weight", query.link_weight);
+    if (!(query.link_damping >= 0.0F && query.link_damping < 1.0F))
+        fail(Code::kInvalidArgument, "link_damping is {}, it must be at least 0 and below 1", query.link_damping);
+    if (query.diversity > 0 && std::max(query.candidates, query.offset + query.k) > kMaxDiverse) {
+        fail(Code::kInvalidArgument, "k is {}, offset {}, candidates {}: with diversity at most {} hits are ranked", query.k,
+             query.offset, query.candidates, kMaxDiverse);
     }
-};
-
-std::string explain(const Fused& fused, const Search& search) {
-    using Json = nlohmann::ordered_json;
-    const bool hybrid = search.mode == SearchMode::kHybrid;
-    Json json;
-    json["mode"] = hybrid ? "hybrid" : (search.mode == SearchMode::kVector ? "vector" : "bm25");
-    json["score"] = fused.score;
-    if (hybrid) {
-        const bool weighted = search.fusion.method == FusionMethod::kWeighted;
-        json["fusion"]["method"] = weighted ? "weighted" : "reciprocal rank";
-        if (weighted) json["fusion"]["vector_weight"] = search.fusion.vector_weight;
-    }
-    if (search.mode != SearchMode::kBm25) {
-        json["vector"]["score"] = std::isnan(fused.vector) ? Json() : Json(fused.vector);
-        if (hybrid) json["vector"]["part"] = fused.vector_part;
-    }
-    if (search.mode != SearchMode::kVector) {
-        Json& part = json["bm25"];
-        part["score"] = fused.bm25;
-        if (hybrid) part["part"] = fused.bm25_part;
-        part["terms"] = Json::array();
-        if (search.bm25->contains(fused.id)) {
-            const auto explanation = search.bm25->explain(search.query.text, fused.id);
-            part["length"] = explanation.length;
-            part["average_length"] = explanation.average_length;
-            for (const auto& term : explanation.terms) {
-                part["terms"].push_back({{"term", term.term},
-                                         {"idf", term.idf},
-                                         {"documents", term.documents},
-                                         {"frequency", term.frequency},
-                                         {"score", term.score}});
-            }
-        }
-    }
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Hit make_hit(ChunkRow&& chunk, const Fused& fused) {
-    Hit hit;
-    hit.id = fmt::format("{}#{}", chunk.document_id, chunk.ordinal);
-    hit.document_id = std::move(chunk.document_id);
-    hit.text = std::move(chunk.text);
-    hit.title = std::move(chunk.title);
-    hit.metadata = std::move(chunk.metadata);
-    hit.start = chunk.start;
-    hit.end = chunk.stop;
-    hit.score = fused.score;
-    hit.vector_score = fused.vector;
-    hit.bm25_score = fused.bm25;
-    return hit;
-}
-
-/// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
-std::vector<Hit> collect(const Search& search, Store& store, const Indexes& indexes) {
-    const IdSet* allowed = search.allowed.chunks.get();
-    std::vector<std::int64_t> hidden;  // removed, or matching no more
-    IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
-    for (int attempt = 1;; ++attempt) {
-        // Before the last key is read: what is stored after that and replaces something shows in this number.
-        const std::uint64_t removals = indexes.removals();
-        if (attempt > 1) {
-            shown = IdSet::difference(IdSet::range(0, store.read().last_chunk_key()), IdSet(hidden));
-            if (allowed != nullptr) shown = IdSet::intersection(shown, *allowed);
-        }
-        const auto found = search.run(search.query.k, attempt > 1 ? &shown : allowed);
-        std::vector<Hit> hits;
-        hits.reserve(found.size());
-        auto view = store.read();
-        // Metadata may have changed since the filter was evaluated.
-        std::optional<MetadataFilter> filter;
-        if (allowed != nullptr && view.sequence() != search.allowed.sequence) filter.emplace(*search.query.where);
-        for (const Fused& fused : found) {
-            auto chunk = view.find_chunk(fused.id);
-            if (!chunk) {
-                // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
-                if (fused.id <= view.last_chunk_key()) hidden.push_back(fused.id);
-                continue;
-            }
-            if (filter && !filter->matches(chunk->metadata)) {
-                hidden.push_back(fused.id);
-                continue;
-            }
-            hits.push_back(make_hit(std::move(*chunk), fused));
-            if (search.query.explain) hits.back().explain = explain(fused, search);
-        }
-        // A removal between the two scorers' turns may have cost a candidate half of its score.
-        if ((hits.size() == found.size() && removals == indexes.removals()) || attempt == kAttempts) return hits;
-    }
+    if (query.expand > Expand::kSection) fail(Code::kInvalidArgument, "expand is {}", static_cast<std::uint32_t>(query.expand));
+    if (query.neighbours > kMaxNeighbours)
+        fail(Code::kInvalidArgument, "neighbours is {}, at most {} are taken", query.neighbours, kMaxNeighbours);
+    if (std::isnan(query.min_score)) fail(Code::kInvalidArgument, "min_score is NaN");
+    if (query.fusion.method > FusionMethod::kReciprocalRank)
+        fail(Code::kInvalidArgument, "the fusion method is {}", static_cast<int>(query.fusion.method));
 }
 
 void check_query(const Query& query) {
@@ -196,6 +63,7 @@ void check_query(const Query& query) {
     }
     if (query.mode > SearchMode::kBm25)
         fail(Code::kInvalidArgument, "the search mode is {}", static_cast<std::uint32_t>(query.mode));
+    check_stages(query);
 }
 
 /// `dimension` 0: nothing stored has a vector.
@@ -211,45 +79,226 @@ SearchMode decide_mode(const Query& query, bool embeds, std::size_t dimension) {
     return query.mode == SearchMode::kAuto ? SearchMode::kVector : query.mode;
 }
 
+/// How many candidates each scorer gives.
+std::size_t depth_of(const Query& query, SearchMode mode) {
+    const std::size_t page_end = query.offset + query.k;
+    if (query.candidates != 0) return std::max(query.candidates, page_end);
+    const bool plain = query.diversity == 0 && query.group_hits == 0 && query.link_weight == 0;
+    if (plain && mode == SearchMode::kBm25) return page_end;  // exact, so a longer list begins with the shorter one
+    if (plain && mode == SearchMode::kVector && page_end <= kVectorWindow) return kVectorWindow;
+    if (query.diversity > 0) return page_end <= 100 ? 100 : kMaxDiverse;
+    std::size_t depth = 100;
+    while (depth < page_end) depth *= 10;
+    return depth;
+}
+
+/// The hits of the page before they are fetched. `missing` gets keys that the database does not show.
+std::vector<Ranked> rank_page(const SearchRun& run, const IdSet* filter, Store& store, std::vector<std::int64_t>& missing) {
+    const Query& query = run.query;
+    for (std::size_t depth = depth_of(query, run.mode);; depth *= 10) {
+        auto candidates = run.candidates(depth, filter);
+        auto ranking = query.link_weight > 0 ? follow_links(run, candidates, filter, store) : run.rank(candidates.list);
+        if (query.diversity > 0) {
+            if (query.link_weight == 0) run.normalise(ranking);
+            ranking = run.diversify(ranking, query.group_hits != 0 ? ranking.size() : query.offset + query.k, store);
+        }
+        std::erase_if(ranking, [&](const Ranked& ranked) { return ranked.score < query.min_score; });
+        if (query.group_hits == 0) {
+            const auto begin = ranking.begin() + static_cast<std::ptrdiff_t>(std::min(query.offset, ranking.size()));
+            ranking.erase(ranking.begin(), begin);
+            if (ranking.size() > query.k) ranking.resize(query.k);
+            return ranking;
+        }
+        std::vector<std::int64_t> documents;
+        auto view = store.read();
+        std::erase_if(ranking, [&](const Ranked& ranked) {
+            const auto end = view.find_end(ranked.id);
+            if (end) documents.push_back(end->document);
+            if (!end) missing.push_back(ranked.id);
+            return !end;
+        });
+        std::size_t groups = 0;
+        auto page = group_by_document(ranking, documents, query.offset, query.k, query.group_hits, groups);
+        // Many chunks of few documents: look deeper, where that can help.
+        const std::size_t deepest = query.diversity > 0 ? kMaxDiverse : kMaxResults;
+        if (groups >= query.offset + query.k || !candidates.more || depth * 10 > deepest) return page;
+    }
+}
+
+void add_context(Hit& hit, const ChunkRow& chunk, const Query& query, StoreView& view) {
+    if (query.expand == Expand::kNone) return;
+    std::size_t start = chunk.parent_start;
+    std::size_t stop = chunk.parent_stop;
+    if (query.expand == Expand::kNeighbours) {
+        const auto around = static_cast<std::int64_t>(query.neighbours);
+        const auto span = view.span_of_chunks(chunk.document, chunk.ordinal - around, chunk.ordinal + around);
+        start = span ? span->first : chunk.start;
+        stop = span ? span->second : chunk.stop;
+    }
+    hit.context = view.text_between(chunk.document, start, stop);
+    hit.context_start = start;
+    hit.context_end = stop;
+}
+
+Hit make_hit(ChunkRow&& chunk, const Ranked& ranked, const Query& query, StoreView& view) {
+    Hit hit;
+    add_context(hit, chunk, query, view);
+    hit.id = fmt::format("{}#{}", chunk.document_id, chunk.ordinal);
+    hit.document_id = std::move(chunk.document_id);
+    hit.text = std::move(chunk.text);
+    hit.title = std::move(chunk.title);
+    hit.title_path = std::move(chunk.title_path);
+    hit.metadata = std::move(chunk.metadata);
+    hit.start = chunk.start;
+    hit.end = chunk.stop;
+    hit.score = ranked.score;
+    hit.vector_score = ranked.vector;
+    hit.bm25_score = ranked.bm25;
+    return hit;
+}
+
+/// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
+std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& indexes) {
+    const IdSet* allowed = run.allowed.chunks.get();
+    std::vector<std::int64_t> hidden;  // removed, or matching no more
+    IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
+    for (int attempt = 1;; ++attempt) {
+        // Before the last key is read: what is stored after that and replaces something shows in this number.
+        const std::uint64_t removals = indexes.removals();
+        if (attempt > 1) {
+            shown = IdSet::difference(IdSet::range(0, store.read().last_chunk_key()), IdSet(hidden));
+            if (allowed != nullptr) shown = IdSet::intersection(shown, *allowed);
+        }
+        std::vector<std::int64_t> missing;
+        std::vector<Hit> hits;
+        // No view is held meanwhile: in memory, searches would wait for one another.
+        const auto found = rank_page(run, attempt > 1 ? &shown : allowed, store, missing);
+        auto view = store.read();
+        hits.reserve(found.size());
+        // Metadata may have changed since the filter was evaluated.
+        std::optional<MetadataFilter> filter;
+        if (allowed != nullptr && view.sequence() != run.allowed.sequence) filter.emplace(*run.query.where);
+        for (const Ranked& ranked : found) {
+            auto chunk = view.find_chunk(ranked.id);
+            if (!chunk) {
+                missing.push_back(ranked.id);
+                continue;
+            }
+            if (filter && !filter->matches(chunk->metadata)) {
+                hidden.push_back(ranked.id);
+                continue;
+            }
+            hits.push_back(make_hit(std::move(*chunk), ranked, run.query, view));
+            if (run.query.explain) hits.back().explain = run.explain(ranked);
+        }
+        // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
+        for (const std::int64_t key : missing) {
+            if (key <= view.last_chunk_key()) hidden.push_back(key);
+        }
+        // A removal between the two scorers' turns may have cost a candidate half of its score.
+        const bool whole = hits.size() == found.size() && missing.empty() && removals == indexes.removals();
+        if (whole || attempt == kAttempts) return hits;
+    }
+}
+
+/// A failure that names which query of a batch it is about.
+[[noreturn]] void fail_query(std::size_t number, const Error& error) {
+    fail(error.code(), "query {}: {}", number, error.what());
+}
+
 }  // namespace
+
+/// A query that was checked, with what the database says of it; nothing if there is nothing to be found. Its vector may be
+/// missing.
+std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) {
+    auto view = state.store->read();
+    const std::size_t dimension = stored_dimension(view);
+    AllowedChunks allowed;
+    if (query.where) {
+        allowed = state.filters.allowed(*query.where, view);
+        if (allowed.chunks && allowed.chunks->empty()) return std::nullopt;
+    }
+    if (query.mode != SearchMode::kBm25) state.check_embedder(view);
+    if (dimension == 0 && (query.mode == SearchMode::kHybrid || query.mode == SearchMode::kVector || query.text.empty())) {
+        if (view.count_documents() == 0) return std::nullopt;
+        fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder", quote(state.name, 400));
+    }
+    const SearchMode mode = decide_mode(query, state.embeds(), dimension);
+    if (mode != SearchMode::kBm25 && !query.vector.empty() && query.vector.size() != dimension) {
+        fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
+             quote(state.name, 400), dimension);
+    }
+    return SearchRun{query, mode, query.fusion, query.vector, nullptr, nullptr, std::move(allowed)};
+}
+
+/// Embeds what has no vector yet, all texts together, into `embedded`.
+void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded,
+                           const Progress& progress) {
+    std::vector<std::string_view> texts;
+    std::vector<SearchRun*> waiting;
+    for (auto& run : runs) {
+        if (!run || run->mode == SearchMode::kBm25 || !run->vector.empty()) continue;
+        texts.push_back(run->query.text);
+        waiting.push_back(&*run);
+    }
+    if (texts.empty()) return;
+    const Encoder& embedder = *state.options.embedder;
+    std::call_once(state.known_words_once, [&] { state.known_words.emplace(embedder.tokenizer()); });
+    const auto dimension = static_cast<std::size_t>(embedder.dimension());
+    embedded.resize(texts.size() * dimension);
+    embedder.encode(texts, embedded, true, 0, progress);
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        waiting[i]->vector = std::span(embedded).subspan(i * dimension, dimension);
+        waiting[i]->fusion.vector_weight *= state.known_words->share(texts[i]);
+    }
+}
+
+std::vector<Hit> Engine::finish_search(State& state, SearchRun& run) {
+    if (run.mode != SearchMode::kBm25) run.vectors = state.indexes->vectors();
+    if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
+    return collect(run, *state.store, *state.indexes);
+}
 
 std::vector<Hit> Engine::search(const Query& query) const {
     const Call call(*this);
     check_query(query);
-    std::size_t dimension = 0;
-    AllowedChunks allowed;
-    {
-        auto view = call->store->read();
-        dimension = stored_dimension(view);
-        if (query.where) {
-            allowed = call->filters.allowed(*query.where, view);
-            if (allowed.chunks && allowed.chunks->empty()) return {};
-        }
-        if (query.mode != SearchMode::kBm25) call->check_embedder(view);
-        if (dimension == 0 && (query.mode == SearchMode::kHybrid || query.mode == SearchMode::kVector || query.text.empty())) {
-            if (view.counts().documents == 0) return {};
-            fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder",
-                 quote(call->name, 400));
-        }
-    }
-    const SearchMode mode = decide_mode(query, call->embeds(), dimension);
-    Search search{query, mode, query.fusion, query.vector, nullptr, nullptr, std::move(allowed)};
+    auto run = begin_search(*call, query);
+    if (!run) return {};
     std::vector<float> embedded;
-    if (mode != SearchMode::kBm25) {
-        if (!query.vector.empty() && query.vector.size() != dimension) {
-            fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
-                 quote(call->name, 400), dimension);
+    embed_queries(*call, std::span(&run, 1), embedded, {});
+    return finish_search(*call, *run);
+}
+
+std::vector<std::vector<Hit>> Engine::search(std::span<const Query> queries, const SearchBatchOptions& options) const {
+    const Call call(*this);
+    std::vector<std::optional<SearchRun>> runs;
+    runs.reserve(queries.size());
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+        try {
+            check_query(queries[i]);
+            runs.push_back(begin_search(*call, queries[i]));
+        } catch (const Error& error) {
+            fail_query(i, error);
         }
-        if (query.vector.empty()) {
-            embedded.resize(dimension);
-            call->options.embedder->encode(std::array{query.text}, embedded, true, 0, {});
-            search.vector = embedded;
-            search.fusion.vector_weight *= known_share(*call->options.embedder, query.text);
-        }
-        search.vectors = call->indexes->vectors();
     }
-    if (mode != SearchMode::kVector) search.bm25 = call->indexes->bm25();
-    return collect(search, *call->store, *call->indexes);
+    std::vector<std::vector<Hit>> hits(queries.size());
+    run_polled(options.progress, [&](const Progress& progress) {
+        std::vector<float> embedded;
+        const Progress stop_only = [&](std::uint64_t, std::uint64_t) { return !progress || progress(0, queries.size()); };
+        embed_queries(*call, runs, embedded, stop_only);
+        std::atomic<std::size_t> done{0};
+        const std::size_t threads = options.threads == 0 ? available_cpus() : options.threads;
+        ThreadPool pool(std::max<std::size_t>(1, std::min(threads, queries.size())));
+        pool.run(queries.size(), [&](std::size_t i) {
+            try {
+                if (runs[i]) hits[i] = finish_search(*call, *runs[i]);
+            } catch (const Error& error) {
+                fail_query(i, error);
+            }
+            report(progress, ++done, queries.size());
+        });
+    });
+    return hits;
 }
 
 }  // namespace rag::core

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "engine/engine.hpp"
 #include "engine/filter_cache.hpp"
 #include "engine/indexes.hpp"
+#include "engine/known_words.hpp"
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
 #include "store/store.hpp"
@@ -29,6 +31,8 @@ struct Engine::State {
     std::unique_ptr<Store> store;
     std::unique_ptr<Indexes> indexes;
     FilterCache filters;
+    std::once_flag known_words_once;
+    std::optional<KnownWords> known_words;  // of the embedder, since it was first asked
 
     /// kInvalidState if the embedder is not (any more) the one that made the stored vectors. `view` tells which that was.
     void check_embedder(StoreView& view) const;

@@ -9,10 +9,11 @@
 namespace rag::core {
 namespace {
 
-/// Scores stretched to [0, 1]; NaN becomes 0. Equal scores are all 1, unless they are `nothing`, which earns nothing.
+/// Scores as shares of the best one, from 0 (or from the least, where that is below 0); NaN becomes 0. Where all are equal they
+/// are all 1, unless they are `nothing`, which earns nothing.
 std::vector<float> stretch(const std::vector<float>& scores, float nothing) {
-    float low = std::numeric_limits<float>::infinity();
-    float high = -low;
+    float low = 0.0F;
+    float high = -std::numeric_limits<float>::infinity();
     for (const float score : scores) {
         if (std::isnan(score)) continue;
         low = std::min(low, score);
@@ -46,7 +47,7 @@ std::vector<float> reciprocal_ranks(const std::vector<float>& scores, const std:
 
 }  // namespace
 
-std::vector<Fused> fuse(const std::vector<FusionCandidate>& candidates, std::size_t k, const FusionOptions& options) {
+std::vector<Ranked> fuse(const std::vector<FusionCandidate>& candidates, std::size_t k, const FusionOptions& options) {
     if (!(options.vector_weight >= 0.0F && options.vector_weight <= 1.0F))
         fail(Code::kInvalidArgument, "the vector's weight is {}, it must be between 0 and 1", options.vector_weight);
     std::vector<float> vector_scores;
@@ -61,20 +62,21 @@ std::vector<Fused> fuse(const std::vector<FusionCandidate>& candidates, std::siz
         weighted ? stretch(vector_scores, kNone) : reciprocal_ranks(vector_scores, candidates, kNone, options.rank_constant);
     const auto by_bm25 =
         weighted ? stretch(bm25_scores, 0.0F) : reciprocal_ranks(bm25_scores, candidates, 0.0F, options.rank_constant);
-    std::vector<Fused> fused;
+    std::vector<Ranked> fused;
     fused.reserve(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        Fused hit{candidates[i].id, 0, candidates[i].vector, candidates[i].bm25, by_vector[i], by_bm25[i]};
-        if (weighted) {
-            hit.vector_part *= options.vector_weight;
-            hit.bm25_part *= 1.0F - options.vector_weight;
-        }
-        hit.score = hit.vector_part + hit.bm25_part;
+        Ranked hit;
+        hit.id = candidates[i].id;
+        hit.vector = candidates[i].vector;
+        hit.bm25 = candidates[i].bm25;
+        hit.vector_part = by_vector[i] * (weighted ? options.vector_weight : 1.0F);
+        hit.bm25_part = by_bm25[i] * (weighted ? 1.0F - options.vector_weight : 1.0F);
+        hit.add_up();
         fused.push_back(hit);
     }
-    const auto better = [](const Fused& a, const Fused& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; };
     const std::size_t keep = std::min(k, fused.size());
-    std::partial_sort(fused.begin(), fused.begin() + static_cast<std::ptrdiff_t>(keep), fused.end(), better);
+    std::partial_sort(fused.begin(), fused.begin() + static_cast<std::ptrdiff_t>(keep), fused.end(),
+                      [](const Ranked& a, const Ranked& b) { return better(a, b); });
     fused.resize(keep);
     return fused;
 }

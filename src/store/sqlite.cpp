@@ -70,6 +70,11 @@ Statement& Statement::bind(int parameter, std::int64_t value) {
     return *this;
 }
 
+Statement& Statement::bind_real(int parameter, double value) {
+    if (const int result = sqlite3_bind_double(statement_, parameter, value); result != SQLITE_OK) owner_->raise(result);
+    return *this;
+}
+
 Statement& Statement::bind(int parameter, std::string_view text) {
     // An empty view may have a null pointer, which SQLite would take for NULL.
     const char* data = text.empty() ? "" : text.data();
@@ -103,6 +108,10 @@ void Statement::reset() noexcept {
 
 std::int64_t Statement::integer(int column) const {
     return sqlite3_column_int64(statement_, column);
+}
+
+double Statement::real(int column) const {
+    return sqlite3_column_double(statement_, column);
 }
 
 std::string_view Statement::text(int column) const {

@@ -32,6 +32,7 @@ class Statement {
     ~Statement();
 
     Statement& bind(int parameter, std::int64_t value);
+    Statement& bind_real(int parameter, double value);
     /// The bytes must stay where they are until the statement is done.
     Statement& bind(int parameter, std::string_view text);
     Statement& bind(int parameter, std::span<const std::byte> blob);
@@ -44,6 +45,7 @@ class Statement {
     void reset() noexcept;
 
     std::int64_t integer(int column) const;
+    double real(int column) const;
     /// Valid until the next step().
     std::string_view text(int column) const;
     std::span<const std::byte> blob(int column) const;

@@ -93,6 +93,10 @@ class WriteTransaction : public StoreView {
     void remove_chunks(std::span<const std::int64_t> keys);
     /// Removes a document with its chunks, vectors and links; returns the keys of the chunks.
     std::vector<std::int64_t> remove_document(std::int64_t document);
+    /// Adds a link, or gives one with these ends and this type another weight.
+    void set_link(const LinkRow& link);
+    /// Removes links with these ends; of one type, or (none) of all. Returns how many there were.
+    std::int64_t remove_links(const ChunkEnd& source, const ChunkEnd& target, std::optional<std::string_view> type);
     void set_meta(std::string_view name, std::string_view value);
     /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
     std::optional<DerivedFile> set_file(const DerivedFile& file);

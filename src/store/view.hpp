@@ -6,6 +6,7 @@
 // Thread rule: a view belongs to one thread.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/content_hash.hpp"
@@ -99,6 +101,22 @@ struct Changes {
 /// The last removals that the change feed keeps, at least (but of a transaction all or none).
 inline constexpr std::int64_t kKeptRemovals = 100000;
 
+/// Where a link begins or ends: a chunk of a document by its number, or the whole document.
+struct ChunkEnd {
+    static constexpr std::int64_t kWhole = -1;
+    std::int64_t document = 0;
+    std::int64_t ordinal = kWhole;
+    friend auto operator<=>(const ChunkEnd&, const ChunkEnd&) = default;
+};
+
+/// An edge that the user added. Its ends belong to documents that exist; a chunk's number may be one that the document lost.
+struct LinkRow {
+    ChunkEnd source;
+    ChunkEnd target;
+    std::string type;
+    double weight = 1;
+};
+
 struct StoreCounts {
     std::int64_t documents = 0;
     std::int64_t chunks = 0;
@@ -168,6 +186,22 @@ class StoreView {
     /// Calls visit(chunk key, document key) for every chunk, in the order of the documents' keys.
     using LinkVisitor = std::function<void(std::int64_t chunk, std::int64_t document)>;
     void each_link(const LinkVisitor& visit);
+
+    /// The document and number of a chunk; no such chunk: nothing.
+    std::optional<ChunkEnd> find_end(std::int64_t chunk);
+    /// The key of a document's chunk by its number; no such chunk: nothing.
+    std::optional<std::int64_t> find_chunk_at(std::int64_t document, std::int64_t ordinal);
+    /// Bytes [first, second) of the document's text from chunk `first` to chunk `last` (those that there are); nothing if none
+    /// is.
+    std::optional<std::pair<std::size_t, std::size_t>> span_of_chunks(std::int64_t document, std::int64_t first,
+                                                                      std::int64_t last);
+    /// Those bytes; kCorrupt if the text is shorter.
+    std::string text_between(std::int64_t document, std::size_t start, std::size_t stop);
+    std::optional<std::string> document_id(std::int64_t document);
+    /// Links that begin or end at the document or at one of its chunks.
+    std::vector<LinkRow> links_of(std::int64_t document);
+    /// All links, in an order of their own.
+    std::vector<LinkRow> all_links();
 
   protected:
     explicit StoreView(Connection* connection) : connection_(connection) {}

@@ -113,8 +113,10 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_read_document) == 112);
     static_assert(sizeof(rag_chunk_options) == 48);
     static_assert(sizeof(rag_chunk) == 56);
-    static_assert(sizeof(rag_query) == 64);
-    static_assert(sizeof(rag_hit) == 128);
+    static_assert(sizeof(rag_query) == 104);
+    static_assert(sizeof(rag_hit) == 176);
+    static_assert(sizeof(rag_link) == 64);
+    static_assert(sizeof(rag_search_batch_options) == 24);
     static_assert(sizeof(rag_generate_options) == 72);
     static_assert(sizeof(rag_ask_options) == 40);
     static_assert(sizeof(rag_change) == 32);

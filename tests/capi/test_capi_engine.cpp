@@ -1,4 +1,5 @@
 // rag::Engine from outside: a knowledge base in memory and in a folder, stops that keep whole batches, callbacks that throw.
+#include <algorithm>
 #include <rag/rag.hpp>
 
 #include <catch2/catch.hpp>
@@ -174,4 +175,86 @@ TEST_CASE("One writer at a time, readers see its commits") {
     } catch (const rag::Error& error) {
         CHECK(error.code() == RAG_READ_ONLY);
     }
+}
+
+TEST_CASE("Pages, groups, context, links and batches reach C++ users") {
+    rag::Engine engine;
+    auto documents = numbered(30);
+    documents.push_back({"linked", "other words altogether", "", "", {}});
+    engine.add(documents);
+    rag::Query query;
+    query.text = "text number";
+    query.k = 4;
+    query.explain = true;
+    const auto first = engine.search(query);
+    query.offset = 2;
+    const auto second = engine.search(query);
+    REQUIRE(first.size() == 4);
+    CHECK(first[2].id == second[0].id);
+    query.offset = 0;
+    query.group_hits = 1;
+    query.expand = rag::Expand::kNeighbours;
+    query.diversity = 0.2F;
+    const auto hits = engine.search(query);
+    REQUIRE(hits.size() == 4);
+    CHECK(hits[0].context == hits[0].text);
+    CHECK(hits[0].explain.find("diversity") != std::string::npos);
+
+    engine.link({{first[0].doc_id, "linked", "see", 2.0}});
+    const auto links = engine.links({"linked"});
+    REQUIRE(links.size() == 1);
+    CHECK(links[0].source == first[0].doc_id);
+    CHECK(links[0].type == "see");
+    CHECK(links[0].weight == 2.0);
+    rag::Query walk;
+    walk.text = "text number";
+    walk.k = 40;
+    walk.link_weight = 0.3F;
+    std::vector<rag::Query> queries = {query, walk};
+    int calls = 0;
+    const auto batch = engine.search(queries, 2, [&](std::uint64_t, std::uint64_t) { return ++calls > 0; });
+    REQUIRE(batch.size() == 2);
+    CHECK(batch[0].size() == 4);
+    CHECK(calls > 0);
+    const auto has_linked = [](const std::vector<rag::Hit>& found) {
+        return std::any_of(found.begin(), found.end(), [](const rag::Hit& hit) { return hit.doc_id == "linked"; });
+    };
+    CHECK(has_linked(batch[1]));
+    CHECK(engine.unlink({{first[0].doc_id, "linked", "", 1.0}}) == 1);
+    CHECK_FALSE(has_linked(engine.search(walk)));
+    try {
+        engine.link({{"d0", "nobody", "", 1.0}});
+        FAIL("a link to nobody");
+    } catch (const rag::Error& error) {
+        CHECK(error.code() == RAG_NOT_FOUND);
+    }
+}
+
+TEST_CASE("Arrays of queries and links are checked") {
+    rag::Engine engine;
+    engine.add(numbered(3));
+    rag_hits* hits[2] = {reinterpret_cast<rag_hits*>(&engine), nullptr};
+    rag_query queries[2] = {RAG_QUERY_INIT, RAG_QUERY_INIT};
+    queries[0].text = rag_text{"text", 4};
+    CHECK(rag_engine_search_batch(engine.handle(), queries, 2, nullptr, hits) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("query 1") != std::string::npos);
+    CHECK(hits[0] == nullptr);
+    queries[1].text = rag_text{"number", 6};
+    queries[1].struct_size = 8;
+    CHECK(rag_engine_search_batch(engine.handle(), queries, 2, nullptr, hits) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_engine_search_batch(engine.handle(), queries, 2, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_engine_search_batch(engine.handle(), nullptr, 0, nullptr, nullptr) == RAG_OK);
+    rag_query query = RAG_QUERY_INIT;
+    query.text = rag_text{"text", 4};
+    query.expand = 9;
+    CHECK(rag_engine_search(engine.handle(), &query, &hits[0]) == RAG_INVALID_ARGUMENT);
+    query.expand = RAG_EXPAND_NONE;
+    query.fusion = 9;
+    CHECK(rag_engine_search(engine.handle(), &query, &hits[0]) == RAG_INVALID_ARGUMENT);
+    rag_link link = RAG_LINK_INIT;
+    CHECK(rag_engine_link(engine.handle(), &link, 1) == RAG_NOT_FOUND);
+    CHECK(rag_engine_link(engine.handle(), nullptr, 1) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_engine_links(engine.handle(), nullptr, 0, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_links_count(nullptr) == 0);
+    rag_links_free(nullptr);
 }

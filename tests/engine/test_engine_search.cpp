@@ -209,7 +209,7 @@ TEST_CASE("hybrid joins both lists and scores each hit by both") {
         CHECK(json["mode"] == "hybrid");
         CHECK(json["score"].get<float>() == Approx(hits[i].score));
         CHECK(json["vector"]["part"].get<float>() + json["bm25"]["part"].get<float>() == Approx(hits[i].score));
-        CHECK(json["fusion"]["vector_weight"].get<float>() == Approx(0.6));
+        CHECK(json["fusion"]["vector_weight"].get<float>() == Approx(0.5));
         float terms = 0;
         for (const auto& term : json["bm25"]["terms"]) terms += term["score"].get<float>();
         CHECK(terms == Approx(hits[i].bm25_score));

@@ -1,0 +1,100 @@
+// Links between documents and chunks: the names that callers use for their ends, checked and turned into keys.
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "engine/engine_state.hpp"
+
+namespace rag::core {
+namespace {
+
+/// "id" of a document, or "id#number" of a chunk; a document whose id looks like a chunk's comes first.
+ChunkEnd end_of(std::string_view name, StoreView& view) {
+    if (name.size() > kMaxIdBytes + 32) fail(Code::kInvalidArgument, "an end of a link has {} bytes", name.size());
+    require_utf8(name, "an end of a link");
+    if (const auto head = view.find_head(name)) return {head->key, ChunkEnd::kWhole};
+    const std::size_t mark = name.rfind('#');
+    if (mark != std::string_view::npos) {
+        const auto head = view.find_head(name.substr(0, mark));
+        std::int64_t ordinal = -1;
+        const std::string_view digits = name.substr(mark + 1);
+        const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ordinal);
+        const bool number = error == std::errc{} && stop == digits.data() + digits.size() && ordinal >= 0;
+        if (head && number && view.find_chunk_at(head->key, ordinal)) return {head->key, ordinal};
+    }
+    fail(Code::kNotFound, "there is no document or chunk {} to link", quote(name));
+}
+
+std::optional<std::string> name_of(const ChunkEnd& end, StoreView& view) {
+    auto id = view.document_id(end.document);
+    if (!id || end.ordinal == ChunkEnd::kWhole) return id;
+    if (!view.find_chunk_at(end.document, end.ordinal)) return std::nullopt;
+    return fmt::format("{}#{}", *id, end.ordinal);
+}
+
+LinkRow row_of(const Link& link, StoreView& view) {
+    LinkRow row{end_of(link.source, view), end_of(link.target, view), link.type, link.weight};
+    if (row.source == row.target) fail(Code::kInvalidArgument, "a link leads from {} to itself", quote(link.source));
+    if (!(link.weight > 0) || std::isinf(link.weight)) {
+        fail(Code::kInvalidArgument, "the link from {} to {} has weight {}, it must be above 0", quote(link.source),
+             quote(link.target), link.weight);
+    }
+    if (link.type.size() > kMaxIdBytes)
+        fail(Code::kInvalidArgument, "the type of a link has {} bytes, at most {} are taken", link.type.size(), kMaxIdBytes);
+    require_utf8(link.type, "the type of a link");
+    return row;
+}
+
+}  // namespace
+
+void Engine::link(std::span<const Link> links) {
+    const Call call(*this);
+    if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
+    const std::lock_guard writing(call->writing);
+    auto transaction = call->store->write();
+    for (const Link& link : links) transaction.set_link(row_of(link, transaction));
+    if (!links.empty()) transaction.commit();
+}
+
+std::uint64_t Engine::unlink(std::span<const Link> links) {
+    const Call call(*this);
+    if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
+    const std::lock_guard writing(call->writing);
+    auto transaction = call->store->write();
+    std::int64_t removed = 0;
+    for (const Link& link : links) {
+        std::optional<std::string_view> type;
+        if (!link.type.empty()) type = link.type;
+        removed += transaction.remove_links(end_of(link.source, transaction), end_of(link.target, transaction), type);
+    }
+    if (removed > 0) transaction.commit();
+    return static_cast<std::uint64_t>(removed);
+}
+
+std::vector<Link> Engine::links(std::span<const std::string_view> ids) const {
+    const Call call(*this);
+    auto view = call->store->read();
+    std::vector<LinkRow> rows;
+    if (ids.empty()) rows = view.all_links();
+    std::set<std::int64_t> documents;
+    for (const auto id : ids) {
+        const auto head = view.find_head(id);
+        if (!head || !documents.insert(head->key).second) continue;
+        for (LinkRow& row : view.links_of(head->key)) {
+            // One between two of these documents is met twice.
+            const std::int64_t other = row.source.document == head->key ? row.target.document : row.source.document;
+            if (other == head->key || !documents.contains(other)) rows.push_back(std::move(row));
+        }
+    }
+    std::vector<Link> out;
+    for (LinkRow& row : rows) {
+        auto source = name_of(row.source, view);
+        auto target = name_of(row.target, view);
+        if (source && target) out.push_back({std::move(*source), std::move(*target), std::move(row.type), row.weight});
+    }
+    return out;
+}
+
+}  // namespace rag::core

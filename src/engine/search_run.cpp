@@ -1,0 +1,196 @@
+#include "engine/search_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "search/diversity.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+
+double cosine(std::span<const float> a, std::span<const float> b) {
+    double product = 0;
+    double aa = 0;
+    double bb = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        product += static_cast<double>(a[i]) * b[i];
+        aa += static_cast<double>(a[i]) * a[i];
+        bb += static_cast<double>(b[i]) * b[i];
+    }
+    return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
+}
+
+/// The terms of a chunk, sorted, for comparing chunks without vectors.
+std::vector<std::string> terms_of(const Analyzer& analyzer, std::string_view text) {
+    std::vector<Analyzer::Term> terms;
+    analyzer.analyze(text, terms);
+    std::vector<std::string> out;
+    out.reserve(terms.size());
+    for (auto& term : terms) out.push_back(std::move(term.text));
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+/// Jaccard's coefficient.
+float shared_terms(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    std::size_t common = 0;
+    for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
+        const int order = left->compare(*right);
+        common += order == 0 ? 1U : 0U;
+        if (order <= 0) ++left;
+        if (order >= 0) ++right;
+    }
+    const std::size_t all = a.size() + b.size() - common;
+    return all == 0 ? 0.0F : static_cast<float>(common) / static_cast<float>(all);
+}
+
+}  // namespace
+
+float SearchRun::vector_score(std::int64_t id, std::vector<float>& stored) const {
+    stored.resize(vectors->options().dimension);
+    return vectors->get(id, stored) ? static_cast<float>(cosine(vector, stored)) : kNone;
+}
+
+SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filter) const {
+    Candidates out;
+    std::unordered_map<std::int64_t, float> by_words;
+    std::vector<std::int64_t> near;
+    if (bm25) {
+        const auto hits = bm25->search(query.text, depth, filter);
+        out.more = hits.size() == depth;
+        for (const auto& hit : hits) {
+            by_words.emplace(hit.id, hit.score);
+            if (!vectors) out.list.push_back({hit.id, kNone, hit.score});
+        }
+    }
+    if (!vectors) return out;
+    const auto hits = vectors->search(vector, depth, 0, filter);
+    out.more = out.more || hits.size() == depth;
+    for (const auto& hit : hits) {
+        near.push_back(hit.id);
+        out.list.push_back({hit.id, hit.score, bm25 ? 0.0F : kNone});
+    }
+    if (!bm25) return out;
+    const auto scores = bm25->score(query.text, near);
+    for (std::size_t i = 0; i < near.size(); ++i) {
+        const auto scored = by_words.extract(near[i]);
+        out.list[i].bm25 = scored.empty() ? scores[i] : scored.mapped();
+    }
+    std::vector<float> stored;
+    for (const auto& [id, score] : by_words) out.list.push_back({id, vector_score(id, stored), score});
+    return out;
+}
+
+std::vector<FusionCandidate> SearchRun::score(std::span<const std::int64_t> ids) const {
+    std::vector<FusionCandidate> out;
+    const auto by_words = bm25 ? bm25->score(query.text, ids) : std::vector<float>(ids.size(), kNone);
+    std::vector<float> stored;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        out.push_back({ids[i], vectors ? vector_score(ids[i], stored) : kNone, by_words[i]});
+    return out;
+}
+
+std::vector<Ranked> SearchRun::rank(const std::vector<FusionCandidate>& candidates) const {
+    if (mode == SearchMode::kHybrid) return fuse(candidates, candidates.size(), fusion);
+    std::vector<Ranked> ranking;
+    ranking.reserve(candidates.size());
+    for (const auto& candidate : candidates) {
+        Ranked ranked;
+        ranked.id = candidate.id;
+        ranked.vector = candidate.vector;
+        ranked.bm25 = candidate.bm25;
+        if (mode == SearchMode::kVector) {
+            // What a walk over links brings may have no vector: it is as far away as can be.
+            ranked.vector_part = std::isnan(candidate.vector) ? std::numeric_limits<float>::lowest() : candidate.vector;
+        } else {
+            ranked.bm25_part = candidate.bm25;
+        }
+        ranked.add_up();
+        ranking.push_back(ranked);
+    }
+    std::sort(ranking.begin(), ranking.end(), [](const Ranked& a, const Ranked& b) { return better(a, b); });
+    return ranking;
+}
+
+void SearchRun::normalise(std::vector<Ranked>& ranking) const {
+    if (ranking.empty()) return;
+    if (mode != SearchMode::kVector) {
+        const float best = ranking.front().score;
+        if (best > 0) {
+            for (Ranked& ranked : ranking) ranked.scale(1.0F / best);
+        }
+        return;
+    }
+    float least = std::numeric_limits<float>::infinity();
+    float most = -least;
+    for (const Ranked& ranked : ranking) {
+        if (std::isnan(ranked.vector)) continue;
+        least = std::min(least, ranked.vector);
+        most = std::max(most, ranked.vector);
+    }
+    for (Ranked& ranked : ranking) {
+        const bool known = !std::isnan(ranked.vector);
+        ranked.vector_part = known ? (most > least ? (ranked.vector - least) / (most - least) : 1.0F) : 0.0F;
+        ranked.add_up();
+    }
+}
+
+std::vector<Ranked> SearchRun::diversify(const std::vector<Ranked>& ranking, std::size_t count, Store& store) const {
+    if (vectors) {
+        const std::size_t dimension = vectors->options().dimension;
+        std::vector<float> stored(ranking.size() * dimension, 0.0F);  // zeros where there is no vector: like nothing
+        const auto row = [&](std::size_t i) { return std::span(stored).subspan(i * dimension, dimension); };
+        for (std::size_t i = 0; i < ranking.size(); ++i) static_cast<void>(vectors->get(ranking[i].id, row(i)));
+        return core::diversify(ranking, count, query.diversity,
+                               [&](std::size_t a, std::size_t b) { return static_cast<float>(cosine(row(a), row(b))); });
+    }
+    std::vector<std::vector<std::string>> terms(ranking.size());
+    auto view = store.read();
+    for (std::size_t i = 0; i < ranking.size(); ++i) {
+        if (const auto chunk = view.find_chunk(ranking[i].id)) terms[i] = terms_of(bm25->analyzer(), chunk->text);
+    }
+    return core::diversify(ranking, count, query.diversity,
+                           [&](std::size_t a, std::size_t b) { return shared_terms(terms[a], terms[b]); });
+}
+
+std::string SearchRun::explain(const Ranked& ranked) const {
+    using Json = nlohmann::ordered_json;
+    const auto number = [](float value) { return std::isnan(value) ? Json() : Json(value); };
+    const bool hybrid = mode == SearchMode::kHybrid;
+    Json json;
+    json["mode"] = hybrid ? "hybrid" : (mode == SearchMode::kVector ? "vector" : "bm25");
+    json["score"] = ranked.score;
+    if (hybrid) {
+        const bool weighted = fusion.method == FusionMethod::kWeighted;
+        json["fusion"]["method"] = weighted ? "weighted" : "reciprocal rank";
+        if (weighted) json["fusion"]["vector_weight"] = fusion.vector_weight;
+    }
+    if (vectors) json["vector"] = {{"score", number(ranked.vector)}, {"part", ranked.vector_part}};
+    if (bm25) {
+        Json& part = json["bm25"];
+        part = {{"score", number(ranked.bm25)}, {"part", ranked.bm25_part}, {"terms", Json::array()}};
+        if (bm25->contains(ranked.id)) {
+            const auto explanation = bm25->explain(query.text, ranked.id);
+            part["length"] = explanation.length;
+            part["average_length"] = explanation.average_length;
+            for (const auto& term : explanation.terms) {
+                part["terms"].push_back({{"term", term.term},
+                                         {"idf", term.idf},
+                                         {"documents", term.documents},
+                                         {"frequency", term.frequency},
+                                         {"score", term.score}});
+            }
+        }
+    }
+    if (query.link_weight > 0) json["links"] = {{"part", ranked.links_part}};
+    if (query.diversity > 0) json["diversity"] = {{"part", ranked.diversity_part}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace rag::core

@@ -1,0 +1,146 @@
+"""What Engine.search can be asked for in Python: pages, groups, diversity, context, links, batches, and how mistakes are told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import librag
+import numpy as np
+import pytest
+
+ZH = "\u957f\u57ce\u5728\u5317\u4eac\u7684\u5317\u9762\u3002"
+
+
+@pytest.fixture
+def engine() -> Iterator[librag.Engine]:
+    """Thirty documents with vectors on a circle, one in Chinese."""
+    with librag.Engine() as engine:
+        angles = [i * math.pi / 40 for i in range(30)]
+        engine.add(
+            [{"id": f"d{i}", "text": f"the text of number {i} about rivers", "metadata": {"n": i}} for i in range(29)]
+            + [{"id": "zh", "text": ZH}],
+            vectors=[[math.cos(a), math.sin(a)] for a in angles],
+        )
+        yield engine
+
+
+def ids(hits: list[librag.Hit]) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+@pytest.mark.parametrize("mode", ["bm25", "vector", "hybrid"])
+def test_pages_are_cut_from_one_ranking(engine: librag.Engine, mode: Any) -> None:
+    whole = ids(engine.search("rivers number", vector=[1.0, 0.1], k=20, mode=mode))
+    pages = [engine.search("rivers number", vector=[1.0, 0.1], k=5, offset=at, mode=mode) for at in range(0, 20, 5)]
+    assert [id for page in pages for id in ids(page)] == whole
+    assert engine.search("rivers", vector=[1.0, 0.1], offset=1000, mode=mode) == []
+
+
+def test_fusion_and_weights(engine: librag.Engine) -> None:
+    def search(**options: Any) -> librag.Hit:
+        return engine.search("number 17", vector=[1.0, 0.0], explain=True, **options)[0]
+
+    assert search(vector_weight=0.0).doc_id == "d17"
+    assert search(vector_weight=1.0).doc_id == "d0"
+    hit = search(fusion="rrf")
+    assert hit.explain is not None
+    assert hit.explain["fusion"]["method"] == "reciprocal rank"
+
+
+@pytest.mark.parametrize("options", [{}, {"diversity": 0.4}, {"links": 0.3}, {"links": 0.3, "diversity": 0.4, "fusion": "rrf"}])
+@pytest.mark.parametrize("mode", ["bm25", "vector", "hybrid"])
+def test_parts_of_a_score_sum_to_it(engine: librag.Engine, mode: Any, options: Any) -> None:
+    engine.link("d3", "zh")
+    hits = engine.search("number 3", vector=[1.0, 0.2], mode=mode, explain=True, k=15, **options)
+    assert len(hits) == 15
+    for hit in hits:
+        assert hit.explain is not None
+        parts = [value["part"] for value in hit.explain.values() if isinstance(value, dict) and "part" in value]
+        assert sum(parts) == pytest.approx(hit.score, abs=1e-5)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_groups_and_context() -> None:
+    text = " ".join(f"Sentence {i} is about whales and the sea." for i in range(40))
+    with librag.Engine(chunk_tokens=16) as engine:
+        engine.add([{"id": "long", "text": text}, {"id": "zh", "text": ZH}, {"id": "short", "text": "whales"}])
+        assert {hit.doc_id for hit in engine.search("whales sea", k=3)} == {"long"}
+        hits = engine.search("whales sea", k=3, group_by="document", group_hits=2)
+        assert [hit.doc_id for hit in hits] == ["long", "long", "short"]
+        hit = engine.search("sentence 20", k=1, expand="neighbours", neighbours=2)[0]
+        assert hit.context is not None
+        assert hit.context == text.encode()[hit.context_start : hit.context_end].decode()
+        assert hit.text in hit.context
+        assert len(hit.context) > len(hit.text)
+        assert engine.search("sentence 20", k=1)[0].context is None
+        section = engine.search("\u957f\u57ce", k=1, expand="section")[0]
+        assert section.context == ZH
+
+
+def test_links(engine: librag.Engine) -> None:
+    engine.link("d1", "d2", type="cites", weight=2)
+    engine.link([("d1#0", "zh"), ("d2", "d5", "cites"), librag.Link("d5", "d6", "see", 0.5)])
+    assert set(engine.links("d2")) == {librag.Link("d1", "d2", "cites", 2.0), librag.Link("d2", "d5", "cites")}
+    assert len(engine.links()) == 4
+    assert engine.links([]) == []
+    found = engine.search("number 1", mode="bm25", where={"n": 1}, links=0.5)
+    assert ids(found) == ["d1#0"]
+    assert "zh#0" in ids(engine.search("number 1", mode="bm25", links=0.5, k=40))
+    assert "zh#0" not in ids(engine.search("number 1", mode="bm25", k=40))
+    assert engine.unlink("d1", "d2") == 1
+    assert engine.unlink([("d1#0", "zh")]) == 1
+    engine.delete("d5")
+    assert engine.links() == []
+    with pytest.raises(librag.NotFound, match="nobody"):
+        engine.link("d1", "nobody")
+    with pytest.raises(TypeError, match="target"):
+        engine.link("d1")
+    with pytest.raises(TypeError, match="a link is"):
+        engine.link([("d1",)])
+
+
+def test_batches_find_what_single_searches_find(engine: librag.Engine) -> None:
+    queries = [f"number {i}" for i in range(40)] + ["\u957f\u57ce"]
+    batch = engine.search(queries, k=3, mode="bm25", threads=3)
+    assert [ids(hits) for hits in batch] == [ids(engine.search(query, k=3, mode="bm25")) for query in queries]
+    vectors = np.random.default_rng(1).normal(size=(41, 2)).astype(np.float32)
+    batch = engine.search(queries, vector=vectors, k=4)
+    assert [ids(hits) for hits in batch] == [
+        ids(engine.search(query, vector=row, k=4)) for query, row in zip(queries, vectors, strict=True)
+    ]
+    assert engine.search([]) == []
+    with pytest.raises(ValueError, match="41 queries and 40 vectors"):
+        engine.search(queries, vector=vectors[:40])
+    with pytest.raises(librag.InvalidArgument, match="query 1: the query is empty"):
+        engine.search(["one", ""])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"diversity": 1.5}, librag.InvalidArgument, "diversity is 1.5"),
+        ({"links": -0.1}, librag.InvalidArgument, "links is -0.1"),
+        ({"vector_weight": 2}, librag.InvalidArgument, "vector_weight is 2"),
+        ({"fusion": "best"}, librag.InvalidArgument, "'weighted', 'rrf'"),
+        ({"expand": "all"}, librag.InvalidArgument, "'neighbours', 'section'"),
+        ({"group_by": "id"}, librag.InvalidArgument, "'document'"),
+        ({"group_hits": 2}, librag.InvalidArgument, "group_by"),
+        ({"offset": -1}, librag.InvalidArgument, "offset is -1"),
+        ({"offset": 100_000}, librag.InvalidArgument, "at most 100000 hits"),
+        ({"link_damping": 1.0}, librag.InvalidArgument, "link_damping"),
+        ({"diversity": "much"}, TypeError, "diversity must be a number"),
+        ({"diverse": 1}, TypeError, "'diverse'.*diversity"),
+        ({"rerank": True}, TypeError, "rerank"),
+    ],
+)
+def test_mistakes_are_named(engine: librag.Engine, options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        engine.search("number", vector=[1.0, 0.0], **options)
+
+
+def test_least_score(engine: librag.Engine) -> None:
+    hits = engine.search(vector=[1.0, 0.0], k=30)
+    assert len(engine.search(vector=[1.0, 0.0], k=30, min_score=hits[4].score)) == 5
