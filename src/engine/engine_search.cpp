@@ -158,26 +158,30 @@ Hit make_hit(ChunkRow&& chunk, const Ranked& ranked, const Query& query, StoreVi
 }
 
 /// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
-std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& indexes) {
-    const IdSet* allowed = run.allowed.chunks.get();
+std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& indexes, FilterCache& filters) {
+    AllowedChunks allowed = run.allowed;
+    // From before the filter and the last key were read: what is stored after that and replaces something shows in this number.
+    std::uint64_t removals = run.removals;
     std::vector<std::int64_t> hidden;  // removed, or matching no more
     IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
     for (int attempt = 1;; ++attempt) {
-        // Before the last key is read: what is stored after that and replaces something shows in this number.
-        const std::uint64_t removals = indexes.removals();
         if (attempt > 1) {
-            shown = IdSet::difference(IdSet::range(0, store.read().last_chunk_key()), IdSet(hidden));
-            if (allowed != nullptr) shown = IdSet::intersection(shown, *allowed);
+            removals = indexes.removals();
+            auto view = store.read();
+            shown = IdSet::difference(IdSet::range(0, view.last_chunk_key()), IdSet(hidden));
+            // Made anew, because chunks that replaced others are not in the one before.
+            if (run.query.where) allowed = filters.allowed(*run.query.where, view);
+            if (allowed.chunks) shown = IdSet::intersection(shown, *allowed.chunks);
         }
         std::vector<std::int64_t> missing;
         std::vector<Hit> hits;
         // No view is held meanwhile: in memory, searches would wait for one another.
-        const auto found = rank_page(run, attempt > 1 ? &shown : allowed, store, missing);
+        const auto found = rank_page(run, attempt > 1 ? &shown : allowed.chunks.get(), store, missing);
         auto view = store.read();
         hits.reserve(found.size());
         // Metadata may have changed since the filter was evaluated.
         std::optional<MetadataFilter> filter;
-        if (allowed != nullptr && view.sequence() != run.allowed.sequence) filter.emplace(*run.query.where);
+        if (allowed.chunks && view.sequence() != allowed.sequence) filter.emplace(*run.query.where);
         for (const Ranked& ranked : found) {
             auto chunk = view.find_chunk(ranked.id);
             if (!chunk) {
@@ -192,8 +196,15 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
             if (run.query.explain) hits.back().explain = run.explain(ranked);
         }
         // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
+        const auto leaving = missing.empty() ? nullptr : indexes.leaving();
+        bool left = false;
         for (const std::int64_t key : missing) {
             if (key <= view.last_chunk_key()) hidden.push_back(key);
+            left = left || (leaving && leaving->contains(key));
+        }
+        if (left) {
+            const auto gone = leaving->ids();
+            hidden.insert(hidden.end(), gone.begin(), gone.end());
         }
         // A removal between the two scorers' turns may have cost a candidate half of its score.
         const bool whole = hits.size() == found.size() && missing.empty() && removals == indexes.removals();
@@ -211,6 +222,7 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
 /// A query that was checked, with what the database says of it; nothing if there is nothing to be found. Its vector may be
 /// missing.
 std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) {
+    const std::uint64_t removals = state.indexes->removals();
     auto view = state.store->read();
     const std::size_t dimension = stored_dimension(view);
     AllowedChunks allowed;
@@ -228,7 +240,7 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
              quote(state.name, 400), dimension);
     }
-    return SearchRun{query, mode, query.fusion, query.vector, nullptr, nullptr, std::move(allowed)};
+    return SearchRun{query, mode, query.fusion, query.vector, nullptr, nullptr, std::move(allowed), removals};
 }
 
 /// Embeds what has no vector yet, all texts together, into `embedded`.
@@ -256,7 +268,7 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
 std::vector<Hit> Engine::finish_search(State& state, SearchRun& run) {
     if (run.mode != SearchMode::kBm25) run.vectors = state.indexes->vectors();
     if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
-    return collect(run, *state.store, *state.indexes);
+    return collect(run, *state.store, *state.indexes, state.filters);
 }
 
 std::vector<Hit> Engine::search(const Query& query) const {

@@ -61,6 +61,7 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
             const auto keys = transaction.remove_document(document);
             chunks.insert(chunks.end(), keys.begin(), keys.end());
         }
+        call->indexes->announce(chunks);
         if (!documents.empty()) transaction.commit();
     }
     call->indexes->remove(chunks);

@@ -296,7 +296,22 @@ void Indexes::remove_locked(std::span<const std::int64_t> keys) noexcept {
     remove_from(bm25_);
     remove_from(vectors_);
     ++removals_;
+    {
+        const std::lock_guard pointers(pointers_);
+        leaving_.reset();
+    }
     background_.wake();
+}
+
+void Indexes::announce(std::span<const std::int64_t> keys) {
+    auto leaving = keys.empty() ? nullptr : std::make_shared<const IdSet>(keys);
+    const std::lock_guard pointers(pointers_);
+    leaving_ = std::move(leaving);
+}
+
+std::shared_ptr<const IdSet> Indexes::leaving() const {
+    const std::lock_guard pointers(pointers_);
+    return leaving_;
 }
 
 }  // namespace rag::core

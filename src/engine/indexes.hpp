@@ -26,6 +26,7 @@
 
 #include "core/background.hpp"
 #include "core/cancel.hpp"
+#include "core/id_set.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
 #include "store/store.hpp"
@@ -67,6 +68,11 @@ class Indexes {
     /// For what is in an index though its transaction failed, or not any more in the database. Never throws: an index that cannot
     /// be kept in step is dropped and repaired at its next use.
     void remove(std::span<const std::int64_t> keys) noexcept;
+    /// To be called before the transaction that replaces or removes these chunks commits; remove() ends it.
+    void announce(std::span<const std::int64_t> keys);
+    /// The announced chunks, or null. They go in one transaction: a search that misses one of them in the database knows that
+    /// all are gone, and need not find out one by one.
+    std::shared_ptr<const IdSet> leaving() const;
     /// Counts removals as they begin and end: a search during which it changed may have seen one index before, one after.
     std::uint64_t removals() const noexcept { return removals_.load(); }
 
@@ -113,6 +119,7 @@ class Indexes {
     std::int64_t highest_key_ = 0;    // see highest_key(); guarded by change_
     std::int64_t seen_version_ = -1;  // Store::data_version() when the indexes were last compared; guarded by change_
     std::atomic<std::uint64_t> removals_{0};
+    std::shared_ptr<const IdSet> leaving_;           // guarded by pointers_
     std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
     Background background_;                          // the last: it ends before what it works on
 };

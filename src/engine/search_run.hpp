@@ -29,6 +29,7 @@ struct SearchRun {
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
     AllowedChunks allowed;
+    std::uint64_t removals = 0;  // Indexes::removals() before `allowed` was made
 
     struct Candidates {
         std::vector<FusionCandidate> list;  // no id twice

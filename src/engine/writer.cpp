@@ -170,6 +170,7 @@ std::vector<std::int64_t> Writer::commit(const std::vector<Step>& steps, const s
                                       document.input->updated_ms != 0 ? document.input->updated_ms : now);
     }
     for (const Step& step : steps) store_document(transaction, step, now, outdated);
+    indexes_.announce(outdated);
     transaction.commit();
     return outdated;
 }
