@@ -4,6 +4,7 @@
 #   TORCH_INDEX=URL         a package index to take the torch wheel from (README names PyTorch's own for CPUs)
 #   DOCS=folder             what `make demo` indexes instead of Python's own documentation
 #   QUESTION="text"         what `make demo` asks
+#   JOBS=2                  tests that run at once
 #   RAG_MODELS, RAG_TOKENIZERS, RAG_SHARED_DATA   folders of real models, tokenizers and data sets for tests and benchmarks
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -16,6 +17,9 @@ PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 BUILD := build/release
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet
+
+# Tests at once: as many as there are CPUs.
+JOBS ?= $(shell nproc)
 
 RAG_MODELS ?= $(CURDIR)/models
 RAG_TOKENIZERS ?= $(RAG_MODELS)/tokenizers
@@ -103,15 +107,15 @@ bench: build models test-tokenizers $(STAMPS)/bench ## quality and speed beside 
 # ctest tiers by label: fast (below a minute each tier), full (models and data), long (only test-long).
 
 test: build models test-tokenizers fixtures ## everything but the long tests: C, C++ and Python
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -LE long
+	@ctest --test-dir $(BUILD) -j$(JOBS) --output-on-failure --no-tests=error -LE long
 	@$(PY) -m pytest -m "not long"
 
 test-fast: build fixtures ## C++ tests without real models, and the Python tests that need none
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L fast
+	@ctest --test-dir $(BUILD) -j$(JOBS) --output-on-failure --no-tests=error -L fast
 	@$(PY) -m pytest -m "not full and not long"
 
 test-long: build models test-tokenizers fixtures ## all tests, the long ones too
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	@ctest --test-dir $(BUILD) -j$(JOBS) --output-on-failure --no-tests=error
 	@$(PY) -m pytest
 
 build/asan/build.ninja build/tsan/build.ninja build/tidy/build.ninja: build/%/build.ninja: CMakePresets.json | $(STAMPS)/build
@@ -121,11 +125,11 @@ build/asan/build.ninja build/tsan/build.ninja build/tidy/build.ninja: build/%/bu
 sanitize: build/asan/build.ninja models fixtures ## torch-free tests and fuzz corpora under ASan and UBSan
 	@cmake --build build/asan
 	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	    ctest --test-dir build/asan --output-on-failure --no-tests=error -LE 'long|plain'
+	    ctest --test-dir build/asan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain'
 
 tsan: build/tsan/build.ninja models fixtures ## torch-free tests under ThreadSanitizer
 	@cmake --build build/tsan
-	@TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
+	@TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
 
 lint: build/tidy/build.ninja $(STAMPS)/lint ## formatter, analysers and repository rules; no finding is allowed
 	@$(PY) scripts/check_repository.py

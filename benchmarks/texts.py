@@ -43,8 +43,12 @@ def prompt(tokens: int, encode) -> list[int]:
 
 
 def _docstrings() -> list[str]:
+    # Lists, because reading a docstring may import a module or set a lazy name.
     found = {
-        inspect.getdoc(value) or "" for module in list(sys.modules.values()) for value in vars(module).values() if callable(value)
+        inspect.getdoc(value) or ""
+        for module in list(sys.modules.values())
+        for value in list(vars(module).values())
+        if callable(value)
     }
     return sorted(text for text in found if len(text) > 200)
 

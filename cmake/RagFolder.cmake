@@ -40,8 +40,8 @@ function(rag_set_compile_options target)
 endfunction()
 
 # rag_add_test(test_core SOURCES ... DEPENDS ...): a Catch2 program registered with ctest; LABEL names the tier: fast (the
-# default), full, long. TIMEOUT in seconds, 600 unless told. RAG_SHARED_DATA, RAG_MODELS, RAG_TOKENIZERS and RAG_FIXTURES come
-# from the environment of the run (`make test` sets them).
+# default), full, long. TIMEOUT in seconds, 1,500 unless told, for the slowest machine under the slowest sanitizer. RAG_SHARED_DATA,
+# RAG_MODELS, RAG_TOKENIZERS and RAG_FIXTURES come from the environment of the run (`make test` sets them).
 function(rag_add_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -54,7 +54,7 @@ function(rag_add_test name)
     set(ARG_LABEL fast)
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 600)
+    set(ARG_TIMEOUT 1500)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "RAG_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
