@@ -129,7 +129,7 @@ sanitize: build/asan/build.ninja models fixtures ## torch-free tests and fuzz co
 
 tsan: build/tsan/build.ninja models fixtures ## torch-free tests under ThreadSanitizer
 	@cmake --build build/tsan
-	@TSAN_OPTIONS=halt_on_error=1 ctest --test-dir build/tsan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
+	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp ctest --test-dir build/tsan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
 
 lint: build/tidy/build.ninja $(STAMPS)/lint ## formatter, analysers and repository rules; no finding is allowed
 	@$(PY) scripts/check_repository.py
