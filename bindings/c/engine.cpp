@@ -13,6 +13,8 @@ using rag::capi::given;
 using rag::capi::guard;
 using rag::capi::require;
 using rag::capi::text_of;
+using rag::capi::use;
+using rag::capi::view;
 
 namespace {
 
@@ -20,17 +22,9 @@ namespace {
 constexpr size_t kFirstDocument = offsetof(rag_document, source);
 constexpr size_t kFirstEngineOptions = offsetof(rag_engine_options, vector_dtype);
 
-core::Engine& use(rag_engine* engine) {
-    return *require(engine, "engine").engine;
-}
-
 std::optional<std::string_view> optional_text(rag_text text, const char* name) {
     if (!given(text)) return std::nullopt;
     return text_of(text, name);
-}
-
-rag_text view(const std::string& text) {
-    return {text.c_str(), text.size()};
 }
 
 /// Texts are not checked here: the engine does it and names the document.

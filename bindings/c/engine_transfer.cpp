@@ -13,14 +13,11 @@ using rag::capi::given;
 using rag::capi::guard;
 using rag::capi::progress_of;
 using rag::capi::require;
+using rag::capi::use;
 
 namespace {
 
 constexpr std::size_t kDefaultChanges = 1000;
-
-core::Engine& use(rag_engine* engine) {
-    return *require(engine, "engine").engine;
-}
 
 }  // namespace
 

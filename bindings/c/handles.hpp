@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "core/fork_guard.hpp"
 #include "engine/answer.hpp"
 #include "engine/engine.hpp"
@@ -96,3 +97,16 @@ struct rag_chunks {
 struct rag_generation {
     rag::core::Generation generation;
 };
+
+namespace rag::capi {
+
+inline core::Engine& use(rag_engine* engine) {
+    return *require(engine, "engine").engine;
+}
+
+/// A text that a handle owns, terminated.
+inline rag_text view(const std::string& text) noexcept {
+    return {text.c_str(), text.size()};
+}
+
+}  // namespace rag::capi

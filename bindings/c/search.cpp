@@ -12,16 +12,10 @@ using rag::capi::given;
 using rag::capi::guard;
 using rag::capi::require;
 using rag::capi::text_of;
+using rag::capi::use;
+using rag::capi::view;
 
 namespace {
-
-core::Engine& use(rag_engine* engine) {
-    return *require(engine, "engine").engine;
-}
-
-rag_text view(const std::string& text) {
-    return {text.c_str(), text.size()};
-}
 
 core::Query to_core(const rag_query& known) {
     core::Query out;

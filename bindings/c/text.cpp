@@ -13,6 +13,7 @@ using rag::capi::given;
 using rag::capi::guard;
 using rag::capi::require;
 using rag::capi::text_of;
+using rag::capi::view;
 
 namespace {
 
@@ -49,10 +50,6 @@ core::ReadOptions options_of(const rag_read_options* options) {
     out.clean = known.keep != kKeepAll;
     out.progress = rag::capi::progress_of(known.progress, known.user_data);
     return out;
-}
-
-rag_text view(const std::string& text) {
-    return {text.c_str(), text.size()};
 }
 
 }  // namespace
