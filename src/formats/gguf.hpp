@@ -78,7 +78,8 @@ class GgufFile {
     /// Views into the file: valid as long as this object. Not checked to be UTF-8.
     std::optional<std::vector<std::string_view>> texts(std::string_view key) const;
 
-    /// In the file's order. Types other than F64 F32 F16 BF16 I64 I32 I16 I8 Q8_0 Q4_0 Q4_1 are listed as kOther without bytes.
+    /// In the file's order. Types other than F64 F32 F16 BF16 I64 I32 I16 I8, Q4_0 to Q5_1, Q8_0 and
+    /// Q2_K to Q6_K are listed as kOther without bytes.
     const std::vector<TensorInfo>& tensors() const noexcept { return tensors_; }
     /// nullptr if there is none.
     const TensorInfo* find(std::string_view name) const;

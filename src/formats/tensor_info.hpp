@@ -13,7 +13,7 @@
 namespace rag::core {
 
 /// Element types. kOther: listed by name only (type_name), `bytes` may be empty although the shape is not.
-/// Q8_0, Q4_0 and Q4_1 are GGUF's blocks of 32 elements along the innermost dimension: 34, 18 and 20 bytes a block.
+/// Those with Q are GGUF's blocks along the innermost dimension: of 32 elements Q8_0 to Q5_1, of 256 Q2_K to Q6_K.
 enum class TensorType : std::uint8_t {
     kF64,
     kF32,
@@ -31,6 +31,13 @@ enum class TensorType : std::uint8_t {
     kQ8_0,
     kQ4_0,
     kQ4_1,
+    kQ5_0,
+    kQ5_1,
+    kQ2K,
+    kQ3K,
+    kQ4K,
+    kQ5K,
+    kQ6K,
     kOther,
 };
 

@@ -18,11 +18,11 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 1;
+inline constexpr std::uint32_t kBackendVersion = 2;
 
-/// Element types as they lie in model files. Q8_0, Q4_0 and Q4_1 are GGUF's blocks of 32 along the innermost dimension
-/// (ggml-common.h: 34, 18 and 20 bytes a block).
-enum class ElementType : std::uint32_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1 };
+/// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
+/// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
+enum class ElementType : std::uint32_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K };
 
 /// What the weights are kept in and computed with. int8: weights per output channel, activations quantised by row at run time.
 enum class Precision : std::uint32_t { kFloat32, kBFloat16, kFloat16, kInt8 };

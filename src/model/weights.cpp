@@ -1,36 +1,25 @@
 #include "model/weights.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "core/checksum.hpp"
 #include "core/error.hpp"
 
 namespace rag::core {
 namespace {
 
-/// Whether the backend reads the type, and as what.
-bool element_type(TensorType type, ElementType& out) {
-    switch (type) {
-        case TensorType::kF32:
-            out = ElementType::kF32;
-            return true;
-        case TensorType::kF16:
-            out = ElementType::kF16;
-            return true;
-        case TensorType::kBF16:
-            out = ElementType::kBF16;
-            return true;
-        case TensorType::kQ8_0:
-            out = ElementType::kQ8_0;
-            return true;
-        case TensorType::kQ4_0:
-            out = ElementType::kQ4_0;
-            return true;
-        case TensorType::kQ4_1:
-            out = ElementType::kQ4_1;
-            return true;
-        default:
-            return false;
-    }
-}
+struct TypePair {
+    TensorType in_file;
+    ElementType for_backend;
+};
+constexpr std::array kTypes = {TypePair{TensorType::kF32, ElementType::kF32},   TypePair{TensorType::kF16, ElementType::kF16},
+                               TypePair{TensorType::kBF16, ElementType::kBF16}, TypePair{TensorType::kQ8_0, ElementType::kQ8_0},
+                               TypePair{TensorType::kQ4_0, ElementType::kQ4_0}, TypePair{TensorType::kQ4_1, ElementType::kQ4_1},
+                               TypePair{TensorType::kQ5_0, ElementType::kQ5_0}, TypePair{TensorType::kQ5_1, ElementType::kQ5_1},
+                               TypePair{TensorType::kQ2K, ElementType::kQ2K},   TypePair{TensorType::kQ3K, ElementType::kQ3K},
+                               TypePair{TensorType::kQ4K, ElementType::kQ4K},   TypePair{TensorType::kQ5K, ElementType::kQ5K},
+                               TypePair{TensorType::kQ6K, ElementType::kQ6K}};
 
 std::uint64_t checksum_text(std::string_view text, std::uint64_t seed) {
     return checksum64(std::as_bytes(std::span(text)), seed);
@@ -39,10 +28,13 @@ std::uint64_t checksum_text(std::string_view text, std::uint64_t seed) {
 }  // namespace
 
 TensorView view_tensor(const TensorInfo& tensor, const std::string& name) {
-    TensorView view;
-    if (!element_type(tensor.type, view.type))
-        fail(Code::kUnsupported, "{}: tensor {} has the element type {}; F32, F16, BF16, Q8_0, Q4_0 and Q4_1 are supported",
+    const auto* known = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypePair& t) { return t.in_file == tensor.type; });
+    if (known == kTypes.end())
+        fail(Code::kUnsupported,
+             "{}: tensor {} has the element type {}; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 and Q2_K to Q6_K are supported",
              quote(tensor.file, 400), quote(tensor.name), tensor.type_name);
+    TensorView view;
+    view.type = known->for_backend;
     view.name = name;
     view.shape = tensor.shape;
     view.bytes = tensor.bytes;

@@ -31,7 +31,7 @@ using FindTensor = std::function<const TensorInfo*(std::string_view file_name)>;
 Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTensor& find, std::shared_ptr<const void> owner,
                        const std::string& source);
 
-/// One tensor as the backend sees it. Throws kUnsupported for other element types than F32, F16, BF16, Q8_0, Q4_0 and Q4_1.
+/// One tensor as the backend sees it. Throws kUnsupported for element types that ElementType does not have.
 TensorView view_tensor(const TensorInfo& tensor, const std::string& name);
 
 /// Shapes [out, in] of the linear layers by module name (without ".weight"): what an adapter may address. An empty shape: a layer

@@ -39,7 +39,7 @@ GgufBuilder whole() {
         .array("tokens", 8, 3, words({"a", "", "\xff\xfe"}))
         .array("types", 5, 3, integers)
         .array("scores", 6, 2, numbers);
-    builder.tensor("f32", {3, 2}, 0, 0).tensor("q8", {32, 1}, 8, 32).tensor("q6", {256}, 14, 96).tensor("bf16", {2}, 30, 128);
+    builder.tensor("f32", {3, 2}, 0, 0).tensor("q8", {32, 1}, 8, 32).tensor("iq4", {256}, 23, 96).tensor("bf16", {2}, 30, 128);
     return builder;
 }
 
@@ -86,11 +86,35 @@ TEST_CASE("GGUF tensors are placed and shaped", "[formats]") {
     CHECK(f32->bytes.size() == 24);
     CHECK(file->find("q8")->bytes.size() == 34);
     CHECK(file->find("q8")->type == TensorType::kQ8_0);
-    CHECK(file->find("q6")->type == TensorType::kOther);
-    CHECK(file->find("q6")->type_name == "Q6_K");
-    CHECK(file->find("q6")->bytes.empty());
+    CHECK(file->find("iq4")->type == TensorType::kOther);
+    CHECK(file->find("iq4")->type_name == "IQ4_XS");
+    CHECK(file->find("iq4")->bytes.empty());
     CHECK(file->find("bf16")->bytes.data() == bytes_of(bytes).last(4).data());
     CHECK(file->find("none") == nullptr);
+}
+
+TEST_CASE("every quantised type has its size", "[formats]") {
+    struct Type {
+        std::uint32_t id;
+        const char* name;
+        std::uint64_t block;
+        std::size_t bytes;
+    };
+    for (const Type& type : {Type{2, "Q4_0", 32, 18}, Type{3, "Q4_1", 32, 20}, Type{6, "Q5_0", 32, 22}, Type{7, "Q5_1", 32, 24},
+                             Type{8, "Q8_0", 32, 34}, Type{10, "Q2_K", 256, 84}, Type{11, "Q3_K", 256, 110},
+                             Type{12, "Q4_K", 256, 144}, Type{13, "Q5_K", 256, 176}, Type{14, "Q6_K", 256, 210}}) {
+        INFO(type.name);
+        const std::string bytes = GgufBuilder().tensor("w", {type.block * 2, 3}, type.id, 0).build(std::string(1260, 'x'));
+        const auto file = parse(bytes);
+        const TensorInfo* tensor = file->find("w");
+        CHECK(tensor->type_name == type.name);
+        CHECK(tensor->type != TensorType::kOther);
+        CHECK(tensor->bytes.size() == 6 * type.bytes);
+        refuse(GgufBuilder().tensor("w", {type.block + 1}, type.id, 0).build(std::string(1260, 'x')), {"\"w\"", type.name});
+        refuse(GgufBuilder().tensor("w", {type.block * 6}, type.id, 0).build(std::string(6 * type.bytes - 1, 'x')),
+               {"\"w\"", std::to_string(6 * type.bytes)});
+        refuse(GgufBuilder().tensor("w", {1ull << 60, 1ull << 3}, type.id, 0).build("x"), {"\"w\""});
+    }
 }
 
 TEST_CASE("every truncation of a GGUF file is refused", "[formats]") {
@@ -150,7 +174,7 @@ TEST_CASE("a GGUF tensor that contradicts itself or its neighbours is refused by
     refuse(GgufBuilder().tensor("w", {1}, 0, 4).build(std::string(100, 'x')), {"\"w\"", "offset 4", "alignment 32"});
     refuse(GgufBuilder().tensor("w", {16}, 0, 0).tensor("v", {1}, 0, 32).build(std::string(100, 'x')),
            {"\"w\"", "overlaps", "\"v\""});
-    refuse(GgufBuilder().tensor("w", {256}, 14, 0).tensor("v", {1}, 0, 0).build(std::string(100, 'x')),
+    refuse(GgufBuilder().tensor("w", {256}, 23, 0).tensor("v", {1}, 0, 0).build(std::string(100, 'x')),
            {"\"w\"", "overlaps", "\"v\""});
     refuse(GgufBuilder().tensor("w", {1}, 0, 0).tensor("w", {1}, 0, 32).build(std::string(100, 'x')), {"\"w\"", "twice"});
     refuse(GgufBuilder().tensor("", {1}, 0, 0).build(std::string(100, 'x')), {"name of 0 bytes"});

@@ -118,8 +118,7 @@ DecoderConfig tiny_llama_config() {
     return config;
 }
 
-TinyWeights tiny_llama() {
-    const DecoderConfig c = tiny_llama_config();
+TinyWeights tiny_llama(const DecoderConfig& c) {
     TinyWeights w;
     auto linear = [&](const std::string& name, std::int64_t rows, std::int64_t inputs) {
         w.add(name + ".weight", {rows, inputs}, 1.0F / std::sqrt(static_cast<float>(inputs)));

@@ -37,7 +37,7 @@ std::vector<std::byte> to_bytes(const std::vector<float>& values);
 EncoderConfig tiny_bert_config();
 TinyWeights tiny_bert();
 DecoderConfig tiny_llama_config();
-TinyWeights tiny_llama();
+TinyWeights tiny_llama(const DecoderConfig& config = tiny_llama_config());
 
 std::unique_ptr<BackendEncoder> load(const EncoderConfig& config, const TinyWeights& weights, Precision precision);
 std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, Precision precision);

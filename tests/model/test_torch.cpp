@@ -97,7 +97,7 @@ TEST_CASE("tiny Llama equals transformers in every format, also with its adapter
     const auto folder = fixture("tiny_llama"), adapter = fixture("tiny_llama_lora");
     RAG_NEEDS(folder);
     RAG_NEEDS(adapter);
-    for (const std::string type : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"}) {
+    for (const std::string type : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}) {
         const auto gguf = fixture("tiny_llama." + type + ".gguf");
         RAG_NEEDS(gguf);
         INFO(type);

@@ -209,7 +209,7 @@ def test_tiny_models_equal_their_oracles(fixtures_dir: Path) -> None:
     tiny.merge_adapter("lora")
     np.testing.assert_allclose(tiny.encode(texts), expected["bert.embeddings.lora"], atol=1e-4)
     ids = expected["llama.ids"].tolist()
-    for name in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"):
+    for name in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"):
         tiny_llama = librag.Generator(fixtures_dir / f"tiny_llama.{name}.gguf")
         np.testing.assert_allclose(tiny_llama.logits(ids), expected[f"llama.logits.{name}"], atol=1e-4)
     untied = librag.Generator(fixtures_dir / "tiny_llama_untied")

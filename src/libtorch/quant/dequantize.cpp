@@ -1,55 +1,17 @@
 #include "libtorch/quant/dequantize.hpp"
 
 #include <c10/util/BFloat16.h>
-#include <c10/util/Half.h>
+
+#include "libtorch/kernels/ggml_blocks.hpp"
 
 namespace rag::core::libtorch {
 namespace {
-
-constexpr std::int64_t kBlock = 32;
 
 template <typename T>
 T load(const std::byte* bytes) {
     T value;
     std::memcpy(&value, bytes, sizeof(T));
     return value;
-}
-
-float half_at(const std::byte* bytes) {
-    return c10::detail::fp16_ieee_to_fp32_value(load<std::uint16_t>(bytes));
-}
-
-float bfloat16_at(const std::byte* bytes) {
-    return c10::detail::f32_from_bits(load<std::uint16_t>(bytes));
-}
-
-// d (f16), 32 signed bytes
-void block_q8_0(const std::byte* block, float* out) {
-    const float scale = half_at(block);
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-        out[i] = scale * static_cast<float>(load<std::int8_t>(block + 2 + i));
-    }
-}
-
-// d (f16), 16 bytes: the low nibbles are values 0..15, the high ones 16..31, 8 stands for zero
-void block_q4_0(const std::byte* block, float* out) {
-    const float scale = half_at(block);
-    for (std::int64_t i = 0; i < kBlock / 2; ++i) {
-        const auto pair = load<std::uint8_t>(block + 2 + i);
-        out[i] = scale * static_cast<float>((pair & 15) - 8);
-        out[i + kBlock / 2] = scale * static_cast<float>((pair >> 4) - 8);
-    }
-}
-
-// d, m (f16), 16 bytes: d * nibble + m
-void block_q4_1(const std::byte* block, float* out) {
-    const float scale = half_at(block);
-    const float minimum = half_at(block + 2);
-    for (std::int64_t i = 0; i < kBlock / 2; ++i) {
-        const auto pair = load<std::uint8_t>(block + 4 + i);
-        out[i] = scale * static_cast<float>(pair & 15) + minimum;
-        out[i + kBlock / 2] = scale * static_cast<float>(pair >> 4) + minimum;
-    }
 }
 
 // The block layouts: values in a block, bytes of a block, and how one is read.
@@ -63,11 +25,18 @@ struct Layout {
 const Layout& layout(ElementType type) {
     static constexpr Layout kLayouts[] = {
         {"F32", 1, 4, [](const std::byte* b, float* out) { *out = load<float>(b); }},
-        {"F16", 1, 2, [](const std::byte* b, float* out) { *out = half_at(b); }},
-        {"BF16", 1, 2, [](const std::byte* b, float* out) { *out = bfloat16_at(b); }},
-        {"Q8_0", kBlock, 34, block_q8_0},
-        {"Q4_0", kBlock, 18, block_q4_0},
-        {"Q4_1", kBlock, 20, block_q4_1},
+        {"F16", 1, 2, [](const std::byte* b, float* out) { *out = kernels::half_to_float(load<std::uint16_t>(b)); }},
+        {"BF16", 1, 2, [](const std::byte* b, float* out) { *out = c10::detail::f32_from_bits(load<std::uint16_t>(b)); }},
+        {"Q8_0", kernels::kSmallBlock, 34, kernels::read_q8_0},
+        {"Q4_0", kernels::kSmallBlock, 18, kernels::read_q4_0},
+        {"Q4_1", kernels::kSmallBlock, 20, kernels::read_q4_1},
+        {"Q5_0", kernels::kSmallBlock, 22, kernels::read_q5_0},
+        {"Q5_1", kernels::kSmallBlock, 24, kernels::read_q5_1},
+        {"Q2_K", kernels::kLargeBlock, 84, kernels::read_q2_k},
+        {"Q3_K", kernels::kLargeBlock, 110, kernels::read_q3_k},
+        {"Q4_K", kernels::kLargeBlock, 144, kernels::read_q4_k},
+        {"Q5_K", kernels::kLargeBlock, 176, kernels::read_q5_k},
+        {"Q6_K", kernels::kLargeBlock, 210, kernels::read_q6_k},
     };
     const auto index = static_cast<std::size_t>(type);
     if (index >= std::size(kLayouts)) {

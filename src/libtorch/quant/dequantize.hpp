@@ -1,12 +1,12 @@
-// Element types of model files turned into float32: F16, BF16 and the GGUF blocks Q8_0, Q4_0 and Q4_1 (32 values along the
-// innermost dimension, layout of ggml-common.h). Runs on the team of the calling thread.
+// Whole tensors of the element types of model files turned into float32: F16, BF16 and GGUF's blocks along the innermost
+// dimension (kernels/ggml_blocks.hpp). Runs on the team of the calling thread.
 #pragma once
 
 #include "libtorch/guard.hpp"
 
 namespace rag::core::libtorch {
 
-/// Bytes that `count` elements of `type` take; `count` is a multiple of 32 for the block types.
+/// Bytes that `count` elements of `type` take; `count` is a multiple of block_values(type).
 std::uint64_t encoded_bytes(ElementType type, std::int64_t count);
 
 /// Values in a block of `type`; 1 for the plain types.
