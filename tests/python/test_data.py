@@ -1,0 +1,412 @@
+"""librag.data: what was planted is found, what is clean stays, and equal seeds give equal results."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+from pathlib import Path
+
+import librag
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from librag import data
+
+ENGLISH = [
+    {"text": "My card has not arrived yet, what can I do?", "label": "card_arrival"},
+    {"text": "How do I change my PIN at a cash machine?", "label": "change_pin"},
+    {"text": "The exchange rate of my payment looks wrong to me.", "label": "exchange_rate"},
+    {"text": "Please tell me why my transfer was declined today.", "label": "declined_transfer"},
+]
+CHINESE = [
+    {
+        "text": "\u6211\u7684\u94f6\u884c\u5361\u8fd8\u6ca1\u6709\u5bc4\u5230\uff0c\u5e94\u8be5\u600e\u4e48\u529e\uff1f",
+        "label": "card_arrival",
+    },
+    {"text": "\u600e\u6837\u5728\u53d6\u6b3e\u673a\u4e0a\u4fee\u6539\u5bc6\u7801\uff1f", "label": "change_pin"},
+    {"text": "\u9ad8\u8840\u538b\u60a3\u8005\u80fd\u5403\u515a\u53c2\u5417\uff1f", "label": "diet"},
+]
+
+
+def banking77() -> list[dict[str, str]]:
+    folder = Path(os.environ["RAG_SHARED_DATA"]) / "en_cls_banking77"
+    return [json.loads(line) for line in (folder / "train.jsonl").read_text("utf-8").splitlines()]
+
+
+def text_of(rows: list[dict[str, str]], places: list[int]) -> list[str]:
+    return [rows[place]["text"] for place in places]
+
+
+class TestRowText:
+    def test_takes_what_rows_of_each_task_hold(self) -> None:
+        assert data.row_text({"text": "a", "label": "b", "id": "c"}) == "a"
+        assert data.row_text({"query": "a", "positive": "b", "negatives": ["c", "d"]}) == "a\nb\nc\nd"
+        assert data.row_text({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}) == "a\nb"
+        assert data.row_text({"conversations": [{"from": "human", "value": "a"}], "tools": "x"}) == "a"
+        assert data.row_text({"instruction": "a", "input": "", "output": "b"}) == "a\n\nb"
+        assert data.row_text({"text": "a", "other": "b"}, fields=["other"]) == "b"
+
+    def test_a_row_without_text_is_an_error_that_names_its_members(self) -> None:
+        with pytest.raises(librag.InvalidArgument, match=r"members are \['label'\]"):
+            data.row_text({"label": "x"})
+        with pytest.raises(librag.InvalidArgument, match="must be a dict, not str"):
+            data.row_text("text")  # type: ignore[arg-type]
+
+
+class TestDuplicates:
+    def test_case_width_punctuation_and_spaces_do_not_make_a_text_another(self) -> None:
+        rows = [
+            *ENGLISH,
+            *CHINESE,
+            {"text": "my  CARD has not arrived yet: what can I do"},
+            {"text": "\u600e\u6837\u5728\u53d6\u6b3e\u673a\u4e0a\u4fee\u6539\u5bc6\u7801"},
+        ]
+        assert data.duplicate_groups(rows, near=None) == [[0, 7], [5, 8]]
+        kept, report = data.deduplicate(rows, near=None)
+        assert kept == rows[:7]
+        assert (report.exact, report.near, report.removed) == (2, 0, [(7, 0), (8, 5)])
+
+    def test_a_changed_word_makes_a_near_duplicate_and_another_text_none(self) -> None:
+        rows = [
+            {"text": "I am still waiting on my new card, it was ordered two weeks ago and has not arrived"},
+            {"text": "I am still waiting on my new card, it was ordered two weeks ago and has not come"},
+            {
+                "text": "\u60a3\u8005\u957f\u671f\u670d\u7528\u964d\u538b\u836f\u7269\uff0c\u8fd1\u65e5\u51fa\u73b0\u5934\u6655\u3001\u4e4f\u529b\u3001\u5fc3\u60b8\u7b49\u75c7\u72b6\uff0c\u662f\u5426\u9700\u8981\u66f4\u6362\u836f\u7269"
+            },
+            {
+                "text": "\u60a3\u8005\u957f\u671f\u670d\u7528\u964d\u538b\u836f\u7269\uff0c\u8fd1\u65e5\u51fa\u73b0\u5934\u6655\u3001\u4e4f\u529b\u3001\u5fc3\u60b8\u7b49\u75c7\u72b6\uff0c\u662f\u5426\u9700\u8981\u505c\u7528\u836f\u7269"
+            },
+            {"text": "How do I top up with a card?"},
+        ]
+        assert data.duplicate_groups(rows, near=0.7) == [[0, 1], [2, 3]]
+        assert data.duplicate_groups(rows, near=None) == []
+
+    def test_within_compares_rows_of_one_label_only(self) -> None:
+        rows = [{"text": "same text", "label": "a"}, {"text": "same text", "label": "b"}, {"text": "same text", "label": "a"}]
+        kept, report = data.deduplicate(rows, within="label")
+        assert kept == rows[:2]
+        assert report.removed == [(2, 0)]
+
+    @given(st.lists(st.text(alphabet="ab \u4e2d\u6587\u3002", max_size=12), max_size=12), st.sampled_from([None, 0.5, 0.8, 1.0]))
+    @settings(max_examples=60, deadline=None)
+    def test_what_is_removed_has_a_row_that_stays(self, texts: list[str], near: float | None) -> None:
+        rows = [{"text": text} for text in texts]
+        kept, report = data.deduplicate(rows, near=near)
+        removed = dict(report.removed)
+        assert len(kept) == report.kept == len(rows) - len(removed)
+        assert all(stays not in removed and stays < gone for gone, stays in removed.items())
+        again, second = data.deduplicate(kept, near=None)
+        assert again == kept
+        assert second.removed == []
+
+    def test_near_out_of_range_is_an_error(self) -> None:
+        with pytest.raises(librag.InvalidArgument, match=r"near is 0\.2"):
+            data.deduplicate(ENGLISH, near=0.2)
+
+
+class TestLeaks:
+    def test_names_the_row_of_training_that_is_most_similar(self) -> None:
+        test = [{"text": "What is the weather?"}, {"text": "how do i change my pin at a cash machine"}]
+        (leak,) = data.find_leaks([*ENGLISH, *CHINESE], test)
+        assert (leak.train, leak.test, leak.similarity) == (1, 1, 1.0)
+
+    def test_a_split_leaks_nothing_keeps_shares_and_repeats(self) -> None:
+        chance = random.Random(3)
+        rows = [{"text": f"{base['text']} {i // 2}", "label": base["label"]} for base in ENGLISH + CHINESE for i in range(100)]
+        chance.shuffle(rows)
+        parts = data.split(rows, {"train": 3, "test": 1}, stratify="label", near=None)
+        assert data.find_leaks(parts["train"], parts["test"], near=None) == []
+        assert sum(map(len, parts.values())) == len(rows)
+        assert abs(len(parts["test"]) - 175) <= 1  # pairs stay together
+        for base in ENGLISH + CHINESE:
+            assert sum(row["label"] == base["label"] for row in parts["test"]) in (24, 26, 48, 50, 52)
+        assert data.split(rows, {"train": 3, "test": 1}, stratify="label", near=None) == parts
+        assert data.split(rows, {"train": 3, "test": 1}, stratify="label", near=None, seed=2) != parts
+
+    def test_bad_shares_are_errors(self) -> None:
+        for shares in ({}, {"train": 0.0}, {"train": -1, "test": 2}):
+            with pytest.raises(librag.InvalidArgument, match="above 0"):
+                data.split(ENGLISH, shares)
+        with pytest.raises(librag.InvalidArgument, match="cannot be cut"):
+            data.split(ENGLISH[:1], {"train": 1, "test": 1})
+        with pytest.raises(librag.InvalidArgument, match="'topic'"):
+            data.split(ENGLISH, stratify="topic")
+
+
+def test_balance_makes_classes_equal_without_inventing_rows() -> None:
+    rows = [{"text": str(i), "label": "ab"[i % 5 == 0]} for i in range(50)]
+    down, up = data.balance(rows), data.balance(rows, method="up")
+    assert [sum(row["label"] == name for row in down) for name in "ab"] == [10, 10]
+    assert [sum(row["label"] == name for row in up) for name in "ab"] == [40, 40]
+    assert up[:50] == rows
+    assert all(up.count(row) in (3, 4) or row["label"] == "a" for row in up)
+    with pytest.raises(librag.InvalidArgument, match="row 0 has no 'label'"):
+        data.balance([{"text": "x"}])
+
+
+class TestPersonalData:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("Call me at (415) 555-2671 or +44 20 7946 0958.", "Call me at [PHONE] or [PHONE]."),
+            (
+                "\u6211\u7684\u7535\u8bdd\u662f13912345678\uff0c\u8bf7\u56de\u7535\u3002",
+                "\u6211\u7684\u7535\u8bdd\u662f[PHONE]\uff0c\u8bf7\u56de\u7535\u3002",
+            ),
+            (
+                "\u7535\u8bdd\uff1a\uff10\uff11\uff10\uff0d\uff16\uff12\uff17\uff18\uff11\uff12\uff13\uff14",
+                "\u7535\u8bdd\uff1a[PHONE]",
+            ),
+            (
+                "\u8eab\u4efd\u8bc1\u53f711010519491231002X\u5df2\u767b\u8bb0",
+                "\u8eab\u4efd\u8bc1\u53f7[IDENTITY]\u5df2\u767b\u8bb0",
+            ),
+            ("My SSN is 536-90-4399", "My SSN is [IDENTITY]"),
+            ("card 4111 1111 1111 1111, thanks", "card [CARD], thanks"),
+            ("\u5361\u53f76222021234567890128\u4e22\u4e86", "\u5361\u53f7[CARD]\u4e22\u4e86"),
+            ("mail to anna.smith@example.co.uk!", "mail to [EMAIL]!"),
+            ("\u90ae\u7bb1\u662fwang_li@163.com\uff0c\u8c22\u8c22", "\u90ae\u7bb1\u662f[EMAIL]\uff0c\u8c22\u8c22"),
+            ("IBAN GB82 WEST 1234 5698 7654 32 PLEASE", "IBAN [ACCOUNT] PLEASE"),
+        ],
+    )
+    def test_is_replaced(self, text: str, expected: str) -> None:
+        redacted, finds = data.redact(text)
+        assert redacted == expected
+        assert all(text[find.start : find.end] == find.text for find in finds)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Order 20261126 of 9000 pieces, version 1.2.3.4",
+            "4111 1111 1111 1112 fails its check digit",
+            "11010519491231002 is one digit short, 110105194912310021 has a wrong check digit",
+            "\u8ba2\u5355\u53f7202611260001\uff0c\u51713\u4ef6\uff0c\u4ef7\u683c1999\u5143",
+            "write @home or a@b, see section 3.14",
+        ],
+    )
+    def test_what_only_looks_like_it_stays(self, text: str) -> None:
+        assert data.redact(text) == (text, [])
+
+    def test_names_come_from_the_callers_model(self) -> None:
+        def names(text: str) -> list[tuple[int, int]]:
+            return [(at, at + 2) for at in [text.find("\u738b\u4e3d")] if at >= 0]
+
+        assert data.redact("\u738b\u4e3d\u7684\u7535\u8bdd13912345678", names=names)[0] == "[NAME]\u7684\u7535\u8bdd[PHONE]"
+        with pytest.raises(librag.InvalidArgument, match="pass names="):
+            data.redact("x", ["name"])
+        with pytest.raises(librag.InvalidArgument, match=r"names gave \(0, 9\)"):
+            data.redact("x", names=lambda text: [(0, 9)])
+
+    def test_all_texts_of_a_row_are_looked_into_and_the_row_given_stays(self) -> None:
+        row = {
+            "messages": [{"role": "user", "content": "I am a@example.com"}],
+            "negatives": ["ring 13912345678"],
+            "label": "mail a@example.com",
+            "n": 3,
+        }
+        copy = json.loads(json.dumps(row))
+        (new,), report = data.redact_rows([row])
+        assert row == copy
+        assert new["messages"][0]["content"] == "I am [EMAIL]"
+        assert new["negatives"] == ["ring [PHONE]"]
+        assert new["label"] == row["label"]
+        assert (report.rows, report.changed, report.counts) == (1, 1, {"email": 1, "phone": 1})
+
+    def test_unknown_kinds_and_regions_are_errors(self) -> None:
+        with pytest.raises(librag.InvalidArgument, match="no kind 'fax'"):
+            data.find_personal_data("x", ["fax"])
+        with pytest.raises(librag.InvalidArgument, match="regions has 'China'"):
+            data.find_personal_data("x", regions=["China"])
+
+    @given(st.text(max_size=60))
+    @settings(max_examples=150, deadline=None)
+    def test_any_text_can_be_looked_at(self, text: str) -> None:
+        redacted, finds = data.redact(text)
+        assert bool(finds) == (redacted != text)
+        assert all(one.end <= other.start for one, other in itertools.pairwise(finds))
+
+
+class TestDescribe:
+    def test_coverage_names_what_is_missing(self) -> None:
+        domain = [*ENGLISH, {"text": "mortgage mortgage advice"}, {"text": "\u7cd6\u5c3f\u75c5\u60a3\u8005\u7684\u996e\u98df"}]
+        found = data.coverage(ENGLISH, domain)
+        assert found.documents == pytest.approx(4 / 6)
+        assert set(found.far) == {4, 5}
+        assert "mortgage" in found.missing
+        assert "\u7cd6\u5c3f" in found.missing
+        full = data.coverage(domain, domain)
+        assert (full.terms, full.documents, full.missing) == (1.0, 1.0, [])
+        assert full.similarity == pytest.approx(1.0)
+        with pytest.raises(librag.InvalidArgument, match="hold no word"):
+            data.coverage([{"text": "?!"}], domain)
+
+    def test_one_thing_said_again_is_less_diverse_than_many_things(self) -> None:
+        again = [{"text": f"my card has not arrived {i}"} for i in range(36)]
+        again += [
+            {"text": word}
+            for word in ("mortgage advice", "\u7cd6\u5c3f\u75c5\u60a3\u8005\u7684\u996e\u98df", "weather today", "exchange rate")
+        ]
+        many = [{"text": f"{row['text']} {i}"} for row in ENGLISH + CHINESE for i in range(6)]
+        one, other = data.diversity(again, clusters=5), data.diversity(many, clusters=5)
+        assert one.evenness < other.evenness
+        assert sum(one.sizes) == len(again)
+        assert one.sizes == sorted(one.sizes, reverse=True)
+        assert all(one.clusters[place] == cluster for cluster, place in enumerate(one.examples))
+        assert data.diversity(many, clusters=5) == other
+        with pytest.raises(librag.InvalidArgument, match="cannot make 5 clusters"):
+            data.diversity(ENGLISH, clusters=5)
+
+    def test_agreement_is_cohens_and_warns_below_0_8(self) -> None:
+        # The worked example of the definition: 50 items, 35 agreements, kappa 0.4.
+        first = ["yes"] * 25 + ["no"] * 25
+        second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+        with pytest.warns(data.LowAgreementWarning, match=r"kappa is 0\.40"):
+            found = data.agreement(first, second)
+        assert found.kappa == pytest.approx(0.4)
+        assert (found.observed, found.items) == (0.7, 50)
+        assert found.disagreements == [("no", "yes", 10), ("yes", "no", 5)]
+        assert data.agreement(first, first).kappa == 1.0
+        assert data.agreement(["a"], ["a"]).kappa == 1.0
+        with pytest.raises(librag.InvalidArgument, match="1 labels stand beside 0"):
+            data.agreement(["a"], [])
+
+    def test_token_statistics_count_what_a_tokenizer_gives(self) -> None:
+        tokenizer = librag.Tokenizer.from_pretrained(Path(os.environ["RAG_FIXTURES"]) / "tiny_bert")
+        rows = [*ENGLISH, *CHINESE, {"text": " "}]
+        lengths = [
+            len(tokenizer.encode(row["text"], add_special_tokens=False, truncation=False, padding=False).ids) for row in rows
+        ]
+        found = data.token_statistics(rows, tokenizer, max_tokens=max(lengths) - 1)
+        assert (found.rows, found.total, found.longest, found.empty) == (8, sum(lengths), max(lengths), 1)
+        assert found.over == [place for place, length in enumerate(lengths) if length == max(lengths)]
+        assert data.token_statistics([], tokenizer).total == 0
+
+
+@pytest.mark.full
+class TestPlantedInBanking77:
+    """Recall and precision of each finder on a copy of banking77 with planted errors; docs/training-data.md shows them."""
+
+    def test_duplicates_and_leaks(self, capsys: pytest.CaptureFixture[str]) -> None:
+        chance = random.Random(77)
+        clean, _ = data.deduplicate(banking77(), near=0.6)
+        clean = [row for row in clean if len(row["text"]) >= 40][:4000]
+        lines = []
+        for kind, change, near in (("exact", _other_spelling, None), ("near", _other_word, 0.7)):
+            sources = chance.sample(range(len(clean)), 300)
+            planted = [{**clean[place], "text": change(clean[place]["text"], chance)} for place in sources]
+            _, report = data.deduplicate([*clean, *planted], near=near)
+            right = {(len(clean) + i, place) for i, place in enumerate(sources)}
+            found = set(report.removed)
+            lines.append(_line(f"{kind} duplicates", len(right & found), len(right), len(found)))
+            assert len(right & found) >= {"exact": 300, "near": 285}[kind]
+            assert len(right & found) >= 0.99 * len(found)
+            leaks = {(leak.test, leak.train) for leak in data.find_leaks(clean, planted, near=near)}
+            right = set(enumerate(sources))
+            lines.append(_line(f"{kind} leaks", len(right & leaks), len(right), len(leaks)))
+            assert len(right & leaks) >= {"exact": 300, "near": 285}[kind]
+            assert len(right & leaks) >= 0.99 * len(leaks)
+        with capsys.disabled():
+            print("\n" + "\n".join(lines))
+
+    def test_personal_data(self, capsys: pytest.CaptureFixture[str]) -> None:
+        chance = random.Random(78)
+        rows = [row for row in banking77() if not data.find_personal_data(row["text"])][:5000]
+        assert len(rows) == 5000  # nothing in clean texts looks like personal data
+        planted: dict[int, tuple[str, str]] = {}
+        for place in chance.sample(range(len(rows)), 1500):
+            kind = chance.choice(["identity", "card", "account", "email", "phone"])
+            value = _personal(kind, chance)
+            frame = chance.choice(
+                [
+                    "{text} {value}",
+                    "{value}, {text}",
+                    "{text}\uff0c\u8bf7\u8054\u7cfb{value}\u3002",
+                    "\u6211\u7684\u53f7\u7801\u662f{value}\uff1a{text}",
+                ]
+            )
+            rows[place] = {**rows[place], "text": frame.format(text=rows[place]["text"], value=value)}
+            planted[place] = (kind, value)
+        for place in chance.sample([place for place in range(len(rows)) if place not in planted], 500):
+            rows[place] = {**rows[place], "text": f"{rows[place]['text']} {_decoy(chance)}"}
+        counts = {kind: [0, 0, 0] for kind in ("identity", "card", "account", "email", "phone")}
+        for place, row in enumerate(rows):
+            for find in data.find_personal_data(row["text"]):
+                counts[find.kind][2] += 1
+                counts[find.kind][0] += planted.get(place) == (find.kind, find.text)
+        for kind, _ in planted.values():
+            counts[kind][1] += 1
+        with capsys.disabled():
+            print("\n" + "\n".join(_line(kind, *row) for kind, row in counts.items()))
+        for right, wanted, found in counts.values():
+            assert right >= 0.95 * wanted
+            assert right >= 0.95 * found
+
+
+def _line(name: str, right: int, wanted: int, found: int) -> str:
+    return (
+        f"{name:18} recall {right / wanted:.3f} ({right} of {wanted})  precision {right / max(found, 1):.3f} ({right} of {found})"
+    )
+
+
+def _other_spelling(text: str, chance: random.Random) -> str:
+    changed = chance.choice([text.upper(), text.lower(), text.title()])
+    return (
+        chance.choice(["  ", "... ", ""]) + changed.replace(" ", chance.choice([" ", "  "])) + chance.choice(["", "!", "\u3002"])
+    )
+
+
+def _other_word(text: str, chance: random.Random) -> str:
+    words = text.split()
+    place = chance.randrange(len(words))
+    change = chance.choice(["drop", "double", "letter"])
+    if change == "drop":
+        short = min(range(len(words)), key=lambda at: len(words[at]))
+        del words[short]
+    elif change == "double":
+        words.insert(place, words[place])
+    else:
+        words[place] += chance.choice("sxe")
+    return " ".join(words)
+
+
+def _personal(kind: str, chance: random.Random) -> str:
+    from stdnum import iban, luhn
+    from stdnum.cn import ric
+
+    digits = "".join(chance.choice("0123456789") for _ in range(20))
+    if kind == "email":
+        return f"{chance.choice(['anna', 'li.wei', 'j_doe'])}{digits[:2]}@{chance.choice(['example.com', 'mail.example.org', '163.com'])}"
+    if kind == "phone":
+        return chance.choice(
+            [f"139{digits[:8]}", f"+86 138 {digits[:4]} {digits[4:8]}", f"(212) 555-{digits[:4]}", f"+44 7911 12{digits[:4]}"]
+        )
+    if kind == "card":
+        start = chance.choice(["4", "51", "622202"]) + digits
+        body = start[:15]
+        number = body + luhn.calc_check_digit(body)
+        return chance.choice([number, " ".join(number[i : i + 4] for i in range(0, 16, 4))])
+    if kind == "account":
+        body = f"DE00{digits[:18]}"
+        return body[:2] + iban.calc_check_digits(body) + body[4:]
+    body = f"1101051949{chance.randrange(1, 13):02}{chance.randrange(1, 29):02}{digits[:3]}"
+    return (
+        body + ric.calc_check_digit(body + "0")
+        if chance.random() < 0.7
+        else f"536-{chance.randrange(10, 99)}-{chance.randrange(1000, 9999)}"
+    )
+
+
+def _decoy(chance: random.Random) -> str:
+    number = "".join(chance.choice("0123456789") for _ in range(6))
+    return chance.choice(
+        [
+            f"ref {number}",
+            f"v{number[:1]}.{number[1:3]}.{number[3:]}",
+            f"\u00a3{number}.00",
+            f"\u8ba2\u5355{number}\u53f7",
+            "me @ home",
+            f"2026-11-{number[:1]}1",
+        ]
+    )
