@@ -277,6 +277,7 @@ void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress
 }
 
 void Indexes::remove(std::span<const std::int64_t> keys) noexcept {
+    if (keys.empty()) return;  // not a removal: searches would be made again for nothing
     const std::lock_guard lock(change_);
     remove_locked(keys);
 }

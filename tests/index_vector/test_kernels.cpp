@@ -88,7 +88,9 @@ TEST_CASE("int8 pair distances equal their scalar twins") {
     std::int8_t* const b = packed.data() + stride + sizeof(CodeMeta);
     for (const int row : {0, 1}) {
         std::int8_t* to = row == 0 ? a : b;
-        const CodeMeta meta = encode_row(vectors.data() + row * kDimension, kDimension, to);
+        std::vector<float> padded(padded_floats(kDimension));
+        std::copy_n(vectors.data() + row * kDimension, kDimension, padded.data());
+        const CodeMeta meta = encode_row(padded.data(), kDimension, to);
         std::memcpy(to + stride, &meta, sizeof(meta));
     }
     const PairShape shape{stride};
@@ -102,6 +104,7 @@ TEST_CASE("codes are within half a step of the values, zeros and denormals inclu
     for (const float factor : {0.0F, 1e-42F, 1e-30F, 1.0F, 1e18F}) {
         auto values = rag::test::random_vectors(1, 70, 5);
         for (float& value : values) value *= factor;
+        values.resize(padded_floats(70));
         std::vector<std::int8_t> codes(padded_codes(70), 1);
         const CodeMeta meta = encode_row(values.data(), 70, codes.data());
         for (std::size_t i = 0; i < 70; ++i) {
@@ -109,5 +112,24 @@ TEST_CASE("codes are within half a step of the values, zeros and denormals inclu
             CHECK(std::abs(static_cast<float>(codes[i]) * meta.scale - values[i]) <= 0.5001F * meta.scale);
         }
         for (std::size_t i = 70; i < codes.size(); ++i) CHECK(codes[i] == 0);
+    }
+}
+
+TEST_CASE("codes are the same on every processor, and what is told of them fits") {
+    for (const float factor : {0.0F, 1e-42F, 1e-20F, 1.0F, 1e18F}) {
+        for (const std::size_t length : {16U, 64U, 384U, 1040U}) {
+            auto values = rag::test::random_vectors(1, length, length);
+            for (float& value : values) value *= factor;
+            values[length / 2] = 127.0F * factor;  // steps of 1: many values lie half between two codes
+            for (std::size_t i = 0; i < length; i += 3) values[i] = std::round(4 * values[i] / 2) / 2;
+            std::vector<std::int8_t> fast(length);
+            std::vector<std::int8_t> slow(length);
+            const CodeSums quick = kernels().encode(values.data(), length, fast.data());
+            const CodeSums exact = scalar_kernels().encode(values.data(), length, slow.data());
+            CHECK(fast == slow);
+            CHECK(quick.scale == exact.scale);
+            CHECK(quick.squared_length == Approx(exact.squared_length).epsilon(1e-5));
+            CHECK(quick.squared_error == Approx(exact.squared_error).epsilon(1e-4).margin(1e-6));
+        }
     }
 }

@@ -1,29 +1,16 @@
 #include "index/vector/codes.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "index/vector/kernels.hpp"
 
 namespace rag::core {
 
 CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* codes) noexcept {
-    constexpr float kLargestCode = 127.0F;
-    float largest = 0;
-    double squared = 0;
-    for (std::size_t i = 0; i < dimension; ++i) {
-        largest = std::max(largest, std::abs(values[i]));
-        squared += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    }
-    const float scale = largest / kLargestCode;
-    // A row so small that 1 / scale overflows is all zeros as far as float32 can tell.
-    const float inverse = scale > 0 && std::isfinite(1.0F / scale) ? 1.0F / scale : 0.0F;
-    for (std::size_t i = 0; i < dimension; ++i) {
-        const float code = std::clamp(std::nearbyint(values[i] * inverse), -kLargestCode, kLargestCode);
-        codes[i] = static_cast<std::int8_t>(code);
-    }
-    std::fill(codes + dimension, codes + padded_codes(dimension), std::int8_t{0});
-    return {scale, static_cast<float>(squared)};
+    const std::size_t length = padded_floats(dimension);
+    const CodeSums sums = kernels().encode(values, length, codes);
+    std::fill(codes + length, codes + padded_codes(dimension), std::int8_t{0});
+    return {sums.scale, sums.squared_length};
 }
 
 Codes::Codes(const Rows& rows, const Codes* base, const Progress& progress)

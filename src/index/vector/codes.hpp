@@ -18,7 +18,8 @@ struct CodeMeta {
     float squared_length;  // of the float row
 };
 
-/// Writes padded_codes(dimension) codes of `values`; returns their scale and the row's squared length.
+/// Writes padded_codes(dimension) codes of `values`, which are [padded_floats(dimension)]; returns their scale and the row's
+/// squared length.
 CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* codes) noexcept;
 
 class Codes {

@@ -112,6 +112,31 @@ void dot_i8_rows(const std::int8_t* query, const std::int8_t* base, const std::u
              [](const std::int8_t* a, const std::int8_t* b, std::size_t n) HWY_ATTR { return dot_i8_inline(a, b, n); });
 }
 
+CodeSums encode(const float* HWY_RESTRICT values, std::size_t length, std::int8_t* HWY_RESTRICT codes) {
+    const hn::CappedTag<float, kFloatPad> d;
+    const hn::Rebind<std::int8_t, decltype(d)> d8;
+    const std::size_t lanes = hn::Lanes(d);
+    auto largest = hn::Zero(d);
+    auto squared = hn::Zero(d);
+    for (std::size_t i = 0; i < length; i += lanes) {
+        const auto value = hn::LoadU(d, values + i);
+        largest = hn::Max(largest, hn::Abs(value));
+        squared = hn::MulAdd(value, value, squared);
+    }
+    CodeSums sums{hn::GetLane(hn::MaxOfLanes(d, largest)) / 127.0F, hn::GetLane(hn::SumOfLanes(d, squared)), 0};
+    const auto inverse = hn::Set(d, code_steps(sums.scale));
+    auto off = hn::Zero(d);
+    for (std::size_t i = 0; i < length; i += lanes) {
+        const auto steps = hn::Mul(hn::LoadU(d, values + i), inverse);
+        const auto whole = hn::NearestInt(steps);
+        const auto rest = hn::Sub(steps, hn::ConvertTo(d, whole));
+        off = hn::MulAdd(rest, rest, off);
+        hn::StoreU(hn::DemoteTo(d8, whole), d8, codes + i);
+    }
+    sums.squared_error = hn::GetLane(hn::SumOfLanes(d, off));
+    return sums;
+}
+
 HWY_INLINE std::size_t length_of(const void* shape) {
     return static_cast<const PairShape*>(shape)->length;
 }
@@ -153,6 +178,7 @@ const Kernels* table() {
                                 dot_rows,
                                 squared_l2_rows,
                                 dot_i8_rows,
+                                encode,
                                 pair_dot,
                                 pair_squared_l2,
                                 pair_dot_i8,

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace rag::core {
 
@@ -27,6 +28,19 @@ struct PairShape {
     std::size_t length;  // padded elements
 };
 
+/// What encode() tells of a row besides its codes.
+struct CodeSums {
+    float scale;           // largest magnitude / 127
+    float squared_length;  // of the values
+    float squared_error;   // of the codes, in steps of the scale; of codes that are all zero it means nothing
+};
+
+/// 1 / scale; 0 where that is no float: a row so small is all zeros as far as float32 can tell.
+inline float code_steps(float scale) {
+    const float inverse = 1.0F / scale;
+    return scale > 0 && inverse <= std::numeric_limits<float>::max() ? inverse : 0.0F;
+}
+
 struct Kernels {
     const char* target;  // "AVX3", "AVX2", "scalar", ...
     float (*dot)(const float* a, const float* b, std::size_t length);
@@ -40,6 +54,9 @@ struct Kernels {
                             std::size_t length, float* out);
     void (*dot_i8_rows)(const std::int8_t* query, const std::int8_t* base, const std::uint32_t* rows, std::size_t count,
                         std::size_t length, std::int32_t* out);
+    /// codes[i] = values[i] / scale, rounded to the nearest (ties to even); the same on every processor. `length` is a multiple
+    /// of kFloatPad. Where 1 / scale is no float, all codes are zero.
+    CodeSums (*encode)(const float* values, std::size_t length, std::int8_t* codes);
     PairDistance pair_dot;  // -dot
     PairDistance pair_squared_l2;
     PairDistance pair_dot_i8;  // -scale_a * scale_b * dot

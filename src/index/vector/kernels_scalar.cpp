@@ -1,4 +1,6 @@
 // The slow twins of kernels.cpp: one element at a time, sums in double. The oracle of the kernel tests.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "index/vector/kernels.hpp"
@@ -25,6 +27,24 @@ std::int32_t dot_i8(const std::int8_t* a, const std::int8_t* b, std::size_t leng
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < length; ++i) sum += static_cast<std::int32_t>(a[i]) * static_cast<std::int32_t>(b[i]);
     return sum;
+}
+
+CodeSums encode(const float* values, std::size_t length, std::int8_t* codes) {
+    float largest = 0;
+    double squared = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+        largest = std::max(largest, std::abs(values[i]));
+        squared += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    }
+    const float scale = largest / 127.0F;
+    double off = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+        const float steps = values[i] * code_steps(scale);
+        const float whole = std::nearbyint(steps);
+        off += static_cast<double>(steps - whole) * static_cast<double>(steps - whole);
+        codes[i] = static_cast<std::int8_t>(whole);
+    }
+    return {scale, static_cast<float>(squared), static_cast<float>(off)};
 }
 
 template <auto kernel, typename Element, typename Result>
@@ -80,6 +100,7 @@ const Kernels& scalar_kernels() {
                                rows<dot, float, float>,
                                rows<squared_l2, float, float>,
                                rows<dot_i8, std::int8_t, std::int32_t>,
+                               encode,
                                pair_dot,
                                pair_squared_l2,
                                pair_dot_i8,

@@ -1,40 +1,15 @@
 #include "index/vector/rows.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <functional>
 #include <limits>
-#include <new>
 
 #include "index/vector/kernels.hpp"
 
 namespace rag::core {
 
-void* allocate_aligned(std::size_t bytes) {
-    constexpr std::size_t kLine = 64;
-    constexpr std::size_t kHugePage = std::size_t{2} << 20;
-    const std::size_t unit = bytes < 2 * kHugePage ? kLine : kHugePage;
-    if (bytes > std::numeric_limits<std::size_t>::max() - unit) throw std::bad_alloc();
-    const std::size_t rounded = std::max(unit, (bytes + unit - 1) / unit * unit);
-    void* memory = std::aligned_alloc(unit, rounded);
-    if (memory == nullptr) throw std::bad_alloc();
-    if (unit == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));  // a wish: refused is fine
-    return memory;
-}
-
-template <typename T>
-AlignedArray<T>::AlignedArray(std::size_t size) : size_(size) {
-    if (size > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
-    data_.reset(static_cast<T*>(allocate_aligned(size * sizeof(T))));
-}
-template class AlignedArray<float>;
-template class AlignedArray<std::int8_t>;
-template class AlignedArray<std::uint32_t>;
-template class AlignedArray<char>;
-
-Rows::Rows(std::size_t dimension, std::size_t capacity, IdOrder order)
+Rows::Rows(std::size_t dimension, std::size_t capacity, IdOrder order, RowCodes codes)
     : dimension_(dimension),
       stride_(padded_floats(dimension)),
       ids_(capacity),
@@ -43,6 +18,7 @@ Rows::Rows(std::size_t dimension, std::size_t capacity, IdOrder order)
       own_(capacity * stride_),
       vectors_(own_.data()) {
     if (order == IdOrder::kAny) table_.emplace(capacity);
+    if (codes == RowCodes::kKept) codes_.emplace(dimension, capacity);
 }
 
 Rows::Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
@@ -120,6 +96,7 @@ void Rows::append(std::int64_t id, const float* values, double factor, float len
     float* to = own_.data() + row * stride_;
     for (std::size_t i = 0; i < dimension_; ++i) to[i] = static_cast<float>(static_cast<double>(values[i]) * factor);
     std::fill(to + dimension_, to + stride_, 0.0F);
+    if (codes_) codes_->set(row, to);
     ids_[row] = id;
     lengths_[row] = length;
     publish(id);
@@ -128,9 +105,15 @@ void Rows::append(std::int64_t id, const float* values, double factor, float len
 void Rows::append_copy(const Rows& from, std::size_t row) noexcept {
     const std::size_t at = size_.load(std::memory_order_relaxed);
     std::copy_n(from.vector(row), stride_, own_.data() + at * stride_);
+    if (codes_) codes_->set(at, from.vector(row));
     ids_[at] = from.id(row);
     lengths_[at] = from.length(row);
     publish(from.id(row));
+}
+
+void Rows::make_codes() {
+    codes_.emplace(dimension_, capacity());
+    for (std::size_t row = 0; row < size(); ++row) codes_->set(row, vector(row));
 }
 
 void Rows::kill(std::size_t row) noexcept {

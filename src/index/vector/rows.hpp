@@ -6,14 +6,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "index/vector/aligned_array.hpp"
 #include "index/vector/id_table.hpp"
+#include "index/vector/tail_codes.hpp"
 
 namespace rag::core {
 
@@ -22,34 +23,16 @@ constexpr std::uint32_t kNoRow = IdTable::kNone;
 enum class Metric : std::uint32_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
 enum class VectorType : std::uint32_t { kFloat32 = 0, kInt8 = 1 };
 
-/// Memory aligned to a cache line, not initialised; large blocks on huge pages where the system gives them, because a walk over a
-/// graph touches a row here and a row there, and would wait for the address of each. Throws std::bad_alloc. Freed by std::free.
-void* allocate_aligned(std::size_t bytes);
-
-template <typename T>
-class AlignedArray {
-  public:
-    AlignedArray() = default;
-    explicit AlignedArray(std::size_t size);
-    T* data() noexcept { return data_.get(); }
-    const T* data() const noexcept { return data_.get(); }
-    std::size_t size() const noexcept { return size_; }
-
-  private:
-    struct Free {
-        void operator()(T* pointer) const noexcept { std::free(pointer); }
-    };
-    std::unique_ptr<T[], Free> data_;
-    std::size_t size_ = 0;
-};
-
 /// The order in which ids will be appended. Ascending ones are found by bisection, others need a table.
 enum class IdOrder { kAny, kAscending };
 
+/// Whether a code is kept of every row, for scans (tail_scan.hpp): rows that will get a graph have their codes elsewhere.
+enum class RowCodes { kNone, kKept };
+
 class Rows {
   public:
-    /// Room for `capacity` rows of `dimension` floats.
-    Rows(std::size_t dimension, std::size_t capacity, IdOrder order);
+    /// Room for `capacity` rows of `dimension` floats, and for their codes.
+    Rows(std::size_t dimension, std::size_t capacity, IdOrder order, RowCodes codes = RowCodes::kNone);
     /// Rows of a file: `vectors` is [ids.size(), padded_floats(dimension)] and lives as long as `owner`.
     Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
          const float* vectors, std::shared_ptr<const void> owner);
@@ -71,6 +54,10 @@ class Rows {
     std::int64_t greatest_id() const noexcept { return greatest_id_.load(std::memory_order_relaxed); }
     const float* vectors() const noexcept { return vectors_; }
     const float* vector(std::size_t row) const noexcept { return vectors_ + row * stride_; }
+    /// Of the rows below size(); null without.
+    const TailCodes* codes() const noexcept { return codes_ ? &*codes_ : nullptr; }
+    /// Makes the codes of rows that came without; before others see this.
+    void make_codes();
     /// Length of the vector that the caller gave (under cosine `vector` is that divided by it).
     float length(std::size_t row) const noexcept { return lengths_[row]; }
     bool dead(std::size_t row) const noexcept {
@@ -96,6 +83,7 @@ class Rows {
     const float* vectors_;
     std::shared_ptr<const void> owner_;
     std::optional<IdTable> table_;  // none: ids ascend
+    std::optional<TailCodes> codes_;
     std::atomic<std::int64_t> least_id_{std::numeric_limits<std::int64_t>::max()};
     std::atomic<std::int64_t> greatest_id_{std::numeric_limits<std::int64_t>::min()};
     std::atomic<std::size_t> size_{0};

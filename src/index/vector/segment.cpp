@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "index/vector/tail_scan.hpp"
+
 namespace rag::core {
 namespace {
 
@@ -29,33 +31,6 @@ std::size_t count_allowed(const VectorSegment& segment, const IdSet* filter) {
     const std::size_t rows = segment.rows->size();
     if (filter == nullptr || rows == 0) return segment.live();
     return std::min(segment.live(), filter->count(segment.rows->least_id(), segment.rows->greatest_id()));
-}
-
-/// The allowed rows into scratch.allowed.
-void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch) {
-    const Rows& rows = *segment.rows;
-    const std::size_t count = rows.size();
-    scratch.allowed.clear();
-    if (count == 0) return;
-    if (filter.count(rows.least_id(), rows.greatest_id()) < count / kListBelow) {
-        return rows.find_all(filter.ids(rows.least_id(), rows.greatest_id()), scratch.allowed);
-    }
-    const RowFilter allowed(rows, &filter);
-    for (std::size_t row = 0; row < count; ++row) {
-        if (allowed(row)) scratch.allowed.push_back(static_cast<std::uint32_t>(row));
-    }
-}
-
-void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
-                const SegmentQuery& query, Scratch& scratch, TopK& top) {
-    if (scratch.distances.size() < count) scratch.distances.resize(count);
-    QueryDistance(query.metric, *segment.rows, query.vector)(rows, first, count, scratch.distances.data());
-    for (std::size_t i = 0; i < count; ++i) {
-        const float score = -scratch.distances[i];
-        const std::size_t row = rows == nullptr ? first + i : rows[i];
-        // Without a list of rows the dead are among them.
-        if (top.admits(score) && (rows != nullptr || !segment.rows->dead(row))) top.offer(segment.rows->id(row), score);
-    }
 }
 
 void offer_list(const VectorSegment& segment, std::span<const std::uint32_t> rows, const SegmentQuery& query, Scratch& scratch,
@@ -119,6 +94,32 @@ bool walk(const VectorSegment& segment, const SegmentQuery& query, std::size_t e
 
 }  // namespace
 
+void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch) {
+    const Rows& rows = *segment.rows;
+    const std::size_t count = rows.size();
+    scratch.allowed.clear();
+    if (count == 0) return;
+    if (filter.count(rows.least_id(), rows.greatest_id()) < count / kListBelow) {
+        return rows.find_all(filter.ids(rows.least_id(), rows.greatest_id()), scratch.allowed);
+    }
+    const RowFilter allowed(rows, &filter);
+    for (std::size_t row = 0; row < count; ++row) {
+        if (allowed(row)) scratch.allowed.push_back(static_cast<std::uint32_t>(row));
+    }
+}
+
+void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
+                const SegmentQuery& query, Scratch& scratch, TopK& top) {
+    if (scratch.distances.size() < count) scratch.distances.resize(count);
+    QueryDistance(query.metric, *segment.rows, query.vector)(rows, first, count, scratch.distances.data());
+    for (std::size_t i = 0; i < count; ++i) {
+        const float score = -scratch.distances[i];
+        const std::size_t row = rows == nullptr ? first + i : rows[i];
+        // Without a list of rows the dead are among them.
+        if (top.admits(score) && (rows != nullptr || !segment.rows->dead(row))) top.offer(segment.rows->id(row), score);
+    }
+}
+
 FrozenSegment::FrozenSegment(const VectorSegment& of) : segment(of), rows(of.rows->size()), dead((rows + 63) / 64) {
     for (std::size_t word = 0; word < dead.size(); ++word) {
         dead[word] = of.rows->dead_word(word);
@@ -155,7 +156,8 @@ void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scrat
 
 void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
     const std::size_t ef = std::max(query.ef, query.k);
-    if (!segment.graph || segment.rows->size() <= ef * kScanBelowEfTimes) return scan_segment(segment, query, scratch, top);
+    if (!segment.graph) return scan_tail(segment, query, scratch, top);
+    if (segment.rows->size() <= ef * kScanBelowEfTimes) return scan_segment(segment, query, scratch, top);
     const std::size_t allowed = count_allowed(segment, query.filter);
     if (query.filter != nullptr && allowed <= ef * kScanAllowedBelowEfTimes) return scan_allowed(segment, query, scratch, top);
     if (!walk(segment, query, ef, allowed, scratch)) return scan_segment(segment, query, scratch, top);

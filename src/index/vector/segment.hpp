@@ -61,7 +61,13 @@ struct SegmentQuery {
     const IdSet* filter;  // null: all
 };
 
-/// Offers every live, allowed row. The oracle, the tail's search, and the fallback of search_segment.
+/// The live rows that the filter allows into scratch.allowed, ascending.
+void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch);
+/// Scores `count` rows by floats and offers them: those of `rows`, which live, or the live ones of first, first + 1, ...
+void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
+                const SegmentQuery& query, Scratch& scratch, TopK& top);
+
+/// Offers every live, allowed row. The oracle, and the fallback of search_segment.
 void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
 
 /// Offers the nearest rows by the graph, or by a scan where that is cheaper or where the graph gave fewer than k rows.

@@ -199,6 +199,7 @@ class SegmentReader {
         }
         VectorSegment segment;
         segment.rows = read_rows();
+        if (header_.sealed == 0) segment.rows->make_codes();
         if (header_.has_codes == 1) segment.codes = read_codes();
         if (header_.sealed == 1) segment.graph = read_graph();
         return segment;

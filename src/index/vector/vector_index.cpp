@@ -136,7 +136,7 @@ void VectorIndex::append(std::span<const std::int64_t> ids, std::span<const floa
     std::shared_ptr<Rows> piece;
     if (fitting < ids.size()) {
         const std::size_t capacity = std::max(ids.size() - fitting, std::min(options_.tail_limit, kTailPiece));
-        piece = std::make_shared<Rows>(options_.dimension, capacity, IdOrder::kAny);
+        piece = std::make_shared<Rows>(options_.dimension, capacity, IdOrder::kAny, RowCodes::kKept);
         for (std::size_t row = fitting; row < ids.size(); ++row) put(*piece, row);
         next = std::make_shared<Segments>(*segments_);
         next->push_back({piece, nullptr, nullptr});

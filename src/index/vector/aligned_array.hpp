@@ -1,0 +1,33 @@
+// Memory for rows, codes and links: aligned to cache lines, on huge pages where the system gives them, not initialised.
+// Thread rule: that of the values in it. Not for what grows: the size is final.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+namespace rag::core {
+
+/// Memory aligned to a cache line, not initialised; large blocks on huge pages where the system gives them, because a walk over a
+/// graph touches a row here and a row there, and would wait for the address of each. Throws std::bad_alloc. Freed by std::free.
+void* allocate_aligned(std::size_t bytes);
+
+template <typename T>
+class AlignedArray {
+  public:
+    AlignedArray() = default;
+    explicit AlignedArray(std::size_t size);
+    T* data() noexcept { return data_.get(); }
+    const T* data() const noexcept { return data_.get(); }
+    std::size_t size() const noexcept { return size_; }
+
+  private:
+    struct Free {
+        void operator()(T* pointer) const noexcept { std::free(pointer); }
+    };
+    std::unique_ptr<T[], Free> data_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace rag::core
