@@ -14,6 +14,7 @@
 #include "core/utf8.hpp"
 #include "tokenizer/models/character_borders.hpp"
 #include "tokenizer/models/character_cache.hpp"
+#include "tokenizer/models/hashed_bits.hpp"
 #include "tokenizer/models/merge_search.hpp"
 #include "tokenizer/models/piece_cache.hpp"
 
@@ -215,8 +216,10 @@ TEST_CASE("a text that is cut where no merge can cross, searched part by part, g
             merged.symbols = vocabulary.symbols(text);
             vocabulary.merges.merge(merged);
             std::vector<Symbol> found;
+            CodePoint point = code_point_at(text, 0);
             for (std::uint32_t from = 0; from < text.size();) {
-                const std::uint32_t end = search.next_cut(text, from);
+                CHECK(point.value == code_point_at(text, from).value);
+                const std::uint32_t end = search.next_cut(text, from, point);
                 REQUIRE(end > from);
                 scratch.symbols.clear();
                 REQUIRE(search.encode(text.substr(from, end - from), 0, scratch) == end - from);
@@ -232,6 +235,24 @@ TEST_CASE("a text that is cut where no merge can cross, searched part by part, g
     }
     CHECK(cuts[0] > 1000);
     CHECK(cuts[1] > 1000);
+}
+
+TEST_CASE("hashed bits keep what was set when they are folded, and little else") {
+    Random random(5);
+    for (const std::size_t count : {0U, 1U, 10U, 1000U, 100000U}) {
+        HashedBits bits(count * 8);
+        std::vector<std::uint64_t> hashes(count);
+        for (std::uint64_t& hash : hashes) hash = (static_cast<std::uint64_t>(random()) << 32) | random();
+        for (const std::uint64_t hash : hashes) bits.set(hash);
+        const std::size_t before = bits.size_bytes();
+        bits.fold();
+        CHECK(bits.size_bytes() <= before);
+        CHECK(bits.size_bytes() <= std::max<std::size_t>(8, 2 * 16 * count / 8));
+        CHECK(std::all_of(hashes.begin(), hashes.end(), [&](std::uint64_t hash) { return bits.may_have(hash); }));
+        int others = 0;
+        for (int i = 0; i < 10000; ++i) others += bits.may_have((static_cast<std::uint64_t>(random()) << 32) | random());
+        CHECK(others < 1000);  // one of sixteen on average
+    }
 }
 
 TEST_CASE("a border of two characters is open where a merge crosses it, whole characters or parts, and nowhere else") {

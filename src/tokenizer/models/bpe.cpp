@@ -268,18 +268,20 @@ void Bpe::push_moved(std::uint32_t start, std::string_view word, std::span<const
     }
 }
 
-Bpe::Stretch Bpe::next_stretch(std::string_view word, std::uint32_t from) const {
-    Stretch out;
-    out.end = search_->next_cut(word, from);
-    const std::uint32_t size = out.end - from;
-    const char32_t character = size == CharacterCache::kBytes ? code_point_at(word, from).value : U'\0';
-    if (CharacterCache::holds(character)) {
-        out.character = character;
-    } else {
-        out.key = PieceCache::Key(word.substr(from, size));
-        stretches_->expect(out.key);
+std::size_t Bpe::find_stretches(std::string_view word, std::uint32_t from, CodePoint& point, Stretches& out) const {
+    std::size_t count = 0;
+    for (; count < out.size() && from < word.size(); ++count) {
+        Stretch& stretch = out[count];
+        const char32_t first = point.value;
+        stretch.start = from;
+        from = stretch.end = search_->next_cut(word, from, point);
+        const std::uint32_t size = from - stretch.start;
+        stretch.character = size == CharacterCache::kBytes && CharacterCache::holds(first) ? first : U'\0';
+        if (stretch.character != 0) continue;
+        stretch.key.assign(word.substr(stretch.start, size));
+        stretches_->expect(stretch.key);
     }
-    return out;
+    return count;
 }
 
 bool Bpe::search_stretch(std::string_view text, const Stretch& stretch, std::uint32_t start, SearchScratch& scratch,
@@ -312,65 +314,66 @@ bool Bpe::search_stretches(std::string_view word, std::uint32_t start, SearchScr
         }
     }
     const std::size_t before = out.size();
-    constexpr std::size_t kAhead = 4;
-    std::array<Stretch, kAhead> ahead;
-    std::size_t found = 0;
-    std::uint32_t found_end = 0;
-    std::uint32_t from = 0;
-    for (std::size_t i = 0; from < word.size(); ++i) {
-        for (; found < i + kAhead && found_end < word.size(); ++found) {
-            ahead[found % kAhead] = next_stretch(word, found_end);
-            found_end = ahead[found % kAhead].end;
-        }
-        const Stretch& stretch = ahead[i % kAhead];
-        if (!search_stretch(word.substr(from, stretch.end - from), stretch, start + from, scratch, out)) {
+    thread_local Stretches stretches;
+    CodePoint point = code_point_at(word, 0);
+    for (std::uint32_t from = 0; from < word.size();) {
+        const std::size_t count = find_stretches(word, from, point, stretches);
+        for (const Stretch& stretch : std::span(stretches).first(count)) {
+            const std::string_view text = word.substr(stretch.start, stretch.end - stretch.start);
+            if (search_stretch(text, stretch, start + stretch.start, scratch, out)) continue;
             out.resize(before);
             return false;
         }
-        from = stretch.end;
+        from = stretches[count - 1].end;
     }
     return true;
 }
 
-void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
-    thread_local SearchScratch scratch;
-    thread_local MergeScratch merge_scratch;
+void Bpe::tokenize_piece(std::string_view text, const Span& piece, const PieceCache::Key& key, Scratch& scratch,
+                         std::vector<ModelToken>& out) const {
+    const std::string_view word = text.substr(piece.start, piece.end - piece.start);
     PieceCache::Tokens known;
-    const auto text_of = [&](const Span& piece) { return text.substr(piece.start, piece.end - piece.start); };
-    constexpr std::size_t kAhead = 8;  // pieces whose places in the cache are on the way
-    std::array<PieceCache::Key, kAhead> keys;
-    const auto expect = [&](std::size_t i) {
-        if (i >= pieces.size()) return;
-        keys[i % kAhead] = PieceCache::Key(text_of(pieces[i]));
-        cache_->expect(keys[i % kAhead]);
-    };
-    for (std::size_t i = 0; i < kAhead; ++i) expect(i);
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-        const PieceCache::Key key = keys[i % kAhead];
-        expect(i + kAhead);
-        const Span& piece = pieces[i];
-        if (piece.start == piece.end) continue;
-        const std::string_view word = text_of(piece);
-        if (stretches_ != nullptr && (word.size() > PieceCache::kMaxBytes || is_wide(word)) &&
-            search_stretches(word, piece.start, scratch, out)) {
-            continue;
-        }
-        if (const std::size_t count = cache_->find(key, known); count > 0) {
-            push_tokens(piece.start, {known.data(), count}, out);
-            continue;
-        }
-        const bool found = search_ != nullptr && search(word, false, scratch);
-        if (!found) merge(word, merge_scratch);
-        const std::vector<Symbol>& symbols = found ? scratch.symbols : merge_scratch.symbols;
-        if (options_.bytes && !symbols.empty() && symbols.back().end < word.size()) {
-            push_moved(piece.start, word, symbols, out);
-            continue;
-        }
-        cache_->put(key, symbols);
-        push_tokens(piece.start, symbols, out);
+    if (const std::size_t count = cache_->find(key, known); count > 0) {
+        return push_tokens(piece.start, {known.data(), count}, out);
     }
-    scratch.shrink();
-    merge_scratch.shrink();
+    const bool found = search_ != nullptr && search(word, false, scratch.search);
+    if (!found) merge(word, scratch.merge);
+    const std::vector<Symbol>& symbols = found ? scratch.search.symbols : scratch.merge.symbols;
+    if (options_.bytes && !symbols.empty() && symbols.back().end < word.size()) {
+        return push_moved(piece.start, word, symbols, out);
+    }
+    cache_->put(key, symbols);
+    push_tokens(piece.start, symbols, out);
+}
+
+// Piece by piece, the places in the cache of some pieces asked for before the first of them is looked up.
+void Bpe::tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const {
+    thread_local Scratch scratch;
+    thread_local std::array<PieceCache::Key, 16> keys;
+    const auto text_of = [&](const Span& piece) { return text.substr(piece.start, piece.end - piece.start); };
+    const auto has_stretches = [&](std::string_view word) {
+        return stretches_ != nullptr && (word.size() > PieceCache::kMaxBytes || is_wide(word));
+    };
+    for (std::size_t begin = 0; begin < pieces.size(); begin += keys.size()) {
+        const std::span<const Span> block = pieces.subspan(begin, std::min(keys.size(), pieces.size() - begin));
+        for (std::size_t i = 0; i < block.size(); ++i) {
+            const std::string_view word = text_of(block[i]);
+            if (word.empty() || has_stretches(word)) continue;
+            keys[i].assign(word);
+            cache_->expect(keys[i]);
+        }
+        for (std::size_t i = 0; i < block.size(); ++i) {
+            const std::string_view word = text_of(block[i]);
+            if (word.empty()) continue;
+            if (has_stretches(word)) {
+                if (search_stretches(word, block[i].start, scratch.search, out)) continue;
+                keys[i].assign(word);
+            }
+            tokenize_piece(text, block[i], keys[i], scratch, out);
+        }
+    }
+    scratch.search.shrink();
+    scratch.merge.shrink();
 }
 
 }  // namespace rag::core

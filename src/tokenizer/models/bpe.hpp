@@ -63,18 +63,27 @@ class Bpe final : public TokenModel {
         return std::none_of(byte_ids_.begin(), byte_ids_.end(), [](std::int32_t id) { return id < 0; });
     }
     bool search(std::string_view word, bool part, SearchScratch& scratch) const;
-    // A stretch that comes next, its place in the cache on the way.
+    // Stretches that come next, their places in the cache on the way.
     struct Stretch {
-        std::uint32_t end = 0;
+        std::uint32_t start = 0, end = 0;
         char32_t character = 0;  // the only one, where characters_ has a place for it
         PieceCache::Key key;     // else
     };
-    Stretch next_stretch(std::string_view word, std::uint32_t from) const;
+    using Stretches = std::array<Stretch, 16>;
+    /// Fills `out` with the stretches of a word from `from` on, `point` being the character there, and returns how many.
+    std::size_t find_stretches(std::string_view word, std::uint32_t from, CodePoint& point, Stretches& out) const;
     /// The tokens of a stretch, which begins at `start`, behind `out`. False where a character is to be left out.
     bool search_stretch(std::string_view text, const Stretch& stretch, std::uint32_t start, SearchScratch& scratch,
                         std::vector<ModelToken>& out) const;
     bool search_stretches(std::string_view word, std::uint32_t start, SearchScratch& scratch, std::vector<ModelToken>& out) const;
     void merge(std::string_view word, MergeScratch& scratch) const;
+    struct Scratch {
+        SearchScratch search;
+        MergeScratch merge;
+    };
+    /// Appends the tokens of a piece that is not cut into stretches; `key` is its own.
+    void tokenize_piece(std::string_view text, const Span& piece, const PieceCache::Key& key, Scratch& scratch,
+                        std::vector<ModelToken>& out) const;
     void push_moved(std::uint32_t start, std::string_view word, std::span<const Symbol> symbols,
                     std::vector<ModelToken>& out) const;
     void split_symbols(std::string_view word, std::vector<Symbol>& symbols) const;

@@ -17,11 +17,7 @@ bool leads_three(std::uint32_t byte) {
 
 }  // namespace
 
-CharacterBorders::CharacterBorders(bool bytes, std::size_t merges) : bytes_(bytes) {
-    unsigned bits = 6;
-    while (bits < 24 && (std::size_t{1} << bits) < 4 * merges) ++bits;
-    shift_ = 64 - bits;
-    pairs_.assign((std::size_t{1} << bits) / 64, 0);
+CharacterBorders::CharacterBorders(bool bytes, std::size_t merges) : bytes_(bytes), pairs_(merges) {
     if (!bytes_) return;
     for (Bits* set : {&open_behind_, &open_before_}) set->assign(kThreeByteLimit / 64, 0);
     opened_.assign(2 * kTwoBytes / 64, 0);
@@ -54,7 +50,7 @@ void CharacterBorders::add(End left, End right) {
     const bool left_whole = (left & kPart) == 0;
     const bool right_whole = (right & kPart) == 0;
     if (left_whole && right_whole) {
-        set(pairs_, place(left, right));
+        pairs_.set(hash(left, right));
     } else if (left_whole) {
         set(open_behind_, left);
     } else if (right_whole) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/models/hashed_bits.hpp"
+
 namespace rag::core {
 
 class CharacterBorders {
@@ -26,6 +28,8 @@ class CharacterBorders {
     End begin_of(std::string_view token) const;
     /// A merge of a token that ends so with one that begins so.
     void add(End left, End right);
+    /// Behind the last add().
+    void finish() { pairs_.fold(); }
 
     /// False: no merge joins anything across the border of these two characters.
     bool may_cross(char32_t before, char32_t behind) const noexcept {
@@ -33,7 +37,7 @@ class CharacterBorders {
             if (!has_three_bytes(before) || !has_three_bytes(behind)) return true;
             if (bit(open_behind_, before) || bit(open_before_, behind)) return true;
         }
-        return bit(pairs_, place(before, behind));
+        return pairs_.may_have(hash(before, behind));
     }
 
   private:
@@ -46,15 +50,14 @@ class CharacterBorders {
     static bool has_three_bytes(char32_t value) noexcept { return value >= 0x800 && value < 0x10000; }
     static bool bit(const Bits& bits, std::uint64_t at) noexcept { return (bits[at / 64] >> (at % 64) & 1U) != 0; }
     static void set(Bits& bits, std::uint64_t at) noexcept { bits[at / 64] |= std::uint64_t{1} << (at % 64); }
-    std::uint64_t place(char32_t before, char32_t behind) const noexcept {
+    static std::uint64_t hash(char32_t before, char32_t behind) noexcept {
         constexpr unsigned kCharacterBits = 21;
-        return (((static_cast<std::uint64_t>(before) << kCharacterBits) | behind) * 0x9E3779B97F4A7C15U) >> shift_;
+        return ((static_cast<std::uint64_t>(before) << kCharacterBits) | behind) * 0x9E3779B97F4A7C15U;
     }
     void open_all_that_end_in(End part);
 
     bool bytes_;
-    unsigned shift_;
-    Bits pairs_;  // by both characters, hashed
+    HashedBits pairs_;  // by both characters
     // By code point, for characters that only part of takes part in a merge: rare, so all borders on that side count as crossed.
     Bits open_behind_, open_before_;
     Bits opened_;  // parts that open_all_that_end_in() has seen

@@ -56,6 +56,7 @@ MergeSearch::MergeSearch(const MergeTable& merges, const Tokens& tokens, std::si
       bytes_(bytes),
       whole_(whole),
       tokens_(std::make_unique<Token[]>(id_limit)),
+      long_borders_(merges.size()),
       characters_(bytes, merges.size()) {
     find_borders(tokens, id_limit);
     trie_ = Trie(tokens);
@@ -70,10 +71,6 @@ void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {
         const std::uint32_t tail = is_short ? byte_at(text, text.size() - 1) : three_bytes(text, text.size() - kSide);
         ends[static_cast<std::size_t>(id)] = {head | Ends::kIsToken, tail, characters_.begin_of(text), characters_.end_of(text)};
     }
-    unsigned bits = 6;
-    while (bits < 24 && (std::size_t{1} << bits) < 4 * merges_.size()) ++bits;
-    long_borders_.assign((std::size_t{1} << bits) / 64, 0);
-    long_shift_ = 64 - bits;
     merges_.for_each([&](std::int32_t left_id, std::int32_t right_id, std::uint32_t) {
         const Ends& left = ends[static_cast<std::size_t>(left_id)];
         const Ends& right = ends[static_cast<std::size_t>(right_id)];
@@ -83,28 +80,18 @@ void MergeSearch::find_borders(const Tokens& tokens, std::size_t id_limit) {
             const std::uint32_t tail = (left.head & Ends::kIsShort) != 0 ? left.tail : left.tail >> 16;
             set_bit(short_borders_, (tail << 8) | (right.head & 0xFF));
         } else {
-            set_bit(long_borders_, hash_border(left.tail, right.head & 0xFFFFFF) >> long_shift_);
+            long_borders_.set(hash_border(left.tail, right.head & 0xFFFFFF));
         }
     });
-}
-
-std::uint32_t MergeSearch::next_cut(std::string_view word, std::uint32_t from) const {
-    CodePoint before = code_point_at(word, from);
-    std::uint32_t at = from + before.length;
-    while (at < word.size()) {
-        const CodePoint behind = code_point_at(word, at);
-        if (!characters_.may_cross(before.value, behind.value)) break;
-        at += behind.length;
-        before = behind;
-    }
-    return at;
+    long_borders_.fold();
+    characters_.finish();
 }
 
 // False: no merge crosses the border at `at` between the tokens word[start, at) and word[at, end).
 bool MergeSearch::may_cross(std::string_view word, std::uint32_t start, std::uint32_t at, std::uint32_t end) const {
     if (has_bit(short_borders_, (byte_at(word, at - 1) << 8) | byte_at(word, at))) return true;
     if (at - start < kSide || end - at < kSide) return false;
-    return has_bit(long_borders_, hash_border(three_bytes(word, at - kSide), three_bytes(word, at)) >> long_shift_);
+    return long_borders_.may_have(hash_border(three_bytes(word, at - kSide), three_bytes(word, at)));
 }
 
 std::uint32_t MergeSearch::encode(std::string_view word, std::uint32_t from, SearchScratch& scratch, bool part) const {

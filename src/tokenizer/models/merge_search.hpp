@@ -17,8 +17,10 @@
 #include <vector>
 
 #include "tokenizer/models/character_borders.hpp"
+#include "tokenizer/models/hashed_bits.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/trie.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 
@@ -41,8 +43,16 @@ class MergeSearch {
     /// so `whole` is not for it.
     std::uint32_t encode(std::string_view word, std::uint32_t from, SearchScratch& scratch, bool part = false) const;
     /// The first place behind `from` that no merge can cross, or the end of the word. What lies before it and what lies behind
-    /// can be encoded alone. The word is well-formed UTF-8, `from` the start of a character.
-    std::uint32_t next_cut(std::string_view word, std::uint32_t from) const;
+    /// can be encoded alone. The word is well-formed UTF-8, `from` the start of a character. `point`: the character at `from`,
+    /// then the one at the cut (none at the end of the word).
+    std::uint32_t next_cut(std::string_view word, std::uint32_t from, CodePoint& point) const {
+        for (std::uint32_t at = from + point.length;; at += point.length) {
+            if (at >= word.size()) return at;
+            const char32_t before = point.value;
+            point = code_point_at(word, at);
+            if (!characters_.may_cross(before, point.value)) return at;
+        }
+    }
     /// The id of a token by its text, or -1.
     std::int32_t find(std::string_view text) const {
         const Trie::Node node = trie_.walk(Trie::kRoot, text);
@@ -87,8 +97,7 @@ class MergeSearch {
     // Chinese text). By the last byte on the left and the first on the right for merges with a part of less than three bytes,
     // else by three bytes on each side, hashed.
     std::vector<std::uint64_t> short_borders_ = std::vector<std::uint64_t>(1024);
-    std::vector<std::uint64_t> long_borders_;
-    unsigned long_shift_ = 63;
+    HashedBits long_borders_;
     CharacterBorders characters_;
 };
 

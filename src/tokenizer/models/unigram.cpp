@@ -36,6 +36,9 @@ Unigram::Unigram(Vocabulary vocabulary, std::size_t count, const std::vector<Uni
       trie_(make_trie(pieces)),
       scores_(static_cast<std::size_t>(vocabulary_.id_limit())) {
     for (const UnigramPiece& piece : pieces) scores_.at(static_cast<std::size_t>(piece.id)) = piece.score;
+    for (const UnigramPiece& piece : pieces) {
+        if (!piece.text.empty()) begins_token_[static_cast<unsigned char>(piece.text[0])] = true;
+    }
     for (unsigned byte = 0; byte < byte_ids_.size(); ++byte) {
         byte_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
     }
@@ -45,7 +48,18 @@ template <typename Score>
 void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const {
     const auto size = static_cast<std::uint32_t>(piece.size());
     steps.assign(piece.size() + 1, {0, kNowhere, -1});
+    std::uint32_t reached = 0;  // the furthest end of a token so far
     for (std::uint32_t at = 0; at < size;) {
+        if (reached <= at && unk_ >= 0 && !begins_token_[static_cast<unsigned char>(piece[at])]) {
+            double score = steps[at].score;
+            const std::uint32_t begin = at;
+            do {
+                score = static_cast<Score>(options_.unk_score + score);
+                at = std::min(size, at + character_length(piece[at]));
+            } while (at < size && !begins_token_[static_cast<unsigned char>(piece[at])]);
+            steps[at] = {score, begin, unk_};
+            continue;
+        }
         const double so_far = steps[at].score;
         const auto improve = [&](std::uint32_t end, double sum, std::int32_t id) {
             const double score = static_cast<Score>(sum);
@@ -63,6 +77,7 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
             const std::int32_t id = trie_.value(node);
             if (id < 0) continue;
             improve(end, scores_[static_cast<std::size_t>(id)] + so_far, id);
+            reached = std::max(reached, end);
             covered = covered || end == next;
         }
         if (!covered && improve(next, options_.unk_score + so_far, unk_) && unk_ < 0) {

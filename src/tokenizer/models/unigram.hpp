@@ -1,7 +1,8 @@
 // Unigram: of all ways to cut a piece into tokens of the vocabulary the one whose scores (log probabilities) add up to the most,
 // found by Viterbi's algorithm over a trie. Kudo 2018, "Subword regularization". Characters that no token covers cost ten less
 // than the lowest score; neighbours of that kind are one unknown token, or the tokens of their bytes.
-// Time is the length of a piece times the longest token; short pieces that were met before are not searched again (PieceCache).
+// Time is the length of a piece times the longest token; a run of characters that no token begins with, as Chinese is to a Western
+// vocabulary, is one step; short pieces that were met before are not searched again (PieceCache).
 // Else immutable, any thread; scratch is one a thread.
 #pragma once
 
@@ -76,6 +77,7 @@ class Unigram final : public TokenModel {
     UnigramOptions options_;
     std::int32_t unk_;  // -1: none
     Trie trie_;
+    std::array<bool, 256> begins_token_{};      // by first byte
     std::vector<double> scores_;                // by id
     std::array<std::int32_t, 256> byte_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
     std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();

@@ -122,7 +122,7 @@ bool NormalFormNormalizer::keeps(std::string_view text) const {
     for (std::uint32_t at = 0; at < text.size();) {
         if (is_ascii(text[at])) {
             at = ascii_end(text, at);
-        } else if (is_common_han(text[at])) {
+        } else if (is_common_han(text, at)) {
             at += kHanBytes;
         } else {
             const CodePoint point = code_point_at(text, at);

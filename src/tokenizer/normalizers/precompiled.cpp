@@ -135,7 +135,7 @@ bool Precompiled::rewrite(TextRewrite& rewrite, bool& changed) const {
             ++at;
         }
         // So is a Han character before another one.
-        while (keeps_han_ && at + kHanBytes < size && is_common_han(old[at]) && is_common_han(old[at + kHanBytes]))
+        while (keeps_han_ && at + kHanBytes < size && is_common_han(old, at) && is_common_han(old, at + kHanBytes))
             at += kHanBytes;
         visit_cluster(map_, old, at, unicode::grapheme_end(old, at), visit);
     }

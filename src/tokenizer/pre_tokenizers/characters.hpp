@@ -18,7 +18,7 @@ struct Character {
 inline constexpr std::uint16_t kHanProperties = unicode::kLetter | unicode::kCjk | unicode::kWord;
 
 inline Character character_at(std::string_view text, std::uint32_t at) noexcept {
-    if (is_common_han(text[at])) return {kHanProperties, kHanBytes};
+    if (is_common_han(text, at)) return {kHanProperties, kHanBytes};
     const CodePoint point = code_point_at(text, at);
     return {unicode::properties(point.value), point.length};
 }

@@ -30,7 +30,7 @@ inline constexpr auto kAsciiClasses = make_ascii_classes();
 inline Character split_class_at(std::string_view text, std::uint32_t at) noexcept {
     const auto lead = static_cast<unsigned char>(text[at]);
     if (lead < 0x80) return {detail::kAsciiClasses[lead], 1};
-    if (is_common_han(text[at])) return {unicode::kLetter, kHanBytes};
+    if (is_common_han(text, at)) return {unicode::kLetter, kHanBytes};
     const Character character = character_at(text, at);
     return {static_cast<std::uint16_t>(character.properties & kSplitClasses), character.length};
 }

@@ -39,9 +39,31 @@ void Whitespace::split(NormalizedText& text, std::vector<Span>& pieces, std::vec
     });
 }
 
+// Only characters that begin with these bytes are looked up: ASCII's, and the first bytes of all other white space (a test looks at
+// all code points). No byte inside a character is one of them.
 void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
-    cut_by_kind(text.text(), pieces, scratch,
-                [](std::uint16_t properties) -> unsigned { return (properties & unicode::kWhite) != 0 ? 0 : 1; });
+    const auto may_be_white = [](char byte) {
+        const auto value = static_cast<unsigned char>(byte);
+        return value <= ' ' || value == 0xC2 || (value >= 0xE1 && value <= 0xE3);
+    };
+    const std::string_view all = text.text();
+    scratch.clear();
+    for (const Span& piece : pieces) {
+        std::uint32_t from = piece.start;
+        for (std::uint32_t at = piece.start;;) {
+            while (at < piece.end && !may_be_white(all[at])) ++at;
+            if (at == piece.end) break;
+            const Character character = character_at(all, at);
+            const std::uint32_t end = at + character.length;
+            if ((character.properties & unicode::kWhite) != 0) {
+                if (from < at) scratch.push_back({from, at});
+                from = end;
+            }
+            at = end;
+        }
+        if (from < piece.end) scratch.push_back({from, piece.end});
+    }
+    pieces.swap(scratch);
 }
 
 void CharDelimiterSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {

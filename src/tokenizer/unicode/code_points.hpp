@@ -23,11 +23,15 @@ inline CodePoint code_point_at(std::string_view text, std::size_t at) noexcept {
     return {((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) | (byte(3) & 0x3F), 4};
 }
 
-/// The lead byte of U+5000 to U+8FFF: the bulk of Chinese, one block to every table of properties (a test looks at all of it).
-inline constexpr unsigned char kHanLeadFirst = 0xE5, kHanLeadLast = 0xE8;
+/// U+4E00 to U+9FBF, known by their first two bytes: the bulk of Chinese, one block to every table of properties (a test looks at
+/// all of it).
+inline constexpr unsigned char kHanLeadFirst = 0xE4, kHanLeadLast = 0xE9;
 inline constexpr std::uint32_t kHanBytes = 3;
-inline bool is_common_han(char lead) noexcept {
-    return static_cast<unsigned char>(lead) >= kHanLeadFirst && static_cast<unsigned char>(lead) <= kHanLeadLast;
+inline bool is_common_han(std::string_view text, std::size_t at) noexcept {
+    constexpr std::uint32_t kFirst = 0xE4B8, kLast = 0xE9BE;
+    const std::uint32_t lead = static_cast<unsigned char>(text[at]);
+    if (lead < kHanLeadFirst) return false;
+    return ((lead << 8) | static_cast<unsigned char>(text[at + 1])) - kFirst <= kLast - kFirst;
 }
 
 /// Bytes at the start of the eight at `bytes` that are ASCII.

@@ -81,6 +81,15 @@ std::uint32_t grapheme_end(std::string_view text, std::uint32_t at) noexcept {
     CodePoint point = code_point_at(text, at);
     const Class first = grapheme_class(point.value);
     at += point.length;
+    if (first == Class::kOther) {  // GB9 and GB9a alone can join something to it
+        while (at < text.size()) {
+            point = code_point_at(text, at);
+            const Class next = grapheme_class(point.value);
+            if (!is_extend(next) && next != Class::kJoiner && next != Class::kSpacingMark) break;
+            at += point.length;
+        }
+        return at;
+    }
     if (is_control(first)) return at + (first == Class::kCr && at < text.size() && text[at] == '\n' ? 1 : 0);  // GB3 to GB5
     for (State state(first); at < text.size(); at += point.length) {
         point = code_point_at(text, at);
