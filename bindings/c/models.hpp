@@ -26,8 +26,11 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
         case RAG_INT8:
             out.precision = core::Precision::kInt8;
             break;
+        case RAG_INT4:
+            out.precision = core::Precision::kInt4;
+            break;
         default:
-            fail(Code::kInvalidArgument, "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16) or 3 (int8)",
+            fail(Code::kInvalidArgument, "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16), 3 (int8) or 4 (int4)",
                  known.dtype);
     }
     constexpr std::uint32_t kMostThreads = 4096;

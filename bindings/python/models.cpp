@@ -16,8 +16,10 @@ ModelOptions options_of(const std::string& dtype, const std::string& device, std
         options.dtype = Dtype::kFloat16;
     } else if (dtype == "int8") {
         options.dtype = Dtype::kInt8;
+    } else if (dtype == "int4") {
+        options.dtype = Dtype::kInt4;
     } else {
-        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32, bfloat16, float16 or int8");
+        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32, bfloat16, float16, int8 or int4");
     }
     options.device = device;
     options.threads = threads;

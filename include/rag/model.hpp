@@ -9,7 +9,13 @@
 
 namespace rag {
 
-enum class Dtype : std::uint32_t { kFloat32 = RAG_FLOAT32, kBFloat16 = RAG_BFLOAT16, kFloat16 = RAG_FLOAT16, kInt8 = RAG_INT8 };
+enum class Dtype : std::uint32_t {
+    kFloat32 = RAG_FLOAT32,
+    kBFloat16 = RAG_BFLOAT16,
+    kFloat16 = RAG_FLOAT16,
+    kInt8 = RAG_INT8,
+    kInt4 = RAG_INT4
+};
 
 struct ModelOptions {
     Dtype dtype = Dtype::kFloat32;

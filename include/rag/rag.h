@@ -847,7 +847,10 @@ RAG_API rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokeni
  * Models. The first one that is opened loads librag_torch.so and LibTorch (RAG_NO_BACKEND says what is missing).
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
-typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG_INT8 = 3 } rag_dtype;
+/* RAG_INT8: weights per output channel, inputs by row with a zero point. RAG_INT4: weights in groups of 32 with a scale and a
+ * minimum each (five bits a weight), rounded to nearest with a search over clipped ranges; GGUF tensors of the types Q4_0 and
+ * Q4_1 are taken over as they are. */
+typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG_INT8 = 3, RAG_INT4 = 4 } rag_dtype;
 
 typedef struct rag_model_options {
     uint32_t struct_size;

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dtype", "Encoder", "Generator"]
 
-Dtype = Literal["float32", "bfloat16", "float16", "int8"]
+Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 
 
 class _Model:

@@ -10,7 +10,7 @@ void check_options(const BackendOptions& options) {
     if (options.device != "cpu") {
         fail(Code::kUnsupported, "device ", quote(options.device), " is not supported, only \"cpu\"");
     }
-    if (options.precision > Precision::kInt8) {
+    if (options.precision > Precision::kInt4) {
         fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(options.precision), " is unknown");
     }
     if (options.threads > 1024) {

@@ -25,7 +25,8 @@ inline constexpr std::uint32_t kBackendVersion = 2;
 enum class ElementType : std::uint32_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K };
 
 /// What the weights are kept in and computed with. int8: weights per output channel, activations quantised by row at run time.
-enum class Precision : std::uint32_t { kFloat32, kBFloat16, kFloat16, kInt8 };
+/// int4: weights in groups of 32 with a scale and a minimum each.
+enum class Precision : std::uint32_t { kFloat32, kBFloat16, kFloat16, kInt8, kInt4 };
 
 /// One tensor in a mapped file: row-major, shape outermost first, `bytes` exactly as long as type and shape say (checked by
 /// formats/ before it gets here). Alignment is not promised.

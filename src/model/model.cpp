@@ -35,6 +35,8 @@ std::string_view precision_name(Precision precision) {
             return "float16";
         case Precision::kInt8:
             return "int8";
+        case Precision::kInt4:
+            return "int4";
     }
     return "unknown";
 }

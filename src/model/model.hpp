@@ -23,7 +23,7 @@ struct ModelOptions {
     Backend* backend = nullptr;  // nullptr: librag_torch.so; tests put their own here, which must outlive the model
 };
 
-/// "float32", "bfloat16", "float16", "int8".
+/// "float32", "bfloat16", "float16", "int8", "int4".
 std::string_view precision_name(Precision precision);
 
 /// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.

@@ -126,7 +126,7 @@ TEST_CASE("lower precisions stay close to float32 and repeat exactly") {
     const auto reference = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     const std::vector<float> expected = forward(*session_of(*reference), text.ids, 90);
     const std::pair<Precision, double> cases[] = {
-        {Precision::kBFloat16, 0.995}, {Precision::kFloat16, 0.9995}, {Precision::kInt8, 0.97}};
+        {Precision::kBFloat16, 0.995}, {Precision::kFloat16, 0.9995}, {Precision::kInt8, 0.97}, {Precision::kInt4, 0.95}};
     for (const auto& [precision, bar] : cases) {
         const auto decoder = load(tiny_llama_config(), tiny_llama(), precision);
         const std::vector<float> got = forward(*session_of(*decoder), text.ids, 90);

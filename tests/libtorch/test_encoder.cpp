@@ -43,7 +43,8 @@ TEST_CASE("more texts than one group holds") {
 }
 
 TEST_CASE("the same call gives the same bits") {
-    for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16, Precision::kFloat16, Precision::kInt8}) {
+    for (const Precision precision :
+         {Precision::kFloat32, Precision::kBFloat16, Precision::kFloat16, Precision::kInt8, Precision::kInt4}) {
         const auto encoder = load(tiny_bert_config(), tiny_bert(), precision);
         const TinyBatch batch(kLengths);
         CHECK(encode(*encoder, batch.view(), kHidden) == encode(*encoder, batch.view(), kHidden));
@@ -55,7 +56,7 @@ TEST_CASE("lower precisions stay close to float32 and take less memory") {
     const TinyBatch batch(kLengths);
     const std::vector<float> expected = encode(*reference, batch.view(), kHidden);
     const std::pair<Precision, double> cases[] = {
-        {Precision::kBFloat16, 0.999}, {Precision::kFloat16, 0.99999}, {Precision::kInt8, 0.99}};
+        {Precision::kBFloat16, 0.999}, {Precision::kFloat16, 0.99999}, {Precision::kInt8, 0.99}, {Precision::kInt4, 0.96}};
     for (const auto& [precision, bar] : cases) {
         const auto encoder = load(tiny_bert_config(), tiny_bert(), precision);
         const std::vector<float> got = encode(*encoder, batch.view(), kHidden);

@@ -57,9 +57,9 @@ class Llama : public ModelCore {
         }
         norm_ = RmsNorm(*source, "model.norm", hidden, config_.rms_norm_eps);
         if (config_.tied_embeddings) {
-            tied_head_ = pack_linear(precision, {{table, at::Tensor()}}, true);
+            tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, true);
         } else {
-            head_ = Linear(source, {{{"lm_head", config_.vocab_size, 0}}, hidden, false, true}, precision);
+            head_ = Linear(source, {{{"lm_head", config_.vocab_size, 0}}, hidden, false, true}, table_precision(precision));
         }
         loaded();
     }

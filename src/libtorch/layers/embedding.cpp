@@ -37,6 +37,7 @@ Embedding::Embedding(const at::Tensor& table, Precision precision) {
             table_ = table.to(at::kHalf);
             return;
         case Precision::kInt8:
+        case Precision::kInt4:
             quantize_weight_rows(table, table_, scale_);
             return;
     }

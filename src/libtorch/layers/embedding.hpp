@@ -1,5 +1,5 @@
-// A table of vectors looked up by id, kept in the model's precision (int8: a scale a row) and read as float32.
-// Thread rule: immutable; on the model's worker.
+// A table of vectors looked up by id, kept in the model's precision (int8 and int4: bytes with a scale a row) and read as
+// float32. Thread rule: immutable; on the model's worker.
 #pragma once
 
 #include "libtorch/guard.hpp"
@@ -20,7 +20,7 @@ class Embedding {
 
   private:
     at::Tensor table_;
-    at::Tensor scale_;  // [rows] float32, int8 only
+    at::Tensor scale_;  // [rows] float32, int8 and int4 only
 };
 
 /// An id outside 0..rows-1 is an error that names `what`, its place and the limit.

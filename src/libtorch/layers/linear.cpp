@@ -1,5 +1,7 @@
 #include "libtorch/layers/linear.hpp"
 
+#include "libtorch/quant/packed_int4.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -30,15 +32,22 @@ std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Te
     for (std::size_t i = 0; i < spec_.parts.size(); ++i) {
         const LinearPart& part = spec_.parts[i];
         LinearPartTensors& out = tensors.emplace_back();
+        if (spec_.bias) {
+            out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
+        }
+        const std::array shape = {part.rows, spec_.inputs};
+        const TensorView& view = source_->view(part.module + ".weight", shape);
+        const bool four_bits = view.type == ElementType::kQ4_0 || view.type == ElementType::kQ4_1;
+        if (precision_ == Precision::kInt4 && four_bits && !deltas[i].defined()) {
+            out.packed = std::make_shared<Int4Matrix>(Int4Matrix::from_blocks(view, part.interleaved_heads));
+            continue;
+        }
         out.weight = source_->float_tensor(part.module + ".weight", {part.rows, spec_.inputs});
         if (part.interleaved_heads > 0) {
             out.weight = restore_halves(out.weight, part.interleaved_heads);
         }
         if (deltas[i].defined()) {
             out.weight = out.weight.add(deltas[i]);
-        }
-        if (spec_.bias) {
-            out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
         }
     }
     return pack_linear(precision_, tensors, spec_.wide_inputs);

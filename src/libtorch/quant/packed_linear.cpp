@@ -1,6 +1,7 @@
 #include "libtorch/quant/packed_linear.hpp"
 
 #include "libtorch/kernels/matvec.hpp"
+#include "libtorch/quant/packed_int4.hpp"
 #include "libtorch/quant/packed_int8.hpp"
 
 namespace rag::core::libtorch {
@@ -166,6 +167,13 @@ std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::
         case Precision::kInt8:
             return std::make_shared<Int8Linear>(concatenate(parts, &LinearPartTensors::weight),
                                                 concatenate(parts, &LinearPartTensors::bias), wide_inputs);
+        case Precision::kInt4: {
+            std::vector<Int4Linear::Part> packed;
+            for (const LinearPartTensors& part : parts) {
+                packed.push_back({part.packed != nullptr ? *part.packed : Int4Matrix::round(part.weight, {}), part.bias});
+            }
+            return std::make_shared<Int4Linear>(std::move(packed));
+        }
     }
     fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(precision), " is unknown");
 }

@@ -7,6 +7,8 @@
 
 namespace rag::core::libtorch {
 
+class Int4Matrix;
+
 class PackedLinear {
   public:
     virtual ~PackedLinear() = default;
@@ -18,14 +20,22 @@ class PackedLinear {
     virtual std::uint64_t size_bytes() const = 0;
 };
 
-/// What is packed: for each part W [rows, in] in float32, and its bias [rows], or undefined.
+/// What is packed: for each part W [rows, in] in float32, or packed for int4 already, and its bias [rows], or undefined.
 struct LinearPartTensors {
     at::Tensor weight;
     at::Tensor bias;
+    std::shared_ptr<const Int4Matrix> packed = nullptr;
 };
+
+/// What tables of vectors and output layers are kept in where the other layers have `precision`: four bits of them cost too much
+/// (the perplexity of SmolLM2 rises by a tenth), so int8 there.
+constexpr Precision table_precision(Precision precision) {
+    return precision == Precision::kInt4 ? Precision::kInt8 : precision;
+}
 
 /// float32: keeps the given tensors (views of the mapped file stay views). bfloat16: oneDNN's layout where the processor has it,
 /// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp; `wide_inputs` as in Int8Linear.
+/// int4: packed_int4.hpp, rounded to nearest.
 std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
                                                 bool wide_inputs);
 

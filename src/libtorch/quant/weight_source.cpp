@@ -23,6 +23,10 @@ std::string WeightSource::canonical(const std::string& name) const {
 }
 
 at::Tensor WeightSource::float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const {
+    return to_float_tensor(view(name, std::span(shape.begin(), shape.size())), weights_.owner, weights_.source);
+}
+
+const TensorView& WeightSource::view(const std::string& name, std::span<const std::int64_t> shape) const {
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) {
         fail(Code::kCorrupt, quote(weights_.source), " has no tensor ", quote(name), " (expected shape ", shape_text(shape), ")");
@@ -32,10 +36,11 @@ at::Tensor WeightSource::float_tensor(const std::string& name, std::initializer_
         fail(Code::kCorrupt, "tensor ", quote(name), " of ", quote(weights_.source), " has shape ", shape_text(view.shape),
              ", the configuration asks for ", shape_text(shape));
     }
-    return to_float_tensor(view, weights_.owner, weights_.source);
+    check_view(view, weights_.source);
+    return view;
 }
 
-at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const void>& owner, const std::string& source) {
+void check_view(const TensorView& view, const std::string& source) {
     std::int64_t count = 1;
     for (const std::int64_t extent : view.shape) {
         if (extent <= 0 || extent > kMaxElements / count) {
@@ -51,6 +56,11 @@ at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const v
         fail(Code::kCorrupt, "tensor ", quote(view.name), " of ", quote(source), " has ", view.bytes.size(), " bytes, shape ",
              shape_text(view.shape), " of ", type_name(view.type), " takes ", encoded_bytes(view.type, count));
     }
+}
+
+at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const void>& owner, const std::string& source) {
+    check_view(view, source);
+    const std::int64_t count = at::size_from_dim_(0, view.shape);
     const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
     if (view.type == ElementType::kF32 && owner != nullptr && address % alignof(float) == 0) {
         // from_blob takes a mutable pointer; nothing writes to weights.

@@ -21,6 +21,9 @@ class WeightSource {
     /// An absent name or another shape is an error that names the file, the tensor and the shapes.
     at::Tensor float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
 
+    /// The tensor as it lies in the file, of exactly `shape` and with the bytes that this takes; errors as float_tensor.
+    const TensorView& view(const std::string& name, std::span<const std::int64_t> shape) const;
+
     /// `name` without the prefix, as the architecture's tables spell it.
     std::string canonical(const std::string& name) const;
 
@@ -29,6 +32,9 @@ class WeightSource {
     std::string prefix_;
     std::unordered_map<std::string, std::size_t> by_name_;
 };
+
+/// Checks a view's byte count against its type and shape.
+void check_view(const TensorView& view, const std::string& source);
 
 /// Checks a view's byte count against its type and shape, and returns its values as float32 (zero copy where it can).
 at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const void>& owner, const std::string& source);
