@@ -10,4 +10,3 @@
 #include <rag/search.hpp>
 #include <rag/text.hpp>
 #include <rag/tokenizer.hpp>
-#include <rag/train.hpp>

@@ -179,37 +179,6 @@ BertFolderConfig read_bert_config(const std::filesystem::path& folder) {
     return config;
 }
 
-LlamaFolderConfig read_llama_config(const std::filesystem::path& folder) {
-    const json object = read_config(folder / "config.json");
-    const JsonFields fields(object, (folder / "config.json").string());
-    LlamaFolderConfig config;
-    config.vocab_size = fields.required_integer("vocab_size", 1, kMaxDimension);
-    config.hidden_size = fields.required_integer("hidden_size", 1, kMaxDimension);
-    config.layers = fields.required_integer("num_hidden_layers", 1, kMaxLayers);
-    config.heads = fields.required_integer("num_attention_heads", 1, kMaxDimension);
-    config.kv_heads = fields.integer("num_key_value_heads", 1, kMaxDimension).value_or(config.heads);
-    config.head_dim = fields.integer("head_dim", 1, kMaxDimension).value_or(config.hidden_size / config.heads);
-    config.intermediate_size = fields.required_integer("intermediate_size", 1, kMaxDimension);
-    config.max_positions = fields.integer("max_position_embeddings", 1, kMaxDimension).value_or(2048);
-    config.rms_norm_eps = positive_number(fields, "rms_norm_eps", 1e-6);
-    config.rope_theta = positive_number(fields, "rope_theta", 10000.0);
-    config.rope_type = "default";
-    // Version 4 of transformers writes rope_scaling (null when there is none), version 5 rope_parameters.
-    for (const char* key : {"rope_scaling", "rope_parameters"}) {
-        const json* rope = fields.find(key);
-        if (rope == nullptr) continue;
-        if (!rope->is_object()) fields.wrong(key, "an object", *rope);
-        const JsonFields inner(*rope, fields.file() + ": " + key);
-        config.rope_type = inner.text("rope_type").value_or(inner.text("type").value_or("default"));
-        config.rope_theta = positive_number(inner, "rope_theta", config.rope_theta);
-    }
-    config.hidden_act = fields.text("hidden_act").value_or("silu");
-    config.tie_word_embeddings = fields.boolean("tie_word_embeddings").value_or(false);
-    config.attention_bias = fields.boolean("attention_bias").value_or(false);
-    config.mlp_bias = fields.boolean("mlp_bias").value_or(false);
-    return config;
-}
-
 SentenceFolder read_sentence_folder(const std::filesystem::path& folder) {
     SentenceFolder result;
     std::error_code ignored;

@@ -1,7 +1,7 @@
-// The configuration files of a model's folder, as plain structs: what a sentence-transformers folder, a Hugging Face Llama folder
-// and a PEFT LoRA folder say about themselves. Values are checked for type and range (dimensions up to 2^24, layers up to 4096)
-// and nothing else; whether librag can run such a model is for model/ to say. Stateless, any thread.
-// Every function throws kNotFound (no such file) and kCorrupt naming file, key and value; read_lora_config also kUnsupported.
+// The configuration files of a model's folder, as plain structs: what a sentence-transformers folder and a PEFT LoRA folder say
+// about themselves (a decoder's: decoder_folder.hpp). Values are checked for type and range (dimensions up to 2^24, layers up to
+// 4096) and nothing else; whether librag can run such a model is for model/ to say. Stateless, any thread. Every function throws
+// kNotFound (no such file) and kCorrupt naming file, key and value; read_lora_config also kUnsupported.
 #pragma once
 
 #include <cstdint>
@@ -25,18 +25,6 @@ struct BertFolderConfig {
     std::string position_embedding_type;  // "absolute" unless the file says otherwise
 };
 BertFolderConfig read_bert_config(const std::filesystem::path& folder);
-
-/// config.json of a Llama model.
-struct LlamaFolderConfig {
-    std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate_size = 0;
-    std::int64_t max_positions = 0;
-    double rms_norm_eps = 1e-6;
-    double rope_theta = 10000.0;
-    std::string rope_type;   // "default", or the kind of scaling ("linear", "llama3", "yarn")
-    std::string hidden_act;  // "silu"
-    bool tie_word_embeddings = false, attention_bias = false, mlp_bias = false;
-};
-LlamaFolderConfig read_llama_config(const std::filesystem::path& folder);
 
 /// A sentence-transformers folder: modules.json, sentence_bert_config.json, tokenizer_config.json, the pooling's config.json.
 /// A folder without modules.json is a plain encoder; then pooling is "mean" and nothing is normalised, as sentence-transformers

@@ -6,6 +6,15 @@
 namespace rag::core::libtorch {
 namespace {
 
+constexpr std::array<std::pair<std::string_view, LoadDecoder>, 8> kDecoders = {{{"gemma2", load_gemma2},
+                                                                                {"gemma3_text", load_gemma3},
+                                                                                {"llama", load_llama},
+                                                                                {"mistral", load_llama},
+                                                                                {"mixtral", load_mixtral},
+                                                                                {"qwen2", load_qwen2},
+                                                                                {"qwen3", load_qwen3},
+                                                                                {"qwen3_moe", load_qwen3}}};
+
 void check_options(const BackendOptions& options) {
     if (options.device != "cpu") {
         fail(Code::kUnsupported, "device ", quote(options.device), " is not supported, only \"cpu\"");
@@ -50,15 +59,20 @@ class TorchBackend : public Backend {
                                std::unique_ptr<BackendDecoder>& out) noexcept override {
         out.reset();
         return flattened([&] {
-            if (config.architecture != "llama") {
-                unknown("decoder", config.architecture, weights, "llama");
+            std::string known;
+            for (const auto& [name, load] : kDecoders) {
+                if (config.architecture == name) {
+                    return load(config, weights, resolved(options), out);
+                }
+                known += (known.empty() ? "" : ", ") + std::string(name);
             }
-            return load_llama(config, weights, resolved(options), out);
+            unknown("decoder", config.architecture, weights, known);
         });
     }
 
   private:
-    [[noreturn]] static void unknown(const char* kind, const std::string& name, const Weights& weights, const char* known) {
+    [[noreturn]] static void unknown(const char* kind, const std::string& name, const Weights& weights,
+                                     const std::string& known) {
         fail(Code::kUnsupported, quote(weights.source), " is of ", kind, " architecture ", quote(name), "; known: ", known);
     }
 

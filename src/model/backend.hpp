@@ -18,7 +18,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 2;
+inline constexpr std::uint32_t kBackendVersion = 3;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -77,17 +77,46 @@ struct EncoderConfig {
     Pooling pooling = Pooling::kMean;
 };
 
-/// Llama family (arch "llama").
+/// Rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864) after whatever scaling the files ask for: pair i of a head
+/// turns by frequencies[i] a position, and cosines and sines are multiplied by attention_factor (YaRN).
+struct RotaryConfig {
+    std::vector<float> frequencies;  // head_dim / 2, radians a position
+    float attention_factor = 1.0F;
+    /// Above 0: in a sequence of n > original_context tokens the base is dynamic_theta * (factor * n / original_context -
+    /// (factor - 1)) ^ (head_dim / (head_dim - 2)) instead ("dynamic NTK"); n is the length with the tokens of the present call.
+    double dynamic_factor = 0.0;
+    double dynamic_theta = 0.0;
+    std::int64_t original_context = 0;
+};
+
+/// Decoders; libtorch/arch/ has a file for each architecture, which says what its layers consist of.
 struct DecoderConfig {
-    std::string architecture;
+    std::string architecture;  // "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "mixtral", "qwen3_moe"
     std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate_size = 0;
     std::int64_t context_length = 0;
     float rms_norm_eps = 1e-5F;
-    double rope_theta = 10000.0;
+    RotaryConfig rotary;
     bool tied_embeddings = false;
+    bool attention_bias = false;  // q, k, v and the output projection have biases
+    bool mlp_bias = false;
+    /// Layer i sees `window` tokens, its own included, where windowed[i] is not 0 (empty: no layer does), and turns by
+    /// local_rotary where that has frequencies.
+    std::int64_t window = 0;
+    std::vector<std::uint8_t> windowed;
+    RotaryConfig local_rotary;
+    float query_scale = 0.0F;        // of the products of queries and keys; 0: 1 / sqrt(head_dim)
+    float attention_softcap = 0.0F;  // above 0: scores and logits s become softcap * tanh(s / softcap)
+    float logit_softcap = 0.0F;
+    /// Mixtures of experts: layers where sparse[i] is not 0 (empty: all) choose experts_per_token of `experts`, each of
+    /// expert_size, weighted by the router's softmax, over the chosen ones alone where normalize_experts.
+    std::int64_t experts = 0, experts_per_token = 0, expert_size = 0;
+    bool normalize_experts = false;
+    std::vector<std::uint8_t> sparse;
     /// GGUF's llama files store the rows of q and k so that rotation acts on neighbouring pairs; the backend puts them back into
     /// Hugging Face order on loading (as transformers does), so that adapters fit.
     bool interleaved_qk = false;
+    /// Gemma's folders store the weights of norms less one; its GGUF files do not.
+    bool unit_offset_norms = false;
 };
 
 /// Token ids of several texts laid end to end: text i is ids[offsets[i] .. offsets[i+1]). No padding.
@@ -129,21 +158,32 @@ class BackendEncoder : public BackendModel {
     virtual BackendStatus encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) noexcept = 0;
 };
 
-/// The keys and values of one sequence.
+/// The keys and values of one sequence. Layers with a window need not keep more than their window.
 class BackendSession {
   public:
     virtual ~BackendSession() = default;
     virtual std::int64_t length() const noexcept = 0;
-    /// Appends `ids` and computes them in one pass. `logits`: empty (not wanted), [vocab] (of the last id) or
-    /// [ids, vocab] (of every id), float32. Exceeding context_length is an error.
-    virtual BackendStatus forward(std::span<const std::int32_t> ids, std::span<float> logits, const HostCall& call) noexcept = 0;
-    /// Forgets all positions from `length` on.
+    /// Forgets all positions from `length` on. An error when a layer with a window has dropped what a sequence of that length
+    /// would see; `length` 0 always works.
     virtual BackendStatus truncate(std::int64_t length) noexcept = 0;
+};
+
+/// One sequence's part of BackendDecoder::forward.
+struct DecoderItem {
+    BackendSession* session = nullptr;  // of the same decoder; every item has another one
+    std::span<const std::int32_t> ids;  // appended to it; not empty
+    std::span<float> logits;            // empty (not wanted), [vocab] (of the last id) or [ids, vocab] (of every id)
+    HostCall call;                      // ends this item alone
+    BackendStatus status;               // how it ended; after a failure the session is as before
 };
 
 class BackendDecoder : public BackendModel {
   public:
     virtual BackendStatus new_session(std::unique_ptr<BackendSession>& out) noexcept = 0;
+    /// Computes all items in one pass: their tokens go through the layers together, each attends to its own sequence. An item
+    /// that fails or is stopped leaves the others alone. The result is not ok only when nothing could be computed at all; then
+    /// every item has that status.
+    virtual BackendStatus forward(std::span<DecoderItem> items) noexcept = 0;
 };
 
 class Backend {

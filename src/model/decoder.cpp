@@ -84,7 +84,9 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
         fail(Code::kInvalidArgument, "{} tokens after {} do not fit the context of {} tokens", ids.size(), length(),
              decoder_->context_length());
     StopCheck check(stop);
-    check.finish(session_->forward(ids, logits, check.call()));
+    DecoderItem item{session_.get(), ids, logits, check.call(), {}};
+    check_status(decoder_->model_->forward({&item, 1}));
+    check.finish(item.status);
 }
 
 void DecoderSession::truncate(std::int64_t length) {

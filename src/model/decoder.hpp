@@ -1,4 +1,4 @@
-// A language model of the Llama family: ids in, logits out, with sessions that keep the keys and values of what they have seen.
+// A language model: ids in, logits out, with sessions that keep the keys and values of what they have seen.
 // Thread rule: Decoder any thread, calls are served one after another; a DecoderSession belongs to one thread at a time.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "model/llama_files.hpp"
+#include "model/decoder_files.hpp"
 #include "model/model.hpp"
 #include "tokenizer/tokenizer.hpp"
 

@@ -9,9 +9,6 @@ namespace {
 
 const std::string kBert = R"({"model_type":"bert","vocab_size":100,"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,
     "intermediate_size":64,"max_position_embeddings":48,"type_vocab_size":2,"layer_norm_eps":1e-12,"hidden_act":"gelu"})";
-const std::string kLlama =
-    R"({"model_type":"llama","vocab_size":100,"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,
-    "intermediate_size":64)";
 
 /// `text` with one "key": value put in or replaced.
 std::string with(std::string text, const std::string& key, const std::string& value) {
@@ -55,32 +52,6 @@ TEST_CASE("BERT's config.json is read", "[formats]") {
         INFO(text);
         require_error(Code::kCorrupt, {"config.json"}, [&] { read_model_type(folder.path()); });
     }
-}
-
-TEST_CASE("Llama's config.json is read in both generations", "[formats]") {
-    TemporaryFolder folder;
-    put(folder, "config.json", kLlama + "}");
-    const auto bare = read_llama_config(folder.path());
-    CHECK(bare.kv_heads == 4);
-    CHECK(bare.head_dim == 8);
-    CHECK(bare.rope_theta == 10000.0);
-    CHECK(bare.rope_type == "default");
-    CHECK_FALSE(bare.tie_word_embeddings);
-    put(folder, "config.json", kLlama + R"(,"num_key_value_heads":2,"head_dim":16,"rope_theta":500000.0,"rope_scaling":null,
-        "tie_word_embeddings":true,"rms_norm_eps":1e-5})");
-    const auto old = read_llama_config(folder.path());
-    CHECK(old.kv_heads == 2);
-    CHECK(old.head_dim == 16);
-    CHECK(old.rope_theta == 500000.0);
-    CHECK(old.tie_word_embeddings);
-    put(folder, "config.json", kLlama + R"(,"rope_parameters":{"rope_theta":100000.0,"rope_type":"llama3","factor":8.0}})");
-    const auto current = read_llama_config(folder.path());
-    CHECK(current.rope_theta == 100000.0);
-    CHECK(current.rope_type == "llama3");
-    put(folder, "config.json", kLlama + R"(,"rope_scaling":{"type":"linear","factor":2.0}})");
-    CHECK(read_llama_config(folder.path()).rope_type == "linear");
-    put(folder, "config.json", kLlama + R"(,"rope_scaling":"linear"})");
-    require_error(Code::kCorrupt, {"rope_scaling", "linear"}, [&] { read_llama_config(folder.path()); });
 }
 
 TEST_CASE("a sentence-transformers folder is read in both generations", "[formats]") {

@@ -10,7 +10,7 @@
 
 #include "core/error.hpp"
 #include "formats/gguf.hpp"
-#include "model/llama_files.hpp"
+#include "model/decoder_files.hpp"
 
 namespace {
 
@@ -66,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         volatile unsigned sink = sum;
         static_cast<void>(sink);
-        const DecoderFiles model = read_llama_gguf(file);
+        const DecoderFiles model = read_decoder_gguf(file);
         if (model.weights.tensors.empty()) std::abort();
     } catch (const Error&) {
         // What is expected of a bad file.

@@ -1,6 +1,6 @@
 // Configurations of arbitrary bytes are refused with an Error or give values within the ranges of model_folder.hpp. The input is
 // up to three files, divided by lines "---": the configurations (all of them read the first part), modules.json, the pooling's.
-// link: rag_formats rag_core
+// link: rag_model rag_formats rag_core
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "formats/model_folder.hpp"
+#include "model/decoder_family.hpp"
 
 namespace {
 
@@ -79,8 +80,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(config.hidden_size >= 1 && config.heads >= 1 && config.layers <= 4096 && config.layer_norm_eps > 0);
     });
     ask([] {
-        const auto config = read_llama_config(folder.path());
-        require(config.kv_heads >= 1 && config.head_dim >= 0 && config.rope_theta > 0 && config.rms_norm_eps > 0);
+        const auto config = read_decoder_folder(folder.path());
+        require(config.heads >= 1 && config.kv_heads.value_or(1) >= 1 && config.rope.theta.value_or(1) > 0);
+        const auto decoder = decoder_config_of(config);
+        require(static_cast<std::int64_t>(decoder.rotary.frequencies.size()) == decoder.head_dim / 2 &&
+                decoder.rms_norm_eps >= 0);
     });
     ask([] { require(read_lora_config(folder.path()).r >= 1); });
     ask([] {

@@ -72,7 +72,7 @@ std::vector<float> logits_of(BackendDecoder& decoder) {
     std::unique_ptr<BackendSession> session;
     REQUIRE(decoder.new_session(session).ok());
     std::vector<float> out(25 * 50);
-    REQUIRE(session->forward(text.ids, out, {}).ok());
+    REQUIRE(forward(decoder, *session, text.ids, out).ok());
     return out;
 }
 

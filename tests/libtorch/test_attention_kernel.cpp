@@ -14,7 +14,14 @@ namespace {
 struct Problem {
     std::int64_t positions, group, keys, head_dim, past;
     NumberType type = NumberType::kFloat32;
+    std::int64_t before = kEveryKey, after = 0;
+    float softcap = 0.0F;
 };
+
+// Texts: every position sees every key.
+Problem text(std::int64_t length, std::int64_t head_dim) {
+    return {length, 1, length, head_dim, 0, NumberType::kFloat32, kEveryKey, kEveryKey};
+}
 
 std::vector<float> values(std::size_t count, unsigned seed) {
     std::mt19937 generator(seed);
@@ -42,22 +49,28 @@ std::vector<float> naive(const Problem& p, const std::vector<float>& q, const st
                          const std::vector<float>& v) {
     std::vector<float> out(q.size());
     for (std::int64_t row = 0; row < p.positions * p.group; ++row) {
-        const std::int64_t visible = p.past < 0 ? p.keys : p.past + row / p.group + 1;
+        const std::int64_t own = p.past + row / p.group;
+        const std::int64_t first = std::max<std::int64_t>(own - p.before, 0);
+        const std::int64_t end = std::min(own + p.after + 1, p.keys);
         std::vector<double> weights;
         double total = 0.0;
-        for (std::int64_t j = 0; j < visible; ++j) {
+        for (std::int64_t j = first; j < end; ++j) {
             double score = 0.0;
             for (std::int64_t c = 0; c < p.head_dim; ++c) {
                 score += static_cast<double>(q[static_cast<std::size_t>(row * p.head_dim + c)]) *
                          k[static_cast<std::size_t>(j * p.head_dim + c)];
             }
-            weights.push_back(std::exp(score / std::sqrt(static_cast<double>(p.head_dim))));
+            score /= std::sqrt(static_cast<double>(p.head_dim));
+            if (p.softcap > 0.0F) {
+                score = p.softcap * std::tanh(score / p.softcap);
+            }
+            weights.push_back(std::exp(score));
             total += weights.back();
         }
         for (std::int64_t c = 0; c < p.head_dim; ++c) {
             double sum = 0.0;
-            for (std::int64_t j = 0; j < visible; ++j) {
-                sum += weights[static_cast<std::size_t>(j)] * v[static_cast<std::size_t>(j * p.head_dim + c)];
+            for (std::int64_t j = first; j < end; ++j) {
+                sum += weights[static_cast<std::size_t>(j - first)] * v[static_cast<std::size_t>(j * p.head_dim + c)];
             }
             out[static_cast<std::size_t>(row * p.head_dim + c)] = static_cast<float>(sum / total);
         }
@@ -90,6 +103,10 @@ float worst(const Problem& p) {
     head.key_count = p.keys;
     head.head_dim = p.head_dim;
     head.past = p.past;
+    head.before = p.before;
+    head.after = p.after;
+    head.scale = 1.0F / std::sqrt(static_cast<float>(p.head_dim));
+    head.softcap = p.softcap;
     head.out = out.data();
     std::vector<float> memory(static_cast<std::size_t>(attention_scratch(p.head_dim)) + 16);
     auto* aligned = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) / 64 * 64);
@@ -112,7 +129,7 @@ TEST_CASE("attention over all keys") {
     for (const std::int64_t length : {1, 2, 7, 31, 32, 33, 127, 128, 129, 257}) {
         for (const std::int64_t head_dim : {1, 12, 32, 64, 80}) {
             INFO(length << " tokens, head_dim " << head_dim);
-            CHECK(worst({length, 1, length, head_dim, -1}) < 2e-6F);
+            CHECK(worst(text(length, head_dim)) < 2e-6F);
         }
     }
 }
@@ -131,5 +148,29 @@ TEST_CASE("causal attention behind a cache, grouped heads") {
 TEST_CASE("keys and values of 16 bits") {
     for (const std::int64_t head_dim : {8, 20, 64}) {
         CHECK(worst({9, 3, 209, head_dim, 200, NumberType::kBFloat16}) < 2e-6F);
+    }
+}
+
+TEST_CASE("windows before and around a position") {
+    for (const std::int64_t before : {0, 1, 16, 127, 128, 200}) {
+        for (const std::int64_t past : {0, 5, 128, 400}) {
+            for (const std::int64_t rows : {1, 5, 40, 140}) {
+                INFO("window " << before << ", past " << past << ", rows " << rows);
+                CHECK(worst({rows, 3, past + rows, 64, past, NumberType::kFloat32, before, 0}) < 2e-6F);
+                CHECK(worst({rows, 1, past + rows, 20, past, NumberType::kBFloat16, before, 3}) < 2e-6F);
+            }
+        }
+    }
+    for (const std::int64_t length : {1, 63, 129, 300}) {
+        CHECK(worst({length, 1, length, 64, 0, NumberType::kFloat32, 64, 64}) < 2e-6F);
+    }
+}
+
+TEST_CASE("capped scores") {
+    for (const float cap : {0.5F, 3.0F, 50.0F}) {
+        INFO("cap " << cap);
+        CHECK(worst({1, 3, 301, 64, 300, NumberType::kFloat32, kEveryKey, 0, cap}) < 2e-6F);
+        CHECK(worst({40, 1, 140, 64, 100, NumberType::kFloat32, 30, 0, cap}) < 2e-6F);
+        CHECK(worst({7, 1, 107, 12, 100, NumberType::kBFloat16, kEveryKey, 0, cap}) < 2e-6F);
     }
 }

@@ -121,7 +121,7 @@ TEST_CASE("impossible configurations are refused by field") {
     check([](DecoderConfig& c) { c.vocab_size = -1; }, "vocab_size");
     check([](DecoderConfig& c) { c.kv_heads = 3; }, "kv_heads");
     check([](DecoderConfig& c) { c.head_dim = 15; }, "head_dim");
-    check([](DecoderConfig& c) { c.rope_theta = 0.0; }, "rope_theta");
+    check([](DecoderConfig& c) { c.rotary.frequencies.pop_back(); }, "frequencies");
     check([](DecoderConfig& c) { c.context_length = 0; }, "context_length");
     EncoderConfig config = tiny_bert_config();
     config.heads = 5;

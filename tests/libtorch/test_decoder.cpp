@@ -20,12 +20,17 @@ std::unique_ptr<BackendSession> session_of(BackendDecoder& decoder) {
     return out;
 }
 
-std::vector<float> forward(BackendSession& session, std::span<const std::int32_t> ids, std::size_t rows) {
+std::vector<float> forward(BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> ids,
+                           std::size_t rows) {
     std::vector<float> out(rows * kVocab);
-    const BackendStatus status = session.forward(ids, out, {});
+    const BackendStatus status = test::forward(decoder, session, ids, out);
     INFO(status.text);
     REQUIRE(status.ok());
     return out;
+}
+
+std::vector<float> logits_of(BackendDecoder& decoder, std::span<const std::int32_t> ids, std::size_t rows) {
+    return forward(decoder, *session_of(decoder), ids, rows);
 }
 
 std::vector<float> last_row(const std::vector<float>& logits) {
@@ -38,19 +43,19 @@ TEST_CASE("chunks, steps and one pass give the same logits") {
     const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     const TinyBatch text({600});  // longer than one internal chunk and than the cache's first capacity
     const std::span<const std::int32_t> ids = text.ids;
-    const std::vector<float> all = forward(*session_of(*decoder), ids, ids.size());
+    const std::vector<float> all = forward(*decoder, *session_of(*decoder), ids, ids.size());
     const auto chunked = session_of(*decoder);
     std::vector<float> joined;
     for (std::size_t begin = 0; begin < ids.size();) {
         const std::size_t count = std::min<std::size_t>(1 + begin / 2, ids.size() - begin);
-        const std::vector<float> part = forward(*chunked, ids.subspan(begin, count), count);
+        const std::vector<float> part = forward(*decoder, *chunked, ids.subspan(begin, count), count);
         joined.insert(joined.end(), part.begin(), part.end());
         begin += count;
     }
     CHECK(max_difference(all, joined) < 1e-4F);
     const auto stepped = session_of(*decoder);
     for (std::size_t i = 0; i < 40; ++i) {
-        const std::vector<float> step = forward(*stepped, ids.subspan(i, 1), 1);
+        const std::vector<float> step = forward(*decoder, *stepped, ids.subspan(i, 1), 1);
         const std::vector<float> row(all.begin() + static_cast<std::ptrdiff_t>(i * kVocab),
                                      all.begin() + static_cast<std::ptrdiff_t>((i + 1) * kVocab));
         CHECK(max_difference(row, step) < 1e-4F);
@@ -61,9 +66,9 @@ TEST_CASE("chunks, steps and one pass give the same logits") {
 TEST_CASE("later ids do not change earlier logits") {
     const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     TinyBatch text({70});
-    const std::vector<float> a = forward(*session_of(*decoder), text.ids, 70);
+    const std::vector<float> a = forward(*decoder, *session_of(*decoder), text.ids, 70);
     text.ids[69] = (text.ids[69] + 1) % 50;
-    const std::vector<float> b = forward(*session_of(*decoder), text.ids, 70);
+    const std::vector<float> b = forward(*decoder, *session_of(*decoder), text.ids, 70);
     CHECK(std::vector<float>(a.begin(), a.end() - kVocab) == std::vector<float>(b.begin(), b.end() - kVocab));
     CHECK(last_row(a) != last_row(b));
 }
@@ -73,16 +78,16 @@ TEST_CASE("truncate forgets what came after") {
     const TinyBatch text({30});
     const std::span<const std::int32_t> ids = text.ids;
     const auto session = session_of(*decoder);
-    const std::vector<float> expected = forward(*session, ids.first(20), 1);
-    (void)forward(*session, ids.subspan(20), 0);
+    const std::vector<float> expected = forward(*decoder, *session, ids.first(20), 1);
+    (void)forward(*decoder, *session, ids.subspan(20), 0);
     REQUIRE(session->truncate(19).ok());
     CHECK(session->length() == 19);
-    CHECK(max_difference(forward(*session, ids.subspan(19, 1), 1), expected) < 1e-5F);
+    CHECK(max_difference(forward(*decoder, *session, ids.subspan(19, 1), 1), expected) < 1e-5F);
     CHECK(session->truncate(21).code == static_cast<std::int32_t>(Code::kInvalidArgument));
     CHECK(session->truncate(-1).code == static_cast<std::int32_t>(Code::kInvalidArgument));
     CHECK(session->length() == 20);
     REQUIRE(session->truncate(0).ok());
-    CHECK(forward(*session, ids.first(20), 1) == expected);
+    CHECK(forward(*decoder, *session, ids.first(20), 1) == expected);
 }
 
 TEST_CASE("refused calls leave the session as it was") {
@@ -90,10 +95,10 @@ TEST_CASE("refused calls leave the session as it was") {
     const TinyBatch text({700});
     const std::span<const std::int32_t> ids = text.ids;
     const auto session = session_of(*decoder);
-    (void)forward(*session, ids.first(10), 0);
+    (void)forward(*decoder, *session, ids.first(10), 0);
     std::vector<float> logits(kVocab);
     const auto refuse = [&](std::span<const std::int32_t> bad, std::span<float> room, const std::string& part) {
-        const BackendStatus status = session->forward(bad, room, {});
+        const BackendStatus status = test::forward(*decoder, *session, bad, room);
         CHECK(status.code == static_cast<std::int32_t>(Code::kInvalidArgument));
         CHECK_THAT(status.text, Contains(part));
         CHECK(session->length() == 10);
@@ -105,50 +110,50 @@ TEST_CASE("refused calls leave the session as it was") {
     refuse(bad, {}, "token id 50 at position 1");
     HostCall call;
     call.stop = [](void*) { return true; };
-    CHECK(session->forward(ids.subspan(10, 5), logits, call).code == static_cast<std::int32_t>(Code::kStopped));
+    CHECK(test::forward(*decoder, *session, ids.subspan(10, 5), logits, call).code == static_cast<std::int32_t>(Code::kStopped));
     CHECK(session->length() == 10);
-    const std::vector<float> after = forward(*session, ids.subspan(10, 5), 1);
-    CHECK(max_difference(after, last_row(forward(*session_of(*decoder), ids.first(15), 15))) < 1e-5F);
+    const std::vector<float> after = forward(*decoder, *session, ids.subspan(10, 5), 1);
+    CHECK(max_difference(after, last_row(forward(*decoder, *session_of(*decoder), ids.first(15), 15))) < 1e-5F);
 }
 
 TEST_CASE("a sequence as long as the context") {
     const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kInt8);
     const TinyBatch text({700});
     const auto session = session_of(*decoder);
-    (void)forward(*session, text.ids, 1);
+    (void)forward(*decoder, *session, text.ids, 1);
     CHECK(session->length() == 700);
     std::vector<float> logits(kVocab);
-    CHECK(session->forward(std::span(text.ids).first(1), logits, {}).code == static_cast<std::int32_t>(Code::kInvalidArgument));
+    CHECK(test::forward(*decoder, *session, std::span(text.ids).first(1), logits).code ==
+          static_cast<std::int32_t>(Code::kInvalidArgument));
 }
 
 TEST_CASE("lower precisions stay close to float32 and repeat exactly") {
     const TinyBatch text({90});
     const auto reference = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
-    const std::vector<float> expected = forward(*session_of(*reference), text.ids, 90);
+    const std::vector<float> expected = forward(*reference, *session_of(*reference), text.ids, 90);
     const std::pair<Precision, double> cases[] = {
         {Precision::kBFloat16, 0.995}, {Precision::kFloat16, 0.9995}, {Precision::kInt8, 0.97}, {Precision::kInt4, 0.95}};
     for (const auto& [precision, bar] : cases) {
         const auto decoder = load(tiny_llama_config(), tiny_llama(), precision);
-        const std::vector<float> got = forward(*session_of(*decoder), text.ids, 90);
+        const std::vector<float> got = forward(*decoder, *session_of(*decoder), text.ids, 90);
         for (std::size_t i = 0; i < 90; ++i) {
             CHECK(cosine(&got[i * kVocab], &expected[i * kVocab], kVocab) > bar);
         }
-        CHECK(forward(*session_of(*decoder), text.ids, 90) == got);
+        CHECK(forward(*decoder, *session_of(*decoder), text.ids, 90) == got);
         CHECK(decoder->weight_bytes() < reference->weight_bytes());
     }
 }
 
-TEST_CASE("sessions of one model do not touch each other and outlive it") {
-    auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
+TEST_CASE("sessions of one model do not touch each other") {
+    const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     const TinyBatch text({12, 12});
     const auto ids = std::span<const std::int32_t>(text.ids);
-    const std::vector<float> a = forward(*session_of(*decoder), ids.first(12), 12);
+    const std::vector<float> a = forward(*decoder, *session_of(*decoder), ids.first(12), 12);
     const auto first = session_of(*decoder);
     const auto second = session_of(*decoder);
-    decoder.reset();
     for (std::size_t i = 0; i < 12; ++i) {
-        (void)forward(*second, ids.subspan(12 + i, 1), 1);
-        const std::vector<float> step = forward(*first, ids.subspan(i, 1), 1);
+        (void)forward(*decoder, *second, ids.subspan(12 + i, 1), 1);
+        const std::vector<float> step = forward(*decoder, *first, ids.subspan(i, 1), 1);
         const std::vector<float> row(a.begin() + static_cast<std::ptrdiff_t>(i * kVocab),
                                      a.begin() + static_cast<std::ptrdiff_t>((i + 1) * kVocab));
         CHECK(max_difference(row, step) < 1e-5F);
@@ -159,7 +164,7 @@ TEST_CASE("interleaved rows of GGUF are put back") {
     TinyWeights weights = tiny_llama();
     const auto expected_model = load(tiny_llama_config(), weights, Precision::kFloat32);
     const TinyBatch text({20});
-    const std::vector<float> expected = forward(*session_of(*expected_model), text.ids, 20);
+    const std::vector<float> expected = forward(*expected_model, *session_of(*expected_model), text.ids, 20);
     for (auto& [name, tensor] : weights.tensors) {
         if (name.find("q_proj") == std::string::npos && name.find("k_proj") == std::string::npos) {
             continue;
@@ -175,7 +180,7 @@ TEST_CASE("interleaved rows of GGUF are put back") {
     }
     DecoderConfig config = tiny_llama_config();
     config.interleaved_qk = true;
-    CHECK(forward(*session_of(*load(config, weights, Precision::kFloat32)), text.ids, 20) == expected);
+    CHECK(logits_of(*load(config, weights, Precision::kFloat32), text.ids, 20) == expected);
 }
 
 TEST_CASE("an output layer of its own is used") {
@@ -184,10 +189,10 @@ TEST_CASE("an output layer of its own is used") {
     DecoderConfig config = tiny_llama_config();
     config.tied_embeddings = false;
     const TinyBatch text({9});
-    const std::vector<float> tied = forward(*session_of(*load(tiny_llama_config(), weights, Precision::kFloat32)), text.ids, 9);
-    CHECK(forward(*session_of(*load(config, weights, Precision::kFloat32)), text.ids, 9) == tied);
+    const std::vector<float> tied = logits_of(*load(tiny_llama_config(), weights, Precision::kFloat32), text.ids, 9);
+    CHECK(logits_of(*load(config, weights, Precision::kFloat32), text.ids, 9) == tied);
     weights.add("lm_head.weight", {50, 64}, 1.0F);
-    CHECK(forward(*session_of(*load(config, weights, Precision::kFloat32)), text.ids, 9) != tied);
+    CHECK(logits_of(*load(config, weights, Precision::kFloat32), text.ids, 9) != tied);
 }
 
 namespace {
@@ -238,8 +243,8 @@ TEST_CASE("block types hold the values that their layout says") {
         std::vector<float> values;
         encode_table(blocks.at("model.embed_tokens.weight"), type, values);
         floats.at("model.embed_tokens.weight").bytes = to_bytes(values);
-        CHECK(forward(*session_of(*load(tiny_llama_config(), blocks, Precision::kFloat32)), text.ids, 8) ==
-              forward(*session_of(*load(tiny_llama_config(), floats, Precision::kFloat32)), text.ids, 8));
+        CHECK(logits_of(*load(tiny_llama_config(), blocks, Precision::kFloat32), text.ids, 8) ==
+              logits_of(*load(tiny_llama_config(), floats, Precision::kFloat32), text.ids, 8));
     }
 }
 
@@ -265,7 +270,7 @@ TEST_CASE("F16 and BF16 files equal float32 files of the same values") {
         narrow.at("model.embed_tokens.weight").type = type;
         narrow.at("model.embed_tokens.weight").bytes = bytes;
         wide.at("model.embed_tokens.weight").bytes = to_bytes(values);
-        CHECK(forward(*session_of(*load(tiny_llama_config(), narrow, Precision::kFloat32)), text.ids, 8) ==
-              forward(*session_of(*load(tiny_llama_config(), wide, Precision::kFloat32)), text.ids, 8));
+        CHECK(logits_of(*load(tiny_llama_config(), narrow, Precision::kFloat32), text.ids, 8) ==
+              logits_of(*load(tiny_llama_config(), wide, Precision::kFloat32), text.ids, 8));
     }
 }

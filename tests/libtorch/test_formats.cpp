@@ -20,7 +20,7 @@ std::vector<float> logits(BackendDecoder& decoder, std::int64_t vocab) {
     REQUIRE(decoder.new_session(session).ok());
     const std::vector<std::int32_t> ids = {1, 5, 9, 2, 30, 17};
     std::vector<float> out(ids.size() * static_cast<std::size_t>(vocab));
-    REQUIRE(session->forward(ids, out, {}).ok());
+    REQUIRE(forward(decoder, *session, ids, out).ok());
     return out;
 }
 
@@ -38,6 +38,7 @@ TEST_CASE("layers in every block type compute as their values do") {
     config.hidden_size = 256;
     config.intermediate_size = 256;
     config.head_dim = 64;
+    config.rotary.frequencies = plain_frequencies(64);
     const std::string up = "model.layers.1.mlp.up_proj.weight";
     std::vector<float> before;
     for (const Type& type : {Type{"Q8_0", ElementType::kQ8_0}, Type{"Q4_0", ElementType::kQ4_0}, Type{"Q4_1", ElementType::kQ4_1},

@@ -103,6 +103,14 @@ TinyWeights tiny_bert() {
     return w;
 }
 
+std::vector<float> plain_frequencies(std::int64_t head_dim, double theta) {
+    std::vector<float> out;
+    for (std::int64_t i = 0; i < head_dim; i += 2) {
+        out.push_back(static_cast<float>(std::pow(theta, -static_cast<double>(i) / static_cast<double>(head_dim))));
+    }
+    return out;
+}
+
 DecoderConfig tiny_llama_config() {
     DecoderConfig config;
     config.architecture = "llama";
@@ -115,6 +123,7 @@ DecoderConfig tiny_llama_config() {
     config.intermediate_size = 96;
     config.context_length = 700;
     config.tied_embeddings = true;
+    config.rotary.frequencies = plain_frequencies(config.head_dim);
     return config;
 }
 
@@ -173,6 +182,13 @@ TinyBatch::TinyBatch(const std::vector<std::int64_t>& lengths, std::int32_t voca
         }
         offsets.push_back(offsets.back() + length);
     }
+}
+
+BackendStatus forward(BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> ids,
+                      std::span<float> logits, const HostCall& call) {
+    DecoderItem item{&session, ids, logits, call, {}};
+    const BackendStatus status = decoder.forward({&item, 1});
+    return status.ok() ? item.status : status;
 }
 
 std::vector<float> encode(BackendEncoder& encoder, const TokenBatch& batch, std::int64_t hidden) {

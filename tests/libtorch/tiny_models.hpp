@@ -36,11 +36,17 @@ std::vector<std::byte> to_bytes(const std::vector<float>& values);
 
 EncoderConfig tiny_bert_config();
 TinyWeights tiny_bert();
+/// Rotary frequencies without scaling.
+std::vector<float> plain_frequencies(std::int64_t head_dim, double theta = 10000.0);
 DecoderConfig tiny_llama_config();
 TinyWeights tiny_llama(const DecoderConfig& config = tiny_llama_config());
 
 std::unique_ptr<BackendEncoder> load(const EncoderConfig& config, const TinyWeights& weights, Precision precision);
 std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, Precision precision);
+
+/// One sequence alone: its status.
+BackendStatus forward(BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> ids,
+                      std::span<float> logits, const HostCall& call = {});
 
 /// Texts of random ids with these lengths, through one call.
 struct TinyBatch {

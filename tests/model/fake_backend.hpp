@@ -20,7 +20,7 @@ struct FakeRecord {
     core::BackendOptions options;
     std::vector<std::string> tensors;              // names
     std::vector<std::vector<std::int32_t>> texts;  // ids of every text that was encoded, in order
-    std::vector<std::size_t> batches;              // texts a call
+    std::vector<std::size_t> batches;              // texts, or sequences, a call
     std::vector<core::AdapterPair> merged;
     int merges = 0, unmerges = 0;
     core::BackendStatus next;  // what the next call returns
@@ -79,8 +79,7 @@ class FakeSession : public core::BackendSession {
   public:
     FakeSession(std::shared_ptr<FakeRecord> record, std::size_t vocab) : record_(std::move(record)), vocab_(vocab) {}
     std::int64_t length() const noexcept override { return static_cast<std::int64_t>(ids_.size()); }
-    core::BackendStatus forward(std::span<const std::int32_t> ids, std::span<float> logits,
-                                const core::HostCall& call) noexcept override {
+    core::BackendStatus forward(std::span<const std::int32_t> ids, std::span<float> logits, const core::HostCall& call) {
         if (auto status = std::exchange(record_->next, {}); !status.ok()) return status;
         if (call.stop != nullptr && call.stop(call.context)) return {1, "stopped"};
         const bool every = logits.size() == ids.size() * vocab_;
@@ -108,6 +107,12 @@ class FakeDecoder : public FakeModel<core::BackendDecoder> {
     core::BackendStatus new_session(std::unique_ptr<core::BackendSession>& out) noexcept override {
         out = std::make_unique<FakeSession>(record_, static_cast<std::size_t>(record_->decoder.vocab_size));
         return take();
+    }
+    core::BackendStatus forward(std::span<core::DecoderItem> items) noexcept override {
+        record_->batches.push_back(items.size());
+        for (core::DecoderItem& item : items)
+            item.status = static_cast<FakeSession*>(item.session)->forward(item.ids, item.logits, item.call);
+        return {};
     }
 };
 

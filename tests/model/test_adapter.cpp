@@ -3,7 +3,7 @@
 
 #include "model/adapter.hpp"
 #include "model/bert_files.hpp"
-#include "model/llama_files.hpp"
+#include "model/decoder_files.hpp"
 #include "model_files.hpp"
 
 using namespace rag::core;

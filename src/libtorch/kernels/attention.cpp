@@ -154,24 +154,48 @@ const float* FloatRows(const AttentionHead& head, const void* from, std::int64_t
     return static_cast<const float*>(from) + first * head.key_stride;
 }
 
+struct KeyRange {
+    std::int64_t begin;
+    std::int64_t end;
+};
+
+// The keys that a row sees; both ends grow with the row.
+KeyRange VisibleKeys(const AttentionHead& head, std::int64_t row) {
+    const std::int64_t own = head.past + row / head.group;
+    return {std::max<std::int64_t>(own - head.before, 0), std::min(own + head.after + 1, head.key_count)};
+}
+
 // Scores of keys that a row may not see. `row` is the first of the block's rows.
 void MaskScores(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t first_key, std::int64_t keys,
                 std::int64_t width, float* scores) {
     for (std::int64_t r = 0; r < count; ++r) {
-        const std::int64_t visible = head.past + (row + r) / head.group + 1 - first_key;
-        for (std::int64_t j = std::max<std::int64_t>(visible, 0); j < keys; ++j) {
+        const KeyRange visible = VisibleKeys(head, row + r);
+        for (std::int64_t j = 0; j < std::min(visible.begin - first_key, keys); ++j) {
+            scores[j * width + r] = kMasked;
+        }
+        for (std::int64_t j = std::max<std::int64_t>(visible.end - first_key, 0); j < keys; ++j) {
             scores[j * width + r] = kMasked;
         }
     }
 }
 
+// `count` is rounded up to whole vectors.
+void CapScores(float cap, std::int64_t count, float* scores) {
+    const Lanes d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const Vector factor = hn::Set(d, cap);
+    const Vector inverse = hn::Set(d, 1.0F / cap);
+    for (std::int64_t i = 0; i < count; i += lanes) {
+        hn::StoreU(hn::Mul(factor, hn::Tanh(d, hn::Mul(hn::LoadU(d, scores + i), inverse))), d, scores + i);
+    }
+}
+
 void LoadQueries(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t width, float* to) {
-    const float scale = 1.0F / std::sqrt(static_cast<float>(head.head_dim));
     std::fill_n(to, head.head_dim * width, 0.0F);
     for (std::int64_t r = 0; r < count; ++r) {
         const float* from = head.queries + (row + r) / head.group * head.query_stride + (row + r) % head.group * head.head_dim;
         for (std::int64_t k = 0; k < head.head_dim; ++k) {
-            to[k * width + r] = from[k] * scale;
+            to[k * width + r] = from[k] * head.scale;
         }
     }
 }
@@ -194,15 +218,18 @@ void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count,
     std::fill_n(s.sums, head.head_dim * width, 0.0F);
     std::fill_n(s.maximum, width, kMasked);
     std::fill_n(s.total, width, 0.0F);
-    const bool causal = head.past >= 0;
-    const std::int64_t all = causal ? std::min(head.key_count, head.past + (row + count - 1) / head.group + 1) : head.key_count;
+    const KeyRange of_first = VisibleKeys(head, row);
+    const KeyRange of_last = VisibleKeys(head, row + count - 1);
     const std::int64_t half = width / 2;
-    for (std::int64_t first = 0; first < all; first += kKeyBlock) {
-        const std::int64_t keys = std::min(kKeyBlock, all - first);
+    for (std::int64_t first = of_first.begin; first < of_last.end; first += kKeyBlock) {
+        const std::int64_t keys = std::min(kKeyBlock, of_last.end - first);
         std::int64_t stride = 0;
         const float* key_rows = FloatRows(head, head.keys, first, keys, s.keys, stride);
         Multiply(key_rows, keys, stride, 1, head.head_dim, s.queries, width, false, s.scores);
-        if (causal && first + keys > head.past + row / head.group + 1) {
+        if (head.softcap > 0.0F) {
+            CapScores(head.softcap, keys * width, s.scores);
+        }
+        if (first < of_last.begin || first + keys > of_first.end) {
             MaskScores(head, row, count, first, keys, width, s.scores);
         }
         SoftmaxColumn(s.scores, keys, head.head_dim, width, s.maximum, s.total, s.sums);
@@ -293,25 +320,28 @@ void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
     float maximum[kRows];
     float total[kRows];
     float correction[kRows];
-    const float scale = 1.0F / std::sqrt(static_cast<float>(head.head_dim));
     for (std::int64_t r = 0; r < kRows; ++r) {
         const float* from = head.queries + (row + r) / head.group * head.query_stride + (row + r) % head.group * head.head_dim;
-        std::transform(from, from + head.head_dim, queries + r * head.head_dim, [scale](float value) { return value * scale; });
+        std::transform(from, from + head.head_dim, queries + r * head.head_dim,
+                       [&head](float value) { return value * head.scale; });
         maximum[r] = kMasked;
         total[r] = 0.0F;
     }
     std::fill_n(sums, kRows * head.head_dim, 0.0F);
-    const std::int64_t all = head.past >= 0 ? head.past + (row + kRows - 1) / head.group + 1 : head.key_count;
-    for (std::int64_t first = 0; first < all; first += kKeyBlock) {
+    const std::int64_t all = VisibleKeys(head, row + kRows - 1).end;
+    for (std::int64_t first = VisibleKeys(head, row).begin; first < all; first += kKeyBlock) {
         const std::int64_t keys = std::min(kKeyBlock, all - first);
         const std::int64_t offset = first * head.key_stride;
         FewScores<kRows>(queries, static_cast<const T*>(head.keys) + offset, head.key_stride, keys, head.head_dim, scores);
         for (std::int64_t r = 0; r < kRows; ++r) {
-            if (head.past >= 0) {
-                const std::int64_t visible = std::clamp<std::int64_t>(head.past + (row + r) / head.group + 1 - first, 0, keys);
-                std::fill(scores + r * kKeyBlock + visible, scores + r * kKeyBlock + keys, kMasked);
+            float* of_row = scores + r * kKeyBlock;
+            if (head.softcap > 0.0F) {
+                CapScores(head.softcap, keys, of_row);
             }
-            correction[r] = FewSoftmax(scores + r * kKeyBlock, keys, maximum[r], total[r]);
+            const KeyRange visible = VisibleKeys(head, row + r);
+            std::fill(of_row, of_row + std::clamp<std::int64_t>(visible.begin - first, 0, keys), kMasked);
+            std::fill(of_row + std::clamp<std::int64_t>(visible.end - first, 0, keys), of_row + keys, kMasked);
+            correction[r] = FewSoftmax(of_row, keys, maximum[r], total[r]);
         }
         FewSums<kRows>(scores, static_cast<const T*>(head.values) + offset, head.key_stride, keys, head.head_dim, correction,
                        sums);

@@ -10,7 +10,11 @@
 
 namespace rag::core::libtorch::kernels {
 
-/// The queries that share one head of keys and values.
+/// For AttentionHead::before and after: no limit.
+constexpr std::int64_t kEveryKey = std::int64_t{1} << 40;
+
+/// The queries that share one head of keys and values. Position i stands at key past + i and sees the keys from `before` before
+/// its own to `after` behind it, as far as there are any.
 struct AttentionHead {
     const float* queries = nullptr;  // query head g of position i at queries + i * query_stride + g * head_dim
     std::int64_t query_stride = 0;
@@ -22,8 +26,12 @@ struct AttentionHead {
     std::int64_t key_stride = 0;
     std::int64_t key_count = 0;
     std::int64_t head_dim = 0;
-    std::int64_t past = -1;  // 0 or more: position i sees keys 0 .. past + i; -1: all
-    float* out = nullptr;    // laid out as queries, with out_stride
+    std::int64_t past = 0;
+    std::int64_t before = kEveryKey;
+    std::int64_t after = kEveryKey;
+    float scale = 0.0F;    // of the products of queries and keys
+    float softcap = 0.0F;  // above 0: a score s becomes softcap * tanh(s / softcap)
+    float* out = nullptr;  // laid out as queries, with out_stride
     std::int64_t out_stride = 0;
 };
 

@@ -133,6 +133,42 @@ void SiluMultiplyRow(const float* gate, const float* up, std::int64_t columns, f
     }
 }
 
+void GeluTanhMultiplyRow(const float* gate, const float* up, std::int64_t columns, float* out) {
+    constexpr float kSlope = 0.7978845608028654F;  // sqrt(2 / pi)
+    constexpr float kCubic = 0.044715F;
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto one = hn::Set(d, 1.0F);
+    const auto half = hn::Set(d, 0.5F);
+    const auto slope = hn::Set(d, kSlope);
+    const auto cubic = hn::Set(d, kCubic);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto g = hn::LoadU(d, gate + c);
+        const auto inner = hn::Mul(slope, hn::Mul(g, hn::MulAdd(hn::Mul(cubic, g), g, one)));
+        const auto gelu = hn::Mul(hn::Mul(half, g), hn::Add(one, hn::Tanh(d, inner)));
+        hn::StoreU(hn::Mul(gelu, hn::LoadU(d, up + c)), d, out + c);
+    }
+    for (; c < columns; ++c) {
+        const float inner = kSlope * gate[c] * (1.0F + kCubic * gate[c] * gate[c]);
+        out[c] = 0.5F * gate[c] * (1.0F + std::tanh(inner)) * up[c];
+    }
+}
+
+void SoftcapRow(const float* x, std::int64_t columns, float cap, float* out) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto factor = hn::Set(d, cap);
+    const auto inverse = hn::Set(d, 1.0F / cap);
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        hn::StoreU(hn::Mul(factor, hn::Tanh(d, hn::Mul(hn::LoadU(d, x + c), inverse))), d, out + c);
+    }
+    for (; c < columns; ++c) {
+        out[c] = cap * std::tanh(x[c] / cap);
+    }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace rag::core::libtorch::kernels
 HWY_AFTER_NAMESPACE();
@@ -145,6 +181,8 @@ HWY_EXPORT(DequantizeRow);
 HWY_EXPORT(QuantizationRest);
 HWY_EXPORT(RmsNormRow);
 HWY_EXPORT(SiluMultiplyRow);
+HWY_EXPORT(GeluTanhMultiplyRow);
+HWY_EXPORT(SoftcapRow);
 
 void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, float* scale, float* zero) {
     HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, columns, bytes, scale, zero);
@@ -165,6 +203,14 @@ void rms_norm_row(const float* x, const float* weight, std::int64_t columns, flo
 
 void silu_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out) {
     HWY_DYNAMIC_DISPATCH(SiluMultiplyRow)(gate, up, columns, out);
+}
+
+void gelu_tanh_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out) {
+    HWY_DYNAMIC_DISPATCH(GeluTanhMultiplyRow)(gate, up, columns, out);
+}
+
+void softcap_row(const float* x, std::int64_t columns, float cap, float* out) {
+    HWY_DYNAMIC_DISPATCH(SoftcapRow)(x, columns, cap, out);
 }
 
 }  // namespace rag::core::libtorch::kernels

@@ -23,4 +23,11 @@ void rms_norm_row(const float* x, const float* weight, std::int64_t columns, flo
 /// SwiGLU's product: out[c] = gate[c] / (1 + exp(-gate[c])) * up[c]
 void silu_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out);
 
+/// GeGLU's product with the tanh form of GELU (https://arxiv.org/abs/1606.08415): out[c] = gelu(gate[c]) * up[c], where
+/// gelu(g) = g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 * g^3)))
+void gelu_tanh_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out);
+
+/// out[c] = cap * tanh(x[c] / cap); out may be x
+void softcap_row(const float* x, std::int64_t columns, float cap, float* out);
+
 }  // namespace rag::core::libtorch::kernels

@@ -4,38 +4,135 @@ namespace rag::core::libtorch {
 namespace {
 
 constexpr std::int64_t kFirstCapacity = 256;
+constexpr std::int64_t kRowGrain = 64;  // rows that are worth another thread
+
+template <typename T>
+void write_heads(const float* from, std::int64_t rows, std::int64_t stride, T* to, std::int64_t kv_heads, std::int64_t capacity,
+                 std::int64_t head_dim) {
+    at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            for (std::int64_t head = 0; head < kv_heads; ++head) {
+                const float* source = from + row * stride + head * head_dim;
+                T* target = to + (head * capacity + row) * head_dim;
+                for (std::int64_t c = 0; c < head_dim; ++c) {
+                    target[c] = static_cast<T>(source[c]);
+                }
+            }
+        }
+    });
+}
 
 }  // namespace
 
-KvCache::KvCache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length,
-                 at::ScalarType type)
-    : kv_heads_(kv_heads),
-      head_dim_(head_dim),
-      context_length_(context_length),
-      type_(type),
-      keys_(static_cast<std::size_t>(layers)),
-      values_(static_cast<std::size_t>(layers)) {}
+KvCache::KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type,
+                 std::int64_t layers, std::int64_t window, std::span<const std::uint8_t> windowed)
+    : kv_heads_(kv_heads), head_dim_(head_dim), context_length_(context_length), type_(type), groups_(2) {
+    groups_[1].window = window;
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+        Group& group = groups_[!windowed.empty() && windowed[static_cast<std::size_t>(layer)] != 0 ? 1 : 0];
+        places_.push_back({static_cast<std::size_t>(&group - groups_.data()), group.pieces.size() / 2});
+        group.pieces.resize(group.pieces.size() + 2);
+    }
+}
 
-void KvCache::reserve(std::int64_t length, std::int64_t used) {
-    if (length <= capacity_) {
+void KvCache::reserve(std::int64_t length, std::int64_t end, std::int64_t oldest) {
+    for (Group& group : groups_) {
+        reserve_group(group, length, end, oldest);
+    }
+}
+
+void KvCache::reserve_group(Group& group, std::int64_t length, std::int64_t end, std::int64_t oldest) const {
+    if (group.pieces.empty()) {
         return;
     }
-    const std::int64_t capacity = std::min(context_length_, std::max({length, 2 * capacity_, kFirstCapacity}));
-    auto grown = [&](const std::vector<at::Tensor>& old) {
-        std::vector<at::Tensor> pieces;
-        for (const at::Tensor& piece : old) {
-            pieces.push_back(at::empty({kv_heads_, capacity, head_dim_}, type_));
-            if (used > 0) {
-                pieces.back().narrow(1, 0, used).copy_(piece.narrow(1, 0, used));
-            }
+    // After a cut to nothing the piece begins anew.
+    if (length == 0) {
+        group.base = 0;
+    }
+    if (end - group.base <= group.capacity) {
+        return;
+    }
+    const std::int64_t kept = group.window == 0 ? 0 : std::max(group.base, oldest - (group.window - 1));
+    const std::int64_t needed = end - kept;
+    // Shifting for every few tokens would cost more than the memory that it saves: as much must become free as half of what
+    // moves.
+    if (needed <= group.capacity && 2 * (kept - group.base) >= length - kept) {
+        return shift(group, kept, length);
+    }
+    grow(group, kept, length, std::min(context_length_, std::max({needed + needed / 8, 2 * (length - kept), kFirstCapacity})));
+}
+
+void KvCache::grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const {
+    std::vector<at::Tensor> pieces;
+    for (const at::Tensor& piece : group.pieces) {
+        pieces.push_back(at::empty({kv_heads_, capacity, head_dim_}, type_));
+        if (length > kept) {
+            pieces.back().narrow(1, 0, length - kept).copy_(piece.narrow(1, kept - group.base, length - kept));
         }
-        return pieces;
-    };
-    std::vector<at::Tensor> keys = grown(keys_);
-    std::vector<at::Tensor> values = grown(values_);
-    keys_ = std::move(keys);
-    values_ = std::move(values);
-    capacity_ = capacity;
+    }
+    group.pieces = std::move(pieces);
+    group.base = kept;
+    group.capacity = capacity;
+}
+
+void KvCache::shift(Group& group, std::int64_t kept, std::int64_t length) const {
+    const auto row = static_cast<std::size_t>(head_dim_) * c10::elementSize(type_);
+    for (const at::Tensor& piece : group.pieces) {
+        auto* bytes = static_cast<std::byte*>(piece.mutable_data_ptr());
+        for (std::int64_t head = 0; head < kv_heads_; ++head) {
+            std::byte* begin = bytes + static_cast<std::size_t>(head * group.capacity) * row;
+            std::memmove(begin, begin + static_cast<std::size_t>(kept - group.base) * row,
+                         static_cast<std::size_t>(length - kept) * row);
+        }
+    }
+    group.base = kept;
+}
+
+void KvCache::write(std::size_t layer, std::int64_t first, std::int64_t rows, const float* keys, const float* values,
+                    std::int64_t stride) {
+    const Place place = places_[layer];
+    const Group& group = groups_[place.group];
+    const std::int64_t offset = (first - group.base) * head_dim_;
+    for (const auto& [from, piece] :
+         {std::pair{keys, group.pieces[2 * place.index]}, std::pair{values, group.pieces[2 * place.index + 1]}}) {
+        if (type_ == at::kFloat) {
+            write_heads(from, rows, stride, piece.mutable_data_ptr<float>() + offset, kv_heads_, group.capacity, head_dim_);
+        } else {
+            write_heads(from, rows, stride, piece.mutable_data_ptr<at::BFloat16>() + offset, kv_heads_, group.capacity,
+                        head_dim_);
+        }
+    }
+}
+
+AttentionRows KvCache::view(std::size_t layer, std::int64_t first, std::int64_t rows) const {
+    const Place place = places_[layer];
+    const Group& group = groups_[place.group];
+    AttentionRows out;
+    out.rows = rows;
+    out.past = first - group.base;
+    out.keys = {type_,
+                group.pieces[2 * place.index].const_data_ptr(),
+                group.pieces[2 * place.index + 1].const_data_ptr(),
+                head_dim_,
+                group.capacity * head_dim_,
+                first + rows - group.base};
+    return out;
+}
+
+bool KvCache::reaches_back(std::int64_t length) const {
+    return std::all_of(groups_.begin(), groups_.end(), [length](const Group& group) {
+        return length == 0 || group.base <= std::max<std::int64_t>(length - (group.window - 1), 0);
+    });
+}
+
+std::uint64_t KvCache::size_bytes() const {
+    std::uint64_t total = 0;
+    for (const Group& group : groups_) {
+        for (const at::Tensor& piece : group.pieces) {
+            total += piece.defined() ? piece.nbytes() : 0;
+        }
+    }
+    return total;
 }
 
 }  // namespace rag::core::libtorch

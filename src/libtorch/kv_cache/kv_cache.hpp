@@ -1,30 +1,56 @@
 // Keys and values of one sequence, for every layer one contiguous piece [kv_heads, capacity, head_dim]. Capacity doubles as
-// needed up to the model's context, so that appending does not move what is there. Thread rule: on the model's worker.
+// needed up to the model's context, so that appending does not move what is there. Layers with a window keep what the next token
+// can see and what a failed call must find again; older positions are dropped when room is needed. In float32 models elements are
+// float32, else bfloat16. Thread rule: on the model's worker.
 #pragma once
 
-#include "libtorch/guard.hpp"
+#include "libtorch/layers/attention.hpp"
 
 namespace rag::core::libtorch {
 
 class KvCache {
   public:
-    KvCache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type);
+    /// `window`: positions that layers see for which `windowed` says so (empty: none does).
+    KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type, std::int64_t layers,
+            std::int64_t window, std::span<const std::uint8_t> windowed);
 
-    /// Room for `length` positions in all layers, the first `used` kept. Nothing is changed if memory runs out.
-    void reserve(std::int64_t length, std::int64_t used);
+    /// Room for positions `length` .. `end` - 1 behind the `length` there are. What positions from `oldest` on see stays;
+    /// `oldest` is where a call began that may still fail. Nothing is changed if memory runs out.
+    void reserve(std::int64_t length, std::int64_t end, std::int64_t oldest);
+    /// Writes rows of keys and values to positions `first` and on, for which room was reserved. keys: [rows, stride] float32
+    /// whose first kv_heads * head_dim columns are the heads; values likewise.
+    void write(std::size_t layer, std::int64_t first, std::int64_t rows, const float* keys, const float* values,
+               std::int64_t stride);
+    /// The keys and values of a layer for `rows` queries at positions `first` and on, the last ones included.
+    AttentionRows view(std::size_t layer, std::int64_t first, std::int64_t rows) const;
 
-    /// [kv_heads, capacity, head_dim]; positions from the sequence's length on hold nothing of meaning.
-    const at::Tensor& keys(std::size_t layer) const { return keys_[layer]; }
-    const at::Tensor& values(std::size_t layer) const { return values_[layer]; }
+    /// Whether a sequence cut to `length` tokens would find all that its next token sees.
+    bool reaches_back(std::int64_t length) const;
+    /// Bytes that are held.
+    std::uint64_t size_bytes() const;
 
   private:
+    // Layers that drop the same positions.
+    struct Group {
+        std::int64_t window = 0;  // 0: all is kept
+        std::int64_t base = 0;    // the position of the first slot
+        std::int64_t capacity = 0;
+        std::vector<at::Tensor> pieces;  // keys of the first layer, its values, keys of the second, ...
+    };
+    struct Place {
+        std::size_t group;
+        std::size_t index;  // among the group's layers
+    };
+    void reserve_group(Group& group, std::int64_t length, std::int64_t end, std::int64_t oldest) const;
+    void grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const;
+    void shift(Group& group, std::int64_t kept, std::int64_t length) const;
+
     std::int64_t kv_heads_;
     std::int64_t head_dim_;
     std::int64_t context_length_;
     at::ScalarType type_;
-    std::int64_t capacity_ = 0;
-    std::vector<at::Tensor> keys_;
-    std::vector<at::Tensor> values_;
+    std::vector<Group> groups_;
+    std::vector<Place> places_;  // of every layer
 };
 
 }  // namespace rag::core::libtorch

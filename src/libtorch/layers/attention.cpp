@@ -1,7 +1,5 @@
 #include "libtorch/layers/attention.hpp"
 
-#include "libtorch/kernels/attention.hpp"
-
 namespace rag::core::libtorch {
 namespace {
 
@@ -43,90 +41,58 @@ void attend_heads(std::span<const kernels::AttentionHead> heads) {
 
 }  // namespace
 
-at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, std::int64_t heads) {
-    const std::int64_t width = qkv.size(1) / 3;
-    const std::int64_t head_dim = width / heads;
-    at::Tensor out = at::empty({qkv.size(0), width}, at::kFloat);
+at::Tensor attend_sequences(const at::Tensor& queries, std::span<const AttentionRows> sequences, const AttentionShape& shape) {
+    const std::int64_t group = shape.heads / shape.kv_heads;
+    at::Tensor out = at::empty({queries.size(0), shape.heads * shape.head_dim}, at::kFloat);
     std::vector<kernels::AttentionHead> tasks;
-    for (std::size_t text = 0; text + 1 < offsets.size(); ++text) {
-        const std::int64_t begin = offsets[text] - offsets[0];
-        const std::int64_t tokens = offsets[text + 1] - offsets[text];
-        for (std::int64_t head = 0; head < heads; ++head) {
-            const float* rows = qkv.const_data_ptr<float>() + begin * qkv.size(1) + head * head_dim;
+    tasks.reserve(sequences.size() * static_cast<std::size_t>(shape.kv_heads));
+    std::int64_t row = 0;
+    for (const AttentionRows& sequence : sequences) {
+        const auto element_bytes = static_cast<std::int64_t>(c10::elementSize(sequence.keys.type));
+        for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+            const std::int64_t column = head * group * shape.head_dim;
+            const std::int64_t offset = head * sequence.keys.head_stride * element_bytes;
             kernels::AttentionHead& task = tasks.emplace_back();
-            task.queries = rows;
-            task.query_stride = task.key_stride = qkv.size(1);
-            task.positions = task.key_count = tokens;
-            task.keys = rows + width;
-            task.values = rows + 2 * width;
-            task.head_dim = head_dim;
-            task.out = out.mutable_data_ptr<float>() + begin * width + head * head_dim;
-            task.out_stride = width;
+            task.queries = queries.const_data_ptr<float>() + row * queries.stride(0) + column;
+            task.query_stride = queries.stride(0);
+            task.positions = sequence.rows;
+            task.group = group;
+            task.key_type = key_type(sequence.keys.type);
+            task.keys = static_cast<const std::byte*>(sequence.keys.keys) + offset;
+            task.values = static_cast<const std::byte*>(sequence.keys.values) + offset;
+            task.key_stride = sequence.keys.stride;
+            task.key_count = sequence.keys.count;
+            task.head_dim = shape.head_dim;
+            task.past = sequence.past;
+            task.before = shape.before;
+            task.after = shape.after;
+            task.scale = shape.scale;
+            task.softcap = shape.softcap;
+            task.out = out.mutable_data_ptr<float>() + row * out.size(1) + column;
+            task.out_stride = out.size(1);
         }
+        row += sequence.rows;
     }
     attend_heads(tasks);
     return out;
 }
 
-at::Tensor attend_cached(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values, std::int64_t past) {
-    const std::int64_t rows = q.size(0);
-    const std::int64_t head_dim = q.size(2);
-    const std::int64_t group = q.size(1) / keys.size(0);
-    at::Tensor out = at::empty({rows, q.size(1) * head_dim}, at::kFloat);
-    std::vector<kernels::AttentionHead> tasks;
-    for (std::int64_t head = 0; head < keys.size(0); ++head) {
-        kernels::AttentionHead& task = tasks.emplace_back();
-        task.queries = q.const_data_ptr<float>() + head * group * head_dim;
-        task.query_stride = q.stride(0);
-        task.positions = rows;
-        task.group = group;
-        task.key_type = key_type(keys.scalar_type());
-        task.keys = keys[head].const_data_ptr();
-        task.values = values[head].const_data_ptr();
-        task.key_stride = head_dim;
-        task.key_count = past + rows;
-        task.head_dim = head_dim;
-        task.past = past;
-        task.out = out.mutable_data_ptr<float>() + head * group * head_dim;
-        task.out_stride = out.size(1);
-    }
-    attend_heads(tasks);
-    return out;
+KeyView keys_in_rows(const at::Tensor& qkv, std::int64_t first_row, std::int64_t rows, const AttentionShape& shape) {
+    const float* keys = qkv.const_data_ptr<float>() + first_row * qkv.stride(0) + shape.heads * shape.head_dim;
+    return {at::kFloat, keys, keys + shape.kv_heads * shape.head_dim, qkv.stride(0), shape.head_dim, rows};
 }
 
-RotaryTable::RotaryTable(std::int64_t head_dim, double theta) : half_(head_dim / 2) {
-    for (std::int64_t i = 0; i < half_; ++i) {
-        const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-        frequencies_.push_back(1.0F / static_cast<float>(std::pow(theta, static_cast<double>(exponent))));
+at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, std::int64_t heads) {
+    AttentionShape shape;
+    shape.heads = shape.kv_heads = heads;
+    shape.head_dim = qkv.size(1) / 3 / heads;
+    shape.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+    std::vector<AttentionRows> texts;
+    for (std::size_t text = 0; text + 1 < offsets.size(); ++text) {
+        const std::int64_t tokens = offsets[text + 1] - offsets[text];
+        texts.push_back({tokens, 0, keys_in_rows(qkv, offsets[text] - offsets[0], tokens, shape)});
     }
-}
-
-void RotaryTable::reserve(std::int64_t positions) {
-    const auto half = static_cast<std::size_t>(half_);
-    for (std::size_t position = cosines_.size() / half; position < static_cast<std::size_t>(positions); ++position) {
-        for (const float frequency : frequencies_) {
-            const float angle = static_cast<float>(position) * frequency;
-            cosines_.push_back(static_cast<float>(std::cos(static_cast<double>(angle))));
-            sines_.push_back(static_cast<float>(std::sin(static_cast<double>(angle))));
-        }
-    }
-}
-
-void RotaryTable::rotate(float* x, std::int64_t rows, std::int64_t stride, std::int64_t heads, std::int64_t first) const {
-    for (std::int64_t row = 0; row < rows; ++row) {
-        const float* cosine = cosines_.data() + (first + row) * half_;
-        const float* sine = sines_.data() + (first + row) * half_;
-        for (std::int64_t head = 0; head < heads; ++head) {
-            float* low = x + row * stride + head * 2 * half_;
-            float* high = low + half_;
-            for (std::int64_t i = 0; i < half_; ++i) {
-                const float a = low[i];
-                const float b = high[i];
-                low[i] = a * cosine[i] - b * sine[i];
-                high[i] = b * cosine[i] + a * sine[i];
-            }
-        }
-    }
+    return attend_sequences(qkv, texts, shape);
 }
 
 }  // namespace rag::core::libtorch

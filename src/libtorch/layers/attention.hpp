@@ -1,36 +1,50 @@
-// Scaled dot-product attention for packed texts (encoder) and for a cached sequence (decoder), and rotary positions.
+// Scaled dot-product attention of packed rows: each sequence's queries attend to keys of their own, which lie in the same rows
+// (texts) or in a cache, up to the distances that the layer allows. Queries of all sequences are computed in one go, spread over
+// the threads. In: [rows, heads * head_dim] and where keys lie; out: [rows, heads * head_dim].
 // Thread rule: pure functions; on the model's worker.
 #pragma once
 
 #include "libtorch/guard.hpp"
+#include "libtorch/kernels/attention.hpp"
 
 namespace rag::core::libtorch {
+
+/// What all sequences of a layer have in common.
+struct AttentionShape {
+    std::int64_t heads = 0;
+    std::int64_t kv_heads = 0;
+    std::int64_t head_dim = 0;
+    float scale = 0.0F;                        // of the products of queries and keys
+    std::int64_t before = kernels::kEveryKey;  // how many keys before its own and behind it a row sees
+    std::int64_t after = kernels::kEveryKey;
+    float softcap = 0.0F;  // above 0: a score s becomes softcap * tanh(s / softcap)
+};
+
+/// The keys and values of one sequence: those of head h and key j at element h * head_stride + j * stride.
+struct KeyView {
+    at::ScalarType type = at::kFloat;
+    const void* keys = nullptr;
+    const void* values = nullptr;
+    std::int64_t stride = 0;
+    std::int64_t head_stride = 0;
+    std::int64_t count = 0;
+};
+
+/// One sequence: its rows follow those of the sequence before; row i stands at key past + i.
+struct AttentionRows {
+    std::int64_t rows = 0;
+    std::int64_t past = 0;
+    KeyView keys;
+};
+
+/// queries: [rows, stride] float32 whose first heads * head_dim columns are the heads. Returns [rows, heads * head_dim].
+at::Tensor attend_sequences(const at::Tensor& queries, std::span<const AttentionRows> sequences, const AttentionShape& shape);
+
+/// Keys and values that lie behind the queries in the rows of a packed product: qkv is [rows, (heads + 2 * kv_heads) * head_dim].
+KeyView keys_in_rows(const at::Tensor& qkv, std::int64_t first_row, std::int64_t rows, const AttentionShape& shape);
 
 /// Every token attends to all tokens of its text. qkv: [tokens, 3 * heads * head_dim] float32, text i at rows offsets[i] ..
 /// offsets[i+1] less offsets[0]. Returns [tokens, heads * head_dim].
 at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, std::int64_t heads);
-
-/// The rows of `q` are positions past .. past + rows - 1 and see all positions up to their own. q: [rows, heads, head_dim];
-/// keys, values: [kv_heads, capacity, head_dim], filled up to past + rows. Returns [rows, heads * head_dim] float32.
-at::Tensor attend_cached(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values, std::int64_t past);
-
-/// Cosines and sines of rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864), in float32 as transformers does.
-class RotaryTable {
-  public:
-    RotaryTable() = default;
-    RotaryTable(std::int64_t head_dim, double theta);
-
-    /// Makes the table reach `positions`.
-    void reserve(std::int64_t positions);
-    /// Rotates halves in place. x: [rows, stride] float32 whose first heads * head_dim columns are the heads; row i has position
-    /// first + i.
-    void rotate(float* x, std::int64_t rows, std::int64_t stride, std::int64_t heads, std::int64_t first) const;
-
-  private:
-    std::int64_t half_ = 0;
-    std::vector<float> frequencies_;
-    std::vector<float> cosines_;  // [positions, half]
-    std::vector<float> sines_;
-};
 
 }  // namespace rag::core::libtorch

@@ -13,21 +13,28 @@ at::Tensor LayerNorm::run(const at::Tensor& x) const {
     return at::layer_norm(x, {x.size(-1)}, weight_, bias_, epsilon_);
 }
 
-RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon)
-    : weight_(source.float_tensor(module + ".weight", {columns})), epsilon_(epsilon) {}
+RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset)
+    : weight_(source.float_tensor(module + ".weight", {columns})), epsilon_(epsilon) {
+    if (unit_offset) {
+        weight_ = weight_.add(1.0);
+    }
+}
 
 at::Tensor RmsNorm::run(const at::Tensor& x) const {
     const std::int64_t columns = x.size(1);
     at::Tensor out = at::empty(x.sizes(), at::kFloat);
     const float* from = x.const_data_ptr<float>();
-    const float* weight = weight_.const_data_ptr<float>();
     float* to = out.mutable_data_ptr<float>();
     at::parallel_for(0, x.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
-            kernels::rms_norm_row(from + row * columns, weight, columns, epsilon_, to + row * columns);
+            run_row(from + row * columns, to + row * columns);
         }
     });
     return out;
+}
+
+void RmsNorm::run_row(const float* from, float* to) const {
+    kernels::rms_norm_row(from, weight_.const_data_ptr<float>(), weight_.size(0), epsilon_, to);
 }
 
 }  // namespace rag::core::libtorch

@@ -24,9 +24,12 @@ class LayerNorm {
 class RmsNorm {
   public:
     RmsNorm() = default;
-    RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
+    /// `unit_offset`: the file holds the weights less one.
+    RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset = false);
     /// x: [rows, columns] contiguous
     at::Tensor run(const at::Tensor& x) const;
+    /// One row; `to` may be `from`.
+    void run_row(const float* from, float* to) const;
     std::uint64_t size_bytes() const { return weight_.nbytes(); }
 
   private:

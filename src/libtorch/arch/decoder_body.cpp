@@ -1,0 +1,277 @@
+#include "libtorch/arch/decoder_body.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+constexpr std::int64_t kRowGrain = 8;  // rows that are worth another thread
+
+// `pattern` with `number` in the place of {}.
+std::string numbered(const std::string& pattern, std::int64_t number) {
+    const std::size_t place = pattern.find("{}");
+    return place == std::string::npos ? pattern : std::string(pattern).replace(place, 2, std::to_string(number));
+}
+
+void check_rotary(const RotaryConfig& rotary, std::int64_t head_dim, const char* name, const Weights& weights) {
+    if (static_cast<std::int64_t>(rotary.frequencies.size()) != head_dim / 2) {
+        fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " has ", rotary.frequencies.size(),
+             " frequencies in ", name, ", heads of ", head_dim, " dimensions take ", head_dim / 2);
+    }
+    bool usable = std::isfinite(rotary.attention_factor) && rotary.attention_factor > 0.0F;
+    for (const float frequency : rotary.frequencies) {
+        usable = usable && std::isfinite(frequency);
+    }
+    if (rotary.dynamic_factor != 0.0) {
+        usable = usable && std::isfinite(rotary.dynamic_factor) && rotary.dynamic_factor >= 1.0 && rotary.dynamic_theta > 0.0 &&
+                 std::isfinite(rotary.dynamic_theta) && rotary.original_context > 0 && head_dim > 2;
+    }
+    if (!usable) {
+        fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " has numbers in ", name, " that rotate nothing");
+    }
+}
+
+void check_flags(const std::vector<std::uint8_t>& flags, const char* name, std::int64_t layers, const Weights& weights) {
+    if (!flags.empty() && static_cast<std::int64_t>(flags.size()) != layers) {
+        fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " tells for ", flags.size(),
+             " layers whether they are ", name, ", there are ", layers);
+    }
+}
+
+void check_cap(float cap, const char* name, const Weights& weights) {
+    if (!std::isfinite(cap) || cap < 0.0F) {
+        fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " says ", name, " = ", cap);
+    }
+}
+
+}  // namespace
+
+void check_decoder_config(const DecoderConfig& config, const Weights& weights) {
+    constexpr std::int64_t kLimit = std::int64_t{1} << 24;
+    check_value(weights, "vocab_size", config.vocab_size, 1, kLimit);
+    check_value(weights, "hidden_size", config.hidden_size, 1, 65536);
+    check_value(weights, "layers", config.layers, 1, 1024);
+    check_value(weights, "heads", config.heads, 1, 65536);
+    check_value(weights, "kv_heads", config.kv_heads, 1, config.heads);
+    check_value(weights, "heads modulo kv_heads", config.heads % config.kv_heads, 0, 0);
+    check_value(weights, "head_dim", config.head_dim, 2, 4096);
+    check_value(weights, "head_dim modulo 2", config.head_dim % 2, 0, 0);
+    check_value(weights, "intermediate_size", config.intermediate_size, 1, kLimit);
+    check_value(weights, "context_length", config.context_length, 1, kLimit);
+    check_flags(config.windowed, "windowed", config.layers, weights);
+    check_flags(config.sparse, "sparse", config.layers, weights);
+    if (!config.windowed.empty()) {
+        check_value(weights, "window", config.window, 1, kLimit);
+    }
+    if (config.experts != 0) {
+        check_value(weights, "experts", config.experts, 1, 65536);
+        check_value(weights, "experts_per_token", config.experts_per_token, 1, config.experts);
+        check_value(weights, "expert_size", config.expert_size, 1, kLimit);
+    }
+    check_rotary(config.rotary, config.head_dim, "rotary", weights);
+    if (!config.local_rotary.frequencies.empty()) {
+        check_rotary(config.local_rotary, config.head_dim, "local_rotary", weights);
+    }
+    check_cap(config.query_scale, "query_scale", weights);
+    check_cap(config.attention_softcap, "attention_softcap", weights);
+    check_cap(config.logit_softcap, "logit_softcap", weights);
+}
+
+RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& module, std::int64_t columns) const {
+    return {source, module, columns, config_.rms_norm_eps, config_.unit_offset_norms};
+}
+
+void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, Precision precision) {
+    const std::int64_t hidden = config_.hidden_size;
+    table_ = source->float_tensor("model.embed_tokens.weight", {config_.vocab_size, hidden});
+    embedding_ = Embedding(table_, precision);
+    layers_.reserve(static_cast<std::size_t>(config_.layers));
+    for (std::int64_t i = 0; i < config_.layers; ++i) {
+        const std::string prefix = "model.layers." + std::to_string(i) + ".";
+        const auto index = static_cast<std::size_t>(i);
+        Layer& layer = layers_.emplace_back();
+        layer.windowed = !config_.windowed.empty() && config_.windowed[index] != 0;
+        layer.attention_norm = load_norm(*source, prefix + "input_layernorm", hidden);
+        load_attention(source, precision, prefix, layer);
+        layer.mlp_norm = load_norm(*source, prefix + parts_.mlp_norm, hidden);
+        load_mlp(source, precision, prefix, config_.experts > 0 && (config_.sparse.empty() || config_.sparse[index] != 0), layer);
+        if (parts_.attention_output_norm != nullptr) {
+            layer.attention_output_norm = load_norm(*source, prefix + parts_.attention_output_norm, hidden);
+        }
+        if (parts_.mlp_output_norm != nullptr) {
+            layer.mlp_output_norm = load_norm(*source, prefix + parts_.mlp_output_norm, hidden);
+        }
+    }
+    norm_ = load_norm(*source, "model.norm", hidden);
+}
+
+void DecoderBody::load_attention(const std::shared_ptr<const WeightSource>& source, Precision precision,
+                                 const std::string& prefix, Layer& layer) const {
+    const std::int64_t query_rows = config_.heads * config_.head_dim;
+    const std::int64_t key_rows = config_.kv_heads * config_.head_dim;
+    const std::int64_t query_pairs = config_.interleaved_qk ? config_.heads : 0;
+    const std::int64_t key_pairs = config_.interleaved_qk ? config_.kv_heads : 0;
+    const LinearSpec qkv{{{prefix + "self_attn.q_proj", query_rows, query_pairs},
+                          {prefix + "self_attn.k_proj", key_rows, key_pairs},
+                          {prefix + "self_attn.v_proj", key_rows, 0}},
+                         config_.hidden_size,
+                         parts_.qkv_bias};
+    layer.qkv = Linear(source, qkv, precision);
+    layer.attention_output =
+        Linear(source, {{{prefix + "self_attn.o_proj", config_.hidden_size, 0}}, query_rows, parts_.output_bias}, precision);
+    if (parts_.head_norms) {
+        layer.query_norm = load_norm(*source, prefix + "self_attn.q_norm", config_.head_dim);
+        layer.key_norm = load_norm(*source, prefix + "self_attn.k_norm", config_.head_dim);
+    }
+}
+
+void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, Precision precision, const std::string& prefix,
+                           bool sparse, Layer& layer) const {
+    if (!sparse) {
+        layer.mlp.emplace(source, GatedMlpNames{prefix + "mlp.gate_proj", prefix + "mlp.up_proj", prefix + "mlp.down_proj"},
+                          config_.hidden_size, config_.intermediate_size, config_.mlp_bias, parts_.activation, precision);
+        return;
+    }
+    std::vector<GatedMlpNames> names;
+    for (std::int64_t expert = 0; expert < config_.experts; ++expert) {
+        names.push_back({numbered(prefix + parts_.experts.gate, expert), numbered(prefix + parts_.experts.up, expert),
+                         numbered(prefix + parts_.experts.down, expert)});
+    }
+    const ExpertsSpec spec{config_.experts, config_.experts_per_token, config_.hidden_size, config_.expert_size,
+                           config_.normalize_experts};
+    layer.experts.emplace(source, prefix + parts_.experts.router, names, spec, parts_.activation, precision);
+}
+
+KvCache DecoderBody::new_cache(at::ScalarType type) const {
+    return {config_.kv_heads, config_.head_dim, config_.context_length, type, config_.layers, config_.window, config_.windowed};
+}
+
+// What the layers of one pass share.
+struct DecoderBody::Pass {
+    std::span<const SequenceRows> sequences;
+    RotaryRows rotary;
+    std::optional<RotaryRows> local_rotary;
+};
+
+at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostCall& call) const {
+    std::int64_t rows = 0;
+    std::vector<std::int32_t> ids;
+    for (const SequenceRows& sequence : sequences) {
+        rows += static_cast<std::int64_t>(sequence.ids.size());
+        ids.insert(ids.end(), sequence.ids.begin(), sequence.ids.end());
+    }
+    Pass pass{sequences, RotaryRows(config_.rotary, rows), std::nullopt};
+    if (!config_.local_rotary.frequencies.empty()) {
+        pass.local_rotary.emplace(config_.local_rotary, rows);
+    }
+    for (const SequenceRows& sequence : sequences) {
+        const auto count = static_cast<std::int64_t>(sequence.ids.size());
+        pass.rotary.add(sequence.past, count, sequence.length);
+        if (pass.local_rotary) {
+            pass.local_rotary->add(sequence.past, count, sequence.length);
+        }
+    }
+    at::Tensor x = at::empty({rows, config_.hidden_size}, at::kFloat);
+    embedding_.lookup(ids, x);
+    if (parts_.embedding_scale != 1.0F) {
+        x.mul_(parts_.embedding_scale);
+    }
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        poll(call);
+        const Layer& layer = layers_[i];
+        const at::Tensor attended = layer.attention_output.run(attend(i, pass, layer.attention_norm.run(x)));
+        x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
+        const at::Tensor fed = feed_forward(layer, layer.mlp_norm.run(x));
+        x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
+    }
+    return x;
+}
+
+AttentionShape DecoderBody::attention_shape(const Layer& layer) const {
+    AttentionShape shape;
+    shape.heads = config_.heads;
+    shape.kv_heads = config_.kv_heads;
+    shape.head_dim = config_.head_dim;
+    shape.scale = config_.query_scale > 0.0F ? config_.query_scale : 1.0F / std::sqrt(static_cast<float>(config_.head_dim));
+    if (layer.windowed) {
+        shape.before = config_.window - 1;
+    }
+    shape.after = 0;
+    shape.softcap = config_.attention_softcap;
+    return shape;
+}
+
+// Norms, if there are any, and rotation of all query and key heads in place.
+void DecoderBody::turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const {
+    float* data = qkv.mutable_data_ptr<float>();
+    const std::int64_t stride = qkv.size(1);
+    at::parallel_for(0, qkv.size(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            for (std::int64_t head = 0; head < config_.heads + config_.kv_heads; ++head) {
+                float* x = data + row * stride + head * config_.head_dim;
+                if (layer.query_norm) {
+                    (head < config_.heads ? *layer.query_norm : *layer.key_norm).run_row(x, x);
+                }
+                rotary.rotate(row, x);
+            }
+        }
+    });
+}
+
+at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Tensor& x) const {
+    const Layer& layer = layers_[index];
+    at::Tensor qkv = layer.qkv.run(x);  // [rows, (heads + 2 * kv_heads) * head_dim]
+    turn_heads(layer, layer.windowed && pass.local_rotary ? *pass.local_rotary : pass.rotary, qkv);
+    const AttentionShape shape = attention_shape(layer);
+    const std::int64_t stride = qkv.size(1);
+    std::vector<AttentionRows> views;
+    std::int64_t row = 0;
+    for (const SequenceRows& sequence : pass.sequences) {
+        const auto rows = static_cast<std::int64_t>(sequence.ids.size());
+        if (sequence.cache == nullptr) {
+            views.push_back({rows, 0, keys_in_rows(qkv, row, rows, shape)});
+        } else {
+            const float* keys = qkv.const_data_ptr<float>() + row * stride + config_.heads * config_.head_dim;
+            sequence.cache->write(index, sequence.past, rows, keys, keys + config_.kv_heads * config_.head_dim, stride);
+            views.push_back(sequence.cache->view(index, sequence.past, rows));
+        }
+        row += rows;
+    }
+    return attend_sequences(qkv, views, shape);
+}
+
+at::Tensor DecoderBody::feed_forward(const Layer& layer, const at::Tensor& x) const {
+    if (layer.mlp) {
+        return layer.mlp->run(x, [](const Linear& linear, const at::Tensor& in) { return linear.run(in); });
+    }
+    return layer.experts->run(
+        x, [](const Linear& linear, const at::Tensor& in, std::span<const std::int64_t>) { return linear.run(in); });
+}
+
+std::vector<Linear*> DecoderBody::linears() {
+    std::vector<Linear*> all;
+    for (Layer& layer : layers_) {
+        all.insert(all.end(), {&layer.qkv, &layer.attention_output});
+        if (layer.mlp) {
+            const auto of_mlp = layer.mlp->linears();
+            all.insert(all.end(), of_mlp.begin(), of_mlp.end());
+        } else {
+            const auto of_experts = layer.experts->linears();
+            all.insert(all.end(), of_experts.begin(), of_experts.end());
+        }
+    }
+    return all;
+}
+
+std::uint64_t DecoderBody::size_bytes() const {
+    std::uint64_t total = embedding_.size_bytes() + norm_.size_bytes();
+    for (const Layer& layer : layers_) {
+        total += layer.qkv.packed().size_bytes() + layer.attention_output.packed().size_bytes();
+        total += layer.mlp ? layer.mlp->size_bytes() : layer.experts->size_bytes();
+        total += layer.attention_norm.size_bytes() + layer.mlp_norm.size_bytes();
+        for (const auto* norm : {&layer.query_norm, &layer.key_norm, &layer.attention_output_norm, &layer.mlp_output_norm}) {
+            total += *norm ? (*norm)->size_bytes() : 0;
+        }
+    }
+    return total;
+}
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,308 @@
+#include "libtorch/arch/decoder_model.hpp"
+
+#include "libtorch/kernels/rows.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+// Ids that go through the layers together; bounds the memory of a long prompt.
+constexpr std::int64_t kChunkTokens = 512;
+
+class DecoderModel;
+
+class DecoderModelSession : public BackendSession {
+  public:
+    DecoderModelSession(std::shared_ptr<DecoderModel> of, KvCache keys) : model(std::move(of)), cache(std::move(keys)) {}
+
+    std::int64_t length() const noexcept override { return tokens; }
+
+    BackendStatus truncate(std::int64_t length) noexcept override {
+        return guarded([&] {
+            if (length < 0 || length > tokens) {
+                fail(Code::kInvalidArgument, "cannot truncate a sequence of ", tokens, " tokens to ", length);
+            }
+            if (!cache.reaches_back(length)) {
+                fail(Code::kInvalidState, "cannot truncate a sequence of ", tokens, " tokens to ", length,
+                     ": layers with a window have dropped what it would see");
+            }
+            tokens = length;
+        });
+    }
+
+    const std::shared_ptr<DecoderModel> model;
+    KvCache cache;
+    std::int64_t tokens = 0;
+};
+
+// An item of a call while it is computed.
+struct Running {
+    DecoderItem* item = nullptr;
+    DecoderModelSession* session = nullptr;
+    std::size_t done = 0;  // ids that have gone through the layers
+
+    std::int64_t past() const { return session->tokens + static_cast<std::int64_t>(done); }
+    std::int64_t end() const { return session->tokens + static_cast<std::int64_t>(item->ids.size()); }
+    bool finished() const { return done == item->ids.size(); }
+};
+
+// Some ids of one item in a pass.
+struct Slice {
+    Running* of = nullptr;
+    std::size_t count = 0;
+};
+
+// Asks the callers of a pass whether to go on; the pass ends early when none wants it any more.
+bool stop_all(void* context) {
+    auto& slices = *static_cast<std::vector<Slice>*>(context);
+    bool all = true;
+    for (const Slice& slice : slices) {
+        DecoderItem& item = *slice.of->item;
+        if (item.status.ok()) {
+            item.status = guarded([&] { poll(item.call); });
+        }
+        all = all && !item.status.ok();
+    }
+    return all;
+}
+
+class DecoderModel : public ModelCore {
+  public:
+    DecoderModel(const DecoderConfig& config, const DecoderParts& parts, const Weights& weights, const BackendOptions& options)
+        : ModelCore(weights, "", options), body_(config, parts) {
+        check_decoder_config(config, weights);
+    }
+
+    void load() {
+        const DecoderConfig& config = body_.config();
+        const std::int64_t hidden = config.hidden_size;
+        worker.size_team(hidden * (config.vocab_size + config.layers * 3 * (hidden + config.intermediate_size)));
+        body_.load(source, precision);
+        const at::Tensor table = body_.take_table();
+        if (config.tied_embeddings) {
+            tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, true);
+        } else {
+            head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, table_precision(precision));
+        }
+        loaded();
+    }
+
+    KvCache new_cache() const { return body_.new_cache(precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16); }
+
+    // On the worker. Every item's status says how it went.
+    void forward(std::span<DecoderItem> items) {
+        std::vector<Running> running;
+        for (DecoderItem& item : items) {
+            item.status = guarded([&] { running.push_back(admit(item, running)); });
+        }
+        while (!running.empty()) {
+            std::vector<Slice> slices = next_slices(running);
+            const BackendStatus status = guarded([&] { compute(slices); });
+            for (const Slice& slice : slices) {
+                slice.of->done += slice.count;
+                if (slice.of->item->status.ok()) {
+                    slice.of->item->status = status;
+                }
+            }
+            settle(running);
+        }
+    }
+
+  private:
+    Running admit(DecoderItem& item, const std::vector<Running>& before) const;
+    std::vector<Slice> next_slices(std::vector<Running>& running) const;
+    void compute(std::vector<Slice>& slices);
+    void write_logits(std::span<const Slice> slices, const at::Tensor& x) const;
+    void head(const at::Tensor& hidden, at::Tensor& out) const;
+
+    // Items that are done or have failed leave; a sequence grows when it has succeeded.
+    static void settle(std::vector<Running>& running) {
+        for (const Running& one : running) {
+            if (one.finished() && one.item->status.ok()) {
+                one.session->tokens = one.end();
+            }
+        }
+        std::erase_if(running, [](const Running& one) { return one.finished() || !one.item->status.ok(); });
+    }
+
+    std::vector<Linear*> linears() override {
+        std::vector<Linear*> all = body_.linears();
+        if (!tied_head_) {
+            all.push_back(&head_);
+        }
+        return all;
+    }
+
+    std::uint64_t count_bytes() const override {
+        const std::uint64_t total = body_.size_bytes();
+        if (!tied_head_) {
+            return total + head_.packed().size_bytes();
+        }
+        // In float32 a tied output layer is the embedding's own memory.
+        return precision == Precision::kFloat32 ? total : total + tied_head_->size_bytes();
+    }
+
+    DecoderBody body_;
+    std::shared_ptr<const PackedLinear> tied_head_;
+    Linear head_;
+};
+
+Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& before) const {
+    auto* session = dynamic_cast<DecoderModelSession*>(item.session);
+    if (session == nullptr || session->model.get() != this) {
+        fail(Code::kInvalidArgument, "an item without a session of this model");
+    }
+    for (const Running& other : before) {
+        if (other.session == session) {
+            fail(Code::kInvalidArgument, "two items of one call have the same session");
+        }
+    }
+    const DecoderConfig& config = body_.config();
+    const auto vocab = static_cast<std::size_t>(config.vocab_size);
+    if (item.ids.empty()) {
+        fail(Code::kInvalidArgument, "no token ids to append");
+    }
+    if (item.ids.size() > static_cast<std::size_t>(config.context_length - session->tokens)) {
+        fail(Code::kInvalidArgument, "a sequence of ", session->tokens, " tokens and ", item.ids.size(),
+             " more exceed the model's context of ", config.context_length);
+    }
+    if (!item.logits.empty() && item.logits.size() != vocab && item.logits.size() != item.ids.size() * vocab) {
+        fail(Code::kInvalidArgument, "room for ", item.logits.size(), " logits, expected 0, ", vocab, " or ",
+             item.ids.size() * vocab);
+    }
+    check_ids(item.ids, config.vocab_size, "token id");
+    return {&item, session, 0};
+}
+
+// Ids of as many items as a chunk takes, first come, first served. Room in the caches is made here, so that an item without
+// memory fails alone.
+std::vector<Slice> DecoderModel::next_slices(std::vector<Running>& running) const {
+    std::vector<Slice> slices;
+    std::int64_t room = kChunkTokens;
+    for (Running& one : running) {
+        const std::int64_t count = std::min(room, one.end() - one.past());
+        if (count == 0) {
+            break;
+        }
+        // A sequence that began with this call has nothing to go back to.
+        const std::int64_t oldest = one.session->tokens == 0 ? one.past() : one.session->tokens;
+        one.item->status = guarded([&] { one.session->cache.reserve(one.past(), one.past() + count, oldest); });
+        if (one.item->status.ok()) {
+            slices.push_back({&one, static_cast<std::size_t>(count)});
+            room -= count;
+        }
+    }
+    return slices;
+}
+
+void DecoderModel::compute(std::vector<Slice>& slices) {
+    std::vector<SequenceRows> sequences;
+    std::int64_t rows = 0;
+    for (const Slice& slice : slices) {
+        const Running& one = *slice.of;
+        sequences.push_back({one.item->ids.subspan(one.done, slice.count), one.past(), one.end(), &one.session->cache});
+        rows += static_cast<std::int64_t>(slice.count);
+    }
+    if (sequences.empty()) {
+        return;
+    }
+    worker.size_team(work(rows));
+    HostCall call;
+    call.stop = stop_all;
+    call.context = &slices;
+    const at::Tensor x = body_.run(sequences, call);
+    write_logits(slices, x);
+}
+
+void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor& x) const {
+    struct Target {
+        std::int64_t row;
+        std::int64_t rows;
+        float* out;
+    };
+    const std::int64_t vocab = body_.config().vocab_size;
+    std::vector<Target> targets;
+    std::int64_t row = 0;
+    for (const Slice& slice : slices) {
+        const Running& one = *slice.of;
+        const auto count = static_cast<std::int64_t>(slice.count);
+        const std::span<float> logits = one.item->logits;
+        const bool every = logits.size() == one.item->ids.size() * static_cast<std::size_t>(vocab);
+        if (!logits.empty() && every) {
+            targets.push_back({row, count, logits.data() + static_cast<std::int64_t>(one.done) * vocab});
+        } else if (!logits.empty() && one.done + slice.count == one.item->ids.size()) {
+            targets.push_back({row + count - 1, 1, logits.data()});
+        }
+        row += count;
+    }
+    if (targets.empty()) {
+        return;
+    }
+    if (targets.size() == 1) {
+        at::Tensor out = at::from_blob(targets[0].out, {targets[0].rows, vocab}, at::kFloat);
+        return head(x.narrow(0, targets[0].row, targets[0].rows), out);
+    }
+    std::int64_t wanted = 0;
+    for (const Target& target : targets) {
+        wanted += target.rows;
+    }
+    at::Tensor hidden = at::empty({wanted, x.size(1)}, at::kFloat);
+    std::int64_t at = 0;
+    for (const Target& target : targets) {
+        hidden.narrow(0, at, target.rows).copy_(x.narrow(0, target.row, target.rows));
+        at += target.rows;
+    }
+    at::Tensor out = at::empty({wanted, vocab}, at::kFloat);
+    head(hidden, out);
+    const float* from = out.const_data_ptr<float>();
+    for (const Target& target : targets) {
+        std::copy_n(from, target.rows * vocab, target.out);
+        from += target.rows * vocab;
+    }
+}
+
+void DecoderModel::head(const at::Tensor& hidden, at::Tensor& out) const {
+    (tied_head_ ? *tied_head_ : head_.packed()).run(body_.finish(hidden), out);
+    const float cap = body_.config().logit_softcap;
+    if (cap == 0.0F) {
+        return;
+    }
+    float* logits = out.mutable_data_ptr<float>();
+    at::parallel_for(0, out.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+        kernels::softcap_row(logits + begin * out.size(1), (end - begin) * out.size(1), cap, logits + begin * out.size(1));
+    });
+}
+
+class TorchDecoder : public CoreModel<BackendDecoder, DecoderModel> {
+  public:
+    using CoreModel::CoreModel;
+
+    BackendStatus new_session(std::unique_ptr<BackendSession>& out) noexcept override {
+        return guarded([&] { out = std::make_unique<DecoderModelSession>(core_, core_->new_cache()); });
+    }
+
+    BackendStatus forward(std::span<DecoderItem> items) noexcept override {
+        BackendStatus status = core_->worker.run([&] { core_->forward(items); });
+        if (!status.ok()) {
+            for (DecoderItem& item : items) {
+                item.status = status;
+            }
+        }
+        return status;
+    }
+};
+
+}  // namespace
+
+BackendStatus load_decoder_model(const DecoderConfig& config, const DecoderParts& parts, const Weights& weights,
+                                 const BackendOptions& options, std::unique_ptr<BackendDecoder>& out) noexcept {
+    return guarded([&] {
+        auto core = std::make_shared<DecoderModel>(config, parts, weights, options);
+        BackendStatus status = core->worker.run([&] { core->load(); });
+        if (!status.ok()) {
+            throw BackendError(static_cast<Code>(status.code), status.text);
+        }
+        out = std::make_unique<TorchDecoder>(std::move(core));
+    });
+}
+
+}  // namespace rag::core::libtorch

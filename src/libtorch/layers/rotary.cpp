@@ -1,0 +1,52 @@
+#include "libtorch/layers/rotary.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+// The frequencies of a sequence longer than the original context (bloc97 and emozilla's dynamic NTK scaling, as in transformers).
+std::vector<float> dynamic_frequencies(const RotaryConfig& config, std::int64_t length) {
+    const auto head_dim = static_cast<double>(2 * config.frequencies.size());
+    const double stretch = config.dynamic_factor * static_cast<double>(length) / static_cast<double>(config.original_context);
+    const double base = config.dynamic_theta * std::pow(stretch - (config.dynamic_factor - 1.0), head_dim / (head_dim - 2.0));
+    std::vector<float> out;
+    for (std::size_t i = 0; i < config.frequencies.size(); ++i) {
+        out.push_back(static_cast<float>(std::pow(base, -2.0 * static_cast<double>(i) / head_dim)));
+    }
+    return out;
+}
+
+}  // namespace
+
+RotaryRows::RotaryRows(const RotaryConfig& config, std::int64_t rows)
+    : config_(config), half_(static_cast<std::int64_t>(config.frequencies.size())) {
+    cosines_.reserve(static_cast<std::size_t>(rows * half_));
+    sines_.reserve(static_cast<std::size_t>(rows * half_));
+}
+
+void RotaryRows::add(std::int64_t first, std::int64_t rows, std::int64_t length) {
+    const bool dynamic = config_.dynamic_factor > 0.0 && length > config_.original_context;
+    const std::vector<float> stretched = dynamic ? dynamic_frequencies(config_, length) : std::vector<float>();
+    const std::vector<float>& frequencies = dynamic ? stretched : config_.frequencies;
+    const auto factor = static_cast<double>(config_.attention_factor);
+    for (std::int64_t row = 0; row < rows; ++row) {
+        for (const float frequency : frequencies) {
+            const auto angle = static_cast<double>(static_cast<float>(first + row) * frequency);
+            cosines_.push_back(static_cast<float>(factor * std::cos(angle)));
+            sines_.push_back(static_cast<float>(factor * std::sin(angle)));
+        }
+    }
+}
+
+void RotaryRows::rotate(std::int64_t row, float* x) const {
+    const float* cosine = cosines_.data() + row * half_;
+    const float* sine = sines_.data() + row * half_;
+    float* high = x + half_;
+    for (std::int64_t i = 0; i < half_; ++i) {
+        const float a = x[i];
+        const float b = high[i];
+        x[i] = a * cosine[i] - b * sine[i];
+        high[i] = b * cosine[i] + a * sine[i];
+    }
+}
+
+}  // namespace rag::core::libtorch

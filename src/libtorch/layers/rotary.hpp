@@ -1,0 +1,28 @@
+// Rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864) of the rows of one packed pass. Cosines and sines are
+// computed anew for every pass, once for all layers: that costs a thousandth of the pass, needs no table of the longest context,
+// and lets the frequencies follow the length of the sequence ("dynamic NTK"). Angles are rounded to float32 as transformers does.
+// In: positions, [rows, stride] float32; out: the same rows, turned. Thread rule: on the model's worker.
+#pragma once
+
+#include "libtorch/guard.hpp"
+
+namespace rag::core::libtorch {
+
+class RotaryRows {
+  public:
+    /// Keeps a reference to `config`.
+    RotaryRows(const RotaryConfig& config, std::int64_t rows);
+
+    /// The next rows stand at positions first .. first + rows - 1 of a sequence that has `length` tokens with this call.
+    void add(std::int64_t first, std::int64_t rows, std::int64_t length);
+    /// Turns one head of row `row` in place; x: [2 * half].
+    void rotate(std::int64_t row, float* x) const;
+
+  private:
+    const RotaryConfig& config_;
+    std::int64_t half_;
+    std::vector<float> cosines_;  // [rows, half]
+    std::vector<float> sines_;
+};
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,28 @@
+// A decoder from a GGUF file or a Hugging Face folder: configuration checked, tensors under their Hugging Face names whichever
+// file they come from, so that one backend and the same PEFT adapters serve both. Stateless, any thread.
+#pragma once
+
+#include <filesystem>
+
+#include "formats/gguf.hpp"
+#include "model/backend.hpp"
+#include "model/weights.hpp"
+
+namespace rag::core {
+
+struct DecoderFiles {
+    DecoderConfig config;
+    Weights weights;
+    LinearShapes layers;
+    std::filesystem::path tokenizer;  // the folder or GGUF file that holds it; empty: there is none, the model works with ids
+};
+
+/// A .gguf file, or a folder with config.json. Throws kNotFound, kCorrupt and kUnsupported (an architecture or a setting that
+/// librag does not compute) naming file, key or tensor and the values.
+DecoderFiles read_decoder_files(const std::filesystem::path& path);
+
+/// The two kinds by themselves; decoder_gguf.cpp holds the first.
+DecoderFiles read_decoder_gguf(std::shared_ptr<const GgufFile> file);
+DecoderFiles read_decoder_folder_files(const std::filesystem::path& folder);
+
+}  // namespace rag::core
