@@ -125,5 +125,6 @@ void bind_indexes(py::module_& module);
 void bind_text(py::module_& module);
 void bind_engine(py::module_& module);
 void bind_evaluate(py::module_& module);
+void bind_train(py::module_& module);
 
 }  // namespace rag::python

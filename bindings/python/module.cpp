@@ -36,4 +36,5 @@ PYBIND11_MODULE(_librag, module) {
     rag::python::bind_text(module);
     rag::python::bind_engine(module);
     rag::python::bind_evaluate(module);
+    rag::python::bind_train(module);
 }

@@ -31,6 +31,7 @@
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
  *   rag_evaluate_...   any thread at any time
+ *   rag_training_rows  immutable; any thread until freed
  *   results            immutable; any thread until freed
  *   rag_..._free       when no other thread uses the handle
  *   rag_log_set        any thread; rag_error_message() and rag_stop_value() are per thread
@@ -1089,6 +1090,84 @@ RAG_API rag_status rag_evaluate_text(rag_text answer, const rag_text* references
  * predicted at least once. confusion: NULL, or room for [labels, labels] counts, row true and column predicted. since 0.1.0 */
 RAG_API rag_status rag_evaluate_labels(const uint32_t* truth, const uint32_t* predicted, size_t count, uint32_t labels,
                                        double* accuracy, double* macro_f1, uint64_t* confusion) RAG_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------------------
+ * Training data: files as rows
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum rag_row_kind {
+    RAG_ROWS_ANY = 0,      /* as an option: what the first row is */
+    RAG_ROWS_TEXT = 1,     /* {"text"} */
+    RAG_ROWS_LABELLED = 2, /* {"text", "text_pair", "label"}; text_pair may be missing */
+    RAG_ROWS_CHAT = 3,     /* {"messages", "tools"}; tools may be missing */
+    RAG_ROWS_RETRIEVAL = 4 /* {"query", "positive", "negatives"}; negatives may be missing */
+} rag_row_kind;
+
+typedef struct rag_training_options {
+    uint32_t struct_size;
+    uint32_t kind;        /* rag_row_kind: what rows must be */
+    rag_text format;      /* a suffix without its dot; not given: the file's */
+    rag_text encoding;    /* not given: found, as for documents */
+    rag_text text_column; /* columns of tables and members of objects, instead of the usual ones */
+    rag_text pair_column;
+    rag_text label_column;
+    rag_text query_column;
+    rag_text positive_column;
+    rag_text negatives_column;
+    rag_text messages_column;
+    const rag_text* labels; /* those that may be; NULL: any */
+    size_t label_count;
+    rag_text split;           /* of a BEIR folder; not given: "train" */
+    uint64_t max_row_bytes;   /* 0: 1 MiB; a row with more is a bad one */
+    int32_t skip_bad_rows;    /* 0: the first bad row is an error; else bad rows are counted and named */
+    uint32_t reserved;        /* 0 */
+    rag_progress_fn progress; /* bytes read, bytes in all; may be NULL */
+    void* user_data;
+} rag_training_options;
+#define RAG_TRAINING_OPTIONS_INIT  \
+    {sizeof(rag_training_options), \
+     0,                            \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     {NULL, 0},                    \
+     NULL,                         \
+     0,                            \
+     {NULL, 0},                    \
+     0,                            \
+     0,                            \
+     0,                            \
+     NULL,                         \
+     NULL}
+
+typedef struct rag_training_rows rag_training_rows;
+/* Reads a file of training data: .jsonl, .json (a list), .csv, .tsv, or a folder of BEIR. Rows may be objects with "text" and
+ * "label"; "query", "positive" and "negatives" ("anchor", "pos", "neg"); "messages"; Alpaca's "instruction", "input" and
+ * "output"; ShareGPT's "conversations"; "prompt" and "completion"; "text" alone. All rows of a file are of one kind.
+ * RAG_NOT_FOUND, RAG_IO; RAG_UNSUPPORTED: another format; RAG_INVALID_ARGUMENT names the file, the line and what is wrong: a bad
+ * row, no row, one class only, a label that is none of `labels`; RAG_STOPPED. `options` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_training_rows_read(rag_text path, const rag_training_options* options,
+                                          rag_training_rows** rows) RAG_NOEXCEPT;
+/* The same for bytes in memory; `name` stands for the file's. since 0.1.0 */
+RAG_API rag_status rag_training_rows_read_bytes(const void* bytes, size_t size, rag_text name,
+                                                const rag_training_options* options, rag_training_rows** rows) RAG_NOEXCEPT;
+RAG_API uint32_t rag_training_rows_kind(const rag_training_rows* rows) RAG_NOEXCEPT; /* rag_row_kind; 0 for NULL. since 0.1.0 */
+RAG_API size_t rag_training_rows_count(const rag_training_rows* rows) RAG_NOEXCEPT;  /* good ones; 0 for NULL. since 0.1.0 */
+/* A row as a JSON object with the members of its kind, and its line in the file. since 0.1.0 */
+RAG_API rag_status rag_training_rows_at(const rag_training_rows* rows, size_t index, rag_string** json,
+                                        uint64_t* line) RAG_NOEXCEPT;
+RAG_API size_t rag_training_rows_label_count(const rag_training_rows* rows) RAG_NOEXCEPT; /* of labelled rows. since 0.1.0 */
+/* The labels given, or those that occur, sorted; {NULL, 0} out of range. since 0.1.0 */
+RAG_API rag_text rag_training_rows_label_at(const rag_training_rows* rows, size_t index) RAG_NOEXCEPT;
+RAG_API uint64_t rag_training_rows_skipped_count(const rag_training_rows* rows) RAG_NOEXCEPT; /* bad rows. since 0.1.0 */
+/* Line and reason of one of the first 1,000 skipped rows; {NULL, 0} out of range. `line` may be NULL. since 0.1.0 */
+RAG_API rag_text rag_training_rows_skipped_at(const rag_training_rows* rows, size_t index, uint64_t* line) RAG_NOEXCEPT;
+RAG_API void rag_training_rows_free(rag_training_rows* rows) RAG_NOEXCEPT; /* since 0.1.0 */
 
 #ifdef __cplusplus
 }

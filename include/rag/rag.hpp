@@ -10,3 +10,4 @@
 #include <rag/search.hpp>
 #include <rag/text.hpp>
 #include <rag/tokenizer.hpp>
+#include <rag/train.hpp>

@@ -1,7 +1,7 @@
 """The C++ core of librag, as bindings/python defines it; a test compares this file with the module."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -288,6 +288,10 @@ class Reader:
     @staticmethod
     def formats() -> list[str]: ...
 
+_TrainingRows: TypeAlias = tuple[int, list[str], list[int], list[str], int, list[tuple[int, str]]]
+
+def read_training_rows(path: _Text, options: dict[str, Any]) -> _TrainingRows: ...
+def read_training_bytes(bytes: bytes, name: _Text, options: dict[str, Any]) -> _TrainingRows: ...
 def clean(text: _Text, control: bool, whitespace: bool, nfc: bool) -> str: ...
 def chunk(
     text: _Text, kind: int, chunker: int, max_tokens: int, overlap_tokens: int, tokenizer: Tokenizer | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -37,6 +38,59 @@ def banking77() -> list[dict[str, str]]:
 
 def text_of(rows: list[dict[str, str]], places: list[int]) -> list[str]:
     return [rows[place]["text"] for place in places]
+
+
+class TestRead:
+    def test_reads_rows_with_their_lines_and_labels(self, tmp_path: Path) -> None:
+        file = tmp_path / "r.jsonl"
+        file.write_text('{"text": "a", "label": "x"}\n\n{"text": "b", "label": "y", "id": 7}\n', "utf-8")
+        rows = data.read(file)
+        assert rows == [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]
+        assert (rows.kind, rows.lines, rows.labels, rows.skipped_count) == ("labelled", [1, 3], ["x", "y"], 0)
+        packed = tmp_path / "r.jsonl.gz"
+        packed.write_bytes(gzip.compress(file.read_bytes()))
+        assert data.read(packed) == rows
+        packed.write_bytes(packed.read_bytes()[:-12])
+        with pytest.raises(librag.InvalidArgument, match="no whole gzip file"):
+            data.read(packed)
+
+    def test_columns_labels_and_bad_rows(self, tmp_path: Path) -> None:
+        file = tmp_path / "r.csv"
+        file.write_text("question,intent\na,x\n,x\nb,z\nc,y\n", "utf-8")
+        columns = {"text": "question", "label": "intent"}
+        with pytest.raises(librag.InvalidArgument, match=r"r\.csv.*line 3"):
+            data.read(file, columns=columns)
+        rows = data.read(file, columns=columns, labels=["x", "y"], on_bad_row="skip")
+        assert rows == [{"text": "a", "label": "x"}, {"text": "c", "label": "y"}]
+        assert [line for line, _ in rows.skipped] == [3, 4]
+        assert "none of the 2 that were given" in rows.skipped[1][1]
+        for wrong, message in (
+            ({"columns": {"txt": "a"}}, "'txt'"),
+            ({"kind": "chats"}, "'chats'"),
+            ({"on_bad_row": "ask"}, "'ask'"),
+        ):
+            with pytest.raises(librag.InvalidArgument, match=message):
+                data.read(file, **wrong)  # type: ignore[arg-type]
+        with pytest.raises(librag.NotFound, match="nowhere"):
+            data.read(tmp_path / "nowhere.jsonl")
+
+    @pytest.mark.full
+    def test_real_files_of_instructions_and_conversations(self) -> None:
+        folder = Path(os.environ["RAG_SHARED_DATA"]) / "sft_llamafactory_demo"
+        counts = {}
+        for file in sorted(folder.glob("*.jsonl.gz")):
+            if not file.name.startswith("dpo"):
+                rows = data.read(file, on_bad_row="skip")
+                counts[file.name.split(".")[0]] = (rows.kind, len(rows), rows.skipped_count)
+        assert counts == {
+            "alpaca_en_demo": ("chat", 999, 0),
+            "alpaca_zh_demo": ("chat", 1000, 0),
+            "glaive_toolcall_en_demo": ("chat", 300, 0),
+            "glaive_toolcall_zh_demo": ("chat", 300, 0),
+            "identity": ("chat", 91, 0),
+        }
+        with pytest.raises(librag.InvalidArgument, match="preference data"):
+            data.read(folder / "dpo_en_demo.jsonl.gz")
 
 
 class TestRowText:

@@ -2,7 +2,7 @@
 
     from librag import data
 
-    rows = [{"text": "I lost my card", "label": "lost_card"}, ...]
+    rows = data.read("questions.jsonl")
     rows, found = data.deduplicate(rows)
     rows, report = data.redact_rows(rows)
     parts = data.split(rows, {"train": 0.8, "test": 0.2}, stratify="label")
@@ -27,6 +27,7 @@ from .describe import (
 )
 from .duplicates import DuplicateReport, Leak, deduplicate, duplicate_groups, find_leaks
 from .personal import PERSONAL_KINDS, PersonalData, RedactionReport, find_personal_data, redact, redact_rows
+from .read import Rows, read
 from .rows import Row, row_text
 from .splits import balance, split
 
@@ -41,6 +42,7 @@ __all__ = [
     "PersonalData",
     "RedactionReport",
     "Row",
+    "Rows",
     "TokenStatistics",
     "agreement",
     "balance",
@@ -50,6 +52,7 @@ __all__ = [
     "duplicate_groups",
     "find_leaks",
     "find_personal_data",
+    "read",
     "redact",
     "redact_rows",
     "row_text",

@@ -11,8 +11,6 @@
 
 namespace rag::core {
 
-inline constexpr std::size_t kMaxRowBytes = std::size_t{128} << 20;  // of a row with its markup
-
 class JsonRecords {
   public:
     JsonRecords(const ReadOptions& options, std::string name) : mapper_(options, std::move(name)) {}
