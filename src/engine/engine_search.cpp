@@ -266,6 +266,7 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
 }
 
 std::vector<Hit> Engine::finish_search(State& state, SearchRun& run) {
+    const Courtesy::Guest guest(state.indexes->courtesy());
     if (run.mode != SearchMode::kBm25) run.vectors = state.indexes->vectors();
     if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
     return collect(run, *state.store, *state.indexes, state.filters);

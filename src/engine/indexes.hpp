@@ -26,6 +26,7 @@
 
 #include "core/background.hpp"
 #include "core/cancel.hpp"
+#include "core/courtesy.hpp"
 #include "core/id_set.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
@@ -79,6 +80,8 @@ class Indexes {
     /// Writes both to files where enough changed (or `always`), and lists them. Only for writers of a folder.
     void save(bool always, const Progress& progress = {});
     void compact(const Progress& progress);
+    /// Searches are its guests; the thread of this object gives way to them, and writers should.
+    Courtesy& courtesy() noexcept { return courtesy_; }
     /// Ends what the thread does, within 100 ms; what it had not finished is left for the next addition or opening.
     void stop() noexcept { background_.stop(); }
 
@@ -121,7 +124,8 @@ class Indexes {
     std::atomic<std::uint64_t> removals_{0};
     std::shared_ptr<const IdSet> leaving_;           // guarded by pointers_
     std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
-    Background background_;                          // the last: it ends before what it works on
+    Courtesy courtesy_;
+    Background background_;  // the last: it ends before what it works on
 };
 
 /// The dimension of the stored vectors; 0 while there is none. kCorrupt if the database holds nonsense.

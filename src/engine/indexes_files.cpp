@@ -111,15 +111,20 @@ void Indexes::save(bool always, const Progress& progress) {
 
 /// What the thread does: one rebuild at a time, then files where so much is new that reading it again would take long.
 bool Indexes::work(const Progress& progress) {
+    Pace pace(courtesy_);
+    const Progress paced = [&](std::uint64_t done, std::uint64_t total) {
+        pace.give_way();
+        return progress(done, total);
+    };
     const auto index = loaded_vectors();
-    if (index && index->maintain(progress)) return true;
-    save_where([](const auto& slot) { return slot.unsaved > kLargeChange && slot.unsaved > slot.index->size() / 2; }, progress);
+    if (index && index->maintain(paced)) return true;
+    save_where([](const auto& slot) { return slot.unsaved > kLargeChange && slot.unsaved > slot.index->size() / 2; }, paced);
     return false;
 }
 
 void Indexes::compact(const Progress& progress) {
     background_.stop();  // what it builds would be built again
-    bm25(progress)->compact();
+    bm25(progress)->compact(progress);
     report(progress, 0, 0);
     if (const auto index = vectors(progress)) index->compact(progress);
     // The files hold the same chunks, in more space.

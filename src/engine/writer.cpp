@@ -53,6 +53,7 @@ Writer::Writer(Store& store, Indexes& indexes, const EngineOptions& options, con
       options_(options),
       progress_(progress),
       replace_(replace),
+      pace_(indexes.courtesy()),
       preparation_(options, dimension_of(store)) {
     if (options.embedder) origin_ = {options.embedder->fingerprint(), options.embedder->describe()};
 }
@@ -115,10 +116,16 @@ std::vector<CheckedDocument> Writer::changed_of(std::span<const CheckedDocument>
 void Writer::write_batch(std::span<const CheckedDocument> batch) {
     std::vector<CheckedDocument> attributes;
     const auto changed = changed_of(batch, attributes);
-    const Progress in_all = [this](std::uint64_t done, std::uint64_t) { return !progress_ || progress_(done_ + done, total_); };
+    const Progress in_all = [this](std::uint64_t done, std::uint64_t) {
+        pace_.give_way();
+        return !progress_ || progress_(done_ + done, total_);
+    };
     const auto prepared = preparation_.prepare(changed, in_all);
     std::vector<Step> steps;
-    const Progress no_count = [this](std::uint64_t, std::uint64_t) { return !progress_ || progress_(done_, total_); };
+    const Progress no_count = [this](std::uint64_t, std::uint64_t) {
+        pace_.give_way();
+        return !progress_ || progress_(done_, total_);
+    };
     const NewChunks chunks = plan(prepared, steps, no_count);
     if (!chunks.keys.empty()) indexes_.add(chunks, preparation_.dimension(), no_count);
     std::vector<std::int64_t> outdated;
@@ -179,6 +186,8 @@ void Writer::store_document(WriteTransaction& transaction, const Step& step, std
                             std::vector<std::int64_t>& outdated) {
     const CheckedDocument& document = *step.prepared->document;
     const DocumentInput& input = *document.input;
+    // In memory there is one connection for all: searches would wait for this transaction.
+    if (!store_.in_memory()) pace_.give_way();
     const NewDocument row{document.id,
                           input.title,
                           input.text,

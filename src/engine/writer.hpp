@@ -45,8 +45,7 @@ class Writer {
     NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps, const Progress& progress);
     std::vector<std::int64_t> commit(const std::vector<Step>& steps, const std::vector<CheckedDocument>& attributes,
                                      std::size_t dimension);
-    static void store_document(WriteTransaction& transaction, const Step& step, std::int64_t now,
-                               std::vector<std::int64_t>& outdated);
+    void store_document(WriteTransaction& transaction, const Step& step, std::int64_t now, std::vector<std::int64_t>& outdated);
     static void make_room(WriteTransaction& transaction, const Step& step, std::vector<std::int64_t>& outdated);
     void set_vectors_meta(WriteTransaction& transaction, std::size_t dimension);
 
@@ -55,6 +54,7 @@ class Writer {
     const EngineOptions& options_;
     const Progress& progress_;
     const bool replace_;
+    Pace pace_;
     Preparation preparation_;
     std::optional<VectorOrigin> origin_;
     std::uint64_t done_ = 0;

@@ -387,3 +387,37 @@ TEST_CASE("removal brings its space back") {
     CHECK(index.stats().bytes == fresh.stats().bytes);
     CHECK(index.search("t3 t5 t9", 50) == fresh.search("t3 t5 t9", 50));
 }
+
+TEST_CASE("merging stops when the caller wants, and leaves the index as it was") {
+    std::mt19937 random(6);
+    Bm25Index index;
+    for (std::int64_t id = 0; id < 3000; id += 1000) {
+        std::vector<std::pair<std::int64_t, std::string>> rows;
+        for (std::int64_t i = 0; i < 1000; ++i) rows.emplace_back(id + i, random_text(random, 30));
+        add(index, rows);
+    }
+    const auto before = index.search("t3 t5 t9", 50);
+    const std::size_t segments = index.stats().segments;
+    REQUIRE(segments > 1);
+    int asked = 0;
+    CHECK_THROWS_AS(index.compact([&](std::uint64_t, std::uint64_t) { return ++asked < 5; }), Stopped);
+    CHECK(index.stats().segments == segments);
+    // The fourth segment of one size sets off a merge, within the addition: its look at the caller's wish comes after all
+    // documents were counted.
+    std::vector<std::int64_t> ids(1000);
+    std::vector<std::string> texts(1000);
+    std::vector<std::string_view> views(1000);
+    for (std::size_t i = 0; i < 1000; ++i) {
+        ids[i] = 5000 + static_cast<std::int64_t>(i);
+        texts[i] = random_text(random, 30);
+        views[i] = texts[i];
+    }
+    int whole = 0;
+    const Progress stop_late = [&](std::uint64_t done, std::uint64_t total) { return done < total || ++whole < 3; };
+    CHECK_THROWS_AS(index.add(ids, views, stop_late), Stopped);
+    CHECK(index.size() == 3000);
+    CHECK(index.search("t3 t5 t9", 50) == before);
+    index.add(ids, views);
+    CHECK(index.size() == 4000);
+    CHECK(index.stats().segments == 1);
+}

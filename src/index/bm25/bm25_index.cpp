@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kMergeLimit = std::uint64_t{1} << 17;
 constexpr std::size_t kMergeCount = 4;
 constexpr std::uint64_t kSealLimit = 16384;
-constexpr std::size_t kProgressStep = 64;
+constexpr std::size_t kProgressStep = 8;
 
 void check_number(const char* name, double value, double least, double most) {
     if (!(value >= least && value <= most))
@@ -102,6 +102,12 @@ void check_distinct(std::span<const std::int64_t> ids) {
     if (twice != sorted.end()) fail(Code::kAlreadyExists, "document {} comes twice among those to add", *twice);
 }
 
+/// For the merging that follows an addition: a look at whether to stop, which counts no documents.
+Progress all_counted(const Progress& progress, std::uint64_t documents) {
+    if (!progress) return {};
+    return [&progress, documents](std::uint64_t, std::uint64_t) { return progress(documents, documents); };
+}
+
 void require_document(std::string_view text, const char* part, std::int64_t id) {
     if (find_invalid_utf8(text) != std::string_view::npos) require_utf8(text, fmt::format("{}{}", part, id));
 }
@@ -140,7 +146,7 @@ void Bm25Index::add(std::span<const std::int64_t> ids, std::span<const std::stri
     check_distinct(ids);
     Snapshot next = *now;
     build(ids, titles, texts, progress, next);
-    merge_levels(next);
+    merge_levels(next, all_counted(progress, ids.size()));
     publish(std::move(next));
 }
 
@@ -154,8 +160,9 @@ std::size_t Bm25Index::upsert(std::span<const std::int64_t> ids, std::span<const
     Snapshot next = *now;
     const std::size_t replaced = remove_from(*now, ids, next);
     build(ids, titles, texts, progress, next);
-    rewrite_half_dead(next);
-    merge_levels(next);
+    const Progress merging = all_counted(progress, ids.size());
+    rewrite_half_dead(next, merging);
+    merge_levels(next, merging);
     publish(std::move(next));
     return replaced;
 }
@@ -179,11 +186,11 @@ std::size_t Bm25Index::remove_from(const Snapshot& now, std::span<const std::int
 }
 
 /// A segment that is half dead is written anew; each document pays for at most one other.
-void Bm25Index::rewrite_half_dead(Snapshot& next) const {
+void Bm25Index::rewrite_half_dead(Snapshot& next, const Progress& progress) const {
     for (std::size_t i = 0; i < next.segments.size(); ++i) {
         const SegmentState& state = next.segments[i];
         const std::size_t self[] = {i};
-        if (state.live() > 0 && state.live() < state.segment->documents() / 2) merge_into_one(next, self);
+        if (state.live() > 0 && state.live() < state.segment->documents() / 2) merge_into_one(next, self, progress);
     }
 }
 
@@ -193,23 +200,23 @@ std::size_t Bm25Index::remove(std::span<const std::int64_t> ids) {
     Snapshot next = *now;
     const std::size_t count = remove_from(*now, ids, next);
     if (count == 0) return 0;
-    rewrite_half_dead(next);
+    rewrite_half_dead(next, {});
     publish(std::move(next));
     return count;
 }
 
 /// Replaces the members by one segment at the place of the first; the others are left empty for settle() to drop.
-void Bm25Index::merge_into_one(Snapshot& next, std::span<const std::size_t> members) const {
+void Bm25Index::merge_into_one(Snapshot& next, std::span<const std::size_t> members, const Progress& progress) const {
     std::vector<SegmentState> states;
     for (const std::size_t i : members) states.push_back(next.segments[i]);
-    SegmentState merged{make_segment(merge_segments(states), segment_k1(), options_.b), nullptr};
+    SegmentState merged{make_segment(merge_segments(states, progress), segment_k1(), options_.b, progress), nullptr};
     next.segments[members[0]] = std::move(merged);
     for (std::size_t i = members.size(); i-- > 1;) {
         next.segments.erase(next.segments.begin() + static_cast<std::ptrdiff_t>(members[i]));
     }
 }
 
-void Bm25Index::merge_levels(Snapshot& next) const {
+void Bm25Index::merge_levels(Snapshot& next, const Progress& progress) const {
     std::erase_if(next.segments, [](const SegmentState& state) { return state.live() == 0; });
     for (bool merged = true; merged;) {
         merged = false;
@@ -219,7 +226,7 @@ void Bm25Index::merge_levels(Snapshot& next) const {
             auto& level = levels[level_of(next.segments[i].live())];
             level.push_back(i);
             if (level.size() == kMergeCount) {
-                merge_into_one(next, level);
+                merge_into_one(next, level, progress);
                 merged = true;
             }
         }
@@ -234,17 +241,17 @@ void Bm25Index::seal() {
         if (next.segments[i].live() < kSealLimit) small.push_back(i);
     }
     if (small.size() < 2) return;
-    merge_into_one(next, small);
+    merge_into_one(next, small, {});
     publish(std::move(next));
 }
 
-void Bm25Index::compact() {
+void Bm25Index::compact(const Progress& progress) {
     const std::lock_guard lock(writer_);
     Snapshot next = *snapshot();
     if (next.segments.empty() || (next.segments.size() == 1 && !next.segments[0].removed)) return;
     std::vector<std::size_t> all(next.segments.size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    merge_into_one(next, all);
+    merge_into_one(next, all, progress);
     publish(std::move(next));
 }
 

@@ -115,8 +115,8 @@ class Bm25Index {
 
     /// Merges the small segments of recent additions into one.
     void seal();
-    /// Merges everything into one segment; the space of removed documents comes back.
-    void compact();
+    /// Merges everything into one segment; the space of removed documents comes back. Stopped: nothing changed.
+    void compact(const Progress& progress = {});
 
     /// Writes the index to one file, atomically; searches and the index itself are not disturbed. `sequence` is the caller's.
     void save(const std::filesystem::path& file, std::uint64_t sequence = 0) const;
@@ -155,9 +155,9 @@ class Bm25Index {
     void build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
                std::span<const std::string_view> texts, const Progress& progress, Snapshot& next) const;
     static std::size_t remove_from(const Snapshot& now, std::span<const std::int64_t> ids, Snapshot& next);
-    void rewrite_half_dead(Snapshot& next) const;
-    void merge_levels(Snapshot& next) const;
-    void merge_into_one(Snapshot& next, std::span<const std::size_t> members) const;
+    void rewrite_half_dead(Snapshot& next, const Progress& progress) const;
+    void merge_levels(Snapshot& next, const Progress& progress) const;
+    void merge_into_one(Snapshot& next, std::span<const std::size_t> members, const Progress& progress) const;
 
     Bm25Options options_;
     Bm25Parameters parameters_;  // the same, as scoring takes them

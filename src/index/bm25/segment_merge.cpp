@@ -9,6 +9,7 @@ namespace rag::core {
 namespace {
 
 constexpr std::uint32_t kGone = 0xFFFFFFFFU;
+constexpr std::uint64_t kPostingsPerReport = 4096;
 
 struct Posting {
     std::uint32_t doc = 0;
@@ -29,7 +30,9 @@ struct Later {
 
 class Merger {
   public:
-    explicit Merger(std::span<const SegmentState> states) : states_(states.begin(), states.end()) {
+    Merger(std::span<const SegmentState> states, const Progress& progress)
+        : progress_(progress), states_(states.begin(), states.end()) {
+        for (const SegmentState& state : states_) all_ += state.segment->postings();
         // In the order of their ids, so that postings of segments that do not overlap come out sorted.
         std::sort(states_.begin(), states_.end(), [](const SegmentState& a, const SegmentState& b) {
             return a.segment->ids().front() < b.segment->ids().front();
@@ -100,6 +103,7 @@ class Merger {
         const Segment::Postings range = segment.postings_of(cursor.term);
         const std::vector<std::uint32_t>& places = places_[cursor.input];
         for (std::uint64_t at = range.first; at < range.last; ++at) {
+            if (++read_ % kPostingsPerReport == 0) report(progress_, read_, all_);
             const std::uint32_t doc = places[segment.docs()[at]];
             if (doc != kGone) postings_.push_back({doc, segment.frequency(at)});
         }
@@ -122,6 +126,9 @@ class Merger {
         parts_.term_ends.push_back(static_cast<std::uint32_t>(parts_.strings.size()));
     }
 
+    const Progress& progress_;
+    std::uint64_t read_ = 0;  // postings
+    std::uint64_t all_ = 0;
     std::vector<SegmentState> states_;
     std::vector<std::vector<std::uint32_t>> places_;
     std::vector<Posting> postings_;
@@ -130,8 +137,8 @@ class Merger {
 
 }  // namespace
 
-SegmentParts merge_segments(std::span<const SegmentState> states) {
-    return Merger(states).run();
+SegmentParts merge_segments(std::span<const SegmentState> states, const Progress& progress) {
+    return Merger(states, progress).run();
 }
 
 }  // namespace rag::core

@@ -11,8 +11,10 @@
 namespace rag::core {
 namespace {
 
+constexpr std::uint64_t kPostingsPerReport = 16384;
+
 /// Term numbers of each document, by turning the postings over: terms come in ascending order, so each list ascends.
-std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::uint64_t>& ends) {
+std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::uint64_t>& ends, const Progress& progress) {
     std::vector<std::uint64_t> next(parts.ids.size(), 0);
     for (const std::uint32_t doc : parts.docs) ++next[doc];
     std::uint64_t sum = 0;
@@ -25,6 +27,7 @@ std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::ui
     std::uint64_t first = 0;
     for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
         for (std::uint64_t at = first; at < parts.posting_ends[term]; ++at) {
+            if (at % kPostingsPerReport == 0) report(progress, at, parts.docs.size());
             terms[static_cast<std::size_t>(next[parts.docs[at]]++)] = static_cast<std::uint32_t>(term);
         }
         first = parts.posting_ends[term];
@@ -33,14 +36,15 @@ std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::ui
     return terms;
 }
 
-std::vector<std::uint8_t> encode_forward(const SegmentParts& parts, std::vector<std::uint64_t>& ends) {
-    const std::vector<std::uint32_t> terms = invert(parts, ends);
+std::vector<std::uint8_t> encode_forward(const SegmentParts& parts, std::vector<std::uint64_t>& ends, const Progress& progress) {
+    const std::vector<std::uint32_t> terms = invert(parts, ends, progress);
     std::vector<std::uint8_t> bytes;
     bytes.reserve(terms.size() * 2);
     std::uint64_t at = 0;
     for (std::uint64_t& end : ends) {
         std::uint32_t least = 0;
         for (; at < end; ++at) {
+            if (at % kPostingsPerReport == 0) report(progress, at, terms.size());
             put_varint(bytes, terms[static_cast<std::size_t>(at)] - least);
             least = terms[static_cast<std::size_t>(at)] + 1;
         }
@@ -61,7 +65,8 @@ void fill_slots(const SegmentParts& parts, std::uint32_t* slots, std::uint64_t c
     }
 }
 
-void fill_bounds(const SegmentParts& parts, double k1, double b, double average, float* term_bounds, float* block_bounds) {
+void fill_bounds(const SegmentParts& parts, double k1, double b, double average, float* term_bounds, float* block_bounds,
+                 const Progress& progress) {
     std::fill_n(block_bounds, (parts.docs.size() + kBlockPostings - 1) / kBlockPostings, 0.0F);
     std::vector<double> norms(parts.lengths.size());
     for (std::size_t doc = 0; doc < norms.size(); ++doc) norms[doc] = saturation_norm(k1, b, average, parts.lengths[doc]);
@@ -70,6 +75,7 @@ void fill_bounds(const SegmentParts& parts, double k1, double b, double average,
     for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
         float largest = 0;
         for (; at < parts.posting_ends[term]; ++at) {
+            if (at % kPostingsPerReport == 0) report(progress, at, parts.docs.size());
             std::uint64_t frequency = parts.frequencies[at];
             if (frequency == kLongFrequency) frequency = parts.long_frequencies[next_long++].frequency;
             const float value = saturation(frequency, norms[parts.docs[at]]);
@@ -83,9 +89,9 @@ void fill_bounds(const SegmentParts& parts, double k1, double b, double average,
 
 }  // namespace
 
-std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b) {
+std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b, const Progress& progress) {
     std::vector<std::uint64_t> forward_ends;
-    const std::vector<std::uint8_t> forward = encode_forward(parts, forward_ends);
+    const std::vector<std::uint8_t> forward = encode_forward(parts, forward_ends, progress);
     SegmentHeader header;
     header.documents = static_cast<std::uint32_t>(parts.ids.size());
     header.terms = static_cast<std::uint32_t>(parts.term_ends.size());
@@ -114,11 +120,11 @@ std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, doubl
     fill_slots(parts, reinterpret_cast<std::uint32_t*>(block.data() + layout.slots), header.slots);
     const double average = static_cast<double>(header.total_length) / std::max<double>(1.0, header.documents);
     fill_bounds(parts, k1, b, average, reinterpret_cast<float*>(block.data() + layout.term_bounds),
-                reinterpret_cast<float*>(block.data() + layout.block_bounds));
+                reinterpret_cast<float*>(block.data() + layout.block_bounds), progress);
     return block;
 }
 
-std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b) {
+std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b, const Progress& progress) {
     std::vector<std::byte> positions;
     if (!parts.position_ends.empty()) {
         const std::size_t table = parts.position_ends.size() * sizeof(parts.position_ends[0]);
@@ -126,7 +132,7 @@ std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1
         std::memcpy(positions.data(), parts.position_ends.data(), table);
         if (!parts.positions.empty()) std::memcpy(positions.data() + table, parts.positions.data(), parts.positions.size());
     }
-    return Segment::own(write_segment(parts, k1, b), std::move(positions));
+    return Segment::own(write_segment(parts, k1, b, progress), std::move(positions));
 }
 
 }  // namespace rag::core

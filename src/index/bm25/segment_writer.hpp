@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/bm25/segment.hpp"
 
 namespace rag::core {
@@ -25,10 +26,10 @@ struct SegmentParts {
     std::vector<std::uint8_t> positions;
 };
 
-/// The segment's bytes. k1 (in units of frequency) and b shape the bounds.
-std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b);
+/// The segment's bytes. k1 (in units of frequency) and b shape the bounds. Polls `progress`.
+std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, double b, const Progress& progress = {});
 /// The segment itself, with its positions if the parts have any.
-std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b);
+std::shared_ptr<const Segment> make_segment(const SegmentParts& parts, double k1, double b, const Progress& progress = {});
 
 /// Largest total of term bytes a segment may hold; the builder closes a segment before.
 inline constexpr std::size_t kMaxSegmentStrings = 0x7FFFFFFFU;

@@ -14,7 +14,9 @@ namespace rag::core {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kRowsPerReport = 16;  // inserted; a stop may not wait for more
+// Inserted between two looks at the progress: by one thread so few that others can go first within a millisecond, by several so
+// many that they seldom wait for one another.
+constexpr std::size_t kRowsAlone = 2;
 constexpr std::size_t kRowsPerPart = 16;
 constexpr std::size_t kCopiesPerReport = 4096;
 
@@ -184,7 +186,7 @@ void insert_rows(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t 
     std::size_t begin = first;
     if (begin == 0) insert(begin++, 1);  // alone: hnswlib's first element makes the entry point
     ThreadPool pool(std::max<std::size_t>(1, threads));
-    const std::size_t step = kRowsPerReport * pool.size();
+    const std::size_t step = pool.size() == 1 ? kRowsAlone : kRowsPerPart * pool.size();
     for (; begin < count; begin += step) {
         const std::size_t end = std::min(count, begin + step);
         translated(rows, [&] {
