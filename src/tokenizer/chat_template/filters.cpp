@@ -20,10 +20,11 @@ std::string soft_text(Runtime& runtime, const Value& value) {
     return to_text(value);
 }
 
-template <std::string (*Change)(std::string_view)>
+/// `kKeeps`: safe text stays safe, as where jinja2 calls the method of the text.
+template <std::string (*Change)(std::string_view), bool kKeeps>
 Value changed(Runtime& runtime, const Value& input, Arguments& arguments) {
     const Bound bound(arguments, "the filter", {});
-    return runtime.make_text(Change(soft_text(runtime, input)));
+    return runtime.make_text(Change(soft_text(runtime, input)), kKeeps && input.is_markup());
 }
 
 Value trim(Runtime& runtime, const Value& input, Arguments& arguments) {
@@ -174,10 +175,10 @@ Value wordcount(Runtime& runtime, const Value& input, Arguments& arguments) {
 
 const std::unordered_map<std::string_view, FilterBody>& table() {
     static const std::unordered_map<std::string_view, FilterBody> kTable = {
-        {"upper", changed<upper>},
-        {"lower", changed<lower>},
-        {"capitalize", changed<capitalize>},
-        {"title", changed<title_filter>},
+        {"upper", changed<upper, true>},
+        {"lower", changed<lower, true>},
+        {"capitalize", changed<capitalize, true>},
+        {"title", changed<title_filter, false>},
         {"trim", trim},
         {"replace", replace_text},
         {"string", to_string},

@@ -8,6 +8,7 @@
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/numbers.hpp"
 #include "tokenizer/chat_template/python_text.hpp"
+#include "tokenizer/chat_template/renderer.hpp"
 #include "tokenizer/chat_template/runtime.hpp"
 
 namespace rag::core::jinja {
@@ -22,6 +23,7 @@ Value length(Runtime& runtime, const Value& input, Arguments& arguments) {
         return Value::integer(static_cast<std::int64_t>(count_code_points(*text)));
     }
     if (const auto* map = input.mapping()) return Value::integer(static_cast<std::int64_t>(map->entries.size()));
+    if (Loop* const* loop = input.as<Loop*>()) return Value::integer(static_cast<std::int64_t>((*loop)->items->items.size()));
     const Sequence* items = input.sequence();
     if (items == nullptr || items->kind == SequenceKind::kGenerator)
         fail(Code::kInvalidArgument, "a {} has no length", input.type_name());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "tokenizer/chat_template/renderer.hpp"
 #include "tokenizer/chat_template/runtime.hpp"
 
 namespace rag::core::jinja {
@@ -80,11 +81,11 @@ Value reals(std::string_view op, double a, double b) {
     }
     if (b == 0) fail(Code::kInvalidArgument, "division by zero");
     if (op == "/") return Value::real(a / b);
-    double rest = std::fmod(a, b);
-    if (rest != 0 && (rest < 0) != (b < 0)) rest += b;
-    if (op == "%") return Value::real(rest == 0 ? std::copysign(0.0, b) : rest);
+    const double rest = std::fmod(a, b);
+    const bool below = rest != 0 && (rest < 0) != (b < 0);
+    if (op == "%") return Value::real(rest == 0 ? std::copysign(0.0, b) : below ? rest + b : rest);
     // As CPython's float_floor_div: the quotient is nearly whole, and a zero has the sign of a / b.
-    const double quotient = (a - rest) / b;
+    const double quotient = (a - rest) / b - (below ? 1 : 0);
     if (quotient == 0) return Value::real(std::copysign(0.0, a / b));
     const double whole = std::floor(quotient);
     return Value::real(quotient - whole > 0.5 ? whole + 1 : whole);
@@ -142,6 +143,10 @@ Value binary(Runtime& runtime, std::string_view op, const Value& a, const Value&
     if (op == "%" && a.string() != nullptr) return percent_format(runtime, *a.string(), b);
     if (op == "*" && is_b && (a.string() != nullptr || is_list_or_tuple(a))) return repeat(runtime, a, whole_b);
     if (op == "*" && is_a && (b.string() != nullptr || is_list_or_tuple(b))) return repeat(runtime, b, whole_a);
+    const auto is_view = [](const Value& value) {
+        return value.sequence() != nullptr && value.sequence()->kind == SequenceKind::kView;
+    };
+    if (op == "-" && (is_view(a) || is_view(b))) fail(Code::kUnsupported, "the set that a dict's view makes with \"-\" is not known");
     fail_operands(op, a, b);
 }
 
@@ -173,6 +178,13 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
     if (const auto* map = container.mapping()) {
         if (!hashable(item)) fail(Code::kInvalidArgument, "a {} cannot be a key of a dict", item.type_name());
         return map->find(item) != nullptr;
+    }
+    if (Loop* const* loop = container.as<Loop*>()) {
+        // jinja2's loop is walked over to its end: no round follows. What it gives are pairs of an item and the loop itself.
+        if (item.sequence() != nullptr && item.sequence()->kind == SequenceKind::kTuple)
+            fail(Code::kUnsupported, "\"in\" does not look for tuples in a loop");
+        (*loop)->index = std::max<std::size_t>((*loop)->items->items.size(), 1) - 1;
+        return false;
     }
     if (container.sequence() == nullptr && !container.is_undefined())
         fail(Code::kInvalidArgument, "\"in\" does not look into {}", container.type_name());

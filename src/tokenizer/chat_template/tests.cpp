@@ -18,7 +18,7 @@ bool is_iterable(const Value& value) {
 bool is_sequence(const Value& value) {
     const Sequence* items = value.sequence();
     if (items != nullptr) return items->kind != SequenceKind::kGenerator && items->kind != SequenceKind::kView;
-    return value.string() != nullptr || value.mapping() != nullptr;
+    return value.string() != nullptr || value.mapping() != nullptr || value.is_undefined();
 }
 
 bool is_callable(const Value& value) {
