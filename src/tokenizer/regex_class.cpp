@@ -64,6 +64,7 @@ constexpr LongName kLongNames[] = {
     {"lineseparator", "Zl"},
     {"paragraphseparator", "Zp"},
     {"control", "Cc"},
+    {"cntrl", "Cc"},
     {"format", "Cf"},
     {"privateuse", "Co"},
     {"other", "C"},
@@ -177,6 +178,19 @@ bool property_set(std::string_view name, CharSet& out, bool& negated) {
         out.items += category(wanted);
         return true;
     }
+    if (plain == "graph" || plain == "print") {  // all that is seen, and the space separators
+        out.items += categories({"L", "M", "N", "P", "S", "Cf", "Co"});
+        if (plain == "print") out.items += category("Zs");
+        return true;
+    }
+    if (plain == "blank") {
+        out.items += category("Zs") + "\\x{9}";
+        return true;
+    }
+    if (plain == "space" || plain == "digit") {
+        out.add(escape_set(plain[0], true));
+        return true;
+    }
     const auto found = std::lower_bound(std::begin(kNamedSets), std::end(kNamedSets), plain,
                                         [](const NamedSet& set, const std::string& text) { return set.name < text; });
     if (found == std::end(kNamedSets) || found->name != plain) return false;
@@ -204,17 +218,9 @@ bool fold_case(std::string_view name, bool negated, CharSet& set) {
 }
 
 bool posix_set(std::string_view name, CharSet& out) {
-    static constexpr std::string_view kNames[] = {"alnum", "alpha", "cntrl", "digit", "lower",
-                                                  "punct", "space", "upper", "word",  "xdigit"};
+    static constexpr std::string_view kNames[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
+                                                  "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
     if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
-    if (name == "space") {
-        out.add(escape_set('s', true));
-        return true;
-    }
-    if (name == "digit") {
-        out.add(escape_set('d', true));
-        return true;
-    }
     if (name == "word") {
         out.add(escape_set('w', true));
         return true;
@@ -224,7 +230,7 @@ bool posix_set(std::string_view name, CharSet& out) {
         return true;
     }
     bool negated = false;
-    return property_set(name == "cntrl" ? "Cc" : name, out, negated);
+    return property_set(name, out, negated);
 }
 
 }  // namespace rag::core

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Differential fuzzing of librag's tokenizers against Hugging Face's, for hours or minutes.
 
-    fuzz_tokenizers.py --published 500000 --random 25000 [--seed 1] [--names llama3 qwen3]
+    fuzz_tokenizers.py --published 500000 --random 25000 --patterns 100000 [--seed 1] [--names llama3 qwen3]
 
---published: random texts in all, over the published tokenizers; --random: random small tokenizer.json files, 20 texts each. Every
+--published: random texts in all, over the published tokenizers; --random: random small tokenizer.json files, 20 texts each;
+--patterns: random regular expressions to split at, 10 texts each. Every
 difference is shrunk and printed with the seed that makes it again; the exit status is 1 if there was one. The tests
 (tests/python/test_tokenizer_random.py) call the same functions with smaller numbers."""
 
@@ -12,6 +13,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import random
 import sys
 import tempfile
 import time
@@ -19,18 +21,23 @@ import time
 import compare
 import librag
 import published
+import random_patterns
 import random_texts
 import random_tokenizers
 import real_texts
 import tokenizers
 
 TEXTS_EACH = 20
+TEXTS_EACH_PATTERN = 10
+PATTERN_TEXT = 40  # characters at most: a random pattern may take exponential time
 # Combinations that no published file has and that librag refuses to open, by these words; they are counted, and few.
 NOT_TAKEN = (
     "post-processors that add tokens",
     "offsets trimmed behind",
     "TemplateProcessing behind another post-processor",
     "byte_fallback together with prefixes or suffixes",
+    "which is not supported",  # of a pattern, and
+    "cannot be compiled",
 )
 
 
@@ -38,6 +45,7 @@ NOT_TAKEN = (
 class Outcome:
     texts: int = 0
     refused: int = 0  # files that are not compared: see check_random_tokenizer
+    gave_up: int = 0  # texts on which the match limit of a pattern was hit
     report: str | None = None
 
 
@@ -137,6 +145,55 @@ def fuzz_random(count: int, seed: int, scratch: pathlib.Path) -> tuple[Outcome, 
     return total, reports
 
 
+def pattern_spec(pattern: str) -> random_tokenizers.Json:
+    """A tokenizer whose offsets are the pattern's matches and what lies between them."""
+    spec = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    model = {"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}
+    return {"version": "1.0", **spec, "added_tokens": [], "pre_tokenizer": split, "model": model}
+
+
+def check_random_pattern(seed: str, scratch: pathlib.Path) -> Outcome:
+    """One random pattern, by the offsets of what it cuts. Left out are those that one side refuses, and texts on which either gives
+    up: how many steps a match takes is each engine's own."""
+    rng = random.Random(seed)
+    pattern = random_patterns.random_pattern(rng)
+    ours, theirs = open_spec(pattern_spec(pattern), scratch / "tokenizer.json")
+    outcome = Outcome()
+    if isinstance(theirs, compare.Refused) or is_not_taken(ours):
+        outcome.refused = 1
+        return outcome
+    if isinstance(ours, compare.Refused):
+        outcome.report = f"pattern {pattern!r}: ours refuses the file: {ours.reason}"
+        return outcome
+    maker = random_texts.RandomTexts(seed, fragments=random_patterns.LITERALS, real=["aabbaabb a1b2", "AaBb\n\tcC 12", "ssst'st"])
+    for _ in range(TEXTS_EACH_PATTERN):
+        text = "".join(rng.choices(random_patterns.LITERALS, k=rng.randint(0, 12))) if rng.random() < 0.5 else maker.next()
+        text = text[:PATTERN_TEXT]
+        mine = compare.attempt(lambda text=text: [tuple(pair) for pair in ours.encode(text).offsets])
+        other = compare.attempt(lambda text=text: theirs.encode(text).offsets)
+        outcome.texts += 1
+        if isinstance(mine, compare.Refused) and "cannot be matched" in mine.reason:
+            outcome.gave_up += 1
+        elif mine != other and not isinstance(other, compare.Refused):
+            outcome.report = f"pattern {pattern!r}, text {text!r}, seed {seed!r}:\n  ours {mine}\n  theirs {other}"
+            break
+    return outcome
+
+
+def fuzz_patterns(count: int, seed: int, scratch: pathlib.Path) -> tuple[Outcome, int]:
+    total, reports = Outcome(), 0
+    for index in range(count):
+        outcome = check_random_pattern(f"{seed}-{index}", scratch)
+        total.texts += outcome.texts
+        total.refused += outcome.refused
+        total.gave_up += outcome.gave_up
+        if outcome.report is not None:
+            reports += 1
+            print(outcome.report, flush=True)
+    return total, reports
+
+
 def fuzz_published(names: list[str], count: int, seed: int, scratch: pathlib.Path) -> tuple[int, int]:
     golden = real_texts.golden_texts(pathlib.Path(os.environ["RAG_SHARED_DATA"]))
     done = reports = 0
@@ -161,6 +218,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--published", type=int, default=0, metavar="TEXTS")
     parser.add_argument("--random", type=int, default=0, metavar="FILES")
+    parser.add_argument("--patterns", type=int, default=0, metavar="PATTERNS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--names", nargs="*", default=list(published.ALL), choices=published.ALL)
     options = parser.parse_args()
@@ -178,6 +236,14 @@ def main() -> int:
             reports += found
             print(
                 f"random: {options.random} files ({total.refused} of them left out), {total.texts} texts, "
+                f"{found} differences, {time.monotonic() - started:.0f} s, seed {options.seed}"
+            )
+        if options.patterns:
+            started = time.monotonic()
+            total, found = fuzz_patterns(options.patterns, options.seed, scratch)
+            reports += found
+            print(
+                f"patterns: {options.patterns} ({total.refused} of them left out), {total.texts} texts, {total.gave_up} given up, "
                 f"{found} differences, {time.monotonic() - started:.0f} s, seed {options.seed}"
             )
     return 1 if reports else 0

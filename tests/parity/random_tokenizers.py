@@ -9,6 +9,7 @@ import random
 import typing
 
 import charsmap
+import random_patterns
 import random_texts
 
 Json = dict[str, typing.Any]
@@ -59,7 +60,9 @@ class _Maker:
         return self.rng.choice(items)
 
     def pattern(self) -> Json:
-        return {"Regex": self.one(SPLIT_PATTERNS)} if self.flag(0.7) else {"String": self.one(STRINGS)}
+        if self.flag(0.25):
+            return {"Regex": random_patterns.random_pattern(self.rng, stacked=1)}
+        return {"Regex": self.one(SPLIT_PATTERNS)} if self.flag(0.6) else {"String": self.one(STRINGS)}
 
     # --- stages ----------------------------------------------------------------------------------------------------------------
 

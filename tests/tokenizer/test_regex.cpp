@@ -41,12 +41,39 @@ TEST_CASE("patterns of Oniguruma are rewritten for PCRE2") {
     CHECK(pcre2_pattern(R"(\x{e9}[\x{e9}])") == R"(\x{e9}[\x{e9}])");
 }
 
+TEST_CASE("extended patterns leave spaces and comments out") {
+    CHECK(pcre2_pattern("(?x) a b # c\n d") == "(?:abd)");
+    CHECK(pcre2_pattern("(?x:a b)c d") == R"((?:ab)c\ d)");
+    CHECK(pcre2_pattern("(?x) a + ?") == "(?:a*)");
+    CHECK(pcre2_pattern("(?x)[a b]\\ #") == R"((?:[a\ b]\ ))");
+    CHECK(pcre2_pattern("(?x)(?-x: a) b") == R"((?:(?-:\ a)b))");
+    CHECK(pcre2_pattern("(?xi)A b") == "(?i:Ab)");
+    CHECK(find_all("(?x)a#b\r c", "abac").size() == 2);  // a comment ends at a line feed only
+}
+
+// Which quantifiers become one: onig_reduce_nested_quantifier(). What is matched is compared in tests/parity/random_patterns.py.
+TEST_CASE("quantifiers behind quantifiers are put together") {
+    CHECK(pcre2_pattern("a**b") == "a*b");
+    CHECK(pcre2_pattern("a+?") == "a+?");
+    CHECK(pcre2_pattern("(?:a+)?") == "a*");
+    CHECK(pcre2_pattern("(?:a+)+b") == "a+b");
+    CHECK(pcre2_pattern("(?:a*)??") == "(?:a+)??");
+    CHECK(pcre2_pattern("(?:(?:a?)+)+") == "a*");
+    CHECK(pcre2_pattern("(?:a+?)*") == "(?:a+?)*");
+    CHECK(pcre2_pattern("(?:a++)+") == "(?:a++)+");
+    CHECK(pcre2_pattern("(?:ab+)+") == "(?:ab+)+");
+    CHECK(pcre2_pattern("(a+)+") == "(a+)+");
+    CHECK(pcre2_pattern("(?:a|b+)+") == "(?:a|b+)+");
+    CHECK(pcre2_pattern("a{0,}{1,}{0,1}") == "a{0,}");
+    CHECK(find_all("(?:a+)+b", std::string(100'000, 'a')).empty());
+}
+
 TEST_CASE("patterns without an exact equal are refused with the feature and its place") {
     for (const char* refused : {R"(\p)",
                                 R"(\p{Foo})",
                                 R"(a\)",
                                 R"(\u12)",
-                                "(?x: a)",
+                                "(?s: a)",
                                 "(?~a)",
                                 "(?(1)a)",
                                 "*",
@@ -70,6 +97,7 @@ TEST_CASE("patterns without an exact equal are refused with the feature and its 
                                 "(?i:st)",
                                 R"(\C-a)",
                                 "[[:foo:]]",
+                                "[[:^ascii:]]",
                                 "(?i:[a[^b]])",
                                 "(?<a",
                                 "(?#a",
@@ -115,6 +143,11 @@ TEST_CASE("classes are those of Hugging Face's Unicode, not of the host's PCRE2"
     CHECK(find_all(R"(\w)", "\xc2\xb2") == std::vector<Span>{{0, 2}});
     CHECK(find_all(R"([\w])", "\xc2\xb2").empty());
     CHECK(find_all(R"(\b)", "a \xe2\x85\xa7").size() == 4);  // a Roman numeral is a word
+    CHECK(find_all("[[:graph:]]+", "a b\xe3\x80\x80\xc3\xa9").size() == 3);
+    CHECK(find_all("[[:print:]]+", "a b\t\xc3\xa9").size() == 2);
+    CHECK(find_all("[[:blank:]]+", "a \t\xe3\x80\x80\n") == std::vector<Span>{{1, 6}});
+    CHECK(find_all(R"(\R{1,3}?.)", "\r\r\n") == std::vector<Span>{{0, 2}});
+    CHECK(find_all("[[:ascii:]]", "a\xc3\xa9") == std::vector<Span>{{0, 1}});
 }
 
 // What Hugging Face's tokenizers gives, over all code points and these.
