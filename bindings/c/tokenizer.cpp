@@ -45,6 +45,8 @@ void read_truncation(const rag_tokenize_options& given, core::EncodeOptions& out
 
 // The padding token: the caller's, else the file's, else the one that the configuration beside it names.
 void read_pad_token(const core::Tokenizer& tokenizer, const rag_tokenize_options& given, core::Padding& padding) {
+    if (given.pad_id < -1)
+        fail(Code::kInvalidArgument, "rag_tokenize_options.pad_id is {}, it must be an id, or -1", given.pad_id);
     const core::Padding* file = tokenizer.padding();
     if (given.pad_id >= 0) {
         padding.id = given.pad_id;

@@ -38,6 +38,28 @@ py::list offsets(const Encoding& encoding) {
     });
 }
 
+template <typename T>
+bool equal_views(View<T> a, View<T> b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+/// In all that is seen of them, what overflows included.
+bool equal(const Encoding& a, const Encoding& b) {
+    const auto same_offset = [](const Offset& x, const Offset& y) { return x.start == y.start && x.end == y.end; };
+    const auto offsets_a = a.offsets(), offsets_b = b.offsets();
+    if (!equal_views(a.ids(), b.ids()) || !equal_views(a.type_ids(), b.type_ids()) ||
+        !equal_views(a.attention_mask(), b.attention_mask()) || !equal_views(a.special_tokens_mask(), b.special_tokens_mask()) ||
+        !equal_views(a.sequence_ids(), b.sequence_ids()) || !equal_views(a.word_ids(), b.word_ids()) ||
+        !std::equal(offsets_a.begin(), offsets_a.end(), offsets_b.begin(), offsets_b.end(), same_offset)) {
+        return false;
+    }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a.token(i) != b.token(i)) return false;
+    }
+    const std::vector<Encoding> more_a = a.overflowing(), more_b = b.overflowing();
+    return std::equal(more_a.begin(), more_a.end(), more_b.begin(), more_b.end(), equal);
+}
+
 /// Encoding(5 tokens: '[CLS]' 'goods' ...)
 std::string repr(const Encoding& encoding) {
     constexpr std::size_t kShown = 8;
@@ -90,6 +112,13 @@ void bind_encoding(py::module_& module) {
                                    return make_list(all.size(),
                                                     [&](std::size_t i) { return py::cast(std::move(all[i])).release().ptr(); });
                                })
+        .def(
+            "__eq__",
+            [](const Encoding& self, const py::object& other) -> py::object {
+                if (!py::isinstance<Encoding>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+                return py::bool_(equal(self, py::cast<const Encoding&>(other)));
+            },
+            py::arg("other"))
         .def("__len__", &Encoding::size)
         .def("__repr__", &repr)
         .def("_repr_html_", &html);

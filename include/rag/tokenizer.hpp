@@ -187,7 +187,7 @@ class Tokenizer {
     const rag_tokenizer* handle() const noexcept { return handle_.get(); }
 
     /// Writes a tokenizer.json that Hugging Face reads with the same results. Unsupported for what was read from SentencePiece's
-    /// .model, tiktoken's and RWKV's files, of which that file cannot say what they do.
+    /// .model and RWKV's files, of which that file cannot say what they do.
     void save(std::string_view path) const { detail::check(rag_tokenizer_save(handle_.get(), detail::text(path))); }
     std::string to_json() const {
         rag_string* json = nullptr;

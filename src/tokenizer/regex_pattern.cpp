@@ -188,19 +188,19 @@ bool PatternTranslator::read_quantifier(Quantifier& out) {
     return true;
 }
 
-// What Oniguruma makes of a quantifier behind another one (onig_reduce_nested_quantifier()): the same matches, found without trying
-// the many ways in which two repetitions share a text. False: it leaves the two as they are.
+// What Oniguruma makes of a quantifier behind another one (onig_reduce_nested_quantifier()): the same matches, found without
+// trying the many ways in which two repetitions share a text. False: it leaves the two as they are.
 bool PatternTranslator::join_quantifiers(Repeat outer) {
     static constexpr const char* kTexts[] = {"?", "*", "+", "??", "*?", "+?"};
     constexpr int kBoth = -1, kInner = -2, kLazyOfMany = -3;
     static constexpr int kJoined[6][6] = {
         // outer: ?      *         +         ??           *?           +?          inner:
-        {kInner, kAny, kAny, kLazyMaybe, kLazyAny, kBoth},               // ?
-        {kInner, kInner, kInner, kLazyOfMany, kLazyOfMany, kInner},      // *
-        {kAny, kAny, kInner, kBoth, kLazyOfMany, kInner},                // +
-        {kInner, kLazyAny, kLazyAny, kInner, kLazyAny, kLazyAny},        // ??
-        {kInner, kInner, kInner, kInner, kInner, kInner},                // *?
-        {kBoth, kBoth, kBoth, kLazyAny, kLazyAny, kInner},               // +?
+        {kInner, kAny, kAny, kLazyMaybe, kLazyAny, kBoth},           // ?
+        {kInner, kInner, kInner, kLazyOfMany, kLazyOfMany, kInner},  // *
+        {kAny, kAny, kInner, kBoth, kLazyOfMany, kInner},            // +
+        {kInner, kLazyAny, kLazyAny, kInner, kLazyAny, kLazyAny},    // ??
+        {kInner, kInner, kInner, kInner, kInner, kInner},            // *?
+        {kBoth, kBoth, kBoth, kLazyAny, kLazyAny, kInner},           // +?
     };
     if (repeat_ == kOther || outer == kOther) return false;
     const int joined = kJoined[repeat_][outer];

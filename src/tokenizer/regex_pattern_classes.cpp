@@ -15,7 +15,8 @@ std::string PatternTranslator::class_literal() {
     if (pattern_[at_] != '\\') {
         const std::string_view text = take(code_point_at(pattern_, at_).length);
         if (caseless_ && text.size() > 1) refuse("a character outside ASCII without regard to case");
-        return text.size() > 1 || is_pattern_letter(text[0]) || is_pattern_digit(text[0]) ? std::string(text) : "\\" + std::string(text);
+        return text.size() > 1 || is_pattern_letter(text[0]) || is_pattern_digit(text[0]) ? std::string(text)
+                                                                                          : "\\" + std::string(text);
     }
     const std::size_t start = at_++;
     if (at_end()) refuse("a backslash at the end");

@@ -83,7 +83,7 @@ class PatternTranslator {
     Repeat repeat_ = kOther;       // this one
     std::size_t quantifier_ = 0;   // where in out_
     bool caseless_ = false;
-    bool extended_ = false;  // (?x): spaces and comments outside of classes are nothing
+    bool extended_ = false;      // (?x): spaces and comments outside of classes are nothing
     char previous_literal_ = 0;  // right before, in caseless mode
     int captures_ = 0;
     bool named_ = false;

@@ -162,6 +162,7 @@ TEST_CASE("Truncation and padding a call") {
                        o.pad_token.reset();
                    }),
                    "77"));
+    CHECK(contains(error([](auto& o) { o.pad_id = -5; }), "pad_id is -5"));
 }
 
 TEST_CASE("Options out of range, and option structs of other versions") {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -256,6 +257,21 @@ TEST_CASE("a GGUF tokenizer that nobody compared is refused, and so is one that 
     write_file(path, digits_gguf(json, "mystery").file());
     CHECK(refusal(path, message) == Code::kUnsupported);
     CHECK(message.find("mystery") != std::string::npos);
+    GgufWriter unnamed;
+    unnamed.text("tokenizer.ggml.model", "gpt2");
+    unnamed.texts("tokenizer.ggml.tokens", {"a"});
+    unnamed.integers("tokenizer.ggml.token_type", {1});
+    unnamed.texts("tokenizer.ggml.merges", {});
+    write_file(path, unnamed.file());
+    CHECK(refusal(path, message) == Code::kUnsupported);
+    CHECK(message.find("tokenizer.ggml.pre is missing") != std::string::npos);
+    std::optional<std::string> first;
+    for (const char* name : {"llama-bpe", "llama-v3", "llama3"}) {  // one pre-tokenizer under three names
+        write_file(path, digits_gguf(json, name).file());
+        const std::string written = Tokenizer::from_pretrained(path)->to_json();
+        if (first) CHECK(written == *first);
+        first = written;
+    }
     GgufWriter ids = digits_gguf(json, "smollm");
     ids.integer("tokenizer.ggml.eos_token_id", 100'000);
     write_file(path, ids.file());

@@ -146,7 +146,8 @@ Value binary(Runtime& runtime, std::string_view op, const Value& a, const Value&
     const auto is_view = [](const Value& value) {
         return value.sequence() != nullptr && value.sequence()->kind == SequenceKind::kView;
     };
-    if (op == "-" && (is_view(a) || is_view(b))) fail(Code::kUnsupported, "the set that a dict's view makes with \"-\" is not known");
+    if (op == "-" && (is_view(a) || is_view(b)))
+        fail(Code::kUnsupported, "the set that a dict's view makes with \"-\" is not known");
     fail_operands(op, a, b);
 }
 

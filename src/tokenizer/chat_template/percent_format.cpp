@@ -178,7 +178,8 @@ Value percent_format(Runtime& runtime, const std::string& format, const Value& a
         runtime.charge_bytes(value->weight() + spec.width + static_cast<std::uint64_t>(std::max(spec.precision, 0)));
         out += one(spec, *value);
     }
-    const bool optional = arguments.mapping() != nullptr || arguments.is_undefined() || (tuple != nullptr && tuple->kind != SequenceKind::kTuple);
+    const bool optional =
+        arguments.mapping() != nullptr || arguments.is_undefined() || (tuple != nullptr && tuple->kind != SequenceKind::kTuple);
     if (used < values.size() && !optional) fail(Code::kInvalidArgument, "not all values fit into the format");
     return runtime.make_text(std::move(out));
 }

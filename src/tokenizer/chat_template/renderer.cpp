@@ -142,8 +142,8 @@ Renderer::Flow Renderer::execute_if(const Stmt& node) {
     return Flow::kNext;
 }
 
-/// Elements for which the condition of `for ... if` holds; `loop` inside it is the outer loop. They are what the target's names were
-/// given: of `for a, b in ...` tuples, which loop.previtem and loop.nextitem show.
+/// Elements for which the condition of `for ... if` holds; `loop` inside it is the outer loop. They are what the target's names
+/// were given: of `for a, b in ...` tuples, which loop.previtem and loop.nextitem show.
 SequencePtr Renderer::filtered(const Stmt& node, const SequencePtr& items) {
     auto out = std::make_shared<Sequence>();
     for (const Value& item : items->items) {

@@ -45,6 +45,7 @@ TokenizerParts load_folder(const std::filesystem::path& folder) {
     if (has("tokenizer.json")) {
         TokenizerParts parts = load_json_file(folder / "tokenizer.json");
         load_configuration(folder, parts);
+        add_missing_tokens(folder, parts);
         return parts;
     }
     if (has("vocab.json") && has("merges.txt")) return load_vocab_merges(folder);

@@ -33,10 +33,16 @@ MergeList split_merges(const GgufFile& file) {
 }
 
 std::string pre_name(const GgufFile& file) {
-    return std::string(file.text("tokenizer.ggml.pre").value_or("default"));
+    return std::string(file.text("tokenizer.ggml.pre").value_or(""));
 }
 
 [[noreturn]] void refuse_pre(const GgufFile& file) {
+    if (!file.text("tokenizer.ggml.pre")) {
+        fail(Code::kUnsupported,
+             "{}: tokenizer.ggml.pre is missing, so the file does not say how text is cut into pieces; use the model's "
+             "tokenizer.json",
+             file.name());
+    }
     fail(Code::kUnsupported,
          "{}: tokenizer.ggml.pre is {}, for which there is no tokenizer to compare with; use the model's tokenizer.json",
          file.name(), quote(pre_name(file)));

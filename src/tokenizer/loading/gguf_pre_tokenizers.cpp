@@ -34,6 +34,8 @@ constexpr GgufPreTokenizer kKnown[] = {
     {"gpt-2", nullptr, kGpt2, false, false},
     {"gpt-4o", nullptr, kGpt4o, false, false},
     {"llama-bpe", nullptr, kLlama3, true, true},
+    {"llama-v3", nullptr, kLlama3, true, true},  // older names that converters wrote for llama-bpe
+    {"llama3", nullptr, kLlama3, true, true},
     {"qwen2", R"({"type": "NFC"})", kQwen2, false, false},
     {"refact", nullptr, kDigits, false, false},
     {"smollm", nullptr, kDigits, false, false},

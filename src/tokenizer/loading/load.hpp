@@ -39,6 +39,9 @@ TokenizerParts load_gguf(const GgufFile& file);
 void read_configuration(std::string_view text, const std::string& name, TokenizerParts& parts);
 /// What tokenizer_config.json, special_tokens_map.json and chat_template.jinja in `folder` add; absent files add nothing.
 void load_configuration(const std::filesystem::path& folder, TokenizerParts& parts);
+/// Added tokens that the configurations in `folder` name and its tokenizer.json lacks, behind those it has, as transformers adds
+/// them: the declared ones by rising id, then the special ones.
+void add_missing_tokens(const std::filesystem::path& folder, TokenizerParts& parts);
 /// The tokens that tokenizer_config.json (added_tokens_decoder) or, without that, added_tokens.json declares, by rising id. For
 /// folders without a tokenizer.json, which would hold them.
 std::vector<AddedToken> read_declared_tokens(const std::filesystem::path& folder);

@@ -2,6 +2,7 @@
 // additional_chat_templates.
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "core/mapped_file.hpp"
 #include "core/utf8.hpp"
@@ -113,6 +114,47 @@ std::vector<AddedToken> read_declared_tokens(const std::filesystem::path& folder
     }
     std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return tokens;
+}
+
+// The special tokens of a configuration: those with a role, and the further ones.
+void read_special_list(const std::filesystem::path& path, std::vector<AddedToken>& out) {
+    if (!std::filesystem::exists(path)) return;
+    const Json json = parse_tokenizer_json(read_text_file(path, kMaxConfiguration), path.string());
+    const StageFields fields(json, path.string());
+    const auto take = [&](const Json& value, const std::string& where) {
+        if (value.is_object()) return out.push_back(read_declared({value, where}, 0));
+        AddedToken token;
+        token.content = checked_text(value, where);
+        out.push_back(std::move(token));
+    };
+    for (const char* name : kNames) {
+        if (const Json* value = fields.find(name)) take(*value, fields.inside(name));
+    }
+    for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
+        const Json* value = fields.find(name);
+        if (value == nullptr) continue;
+        for (const auto& entry : value->items()) take(entry.value(), fields.inside(name));  // of an object: role and token
+    }
+}
+
+void add_missing_tokens(const std::filesystem::path& folder, TokenizerParts& parts) {
+    std::set<std::string> known;
+    for (const AddedToken& token : parts.added_tokens) known.insert(token.content);
+    const auto add = [&](AddedToken token) {
+        if (!token.content.empty() && known.insert(token.content).second) parts.added_tokens.push_back(std::move(token));
+    };
+    std::vector<AddedToken> special;
+    for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) read_special_list(folder / name, special);
+    for (AddedToken& token : read_declared_tokens(folder)) {
+        const auto same = [&](const AddedToken& other) { return other.content == token.content; };
+        token.special = token.special || std::any_of(special.begin(), special.end(), same);
+        add(std::move(token));
+    }
+    for (AddedToken& token : special) {
+        token.special = true;
+        token.normalized = false;
+        add(std::move(token));
+    }
 }
 
 void read_configuration(std::string_view text, const std::string& name, TokenizerParts& parts) {

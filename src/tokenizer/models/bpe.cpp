@@ -96,6 +96,24 @@ std::int32_t Bpe::find_merged(std::size_t index, const MergeList::value_type& me
     return merged;
 }
 
+std::vector<Merge> Bpe::used_merges() const {
+    std::vector<Merge> out, done;
+    MergeScratch scratch;
+    vocabulary_.for_each([&](std::string_view token, std::int32_t id) {
+        const auto bytes = alphabet_to_bytes(token);
+        if (!bytes || bytes->size() < 2) return;
+        scratch.symbols.clear();
+        for (std::uint32_t at = 0; at < bytes->size(); ++at) {
+            scratch.symbols.push_back({byte_ids_[static_cast<unsigned char>((*bytes)[at])], at + 1});
+        }
+        done.clear();
+        merges_.merge(scratch, done);
+        if (scratch.symbols.size() == 1 && scratch.symbols[0].id == id) out.push_back(done.back());
+    });
+    std::sort(out.begin(), out.end(), [](const Merge& a, const Merge& b) { return a.rank < b.rank; });
+    return out;
+}
+
 void Bpe::find_initial_ids() {
     std::string character;
     for (unsigned byte = 0; byte < 256; ++byte) {

@@ -48,6 +48,10 @@ class Bpe final : public TokenModel {
     const BpeOptions& options() const noexcept { return options_; }
     const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
     const MergeTable& merges() const noexcept { return merges_; }
+    /// The merges that any text of bytes brings about, in order of rank: of each token that comes about at all the last one,
+    /// since it comes about in one way only (merge_search.hpp). With these alone the results are the same, and no two have one
+    /// rank.
+    std::vector<Merge> used_merges() const;
 
   private:
     void add_merges(const MergeList& merges);

@@ -1,6 +1,6 @@
-// A set of 64-bit hashes in one bit each: "may be in it" or "is not". Made large, then folded to the smallest size at which at most
-// one bit of sixteen is set, since what is asked for every character should stay near the core. Of a hash the upper bits count.
-// Built by one thread, then immutable.
+// A set of 64-bit hashes in one bit each: "may be in it" or "is not". Made large, then folded to the smallest size at which at
+// most one bit of sixteen is set, since what is asked for every character should stay near the core. Of a hash the upper bits
+// count. Built by one thread, then immutable.
 #pragma once
 
 #include <bit>

@@ -1,9 +1,10 @@
-// The tokens of short pieces that were met before: 24 of 25 words of English text (one place a piece would lose twice as many; who
-// is lost is searched for in half a microsecond). A piece has two places side by side, and a new one takes the place that was
-// written less often: 2 * kPairs places of 64 bytes, 4 MiB a model and never more, of which only what is used is memory. Pairs lie
-// far apart, so a caller that knows its next pieces makes their keys first and has them fetched (expect()) while it works on others. Any number of threads: each place has a
-// version, odd while it is being written; who reads one that changes meanwhile finds nothing, who cannot write at once leaves it
-// (Boehm 2012, "Can seqlocks get along with programming language memory models?").
+// The tokens of short pieces that were met before: 24 of 25 words of English text (one place a piece would lose twice as many;
+// who is lost is searched for in half a microsecond). A piece has two places side by side, and a new one takes the place that was
+// written less often: 2 * kPairs places of 64 bytes, 4 MiB a model and never more, of which only what is used is memory. Pairs
+// lie far apart, so a caller that knows its next pieces makes their keys first and has them fetched (expect()) while it works on
+// others. Any number of threads: each place has a version, odd while it is being written; who reads one that changes meanwhile
+// finds nothing, who cannot write at once leaves it (Boehm 2012, "Can seqlocks get along with programming language memory
+// models?").
 #pragma once
 
 #include <array>

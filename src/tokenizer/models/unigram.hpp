@@ -1,9 +1,9 @@
 // Unigram: of all ways to cut a piece into tokens of the vocabulary the one whose scores (log probabilities) add up to the most,
 // found by Viterbi's algorithm over a trie. Kudo 2018, "Subword regularization". Characters that no token covers cost ten less
 // than the lowest score; neighbours of that kind are one unknown token, or the tokens of their bytes.
-// Time is the length of a piece times the longest token; a run of characters that no token begins with, as Chinese is to a Western
-// vocabulary, is one step; short pieces that were met before are not searched again (PieceCache).
-// Else immutable, any thread; scratch is one a thread.
+// Time is the length of a piece times the longest token; a run of characters that no token begins with, as Chinese is to a
+// Western vocabulary, is one step; short pieces that were met before are not searched again (PieceCache). Else immutable, any
+// thread; scratch is one a thread.
 #pragma once
 
 #include <array>

@@ -39,8 +39,8 @@ void Whitespace::split(NormalizedText& text, std::vector<Span>& pieces, std::vec
     });
 }
 
-// Only characters that begin with these bytes are looked up: ASCII's, and the first bytes of all other white space (a test looks at
-// all code points). No byte inside a character is one of them.
+// Only characters that begin with these bytes are looked up: ASCII's, and the first bytes of all other white space (a test looks
+// at all code points). No byte inside a character is one of them.
 void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
     const auto may_be_white = [](char byte) {
         const auto value = static_cast<unsigned char>(byte);

@@ -12,8 +12,12 @@ namespace {
 void write_merges(const Bpe& model, JsonText& out) {
     std::vector<std::tuple<std::uint32_t, std::int32_t, std::int32_t>> merges;
     merges.reserve(model.merges().size());
-    model.merges().for_each(
-        [&](std::int32_t left, std::int32_t right, std::uint32_t rank) { merges.emplace_back(rank, left, right); });
+    if (model.options().rank_by_result) {  // the other merges into a token never happen, and would need a rank of their own
+        for (const Merge& merge : model.used_merges()) merges.emplace_back(merge.rank, merge.left, merge.right);
+    } else {
+        model.merges().for_each(
+            [&](std::int32_t left, std::int32_t right, std::uint32_t rank) { merges.emplace_back(rank, left, right); });
+    }
     std::sort(merges.begin(), merges.end());
     const auto token = [&](std::int32_t id) {
         const auto found = model.id_to_token(id);
@@ -29,9 +33,6 @@ void write_merges(const Bpe& model, JsonText& out) {
 
 void write_bpe(const Bpe& model, JsonText& out) {
     const BpeOptions& options = model.options();
-    if (options.rank_by_result) {
-        fail(Code::kUnsupported, "tokenizer.json cannot say that all merges into one token have one rank, as tiktoken has it");
-    }
     const auto text_or_null = [&](const char* key, std::string_view text) {
         out.key(key);
         text.empty() ? out.null() : out.text(text);
