@@ -20,7 +20,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests" / "parit
 
 from measure import Result, machine
 
-ALL = ("tokenize", "encode", "generate", "bm25", "hnsw", "filter", "engine", "latency", "stores", "quality")
+ALL = ("tokenize", "encode", "generate", "callers", "bm25", "hnsw", "filter", "engine", "latency", "stores", "quality")
 
 
 def main() -> int:

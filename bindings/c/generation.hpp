@@ -16,6 +16,13 @@ struct GenerationCall {
     core::TokenCallback on_token;
 };
 
+inline core::AdapterMix adapter_mix_of(const rag_adapter_share* shares, std::size_t count) {
+    require_array(shares, count, "shares");
+    core::AdapterMix mix;
+    for (std::size_t i = 0; i < count; ++i) mix.emplace_back(text_of(shares[i].name, "name"), shares[i].weight);
+    return mix;
+}
+
 inline GenerationCall generation_of(const rag_generate_options* options) {
     const auto known = read_struct(options, rag_generate_options RAG_GENERATE_OPTIONS_INIT, "rag_generate_options");
     GenerationCall out;
@@ -34,6 +41,7 @@ inline GenerationCall generation_of(const rag_generate_options* options) {
         if (text.empty()) fail(Code::kInvalidArgument, "a stop text is empty");
         out.options.stop.emplace_back(text);
     }
+    if (known.adapters != nullptr) out.options.adapters = adapter_mix_of(known.adapters, known.adapter_count);
     if (known.token != nullptr) {
         out.on_token = [function = known.token, user_data = known.user_data](std::int32_t id, std::string_view text) {
             const rag_token token{id, {text.data() == nullptr ? "" : text.data(), text.size()}};

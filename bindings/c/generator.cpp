@@ -116,5 +116,8 @@ rag_status rag_generator_merge_adapter(rag_generator* generator, rag_text name) 
 rag_status rag_generator_unmerge_adapter(rag_generator* generator) noexcept {
     return rag::capi::unmerge_adapter(generator, kWhat);
 }
+rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares, size_t count) noexcept {
+    return guard([&] { rag::capi::use_model(generator, kWhat).set_adapter(rag::capi::adapter_mix_of(shares, count)); });
+}
 
 }  // extern "C"

@@ -82,6 +82,12 @@ void bind_adapters(py::class_<Model>& model) {
         .def_property_readonly("tokenizer", &Model::tokenizer);
 }
 
+std::vector<AdapterShare> adapter_shares_of(const py::dict& shares) {
+    std::vector<AdapterShare> out;
+    for (const auto& [name, weight] : shares) out.push_back({name.cast<std::string>(), weight.cast<float>()});
+    return out;
+}
+
 }  // namespace
 
 /// A token callback that takes the GIL, hears Ctrl-C, and stops when the Python function returns False.
@@ -118,6 +124,8 @@ GenerateOptions generate_options_of(const py::dict& arguments) {
             options.seed = value.cast<std::uint64_t>();
         } else if (name == "stop") {
             for (const py::handle text : value) options.stop.emplace_back(text_of(text, "stop"));
+        } else if (name == "adapters") {
+            options.adapters = adapter_shares_of(py::reinterpret_borrow<py::dict>(value));
         } else if (name == "on_token") {
             callback = py::reinterpret_borrow<py::object>(value);
         } else {
@@ -185,6 +193,14 @@ void bind_models(py::module_& module) {
                 return self.chat(view, generation);
             },
             py::arg("messages"), py::arg("options"))
+        .def(
+            "set_adapter",
+            [](Generator& self, const py::dict& shares) {
+                const std::vector<AdapterShare> mix = adapter_shares_of(shares);
+                const GilRelease release;
+                self.set_adapter(mix);
+            },
+            py::arg("shares"))
         .def("logits", &logits, py::arg("ids"))
         .def_property_readonly("context_length", &Generator::context_length)
         .def_property_readonly("vocab_size", &Generator::vocab_size);

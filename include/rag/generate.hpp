@@ -1,4 +1,4 @@
-// rag::Generator: text from a decoder model, streamed. Any thread; calls are served one after another.
+// rag::Generator: text from a decoder model, streamed. Any thread; concurrent calls are computed together.
 #pragma once
 
 #include <rag/error.hpp>
@@ -6,6 +6,7 @@
 #include <rag/tokenizer.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace rag {
@@ -19,6 +20,12 @@ struct Token {
 /// Return false to stop. It may throw: generation stops and the exception goes on to the caller.
 using TokenCallback = std::function<bool(const Token&)>;
 
+/// `weight` times what a loaded adapter adds to the weights.
+struct AdapterShare {
+    std::string name;
+    float weight = 1.0F;
+};
+
 struct GenerateOptions {
     std::uint32_t max_tokens = 256;
     float temperature = 0.0F;  ///< 0: greedy
@@ -29,6 +36,8 @@ struct GenerateOptions {
     std::uint64_t seed = 0;
     std::vector<std::string> stop;  ///< texts that end the generation and are not part of it
     TokenCallback on_token;
+    /// For this call; without them those of Generator::set_adapter. An empty list is the base.
+    std::optional<std::vector<AdapterShare>> adapters;
 };
 
 enum class Finish : std::uint32_t { kStop = RAG_FINISH_STOP, kLength = RAG_FINISH_LENGTH, kStopped = RAG_FINISH_STOPPED };
@@ -59,6 +68,14 @@ inline Usage from_c(const rag_usage& usage) {
             usage.citation_ms};
 }
 
+/// Never empty, so that there is an address to pass.
+inline std::vector<rag_adapter_share> to_c(const std::vector<AdapterShare>& shares) {
+    std::vector<rag_adapter_share> out;
+    for (const auto& share : shares) out.push_back({text(share.name), share.weight});
+    if (out.empty()) out.push_back({{nullptr, 0}, 0.0F});
+    return out;
+}
+
 /// GenerateOptions as the C struct, with the callback carried through; lives as long as the call.
 class GenerateBridge {
   public:
@@ -73,6 +90,11 @@ class GenerateBridge {
         options_.seed = options.seed;
         options_.stop = stop_.data();
         options_.stop_count = stop_.size();
+        if (options.adapters) {
+            shares_ = to_c(*options.adapters);
+            options_.adapters = shares_.data();
+            options_.adapter_count = options.adapters->size();
+        }
         if (callback_) {
             options_.token = &GenerateBridge::call;
             options_.user_data = this;
@@ -97,6 +119,7 @@ class GenerateBridge {
     }
     const TokenCallback& callback_;
     std::vector<rag_text> stop_;
+    std::vector<rag_adapter_share> shares_;
     rag_generate_options options_ = RAG_GENERATE_OPTIONS_INIT;
     std::exception_ptr error_;
 };
@@ -110,7 +133,7 @@ inline void check_or_stopped(rag_status status) {
 
 class Generator {
   public:
-    /// Opens a GGUF file of the Llama family, or a Hugging Face folder of it.
+    /// Opens a GGUF file or a Hugging Face folder of a decoder (Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE).
     explicit Generator(std::string_view path, const ModelOptions& options = {}) {
         rag_generator* handle = nullptr;
         const rag_model_options c_options = detail::to_c(options);
@@ -148,6 +171,10 @@ class Generator {
     }
     void merge_adapter(std::string_view name) { detail::check(rag_generator_merge_adapter(handle_.get(), detail::text(name))); }
     void unmerge_adapter() { detail::check(rag_generator_unmerge_adapter(handle_.get())); }
+    /// What later calls add to the base, without touching the weights: nothing, one adapter or several with weights.
+    void set_adapter(const std::vector<AdapterShare>& shares) {
+        detail::check(rag_generator_set_adapter(handle_.get(), detail::to_c(shares).data(), shares.size()));
+    }
 
   private:
     using Function = rag_status (*)(const rag_generator*, rag_text, const rag_generate_options*, rag_generation**);

@@ -384,6 +384,12 @@ typedef struct rag_token {
 } rag_token;
 typedef int (*rag_token_fn)(const rag_token* token, void* user_data);
 
+/* `weight` times what a loaded adapter adds to the weights. */
+typedef struct rag_adapter_share {
+    rag_text name;
+    float weight;
+} rag_adapter_share;
+
 typedef struct rag_generate_options {
     uint32_t struct_size;
     uint32_t max_tokens;  /* 0: 256 */
@@ -397,8 +403,10 @@ typedef struct rag_generate_options {
     size_t stop_count;
     rag_token_fn token; /* may be NULL */
     void* user_data;
+    const rag_adapter_share* adapters; /* for this call; NULL: as rag_generator_set_adapter says. With a count of 0: the base */
+    size_t adapter_count;
 } rag_generate_options;
-#define RAG_GENERATE_OPTIONS_INIT {sizeof(rag_generate_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL}
+#define RAG_GENERATE_OPTIONS_INIT {sizeof(rag_generate_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0}
 
 typedef struct rag_ask_options {
     uint32_t struct_size;
@@ -911,8 +919,8 @@ RAG_API const int32_t* rag_generation_ids(const rag_generation* generation, size
 RAG_API rag_status rag_generation_usage(const rag_generation* generation, rag_usage* usage) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API void rag_generation_free(rag_generation* generation) RAG_NOEXCEPT;                                /* since 0.1.0 */
 
-/* Reads a PEFT LoRA folder and keeps it under `name`. RAG_UNSUPPORTED names a setting or key that librag does not know;
- * RAG_CORRUPT a module that the model does not have or whose shape differs. since 0.1.0 */
+/* Reads a PEFT LoRA folder (generators: or a LoRA in GGUF) and keeps it under `name`. RAG_UNSUPPORTED names a setting or key that
+ * librag does not know; RAG_CORRUPT a module that the model does not have or whose shape differs. since 0.1.0 */
 RAG_API rag_status rag_encoder_load_adapter(rag_encoder* encoder, rag_text path, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_load_adapter(rag_generator* generator, rag_text path, rag_text name) RAG_NOEXCEPT;
 /* Adds a loaded adapter to the weights; one at a time (RAG_INVALID_STATE). Engines that use the model see it. since 0.1.0 */
@@ -921,6 +929,12 @@ RAG_API rag_status rag_generator_merge_adapter(rag_generator* generator, rag_tex
 /* Puts the base weights back, bit for bit; RAG_INVALID_STATE when nothing is merged. since 0.1.0 */
 RAG_API rag_status rag_encoder_unmerge_adapter(rag_encoder* encoder) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_unmerge_adapter(rag_generator* generator) RAG_NOEXCEPT;
+/* What calls that name no adapters of their own add to the base, without touching the weights (beside a merged adapter): nothing
+ * (count 0), one adapter, or several with weights. It takes effect with the next call, in microseconds once an adapter was used;
+ * calls with different adapters are computed together. RAG_NOT_FOUND: a name that is not loaded; then nothing changes.
+ * since 0.1.0 */
+RAG_API rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares,
+                                             size_t count) RAG_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------------------
  * Vector index: nearest neighbours by id, in memory, saved to one file

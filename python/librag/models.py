@@ -6,7 +6,7 @@ The first model that is opened loads LibTorch; ``BackendMissing`` says what to i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _librag
@@ -28,6 +28,10 @@ __all__ = ["Dtype", "Encoder", "Generator"]
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 
 
+# An adapter's name, names with weights, or None for the base.
+Adapter = str | Mapping[str, float] | None
+
+
 class _Model:
     """What both kinds of model share: adapters, sizes, the tokenizer."""
 
@@ -47,7 +51,7 @@ class _Model:
         return size
 
     def load_adapter(self, path: str | PathLike[str], name: str) -> None:
-        """Reads a PEFT LoRA folder and keeps it under ``name``."""
+        """Reads a PEFT LoRA folder (generators: or a LoRA in GGUF) and keeps it under ``name``."""
         self._core.load_adapter(os.fspath(path), name)
 
     def merge_adapter(self, name: str) -> None:
@@ -102,7 +106,10 @@ class Encoder(_Model):
 
 
 class Generator(_Model):
-    """A GGUF file of the Llama family, or a Hugging Face folder of it. Any thread; calls are served one after another."""
+    """A GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE.
+
+    Any thread; steps of concurrent calls are computed together.
+    """
 
     def __init__(
         self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
@@ -124,6 +131,14 @@ class Generator(_Model):
         """Logits of every position, float32 of shape (n, vocab_size)."""
         return self._core.logits(ids)
 
+    def set_adapter(self, adapter: Adapter) -> None:
+        """What later calls add to the base without touching the weights: an adapter's name, names with weights, or None.
+
+        A switch takes microseconds once an adapter was used. An adapter that is merged stays so. ``NotFound``: a name that is not
+        loaded; nothing changes then.
+        """
+        self._core.set_adapter(adapter_shares(adapter))
+
     @overload
     def generate(self, prompt: str | Messages, *, stream: Literal[False] = False, **generation: Any) -> Generation: ...
     @overload
@@ -134,7 +149,8 @@ class Generator(_Model):
         """Continues raw text (str), or answers a conversation (a list of messages) through the model's chat template.
 
         Keywords: max_tokens=256, temperature=0.0 (greedy), top_p=1.0, top_k=0 (off), min_p=0.0, repeat_penalty=1.0 (over the last
-        64 tokens), seed=0, stop=() (texts that end it and are not part of it). ``stream=True`` gives an iterator of Token whose
+        64 tokens), seed=0, stop=() (texts that end it and are not part of it), adapter (a name, names with weights, or
+        None for the base; without it as set_adapter says). ``stream=True`` gives an iterator of Token whose
         ``.result`` is the Generation.
         """
         options = generation_options(generation)
@@ -161,16 +177,27 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
+def adapter_shares(adapter: Adapter) -> dict[str, float]:
+    """One adapter or a mixture as names with weights."""
+    if adapter is None:
+        return {}
+    if isinstance(adapter, str):
+        return {adapter: 1.0}
+    return {name: number("adapter", weight) for name, weight in adapter.items()}
+
+
 def generation_options(given: dict[str, Any]) -> dict[str, Any]:
     """Generation keywords as the core takes them; an unknown one is a TypeError that lists the known ones."""
     options: dict[str, Any] = {}
     for name, value in given.items():
         if name == "stop":
             options["stop"] = [value] if isinstance(value, str) else list(value)
+        elif name == "adapter":
+            options["adapters"] = adapter_shares(value)
         elif name in _CHECKS:
             options[name] = _CHECKS[name](name, value)
         else:
-            known = ", ".join([*_CHECKS, "stop", "stream"])
+            known = ", ".join([*_CHECKS, "stop", "adapter", "stream"])
             raise TypeError(f"unknown generation option {name!r}; known are {known}")
     return options
 

@@ -9,7 +9,7 @@ namespace {
 Generation run(const std::shared_ptr<Decoder>& decoder, const std::vector<std::int32_t>& ids, GenerateOptions options,
                const TokenCallback& on_token) {
     const Tokenizer& tokenizer = decoder->tokenizer();
-    const auto session = decoder->new_session();
+    const auto session = options.adapters ? decoder->new_session(*options.adapters) : decoder->new_session();
     StreamDecoder stream(tokenizer);
     // The prompt is computed on a helper thread while this one asks the callback; single tokens are quick enough to ask between.
     const Progress waiting = on_token ? [&on_token](std::uint64_t, std::uint64_t) { return on_token(-1, {}); } : Progress();

@@ -1,6 +1,6 @@
 // The generation loop on a real decoder: raw text is continued, a conversation is answered through the model's chat template.
-// Callbacks come on the calling thread, also while the prompt is computed. Thread rule: any thread; the decoder serves calls one
-// after another. Each call has a session of its own.
+// Callbacks come on the calling thread, also while the prompt is computed. Thread rule: any thread; the decoder computes
+// steps of concurrent calls together. Each call has a session of its own.
 #pragma once
 
 #include <functional>

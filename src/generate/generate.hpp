@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "generate/sampler.hpp"
@@ -30,6 +32,8 @@ struct GenerationModel {
 
 struct GenerateOptions {
     std::size_t max_tokens = 256;
+    /// Adapters by name and weight for this generation; nullopt: those that the model is set to. For who makes the session.
+    std::optional<std::vector<std::pair<std::string, float>>> adapters;
     SamplerOptions sampler;
     std::vector<std::string> stop;  // the text ends before the first of them
     /// Called for each token with the text that became certain with it: pieces of whole characters, which may be empty; together

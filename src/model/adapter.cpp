@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "formats/safetensors.hpp"
+#include "tokenizer/regex.hpp"
 
 namespace rag::core {
 namespace {
@@ -14,26 +15,33 @@ constexpr std::string_view kRoot = "base_model.model.";
 constexpr std::string_view kSuffixA = ".lora_A.weight";
 constexpr std::string_view kSuffixB = ".lora_B.weight";
 
+/// Of ranks or alphas: each is compared with every layer.
+constexpr std::size_t kMaxPatterns = 1024;
+
 struct Pair {
     const TensorInfo* a = nullptr;
     const TensorInfo* b = nullptr;
 };
 
-/// Whether a key of a pattern names `module`: PEFT matches the regular expression (.*\.)?(key)$. A plain dotted name, with ^ in
-/// front or not, is what people write; other expressions are refused rather than guessed.
-bool pattern_matches(std::string_view key, std::string_view module, const std::string& file) {
-    const bool anchored = key.starts_with('^');
-    const std::string_view name = anchored ? key.substr(1) : key;
-    if (name.empty() || name.find_first_of("^$*+?()[]{}|\\") != std::string_view::npos)
-        fail(Code::kUnsupported, "{}: the pattern {} is a regular expression; module names are supported", quote(file, 400),
-             quote(key));
-    if (module == name) return true;
-    return !anchored && module.size() > name.size() && module.ends_with(name) && module[module.size() - name.size() - 1] == '.';
+/// Whether a key of a pattern names `module`, as PEFT decides: the regular expression (.*\.)?(key)$. A plain dotted name needs
+/// none.
+bool pattern_matches(const std::string& key, std::string_view module, const std::string& file) {
+    if (key.find_first_of("^$*+?()[]{}|\\") != std::string::npos) {
+        const Regex expression("^(?:.*\\.)?(?:" + key + ")$");
+        std::vector<Span> found;
+        expression.find_all(module, {0, static_cast<std::uint32_t>(module.size())}, found);
+        return !found.empty();
+    }
+    if (key.empty()) fail(Code::kCorrupt, "{}: a pattern is empty", quote(file, 400));
+    if (module == key) return true;
+    return module.size() > key.size() && module.ends_with(key) && module[module.size() - key.size() - 1] == '.';
 }
 
 /// The value of the patterns for `module`. PEFT takes the first match in the file's order; two that disagree are refused.
 template <typename T>
 std::optional<T> pattern_value(const std::map<std::string, T>& patterns, std::string_view module, const std::string& file) {
+    if (patterns.size() > kMaxPatterns)
+        fail(Code::kUnsupported, "{}: {} patterns, at most {} are supported", quote(file, 400), patterns.size(), kMaxPatterns);
     std::optional<T> found;
     for (const auto& [key, value] : patterns) {
         if (!pattern_matches(key, module, file)) continue;

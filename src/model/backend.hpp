@@ -18,7 +18,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 3;
+inline constexpr std::uint32_t kBackendVersion = 4;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -168,18 +168,32 @@ class BackendSession {
     virtual BackendStatus truncate(std::int64_t length) noexcept = 0;
 };
 
+/// An adapter that a decoder keeps beside its weights. It outlives every item that names it.
+class BackendAdapter {
+  public:
+    virtual ~BackendAdapter() = default;
+};
+/// `weight` times what the adapter adds.
+struct AdapterShare {
+    const BackendAdapter* adapter = nullptr;
+    float weight = 1.0F;
+};
+
 /// One sequence's part of BackendDecoder::forward.
 struct DecoderItem {
-    BackendSession* session = nullptr;  // of the same decoder; every item has another one
-    std::span<const std::int32_t> ids;  // appended to it; not empty
-    std::span<float> logits;            // empty (not wanted), [vocab] (of the last id) or [ids, vocab] (of every id)
-    HostCall call;                      // ends this item alone
-    BackendStatus status;               // how it ended; after a failure the session is as before
+    BackendSession* session = nullptr;       // of the same decoder; every item has another one
+    std::span<const std::int32_t> ids;       // appended to it; not empty
+    std::span<float> logits;                 // empty (not wanted), [vocab] (of the last id) or [ids, vocab] (of every id)
+    HostCall call;                           // ends this item alone
+    std::span<const AdapterShare> adapters;  // added to the base for this item alone; of the same decoder
+    BackendStatus status;                    // how it ended; after a failure the session is as before
 };
 
 class BackendDecoder : public BackendModel {
   public:
     virtual BackendStatus new_session(std::unique_ptr<BackendSession>& out) noexcept = 0;
+    /// Keeps an adapter beside the weights. Errors as merge_adapter's.
+    virtual BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept = 0;
     /// Computes all items in one pass: their tokens go through the layers together, each attends to its own sequence. An item
     /// that fails or is stopped leaves the others alone. The result is not ok only when nothing could be computed at all; then
     /// every item has that status.

@@ -1,6 +1,10 @@
 #include "model/decoder.hpp"
 
+#include <cmath>
+
 #include "core/error.hpp"
+#include "model/adapter.hpp"
+#include "model/adapter_gguf.hpp"
 #include "model/host_call.hpp"
 
 namespace rag::core {
@@ -25,6 +29,7 @@ Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string so
       tokenizer_(open_tokenizer(files_)) {
     check_status(backend().load_decoder(files_.config, files_.weights, backend_options(options), model_));
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no decoder for {}", quote(source_, 400));
+    batcher_ = std::make_unique<StepBatcher>(*model_, options.batching);
 }
 
 std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const ModelOptions& options) {
@@ -34,11 +39,22 @@ std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const 
 
 // In the child of a fork the backend's threads do not exist: waiting for them would never end, so its objects are left alone.
 Decoder::~Decoder() {
-    if (in_fork_child()) static_cast<void>(model_.release());
+    if (!in_fork_child()) return;
+    static_cast<void>(batcher_.release());
+    static_cast<void>(model_.release());
+}
+
+DecoderSession::DecoderSession(std::shared_ptr<Decoder> decoder, std::unique_ptr<BackendSession> session, Decoder::KeptMix mix)
+    : decoder_(std::move(decoder)), session_(std::move(session)), mix_(std::move(mix)) {
+    decoder_->batcher_->add_caller();
 }
 
 DecoderSession::~DecoderSession() {
-    if (decoder_->in_fork_child()) static_cast<void>(session_.release());
+    if (decoder_->in_fork_child()) {
+        static_cast<void>(session_.release());
+    } else {
+        decoder_->batcher_->remove_caller();
+    }
 }
 
 std::shared_ptr<const Tokenizer> Decoder::shared_tokenizer() const {
@@ -52,12 +68,58 @@ std::string Decoder::describe() const {
                        c.layers, c.hidden_size, c.context_length, precision_name(precision_), backend().describe());
 }
 
+/// The adapters of `mix`, given to the backend when they are used first. adapters_mutex_ is held.
+Decoder::KeptMix Decoder::keep_locked(const AdapterMix& mix) {
+    KeptMix out;
+    for (const auto& [name, weight] : mix) {
+        if (!std::isfinite(weight)) fail(Code::kInvalidArgument, "the adapter {} has the weight {}", quote(name), weight);
+        auto found = kept_.find(name);
+        if (found == kept_.end()) {
+            std::unique_ptr<BackendAdapter> adapter;
+            check_status(model_->keep_adapter(*loaded_adapter(name), adapter));
+            if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
+            found = kept_.emplace(name, std::move(adapter)).first;
+        }
+        for (const AdapterShare& other : out.shares) {
+            if (other.adapter == found->second.get())
+                fail(Code::kInvalidArgument, "the adapter {} is asked for twice", quote(name));
+        }
+        out.shares.push_back({found->second.get(), weight});
+        out.owners.push_back(found->second);
+    }
+    return out;
+}
+
+AdapterWeights Decoder::read_adapter_at(const std::filesystem::path& path) const {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path, ignored))
+        return read_gguf_adapter(GgufFile::open(path), files_.config, linear_layers());
+    return read_adapter(path, linear_layers());
+}
+
+void Decoder::set_adapter(const AdapterMix& mix) {
+    check_fork();
+    const std::lock_guard lock(adapters_mutex_);
+    mix_ = keep_locked(mix);
+}
+
 std::unique_ptr<DecoderSession> Decoder::new_session() {
     check_fork();
+    const std::lock_guard lock(adapters_mutex_);
+    return session_with(mix_);
+}
+
+std::unique_ptr<DecoderSession> Decoder::new_session(const AdapterMix& mix) {
+    check_fork();
+    const std::lock_guard lock(adapters_mutex_);
+    return session_with(keep_locked(mix));
+}
+
+std::unique_ptr<DecoderSession> Decoder::session_with(KeptMix mix) {
     std::unique_ptr<BackendSession> session;
     check_status(model_->new_session(session));
     if (session == nullptr) fail(Code::kInternal, "the backend gave no session for {}", quote(source_, 400));
-    return std::unique_ptr<DecoderSession>(new DecoderSession(shared_from_this(), std::move(session)));
+    return std::unique_ptr<DecoderSession>(new DecoderSession(shared_from_this(), std::move(session), std::move(mix)));
 }
 
 void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop) {
@@ -84,8 +146,8 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
         fail(Code::kInvalidArgument, "{} tokens after {} do not fit the context of {} tokens", ids.size(), length(),
              decoder_->context_length());
     StopCheck check(stop);
-    DecoderItem item{session_.get(), ids, logits, check.call(), {}};
-    check_status(decoder_->model_->forward({&item, 1}));
+    DecoderItem item{session_.get(), ids, logits, check.call(), mix_.shares, {}};
+    decoder_->batcher_->run(item);
     check.finish(item.status);
 }
 

@@ -25,4 +25,8 @@ DecoderFiles read_decoder_files(const std::filesystem::path& path);
 DecoderFiles read_decoder_gguf(std::shared_ptr<const GgufFile> file);
 DecoderFiles read_decoder_folder_files(const std::filesystem::path& folder);
 
+/// What llama.cpp calls the architecture of a model, and one of its tensors ("blk.3.ffn_up.weight").
+std::string gguf_architecture(const DecoderConfig& config);
+std::string gguf_tensor_name(const std::string& hugging_face, const DecoderConfig& config);
+
 }  // namespace rag::core

@@ -244,6 +244,17 @@ void refuse_unknown(const GgufFile& file, const std::vector<ExpectedTensor>& exp
 
 }  // namespace
 
+std::string gguf_architecture(const DecoderConfig& config) {
+    for (const Architecture& one : kArchitectures) {
+        if (one.family == config.architecture || one.experts == config.architecture) return std::string(one.name);
+    }
+    return config.architecture == "mistral" ? "llama" : config.architecture;
+}
+
+std::string gguf_tensor_name(const std::string& hugging_face, const DecoderConfig& config) {
+    return gguf_name(hugging_face, config.architecture.starts_with("gemma"));
+}
+
 DecoderFiles read_decoder_gguf(std::shared_ptr<const GgufFile> file) {
     const Architecture& architecture = find_architecture(*file);
     DecoderFiles files;

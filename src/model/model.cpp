@@ -61,10 +61,14 @@ BackendOptions Model::backend_options(const ModelOptions& options) {
     return result;
 }
 
+AdapterWeights Model::read_adapter_at(const std::filesystem::path& path) const {
+    return read_adapter(path, layers_);
+}
+
 void Model::load_adapter(const std::filesystem::path& folder, const std::string& name) {
     check_fork();
     if (name.empty()) fail(Code::kInvalidArgument, "the name of an adapter is empty");
-    auto adapter = std::make_shared<const AdapterWeights>(read_adapter(folder, layers_));
+    auto adapter = std::make_shared<const AdapterWeights>(read_adapter_at(folder));
     const std::lock_guard lock(mutex_);
     if (!adapters_.emplace(name, std::move(adapter)).second)
         fail(Code::kAlreadyExists, "the adapter {} is loaded already", quote(name));
@@ -79,17 +83,23 @@ void Model::merge_locked(const AdapterWeights& adapter, const std::string& name)
     merged_checksum_ = checksum;
 }
 
-void Model::merge_adapter(std::string_view name) {
-    check_fork();
+std::shared_ptr<const AdapterWeights> Model::loaded_adapter(std::string_view name) const {
     const std::lock_guard lock(mutex_);
     const auto found = adapters_.find(name);
     if (found == adapters_.end()) fail(Code::kNotFound, "no adapter {} is loaded", quote(name));
-    merge_locked(*found->second, found->first);
+    return found->second;
+}
+
+void Model::merge_adapter(std::string_view name) {
+    check_fork();
+    const auto adapter = loaded_adapter(name);
+    const std::lock_guard lock(mutex_);
+    merge_locked(*adapter, std::string(name));
 }
 
 void Model::merge_adapter_folder(const std::filesystem::path& folder) {
     check_fork();
-    const AdapterWeights adapter = read_adapter(folder, layers_);
+    const AdapterWeights adapter = read_adapter_at(folder);
     const std::lock_guard lock(mutex_);
     merge_locked(adapter, folder.string());
 }

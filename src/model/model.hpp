@@ -12,6 +12,7 @@
 
 #include "core/fork_guard.hpp"
 #include "model/backend.hpp"
+#include "model/step_batcher.hpp"
 #include "model/weights.hpp"
 
 namespace rag::core {
@@ -20,6 +21,7 @@ struct ModelOptions {
     Precision precision = Precision::kFloat32;
     std::string device = "cpu";
     unsigned threads = 0;        // 0: as many as the process may use
+    BatchLimits batching;        // of a decoder's concurrent callers
     Backend* backend = nullptr;  // nullptr: librag_torch.so; tests put their own here, which must outlive the model
 };
 
@@ -35,7 +37,8 @@ class Model {
     Model(const Model&) = delete;
     Model& operator=(const Model&) = delete;
 
-    /// Reads a PEFT LoRA folder and keeps it as `name`. Throws as read_adapter, kAlreadyExists, kInvalidArgument (an empty name).
+    /// Reads a PEFT LoRA folder (or what else read_adapter_at knows) and keeps it as `name`. Throws as read_adapter,
+    /// kAlreadyExists, kInvalidArgument (an empty name).
     void load_adapter(const std::filesystem::path& folder, const std::string& name);
     /// Adds a loaded adapter to the weights. Throws kNotFound (no such name), kInvalidState (one is merged already).
     /// Sessions begun before keep keys and values of the weights they were computed with.
@@ -56,13 +59,18 @@ class Model {
     Model(const ModelOptions& options, LinearShapes layers);
     static BackendOptions backend_options(const ModelOptions& options);
     Backend& backend() const { return *backend_; }
+    const LinearShapes& linear_layers() const { return layers_; }
     void check_fork() const { fork_.check("the model"); }
     bool in_fork_child() const noexcept { return fork_.in_child(); }
+    /// A loaded adapter. Throws kNotFound.
+    std::shared_ptr<const AdapterWeights> loaded_adapter(std::string_view name) const;
     /// checksum64 of the merged adapter's pairs; 0 when nothing is merged.
     std::uint64_t merged_checksum() const;
 
   private:
     virtual BackendModel& backend_model() const = 0;
+    /// A PEFT folder; decoders know GGUF files too.
+    virtual AdapterWeights read_adapter_at(const std::filesystem::path& path) const;
     void merge_locked(const AdapterWeights& adapter, const std::string& name);
 
     Backend* backend_;

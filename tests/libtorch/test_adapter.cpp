@@ -167,3 +167,98 @@ TEST_CASE("bad adapters are refused and change nothing") {
     CHECK(encoder->unmerge_adapter().code == static_cast<std::int32_t>(Code::kInvalidState));
     CHECK(encode(*encoder, batch.view(), kHidden) == base);
 }
+
+namespace {
+
+std::vector<float> logits_with(BackendDecoder& decoder, std::span<const std::int32_t> ids, std::vector<AdapterShare> shares) {
+    std::unique_ptr<BackendSession> session;
+    REQUIRE(decoder.new_session(session).ok());
+    std::vector<float> out(ids.size() * 50);
+    DecoderItem item{session.get(), ids, out, {}, shares, {}};
+    REQUIRE(decoder.forward({&item, 1}).ok());
+    INFO(item.status.text);
+    REQUIRE(item.status.ok());
+    return out;
+}
+
+std::unique_ptr<BackendAdapter> keep(BackendDecoder& decoder, const std::vector<Pair>& pairs) {
+    std::unique_ptr<BackendAdapter> out;
+    const BackendStatus status = decoder.keep_adapter(adapter_of(pairs), out);
+    INFO(status.text);
+    REQUIRE(status.ok());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("kept adapters equal merged ones, each for its own item of a pass") {
+    const std::vector<Pair> first = {make_pair("model.layers.1.self_attn.k_proj", 32, 64, 4),
+                                     make_pair("model.layers.0.mlp.up_proj", 96, 64, 3)};
+    const std::vector<Pair> second = {make_pair("model.layers.0.self_attn.o_proj", 64, 64, 2),
+                                      make_pair("model.layers.0.mlp.down_proj", 64, 96, 1)};
+    const TinyBatch text({25, 3, 25, 25});
+    const std::span<const std::int32_t> ids = std::span(text.ids).first(25);
+    for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16, Precision::kInt8}) {
+        const float bar = precision == Precision::kFloat32 ? 1e-4F : 0.1F;
+        const auto decoder = load(tiny_llama_config(), tiny_llama(), precision);
+        const std::vector<float> base = logits_with(*decoder, ids, {});
+        const auto a = keep(*decoder, first), b = keep(*decoder, second);
+        REQUIRE(decoder->merge_adapter(adapter_of(first)).ok());
+        const std::vector<float> merged_a = logits_with(*decoder, ids, {});
+        const std::vector<float> both = logits_with(*decoder, ids, {{b.get(), 1.0F}});
+        REQUIRE(decoder->unmerge_adapter().ok());
+        CHECK(max_difference(merged_a, base) > 0.2F);
+        // int8 rounds the sum of base and adapter where they are merged, the base alone where they are not.
+        if (precision != Precision::kInt8) {
+            CHECK(max_difference(logits_with(*decoder, ids, {{a.get(), 1.0F}}), merged_a) < bar);
+            CHECK(max_difference(logits_with(*decoder, ids, {{a.get(), 1.0F}, {b.get(), 1.0F}}), both) < bar);
+        }
+        CHECK(max_difference(logits_with(*decoder, ids, {{a.get(), 0.5F}}), merged_a) > 0.05F);
+        // A weight of 0 adds nothing, and the base is untouched.
+        CHECK(max_difference(logits_with(*decoder, ids, {{a.get(), 0.0F}}), base) < 1e-6F);
+        CHECK(logits_with(*decoder, ids, {}) == base);
+
+        std::vector<std::unique_ptr<BackendSession>> sessions(4);
+        std::vector<std::vector<float>> logits = {std::vector<float>(25 * 50), std::vector<float>(50), std::vector<float>(50),
+                                                  std::vector<float>(25 * 50)};
+        const std::vector<AdapterShare> only_a = {{a.get(), 1.0F}}, both_of = {{a.get(), 1.0F}, {b.get(), 1.0F}};
+        std::vector<DecoderItem> items;
+        for (std::size_t i = 0; i < 4; ++i) {
+            REQUIRE(decoder->new_session(sessions[i]).ok());
+            const std::vector<AdapterShare>& shares = i == 0 ? only_a : both_of;
+            items.push_back({sessions[i].get(), i == 1 ? ids.first(3) : ids, logits[i], {}, shares, {}});
+        }
+        items[1].adapters = {};
+        items[3].adapters = {};
+        REQUIRE(decoder->forward(items).ok());
+        CHECK(max_difference(logits[0], logits_with(*decoder, ids, only_a)) < bar);
+        CHECK(max_difference(logits[1], {base.begin() + 2 * 50, base.begin() + 3 * 50}) < bar);
+        const std::vector<float> alone = logits_with(*decoder, ids, both_of);
+        CHECK(max_difference(logits[2], {alone.end() - 50, alone.end()}) < bar);
+        CHECK(max_difference(logits[3], base) < bar);
+    }
+}
+
+TEST_CASE("adapters of other models and bad ones are not kept") {
+    const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
+    const auto other = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
+    const Pair good = make_pair("model.layers.0.mlp.down_proj", 64, 96, 2);
+    std::unique_ptr<BackendAdapter> out;
+    CHECK_THAT(decoder->keep_adapter(adapter_of({make_pair("model.layers.5.mlp.down_proj", 64, 96, 2)}), out).text,
+               Contains("model.layers.5.mlp.down_proj"));
+    CHECK_THAT(decoder->keep_adapter(adapter_of({good, good}), out).text, Contains("twice"));
+    CHECK_THAT(decoder->keep_adapter(adapter_of({make_pair("model.layers.0.mlp.down_proj", 64, 95, 2)}), out).text,
+               Contains("[64, 96]"));
+    CHECK(out == nullptr);
+    const auto foreign = keep(*other, {good});
+    std::unique_ptr<BackendSession> session;
+    REQUIRE(decoder->new_session(session).ok());
+    const std::vector<std::int32_t> ids = {1};
+    for (const AdapterShare share : {AdapterShare{foreign.get(), 1.0F}, AdapterShare{nullptr, 1.0F}}) {
+        DecoderItem item{session.get(), ids, {}, {}, {&share, 1}, {}};
+        REQUIRE(decoder->forward({&item, 1}).ok());
+        CHECK(item.status.code == static_cast<std::int32_t>(Code::kInvalidArgument));
+        CHECK_THAT(item.status.text, Contains("adapter of another model"));
+    }
+    CHECK(session->length() == 0);
+}

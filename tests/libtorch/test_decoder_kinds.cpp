@@ -161,7 +161,7 @@ TEST_CASE("several sequences in one call equal each alone") {
             expected.push_back(run(*decoder, *session_of(*decoder), sequence));
             sessions.push_back(session_of(*decoder));
             logits[i].resize(i % 2 == 0 ? lengths[i] * kVocab : kVocab);  // of every id, or of the last
-            items.push_back({sessions[i].get(), sequence.first(lengths[i]), logits[i], {}, {}});
+            items.push_back({sessions[i].get(), sequence.first(lengths[i]), logits[i], {}, {}, {}});
         }
         REQUIRE(decoder->forward(items).ok());
         for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -196,9 +196,9 @@ TEST_CASE("an item that fails or stops leaves the others alone") {
     std::vector<float> logits(40 * kVocab), rest(kVocab);
     HostCall call;
     call.stop = [](void*) { return true; };
-    std::vector<DecoderItem> items = {{stopped.get(), ids, rest, call, {}}, {good.get(), ids, logits, {}, {}},
-                                      {bad.get(), outside, {}, {}, {}},     {good.get(), ids, {}, {}, {}},
-                                      {foreign.get(), ids, {}, {}, {}},     {nullptr, ids, {}, {}, {}}};
+    std::vector<DecoderItem> items = {{stopped.get(), ids, rest, call, {}, {}}, {good.get(), ids, logits, {}, {}, {}},
+                                      {bad.get(), outside, {}, {}, {}, {}},     {good.get(), ids, {}, {}, {}, {}},
+                                      {foreign.get(), ids, {}, {}, {}, {}},     {nullptr, ids, {}, {}, {}, {}}};
     REQUIRE(decoder->forward(items).ok());
     CHECK(items[0].status.code == static_cast<std::int32_t>(Code::kStopped));
     CHECK(stopped->length() == 0);

@@ -186,7 +186,7 @@ TinyBatch::TinyBatch(const std::vector<std::int64_t>& lengths, std::int32_t voca
 
 BackendStatus forward(BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> ids,
                       std::span<float> logits, const HostCall& call) {
-    DecoderItem item{&session, ids, logits, call, {}};
+    DecoderItem item{&session, ids, logits, call, {}, {}};
     const BackendStatus status = decoder.forward({&item, 1});
     return status.ok() ? item.status : status;
 }

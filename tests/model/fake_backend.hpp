@@ -22,6 +22,8 @@ struct FakeRecord {
     std::vector<std::vector<std::int32_t>> texts;  // ids of every text that was encoded, in order
     std::vector<std::size_t> batches;              // texts, or sequences, a call
     std::vector<core::AdapterPair> merged;
+    std::vector<std::string> kept;  // sources of adapters kept beside the weights
+    std::vector<float> weights;     // of the adapters of the last item
     int merges = 0, unmerges = 0;
     core::BackendStatus next;  // what the next call returns
 };
@@ -108,7 +110,17 @@ class FakeDecoder : public FakeModel<core::BackendDecoder> {
         out = std::make_unique<FakeSession>(record_, static_cast<std::size_t>(record_->decoder.vocab_size));
         return take();
     }
+    core::BackendStatus keep_adapter(const core::AdapterWeights& adapter,
+                                     std::unique_ptr<core::BackendAdapter>& out) noexcept override {
+        record_->kept.push_back(adapter.source);
+        out = std::make_unique<core::BackendAdapter>();
+        return take();
+    }
     core::BackendStatus forward(std::span<core::DecoderItem> items) noexcept override {
+        for (const core::DecoderItem& item : items) {
+            record_->weights.clear();
+            for (const core::AdapterShare& share : item.adapters) record_->weights.push_back(share.weight);
+        }
         record_->batches.push_back(items.size());
         for (core::DecoderItem& item : items)
             item.status = static_cast<FakeSession*>(item.session)->forward(item.ids, item.logits, item.call);

@@ -28,8 +28,16 @@ TEST_CASE("the scale of an adapter follows rank, alpha and their patterns", "[mo
     config.rank_pattern = {{"up_proj", 2}, {"mlp.up_proj", 3}};
     require_error(Code::kUnsupported, {"two values", "up_proj"},
                   [&] { adapter_rank(config, "model.layers.0.mlp.up_proj", "f"); });
-    config.rank_pattern = {{".*up_proj", 2}};
-    require_error(Code::kUnsupported, {".*up_proj", "regular expression"}, [&] { adapter_rank(config, "mlp.up_proj", "f"); });
+    // PEFT's keys are regular expressions.
+    config.rank_pattern = {{"layers\\.[01]\\..*proj", 6}, {"(q|k)_proj", 5}};
+    CHECK(adapter_rank(config, "model.layers.1.mlp.up_proj", "f") == 6);
+    CHECK(adapter_rank(config, "model.layers.2.mlp.up_proj", "f") == 4);
+    CHECK(adapter_rank(config, "model.layers.2.self_attn.k_proj", "f") == 5);
+    CHECK(adapter_rank(config, "model.layers.2.self_attn.k_proj.x", "f") == 4);
+    config.rank_pattern = {{"(up_proj", 2}};
+    require_error(Code::kUnsupported, {"up_proj"}, [&] { adapter_rank(config, "mlp.up_proj", "f"); });
+    config.rank_pattern = {{"", 2}};
+    require_error(Code::kCorrupt, {"a pattern is empty"}, [&] { adapter_rank(config, "mlp.up_proj", "f"); });
 }
 
 TEST_CASE("an adapter made for the Hugging Face model fits the GGUF file too", "[model]") {

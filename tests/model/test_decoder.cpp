@@ -128,3 +128,34 @@ TEST_CASE("a decoder merges the adapter of its Hugging Face twin", "[model]") {
     decoder->unmerge_adapter();
     CHECK(backend.record->unmerges == 1);
 }
+
+TEST_CASE("adapters are set by name and weight, for all sessions or one", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf"), adapter = fixture("tiny_llama_lora");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend);
+    decoder->load_adapter(adapter, "a");
+    decoder->load_adapter(adapter, "b");
+    const auto weights = [&](DecoderSession& session) {
+        session.forward(std::vector<std::int32_t>{1}, {});
+        return backend.record->weights;
+    };
+    CHECK(weights(*decoder->new_session()).empty());
+    CHECK(backend.record->kept.empty());  // an adapter is given to the backend when it is used first
+    decoder->set_adapter({{"a", 0.5F}});
+    const auto first = decoder->new_session();
+    CHECK(weights(*first) == std::vector<float>{0.5F});
+    decoder->set_adapter({{"b", 2.0F}, {"a", -1.0F}});
+    CHECK(weights(*decoder->new_session()) == std::vector<float>{2.0F, -1.0F});
+    CHECK(weights(*first) == std::vector<float>{0.5F});  // a session keeps what it began with
+    CHECK(weights(*decoder->new_session({{"a", 3.0F}})) == std::vector<float>{3.0F});
+    CHECK(weights(*decoder->new_session({})).empty());
+    CHECK(backend.record->kept.size() == 2);
+    require_error(Code::kNotFound, {"\"c\""}, [&] { decoder->set_adapter({{"a", 1.0F}, {"c", 1.0F}}); });
+    require_error(Code::kInvalidArgument, {"\"a\"", "twice"}, [&] { decoder->set_adapter({{"a", 1.0F}, {"a", 1.0F}}); });
+    require_error(Code::kInvalidArgument, {"\"a\"", "inf"}, [&] { decoder->set_adapter({{"a", INFINITY}}); });
+    CHECK(weights(*decoder->new_session()) == std::vector<float>{2.0F, -1.0F});
+    decoder->set_adapter({});
+    CHECK(weights(*decoder->new_session()).empty());
+}

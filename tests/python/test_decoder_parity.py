@@ -8,136 +8,25 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import librag
 import numpy as np
-import numpy.typing as npt
 import pytest
+from decoder_models import CASES, SHAPES, Case, distance, ids_for, make, oracle_logits, write_gguf
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
 
-Floats = npt.NDArray[np.float32]
 FLOAT32_BAR = 1e-4  # of the largest logit
+# Of the range of logits, on average over them. Attention is so peaked here that a rounding now and then turns to another key, in
+# transformers' bfloat16 as in ours, so single logits are compared with how far off those are.
 BFLOAT16_BAR = 2e-2
-LENGTH = 48
-
-# hidden, layers, heads, kv_heads, head_dim, intermediate
-SHAPES = [(32, 2, 4, 2, 8, 48), (48, 3, 3, 1, 16, 80), (64, 2, 2, 2, 64, 96)]
 
 
-@dataclass
-class Case:
-    """An architecture with some settings, and what each mutant changes in config.json."""
-
-    name: str
-    model_type: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    mutants: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-def rope(kind: str, **more: Any) -> dict[str, Any]:
-    return {"rope_parameters": {"rope_type": kind, "rope_theta": 1000.0, **more}}
-
-
-PLAIN = rope("default")
-LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
-YARN = {"factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0}
-GEMMA_TYPES = ["sliding_attention", "full_attention", "sliding_attention"]
-GEMMA3_ROPE = {
-    "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 100000.0},
-    "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
-}
-
-
-def gemma3_rope(full: dict[str, Any] | None = None, local: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "rope_parameters": {
-            "full_attention": {**GEMMA3_ROPE["full_attention"], **(full or {})},
-            "sliding_attention": {**GEMMA3_ROPE["sliding_attention"], **(local or {})},
-        }
-    }
-
-
-CASES = [
-    Case("llama", "llama", PLAIN, {"theta": rope("default", rope_theta=10000.0)}),
-    Case("llama_biases", "llama", {**PLAIN, "attention_bias": True, "mlp_bias": True}),
-    Case("llama_linear", "llama", rope("linear", factor=4.0), {"linear": PLAIN}),
-    Case("llama_dynamic", "llama", {**rope("dynamic", factor=4.0), "max_position_embeddings": 24}, {"dynamic": PLAIN}),
-    Case("llama_llama3", "llama", rope("llama3", **LLAMA3), {"llama3": PLAIN}),
-    Case("llama_yarn", "llama", rope("yarn", **YARN), {"yarn": PLAIN, "magnitude": rope("yarn", **YARN, attention_factor=1.0)}),
-    Case(
-        "llama_old_spelling",
-        "llama",
-        rope("llama3", **LLAMA3),
-        {"rope_scaling": {"rope_parameters": None, "rope_theta": 1000.0}},
-    ),
-    Case("mistral", "mistral", {**PLAIN, "sliding_window": 11}, {"window": {"sliding_window": None}}),
-    Case("qwen2", "qwen2", PLAIN),
-    Case(
-        "qwen2_window",
-        "qwen2",
-        {**PLAIN, "use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1},
-        {"window": {"use_sliding_window": False, "layer_types": None}},
-    ),
-    Case("qwen3", "qwen3", PLAIN),
-    Case("qwen3_biases", "qwen3", {**PLAIN, "attention_bias": True}),
-    Case(
-        "gemma2",
-        "gemma2",
-        {
-            **PLAIN,
-            "sliding_window": 10,
-            "layer_types": GEMMA_TYPES,
-            "query_pre_attn_scalar": 3,
-            "attn_logit_softcapping": 2.0,
-            "final_logit_softcapping": 3.0,
-        },
-        {
-            "window": {"layer_types": ["full_attention"] * 3},
-            "query scale": {"query_pre_attn_scalar": 64},
-            "cap of scores": {"attn_logit_softcapping": None},
-            "cap of logits": {"final_logit_softcapping": None},
-        },
-    ),
-    Case(
-        "gemma3",
-        "gemma3_text",
-        {**gemma3_rope(), "sliding_window": 10, "layer_types": GEMMA_TYPES, "query_pre_attn_scalar": 3},
-        {
-            "window": {"sliding_window": 1000},
-            "kinds of layers": {"layer_types": ["full_attention"] * 3},
-            "query scale": {"query_pre_attn_scalar": 64},
-            "local theta": gemma3_rope(local={"rope_theta": 100000.0}),
-            "linear": gemma3_rope(full={"rope_type": "default"}),
-        },
-    ),
-    Case("mixtral", "mixtral", {**PLAIN, "num_local_experts": 4}, {"chosen": {"num_experts_per_tok": 1}}),
-    Case(
-        "qwen3_moe",
-        "qwen3_moe",
-        {**PLAIN, "num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 24, "norm_topk_prob": False},
-        {"weights of experts": {"norm_topk_prob": True}, "chosen": {"num_experts_per_tok": 2}},
-    ),
-    Case(
-        "qwen3_moe_mixed",
-        "qwen3_moe",
-        {
-            **PLAIN,
-            "num_experts": 5,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 24,
-            "norm_topk_prob": True,
-            "mlp_only_layers": [1],
-        },
-        {"weights of experts": {"norm_topk_prob": False}},
-    ),
-]
 # Tensors that a mutant lacks: their values are replaced by what leaves the feature without effect.
 WEIGHT_MUTANTS = {
     "llama_biases": ("bias", 0.0),
@@ -159,63 +48,6 @@ def offline() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(threads)
-
-
-def randomize(model: Any, seed: int) -> None:
-    """Attention is peaked: queries and keys are several times as large as training begins with."""
-    noise = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            values = torch.randn(parameter.shape, generator=noise)
-            if parameter.dim() == 1:
-                centre = 1.0 if "norm" in name and "gemma" not in model.config.model_type else 0.0
-                parameter.copy_(centre + 0.3 * values)
-            else:
-                scale = 3.0 if "q_proj" in name or "k_proj" in name else 1.0
-                parameter.copy_(values * (0.5 if "embed" in name else scale / parameter.shape[-1] ** 0.5))
-
-
-def make(case: Case, shape: tuple[int, ...], folder: Path) -> Any:
-    """A random model of the architecture, saved to the folder."""
-    hidden, layers, heads, kv_heads, head_dim, intermediate = shape
-    settings = dict(case.settings)
-    if "layer_types" in settings:
-        settings["layer_types"] = settings["layer_types"][:layers]
-    sizes = {
-        "vocab_size": 97,
-        "hidden_size": hidden,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv_heads,
-        "head_dim": head_dim,
-        "intermediate_size": intermediate,
-        "max_position_embeddings": 128,
-        "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": heads == 2 or "gemma" in case.model_type,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "pad_token_id": 0,
-    }
-    if case.model_type == "qwen2":
-        sizes["hidden_size"] = heads * head_dim  # it has no head_dim of its own
-        del sizes["head_dim"]
-    config = transformers.AutoConfig.for_model(case.model_type, **{**sizes, **settings})
-    config._attn_implementation = "eager"
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    randomize(model, len(case.name) + hidden)
-    model.save_pretrained(folder)
-    return model
-
-
-def oracle_logits(model: Any, ids: list[int]) -> Floats:
-    with torch.inference_mode():
-        logits: Floats = model(torch.tensor([ids])).logits[0].float().numpy()
-    return logits
-
-
-def distance(a: Floats, b: Floats) -> float:
-    """The largest difference, of the largest value."""
-    return float(np.abs(a - b).max() / np.abs(b).max())
 
 
 def change(folder: Path, target: Path, values: dict[str, Any]) -> Path:
@@ -241,10 +73,6 @@ def replace_weights(folder: Path, target: Path, part: str, value: float) -> Path
     return target
 
 
-def ids_for(case: Case) -> list[int]:
-    return np.random.default_rng(len(case.name)).integers(0, 97, LENGTH).tolist()  # type: ignore[no-any-return]
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_logits_equal_transformers(case: Case, tmp_path: Path) -> None:
     ids = ids_for(case)
@@ -262,10 +90,13 @@ def test_logits_equal_transformers(case: Case, tmp_path: Path) -> None:
         assert distance(found, expected) <= FLOAT32_BAR
         narrow = librag.Generator(folder, dtype="bfloat16", threads=1).logits(ids)
         model = model.to(torch.bfloat16)
-        range_of = float(expected.max() - expected.min())
-        ours, theirs = (float(np.abs(x - expected).max()) / range_of for x in (narrow, oracle_logits(model, ids)))
-        print(f"{case.name} {shape}: float32 {distance(found, expected):.1e}, bfloat16 {ours:.1e} (transformers' {theirs:.1e})")
-        assert ours <= max(BFLOAT16_BAR, theirs)
+        ours, theirs = (np.abs(x - expected) / np.ptp(expected) for x in (narrow, oracle_logits(model, ids)))
+        print(
+            f"{case.name} {shape}: float32 {distance(found, expected):.1e}; bfloat16 {ours.mean():.1e} mean, {ours.max():.1e} worst "
+            f"(transformers' own {theirs.mean():.1e}, {theirs.max():.1e})"
+        )
+        assert ours.mean() <= BFLOAT16_BAR
+        assert ours.mean() <= 1.5 * theirs.mean() + 1e-4
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.mutants], ids=lambda case: case.name)
@@ -285,3 +116,51 @@ def test_dropped_weights_fail(name: str, tmp_path: Path) -> None:
     expected = oracle_logits(make(case, SHAPES[1], tmp_path / "whole"), ids)
     mutant = replace_weights(tmp_path / "whole", tmp_path / "mutant", *WEIGHT_MUTANTS[name])
     assert distance(librag.Generator(mutant, threads=1).logits(ids), expected) > 100 * FLOAT32_BAR
+
+
+# GGUF cannot say all: llama.cpp's code has Gemma's pattern of windows, local base and scale of queries, and Qwen3's normalisation.
+GGUF_CASES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "llama_linear": {},
+    "llama_yarn": {
+        "rope_parameters": {"rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "original_max_position_embeddings": 16}
+    },
+    "mistral": {},
+    "qwen2": {},
+    "qwen3": {},
+    "gemma2": {"query_pre_attn_scalar": 16, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]},
+    "gemma3": {
+        "query_pre_attn_scalar": 16,
+        "layer_types": ["sliding_attention"] * 3,
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    },
+    "mixtral": {},
+    "qwen3_moe": {"norm_topk_prob": True},
+}
+
+
+@pytest.mark.parametrize("name", GGUF_CASES)
+def test_gguf_equals_transformers(name: str, tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == name)
+    case = Case(case.name, case.model_type, {**case.settings, **GGUF_CASES[name]})
+    ids = ids_for(case)
+    model = make(case, SHAPES[1], tmp_path / "folder")
+    path = write_gguf(model, tmp_path / "model.gguf")
+    assert distance(librag.Generator(path, threads=1).logits(ids), oracle_logits(model, ids)) <= FLOAT32_BAR
+
+
+def test_rope_factors_of_gguf(tmp_path: Path) -> None:
+    """Llama 3's scaling comes as one factor a pair."""
+    case = next(case for case in CASES if case.name == "llama_llama3")
+    ids = ids_for(case)
+    model = make(case, SHAPES[1], tmp_path / "folder")
+    expected = oracle_logits(model, ids)
+    scaled = model.model.rotary_emb.inv_freq.numpy()
+    plain = 1000.0 ** (-np.arange(0, 16, 2, dtype=np.float64) / 16)
+    model.config.rope_parameters = {"rope_type": "default", "rope_theta": 1000.0}
+    model.config.rope_freqs = (plain / scaled).tolist()
+    path = write_gguf(model, tmp_path / "model.gguf")
+    assert distance(librag.Generator(path, threads=1).logits(ids), expected) <= FLOAT32_BAR

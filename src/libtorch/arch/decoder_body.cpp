@@ -149,6 +149,19 @@ struct DecoderBody::Pass {
     std::span<const SequenceRows> sequences;
     RotaryRows rotary;
     std::optional<RotaryRows> local_rotary;
+    RowAdapters adapters;
+
+    at::Tensor apply(const Linear& linear, const at::Tensor& x) const {
+        at::Tensor out = linear.run(x);
+        adapters.add(linear, x, out);
+        return out;
+    }
+    // x holds only the rows that `chosen` numbers.
+    at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> chosen) const {
+        at::Tensor out = linear.run(x);
+        adapters.add(linear, x, chosen, out);
+        return out;
+    }
 };
 
 at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostCall& call) const {
@@ -158,12 +171,13 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
         rows += static_cast<std::int64_t>(sequence.ids.size());
         ids.insert(ids.end(), sequence.ids.begin(), sequence.ids.end());
     }
-    Pass pass{sequences, RotaryRows(config_.rotary, rows), std::nullopt};
+    Pass pass{sequences, RotaryRows(config_.rotary, rows), std::nullopt, {}};
     if (!config_.local_rotary.frequencies.empty()) {
         pass.local_rotary.emplace(config_.local_rotary, rows);
     }
     for (const SequenceRows& sequence : sequences) {
         const auto count = static_cast<std::int64_t>(sequence.ids.size());
+        pass.adapters.append(count, sequence.adapters);
         pass.rotary.add(sequence.past, count, sequence.length);
         if (pass.local_rotary) {
             pass.local_rotary->add(sequence.past, count, sequence.length);
@@ -177,9 +191,9 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         poll(call);
         const Layer& layer = layers_[i];
-        const at::Tensor attended = layer.attention_output.run(attend(i, pass, layer.attention_norm.run(x)));
+        const at::Tensor attended = pass.apply(layer.attention_output, attend(i, pass, layer.attention_norm.run(x)));
         x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
-        const at::Tensor fed = feed_forward(layer, layer.mlp_norm.run(x));
+        const at::Tensor fed = feed_forward(layer, pass, layer.mlp_norm.run(x));
         x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
     }
     return x;
@@ -218,7 +232,7 @@ void DecoderBody::turn_heads(const Layer& layer, const RotaryRows& rotary, at::T
 
 at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Tensor& x) const {
     const Layer& layer = layers_[index];
-    at::Tensor qkv = layer.qkv.run(x);  // [rows, (heads + 2 * kv_heads) * head_dim]
+    at::Tensor qkv = pass.apply(layer.qkv, x);  // [rows, (heads + 2 * kv_heads) * head_dim]
     turn_heads(layer, layer.windowed && pass.local_rotary ? *pass.local_rotary : pass.rotary, qkv);
     const AttentionShape shape = attention_shape(layer);
     const std::int64_t stride = qkv.size(1);
@@ -238,12 +252,13 @@ at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Te
     return attend_sequences(qkv, views, shape);
 }
 
-at::Tensor DecoderBody::feed_forward(const Layer& layer, const at::Tensor& x) const {
+at::Tensor DecoderBody::feed_forward(const Layer& layer, const Pass& pass, const at::Tensor& x) const {
     if (layer.mlp) {
-        return layer.mlp->run(x, [](const Linear& linear, const at::Tensor& in) { return linear.run(in); });
+        return layer.mlp->run(x, [&pass](const Linear& linear, const at::Tensor& in) { return pass.apply(linear, in); });
     }
-    return layer.experts->run(
-        x, [](const Linear& linear, const at::Tensor& in, std::span<const std::int64_t>) { return linear.run(in); });
+    return layer.experts->run(x, [&pass](const Linear& linear, const at::Tensor& in, std::span<const std::int64_t> rows) {
+        return pass.apply(linear, in, rows);
+    });
 }
 
 std::vector<Linear*> DecoderBody::linears() {

@@ -11,6 +11,7 @@
 #include "libtorch/layers/experts.hpp"
 #include "libtorch/layers/norm.hpp"
 #include "libtorch/layers/rotary.hpp"
+#include "libtorch/lora/kept_adapter.hpp"
 
 namespace rag::core::libtorch {
 
@@ -38,8 +39,9 @@ struct DecoderParts {
 /// One sequence of a pass.
 struct SequenceRows {
     std::span<const std::int32_t> ids;
-    std::int64_t past = 0;     // positions before the first id
-    std::int64_t length = 0;   // of the sequence when the call is done, past + ids or more
+    std::int64_t past = 0;    // positions before the first id
+    std::int64_t length = 0;  // of the sequence when the call is done, past + ids or more
+    std::span<const AdapterShare> adapters;
     KvCache* cache = nullptr;  // with room for the ids; null: they see one another and nothing is kept (past is 0)
 };
 
@@ -91,7 +93,7 @@ class DecoderBody {
     AttentionShape attention_shape(const Layer& layer) const;
     void turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const;
     at::Tensor attend(std::size_t index, const Pass& pass, const at::Tensor& x) const;
-    at::Tensor feed_forward(const Layer& layer, const at::Tensor& x) const;
+    at::Tensor feed_forward(const Layer& layer, const Pass& pass, const at::Tensor& x) const;
 
     const DecoderConfig config_;
     const DecoderParts parts_;

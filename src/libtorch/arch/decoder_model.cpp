@@ -88,6 +88,12 @@ class DecoderModel : public ModelCore {
 
     KvCache new_cache() const { return body_.new_cache(precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16); }
 
+    // On the worker.
+    std::unique_ptr<BackendAdapter> keep(const AdapterWeights& adapter) {
+        const std::vector<Linear*> layers = linears();
+        return std::make_unique<KeptAdapter>(adapter, *source, layers, this);
+    }
+
     // On the worker. Every item's status says how it went.
     void forward(std::span<DecoderItem> items) {
         std::vector<Running> running;
@@ -112,7 +118,7 @@ class DecoderModel : public ModelCore {
     std::vector<Slice> next_slices(std::vector<Running>& running) const;
     void compute(std::vector<Slice>& slices);
     void write_logits(std::span<const Slice> slices, const at::Tensor& x) const;
-    void head(const at::Tensor& hidden, at::Tensor& out) const;
+    void head(const at::Tensor& hidden, const RowAdapters& adapters, at::Tensor& out) const;
 
     // Items that are done or have failed leave; a sequence grows when it has succeeded.
     static void settle(std::vector<Running>& running) {
@@ -170,6 +176,12 @@ Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& befor
              item.ids.size() * vocab);
     }
     check_ids(item.ids, config.vocab_size, "token id");
+    for (const AdapterShare& share : item.adapters) {
+        const auto* adapter = dynamic_cast<const KeptAdapter*>(share.adapter);
+        if (adapter == nullptr || !adapter->belongs_to(this) || !std::isfinite(share.weight)) {
+            fail(Code::kInvalidArgument, "an item with an adapter of another model, or with a weight of ", share.weight);
+        }
+    }
     return {&item, session, 0};
 }
 
@@ -199,7 +211,8 @@ void DecoderModel::compute(std::vector<Slice>& slices) {
     std::int64_t rows = 0;
     for (const Slice& slice : slices) {
         const Running& one = *slice.of;
-        sequences.push_back({one.item->ids.subspan(one.done, slice.count), one.past(), one.end(), &one.session->cache});
+        sequences.push_back(
+            {one.item->ids.subspan(one.done, slice.count), one.past(), one.end(), one.item->adapters, &one.session->cache});
         rows += static_cast<std::int64_t>(slice.count);
     }
     if (sequences.empty()) {
@@ -219,6 +232,7 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
         std::int64_t rows;
         float* out;
     };
+    RowAdapters adapters;
     const std::int64_t vocab = body_.config().vocab_size;
     std::vector<Target> targets;
     std::int64_t row = 0;
@@ -229,8 +243,10 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
         const bool every = logits.size() == one.item->ids.size() * static_cast<std::size_t>(vocab);
         if (!logits.empty() && every) {
             targets.push_back({row, count, logits.data() + static_cast<std::int64_t>(one.done) * vocab});
+            adapters.append(count, one.item->adapters);
         } else if (!logits.empty() && one.done + slice.count == one.item->ids.size()) {
             targets.push_back({row + count - 1, 1, logits.data()});
+            adapters.append(1, one.item->adapters);
         }
         row += count;
     }
@@ -239,7 +255,7 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
     }
     if (targets.size() == 1) {
         at::Tensor out = at::from_blob(targets[0].out, {targets[0].rows, vocab}, at::kFloat);
-        return head(x.narrow(0, targets[0].row, targets[0].rows), out);
+        return head(x.narrow(0, targets[0].row, targets[0].rows), adapters, out);
     }
     std::int64_t wanted = 0;
     for (const Target& target : targets) {
@@ -252,7 +268,7 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
         at += target.rows;
     }
     at::Tensor out = at::empty({wanted, vocab}, at::kFloat);
-    head(hidden, out);
+    head(hidden, adapters, out);
     const float* from = out.const_data_ptr<float>();
     for (const Target& target : targets) {
         std::copy_n(from, target.rows * vocab, target.out);
@@ -260,8 +276,14 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
     }
 }
 
-void DecoderModel::head(const at::Tensor& hidden, at::Tensor& out) const {
-    (tied_head_ ? *tied_head_ : head_.packed()).run(body_.finish(hidden), out);
+void DecoderModel::head(const at::Tensor& hidden, const RowAdapters& adapters, at::Tensor& out) const {
+    const at::Tensor x = body_.finish(hidden);
+    if (tied_head_) {
+        tied_head_->run(x, out);
+    } else {
+        head_.packed().run(x, out);
+        adapters.add(head_, x, out);
+    }
     const float cap = body_.config().logit_softcap;
     if (cap == 0.0F) {
         return;
@@ -278,6 +300,10 @@ class TorchDecoder : public CoreModel<BackendDecoder, DecoderModel> {
 
     BackendStatus new_session(std::unique_ptr<BackendSession>& out) noexcept override {
         return guarded([&] { out = std::make_unique<DecoderModelSession>(core_, core_->new_cache()); });
+    }
+
+    BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept override {
+        return core_->worker.run([&] { out = core_->keep(adapter); });
     }
 
     BackendStatus forward(std::span<DecoderItem> items) noexcept override {

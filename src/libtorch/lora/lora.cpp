@@ -18,7 +18,7 @@ std::unordered_map<std::string, Place> places_by_module(std::span<Linear* const>
     return places;
 }
 
-at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter, std::int64_t rows, std::int64_t inputs) {
+void check_pair(const AdapterPair& pair, const AdapterWeights& adapter, std::int64_t rows, std::int64_t inputs) {
     const auto& a = pair.a.shape;
     const auto& b = pair.b.shape;
     if (a.size() != 2 || b.size() != 2 || a[0] < 1 || a[0] != b[1] || a[1] != inputs || b[0] != rows) {
@@ -29,6 +29,9 @@ at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter, std:
         fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), ": the scale of ", quote(pair.module), " is ",
              pair.scale);
     }
+}
+
+at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter) {
     return at::matmul(to_float_tensor(pair.b, adapter.owner, adapter.source),
                       to_float_tensor(pair.a, adapter.owner, adapter.source))
         .mul_(pair.scale);
@@ -36,16 +39,13 @@ at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter, std:
 
 }  // namespace
 
-void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
-                        std::span<const std::string_view> unused) {
-    if (!replaced_.empty()) {
-        fail(Code::kInvalidState, "adapter ", quote(merged_), " is merged already; unmerge it first");
-    }
+std::vector<AdapterTarget> find_targets(const AdapterWeights& adapter, const WeightSource& source,
+                                        std::span<Linear* const> layers, std::span<const std::string_view> unused) {
     if (adapter.pairs.empty()) {
         fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " holds no LoRA pair");
     }
     const auto places = places_by_module(layers);
-    std::unordered_map<Linear*, std::vector<at::Tensor>> deltas;
+    std::vector<AdapterTarget> targets;
     for (const AdapterPair& pair : adapter.pairs) {
         const std::string module = source.canonical(pair.module);
         if (std::find(unused.begin(), unused.end(), module) != unused.end() && source.has(module + ".weight")) {
@@ -57,15 +57,30 @@ void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& sourc
                  " has no linear layer ", quote(pair.module));
         }
         const auto [layer, part] = place->second;
-        std::vector<at::Tensor>& of_layer = deltas[layer];
-        of_layer.resize(layer->spec().parts.size());
-        if (of_layer[part].defined()) {
-            fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " holds ", quote(pair.module), " twice");
+        for (const AdapterTarget& other : targets) {
+            if (other.layer == layer && other.part == part) {
+                fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " holds ", quote(pair.module), " twice");
+            }
         }
-        of_layer[part] = delta_of(pair, adapter, layer->spec().parts[part].rows, layer->spec().inputs);
+        check_pair(pair, adapter, layer->spec().parts[part].rows, layer->spec().inputs);
+        targets.push_back({layer, part, &pair});
     }
-    if (deltas.empty()) {
+    if (targets.empty()) {
         fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " changes no layer that the model's output depends on");
+    }
+    return targets;
+}
+
+void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
+                        std::span<const std::string_view> unused) {
+    if (!replaced_.empty()) {
+        fail(Code::kInvalidState, "adapter ", quote(merged_), " is merged already; unmerge it first");
+    }
+    std::unordered_map<Linear*, std::vector<at::Tensor>> deltas;
+    for (const AdapterTarget& target : find_targets(adapter, source, layers, unused)) {
+        std::vector<at::Tensor>& of_layer = deltas[target.layer];
+        of_layer.resize(target.layer->spec().parts.size());
+        of_layer[target.part] = delta_of(*target.pair, adapter);
     }
     std::vector<Replaced> replaced;
     for (const auto& [layer, of_layer] : deltas) {

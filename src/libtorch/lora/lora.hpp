@@ -8,10 +8,21 @@
 
 namespace rag::core::libtorch {
 
+/// Where a pair of an adapter belongs.
+struct AdapterTarget {
+    Linear* layer;
+    std::size_t part;  // of the layer
+    const AdapterPair* pair;
+};
+
+/// Every pair's place, checked: unknown modules, wrong shapes and modules that come twice are errors that name them. Pairs for
+/// `unused` modules, which the file holds but the model's output does not depend on, are passed over.
+std::vector<AdapterTarget> find_targets(const AdapterWeights& adapter, const WeightSource& source,
+                                        std::span<Linear* const> layers, std::span<const std::string_view> unused);
+
 class AdapterSlot {
   public:
-    /// All or nothing: unknown modules, wrong shapes and a second adapter are errors that name them. Pairs for `unused` modules,
-    /// which the file holds but the model's output does not depend on, are passed over.
+    /// All or nothing; errors as find_targets, and a second adapter.
     void merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
                std::span<const std::string_view> unused);
     void unmerge();
