@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/continue_message.hpp"
+#include "tokenizer/chat_template/first_sets.hpp"
 #include "tokenizer/chat_template/parser.hpp"
 #include "tokenizer/chat_template/renderer.hpp"
 
@@ -18,6 +19,7 @@ struct ChatTemplate::State {
     ChatTemplateLimits limits;
     std::string source;
     jinja::Body body;
+    std::vector<std::string> set_first;  // jinja::names_set_first()
 };
 
 namespace {
@@ -87,7 +89,8 @@ ChatTemplate::ChatTemplate(std::string_view source, const ChatTemplateLimits& li
         fail(Code::kInvalidArgument, "the chat template has {} bytes, at most {} are taken", source.size(),
              limits.max_source_bytes);
     require_utf8(source, "the chat template");
-    state_ = std::make_unique<State>(State{limits, std::string(source), jinja::Parser(source).parse()});
+    state_ = std::make_unique<State>(State{limits, std::string(source), jinja::Parser(source).parse(), {}});
+    state_->set_first = jinja::names_set_first(state_->body);
 }
 
 ChatTemplate::~ChatTemplate() = default;
@@ -116,6 +119,9 @@ std::string ChatTemplate::render(const ChatTemplateInput& input) const {
     renderer.set_global("tools", parse_optional(input.tools_json, "tools", "tool"));
     renderer.set_global("documents", parse_optional(input.documents_json, "documents", "document"));
     renderer.set_global("add_generation_prompt", Value::boolean(input.add_generation_prompt));
+    for (const std::string& name : state_->set_first) {
+        renderer.set_global(name, jinja::Value::undefined(fmt::format("{} is undefined", quote(name))));
+    }
     std::string text = renderer.run(state_->body);
     return stays_open ? jinja::cut_at_mark(std::move(text), open) : text;
 }
