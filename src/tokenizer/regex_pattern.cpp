@@ -208,9 +208,9 @@ bool PatternTranslator::join_quantifiers(Repeat outer) {
     if (joined == kInner) return true;
     out_.resize(quantifier_);
     if (joined == kLazyOfMany) {
-        out_ += "+";
+        out_ += '+';
         out_.insert(atom_, "(?:");
-        out_ += ")";
+        out_ += ')';
     }
     quantifier_ = out_.size();
     repeat_ = joined == kLazyOfMany ? kLazyMaybe : static_cast<Repeat>(joined);
