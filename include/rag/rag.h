@@ -27,7 +27,7 @@
  *   rag_tokenizer      any thread at any time (immutable); also in a child of fork()
  *   rag_decode_stream  one thread at a time
  *   rag_encoder        any thread at any time; calls are served one after another
- *   rag_generator      any thread at any time; calls are served one after another
+ *   rag_generator      any thread at any time; steps of concurrent calls are computed together
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
  *   rag_evaluate_...   any thread at any time
@@ -893,7 +893,9 @@ typedef struct rag_encode_options {
 RAG_API rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts, size_t count,
                                       const rag_encode_options* options, float* vectors, size_t vector_floats) RAG_NOEXCEPT;
 
-/* Opens a GGUF file of the Llama family, or a Hugging Face folder of it. since 0.1.0 */
+/* Opens a GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3 (text), Mixtral,
+ * Qwen3-MoE. RAG_UNSUPPORTED names a setting that is not computed. Steps of concurrent calls are computed together. since 0.1.0
+ */
 RAG_API rag_status rag_generator_open(rag_text path, const rag_model_options* options, rag_generator** generator) RAG_NOEXCEPT;
 RAG_API void rag_generator_free(rag_generator* generator) RAG_NOEXCEPT;                     /* since 0.1.0 */
 RAG_API uint32_t rag_generator_context_length(const rag_generator* generator) RAG_NOEXCEPT; /* tokens; 0 for NULL. since 0.1.0 */

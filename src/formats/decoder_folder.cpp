@@ -90,7 +90,8 @@ void read_lists(const JsonFields& fields, DecoderFolderConfig& out) {
         }
     }
     if (const json* layers = fields.find("mlp_only_layers"); layers != nullptr) {
-        if (!layers->is_array()) fields.wrong("mlp_only_layers", "a list of layers", *layers);
+        if (!layers->is_array() || layers->size() > static_cast<std::size_t>(kMaxLayers))
+            fields.wrong("mlp_only_layers", "a list of layers", *layers);
         for (const json& layer : *layers) {
             if (!layer.is_number_unsigned() || layer.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaxLayers))
                 fields.wrong("mlp_only_layers", "numbers of layers", layer);

@@ -70,3 +70,42 @@ TEST_CASE("Encoder, generator and an engine with both") {
         CHECK(citation.start < citation.end);
     }
 }
+
+TEST_CASE("adapters beside the weights, over C++ and C") {
+    const auto model = rag::test::fixture("tiny_llama");
+    const auto adapter = rag::test::fixture("tiny_llama_lora");
+    RAG_NEEDS(model);
+    RAG_NEEDS(adapter);
+    rag::Generator generator(model.path.string());
+    generator.load_adapter(adapter.path.string(), "lora");
+    const std::vector<std::int32_t> ids = {0, 17, 260, 33};
+    const auto base = generator.logits(ids);
+    generator.set_adapter({{"lora", 1.0F}});
+    const auto adapted = generator.logits(ids);
+    CHECK(adapted != base);
+    generator.set_adapter({{"lora", 0.5F}});
+    CHECK(generator.logits(ids) != adapted);
+    CHECK_THROWS_AS(generator.set_adapter({{"lora", 1.0F}, {"absent", 1.0F}}), rag::Error);
+    generator.set_adapter({});
+    CHECK(generator.logits(ids) == base);
+
+    rag::GenerateOptions options;
+    options.max_tokens = 12;
+    const auto plain = generator.generate("The river carries", options);
+    options.adapters = {{"lora", 1.0F}};
+    const auto with = generator.generate("The river carries", options);
+    CHECK(with.ids != plain.ids);
+    // An empty list is the base, whatever is set; no list is what is set.
+    generator.set_adapter({{"lora", 1.0F}});
+    options.adapters = std::vector<rag::AdapterShare>();
+    CHECK(generator.generate("The river carries", options).ids == plain.ids);
+    options.adapters = std::nullopt;
+    CHECK(generator.generate("The river carries", options).ids == with.ids);
+
+    const rag_adapter_share share = {{"lora", 4}, 1.0F};
+    CHECK(rag_generator_set_adapter(nullptr, &share, 1) == RAG_INVALID_ARGUMENT);
+    auto* handle = const_cast<rag_generator*>(generator.handle());
+    CHECK(rag_generator_set_adapter(handle, nullptr, 1) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_generator_set_adapter(handle, nullptr, 0) == RAG_OK);
+    CHECK(generator.logits(ids) == base);
+}

@@ -164,3 +164,23 @@ def test_rope_factors_of_gguf(tmp_path: Path) -> None:
     model.config.rope_freqs = (plain / scaled).tolist()
     path = write_gguf(model, tmp_path / "model.gguf")
     assert distance(librag.Generator(path, threads=1).logits(ids), expected) <= FLOAT32_BAR
+
+
+@pytest.mark.parametrize("window", [None, 100])
+def test_contexts_of_32768_tokens(window: int | None, tmp_path: Path) -> None:
+    settings = {
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+        "sliding_window": window,
+        "max_position_embeddings": 32768,
+    }
+    model = make(Case("long", "mistral", settings), (16, 1, 2, 1, 8, 24), tmp_path / "folder")
+    model.set_attn_implementation("sdpa")
+    ids = np.random.default_rng(3).integers(0, 97, 32768).tolist()
+    ours = librag.Generator(tmp_path / "folder", threads=1)
+    assert ours.context_length == 32768
+    # Of one layer with a window only the last tokens matter.
+    first = 0 if window is None else 32768 - 400
+    with torch.inference_mode():
+        places = torch.arange(first, 32768)[None]
+        expected = model(torch.tensor([ids[first:]]), position_ids=places).logits[0, -300:].numpy()
+    assert distance(ours.logits(ids)[-300:], expected) <= FLOAT32_BAR
