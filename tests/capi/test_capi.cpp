@@ -117,7 +117,8 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_hit) == 176);
     static_assert(sizeof(rag_link) == 64);
     static_assert(sizeof(rag_search_batch_options) == 24);
-    static_assert(sizeof(rag_generate_options) == 72);
+    static_assert(sizeof(rag_adapter_share) == 24);
+    static_assert(sizeof(rag_generate_options) == 88);
     static_assert(sizeof(rag_ask_options) == 40);
     static_assert(sizeof(rag_change) == 32);
     static_assert(sizeof(rag_export_options) == 32);
