@@ -1,8 +1,12 @@
-"""What a `where` costs over 100,000 chunks: the first use of a metadata key, a new filter over known keys, a filter seen before."""
+"""What a `where` costs over 100,000 chunks: the first use of a metadata key, a new filter over known keys, a filter seen before. And
+what a filter costs a vector search over as many vectors, clustered and uniform, with its recall (by bench_filters.cpp).
+"""
 
 from __future__ import annotations
 
+import re
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,4 +67,25 @@ def run(models: Path, rounds: int) -> list[Result]:
                 fresh.append(search(make(i)))
                 again.append(search(make(i)))
             results.append(Result(f"new filter: {name}", "librag", "ms", fresh, {"seen before, ms": statistics.median(again)}))
-        return results
+    return results + vector_search("clustered") + vector_search("uniform")
+
+
+LINE = re.compile(r"\s*([\d.]+)%\s+recall@10 ([\d.]+) \(without a filter ([\d.]+)\)\s+([\d.]+) us,\s+([\d.]+) times")
+
+
+def vector_search(distribution: str) -> list[Result]:
+    """One thread, 384 dimensions, int8, the filter made before."""
+    program = Path(__file__).resolve().parent.parent / "build/release/tests/index_vector/bench_filters"
+    if not program.exists():
+        raise FileNotFoundError(f"{program} is not built: make build")
+    done = subprocess.run([str(program), str(CHUNKS), "384", distribution], capture_output=True, text=True, check=True)
+    results = []
+    for line in done.stdout.splitlines()[1:]:
+        found = LINE.match(line)
+        if not found:
+            raise ValueError(f"bench_filters printed {line!r}")
+        share, recall, plain, microseconds, times = map(float, found.groups())
+        quality = {"recall@10": recall, "recall@10 without a filter": plain, "times the search without a filter": times}
+        name = f"vector search, {distribution}: {share:g}% allowed"
+        results.append(Result(name, "librag", "ms", [microseconds / 1000], quality))
+    return results

@@ -86,6 +86,7 @@ void Engine::close() {
     const auto indexes = std::move(state_->indexes);
     indexes->stop();
     indexes->save(false);
+    store->tidy();
 }
 
 Engine::Call::Call(const Engine& engine) : state_(engine.state_.get()) {

@@ -22,6 +22,10 @@ namespace fs = std::filesystem;
 constexpr const char* kDatabaseName = "knowledge.sqlite3";
 constexpr const char* kLockName = "knowledge.lock";
 constexpr std::size_t kIdleConnections = 16;
+// When tidy() vacuums: one free page in so many, at least so many pages, and a database of at most so many bytes.
+constexpr std::int64_t kTidyShare = 8;
+constexpr std::int64_t kTidyLeast = 64;
+constexpr std::int64_t kTidyLargest = std::int64_t{128} << 20;
 
 std::string quoted(const fs::path& path) {
     return quote(path.string(), 400);
@@ -292,6 +296,22 @@ void Store::vacuum(const Progress& progress) {
     }
     // Readers may hold the log; then it is cut when they are done.
     if (!in_memory()) main_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+void Store::tidy() {
+    if (in_memory() || read_only_) return;
+    {
+        const std::lock_guard lock(turn_);
+        const std::int64_t pages = main_->query_integer("PRAGMA page_count");
+        const std::int64_t free = main_->query_integer("PRAGMA freelist_count");
+        const std::int64_t bytes = pages * main_->query_integer("PRAGMA page_size");
+        if (free < pages / kTidyShare + kTidyLeast || bytes > kTidyLargest) return;
+    }
+    try {
+        vacuum();
+    } catch (const Error& error) {
+        log(LogLevel::kWarning, "{} keeps the space of what was removed: {}", quote(name(), 400), error.what());
+    }
 }
 
 void Store::sweep() {

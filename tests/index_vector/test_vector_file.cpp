@@ -244,3 +244,39 @@ TEST_CASE("the golden file of version 1 is read") {
         CHECK(hit.score == Approx(out[0]));
     }
 }
+
+TEST_CASE("a file holds no dead rows of the tail, nor those of a graph that is mostly dead") {
+    constexpr std::size_t kDimension = 64;
+    VectorIndexOptions options;
+    options.dimension = kDimension;
+    options.background = true;  // nothing is rebuilt unless somebody asks
+    options.type = VectorType::kInt8;
+    options.tail_limit = 1000;
+    const auto vectors = rag::test::random_vectors(3000, kDimension, 9);
+    const auto part = [&](std::size_t first, std::size_t count) {
+        return std::span(vectors).subspan(first * kDimension, count * kDimension);
+    };
+    VectorIndex index(options);
+    index.add(rag::test::consecutive_ids(2000), part(0, 2000));
+    index.seal();
+    index.add(rag::test::consecutive_ids(1000, 2000), part(2000, 1000));
+    std::vector<std::int64_t> gone;
+    for (std::int64_t id = 0; id < 3000; ++id) {
+        if (id % 10 != 0) gone.push_back(id);
+    }
+    index.remove(gone);
+    const auto bytes = index.serialize();
+    CHECK(bytes.size() < 400 * kDimension * sizeof(float));
+    const auto again = VectorIndex::parse(bytes, nullptr, "a file");
+    CHECK(again->size() == 300);
+    CHECK(again->ids() == index.ids());
+    CHECK(again->stats().dead == 0);
+    std::string why;
+    CHECK(again->verify(why));
+    for (std::size_t row = 0; row < 3000; row += 50) {
+        const auto expected = index.search(rag::test::row_of(vectors, kDimension, row), 5);
+        const auto found = again->search(rag::test::row_of(vectors, kDimension, row), 5);
+        REQUIRE(found.size() == expected.size());
+        for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i].id == expected[i].id);
+    }
+}

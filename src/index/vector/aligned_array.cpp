@@ -20,10 +20,50 @@ void* allocate_aligned(std::size_t bytes) {
     return memory;
 }
 
+namespace {
+
+constexpr std::size_t kOwnMapping = std::size_t{256} << 10;
+constexpr std::size_t kHuge = std::size_t{2} << 20;
+
+std::size_t round_to(std::size_t bytes, std::size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/// What the system maps for a block: whole pages.
+std::size_t mapped_size(std::size_t bytes) {
+    return round_to(bytes, std::size_t{4} << 10);
+}
+
+}  // namespace
+
+void* allocate_block(std::size_t bytes) {
+    if (bytes < kOwnMapping) return allocate_aligned(bytes);
+    if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
+    const std::size_t size = mapped_size(bytes);
+    // Huge pages begin at multiples of their size: so much more is mapped, and what is not needed given back.
+    const std::size_t room = size < 2 * kHuge ? 0 : kHuge;
+    void* mapped = ::mmap(nullptr, size + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    if (room == 0) return mapped;
+    auto* const begin = static_cast<char*>(mapped);
+    const auto address = reinterpret_cast<std::uintptr_t>(begin);
+    const std::size_t before = round_to(address, kHuge) - address;
+    if (before > 0) ::munmap(begin, before);
+    if (room > before) ::munmap(begin + before + size, room - before);
+    static_cast<void>(::madvise(begin + before, size, MADV_HUGEPAGE));  // a wish: refused is fine
+    return begin + before;
+}
+
+void free_block(void* memory, std::size_t bytes) noexcept {
+    if (bytes < kOwnMapping) return std::free(memory);
+    ::munmap(memory, mapped_size(bytes));
+}
+
 template <typename T>
 AlignedArray<T>::AlignedArray(std::size_t size) : size_(size) {
     if (size > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
-    data_.reset(static_cast<T*>(allocate_aligned(size * sizeof(T))));
+    const std::size_t bytes = size * sizeof(T);
+    data_ = std::unique_ptr<T[], Free>(static_cast<T*>(allocate_block(bytes)), Free{bytes});
 }
 template class AlignedArray<float>;
 template class AlignedArray<std::int8_t>;

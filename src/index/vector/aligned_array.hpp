@@ -13,6 +13,11 @@ namespace rag::core {
 /// graph touches a row here and a row there, and would wait for the address of each. Throws std::bad_alloc. Freed by std::free.
 void* allocate_aligned(std::size_t bytes);
 
+/// The same, but a large block goes back to the system at once when it is freed: the allocator would keep what is below 32 MiB,
+/// and a tail of a million rows is a thousand such blocks. Freed by free_block with the same size.
+void* allocate_block(std::size_t bytes);
+void free_block(void* memory, std::size_t bytes) noexcept;
+
 template <typename T>
 class AlignedArray {
   public:
@@ -24,7 +29,8 @@ class AlignedArray {
 
   private:
     struct Free {
-        void operator()(T* pointer) const noexcept { std::free(pointer); }
+        std::size_t bytes = 0;
+        void operator()(T* pointer) const noexcept { free_block(pointer, bytes); }
     };
     std::unique_ptr<T[], Free> data_;
     std::size_t size_ = 0;

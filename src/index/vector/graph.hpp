@@ -35,6 +35,9 @@ struct Graph {
     std::vector<std::uint32_t> upper;        // [lists, m] neighbours of layers 1, 2, ... of each row, ended as above
     // Rows that no way from the entry reaches on layer 0 (hnswlib's pruning can cut the last link to a row): always scored.
     std::vector<std::uint32_t> stragglers;
+    // The beam that walks over this need (calibrate.hpp), and of how many rows that was found; 0: nobody has looked yet.
+    std::uint32_t beam = 0;
+    std::uint32_t beam_rows = 0;
 
     std::size_t rows() const noexcept { return levels.size(); }
     const std::uint32_t* neighbours0(std::uint32_t row) const noexcept {

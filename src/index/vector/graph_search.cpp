@@ -208,8 +208,9 @@ ScratchPool::Lease ScratchPool::take() {
     return {*this, std::make_unique<Scratch>()};
 }
 
-void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch) {
+void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch, std::uint32_t without) {
     scratch.prepare(graph.rows());
+    if (without != kNoRow) scratch.visit(without);
     const GraphCandidate start = descend(graph, distance, scratch);
     Beam beam(ef, scratch);
     scratch.visit(start.row);

@@ -114,8 +114,10 @@ class RowFilter {
     const IdSet* ids_;
 };
 
-/// The `ef` nearest rows met, nearest first, in scratch.pool; stragglers included.
-void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch);
+/// The `ef` nearest rows met, nearest first, in scratch.pool; stragglers included. `without`: a row of the lowest layer that is
+/// taken for not being there.
+void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t ef, Scratch& scratch,
+                  std::uint32_t without = kNoRow);
 
 /// How a walk passes rows that are not allowed.
 enum class Passing {

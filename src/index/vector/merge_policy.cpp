@@ -32,10 +32,6 @@ Parts parts_of(const std::vector<VectorSegment>& segments) {
     return parts;
 }
 
-bool mostly_dead(const VectorSegment& segment) {
-    return static_cast<double>(segment.rows->dead_count()) > kLargestDeadShare * static_cast<double>(segment.rows->size());
-}
-
 /// The largest sealed segment, if there is one, and of `pieces` the first ones up to `rows` rows, but at least one.
 MergePlan extend(const Parts& parts, const std::vector<VectorSegment>& pieces, std::size_t rows) {
     MergePlan plan;
@@ -54,9 +50,15 @@ MergePlan extend(const Parts& parts, const std::vector<VectorSegment>& pieces, s
 
 }  // namespace
 
+bool mostly_dead(std::size_t rows, std::size_t dead) {
+    return static_cast<double>(dead) > kLargestDeadShare * static_cast<double>(rows);
+}
+
 MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tail_limit) {
     const Parts parts = parts_of(segments);
-    const auto dead = std::find_if(parts.sealed.begin(), parts.sealed.end(), mostly_dead);
+    const auto dead = std::find_if(parts.sealed.begin(), parts.sealed.end(), [](const VectorSegment& segment) {
+        return mostly_dead(segment.rows->size(), segment.rows->dead_count());
+    });
     if (dead != parts.sealed.end()) return {{*dead}, false};
     if (parts.tail_rows >= std::max(tail_limit, parts.sealed_rows / kCopiesPerRow)) {
         return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, parts.sealed_rows));

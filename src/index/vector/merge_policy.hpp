@@ -20,6 +20,9 @@ struct MergePlan {
     bool base = false;
 };
 
+/// More than a fifth of a segment is dead.
+bool mostly_dead(std::size_t rows, std::size_t dead);
+
 /// A segment of which more than a fifth is dead, built again; the tail when it has `tail_limit` rows and enough to be worth a
 /// copy of the largest segment; all but the largest when there are more than eight.
 MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tail_limit);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "index/vector/calibrate.hpp"
 #include "index/vector/tail_scan.hpp"
 
 namespace rag::core {
@@ -41,36 +42,31 @@ void offer_list(const VectorSegment& segment, std::span<const std::uint32_t> row
     }
 }
 
-/// By floats, or by codes where there are some.
-QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
-    if (!segment.codes) return {query.metric, *segment.rows, query.vector};
-    if (scratch.query_codes.size() < segment.codes->stride()) {
-        scratch.query_codes = AlignedArray<std::int8_t>(segment.codes->stride());
-    }
-    const CodeMeta meta = encode_row(query.vector, segment.rows->dimension(), scratch.query_codes.data());
-    return {query.metric, *segment.codes, scratch.query_codes.data(), meta};
-}
-
 std::size_t rescored(const SegmentQuery& query) {
     return std::max(kRescoreLeast, kRescoreTimes * query.k);
 }
 
-/// Offers the allowed rows: by floats if they are few, else the nearest of them by codes.
-void scan_allowed(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
-    list_allowed(segment, *query.filter, scratch);
+/// Offers the allowed rows (all without a filter): by floats if they are few or have no codes, else the nearest of them by codes.
+void scan_quickly(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
     const std::size_t wanted = rescored(query);
-    const std::span<const std::uint32_t> rows(scratch.allowed);
-    if (!segment.codes || rows.size() <= 2 * wanted) return offer_list(segment, rows, query, scratch, top);
+    if (!segment.codes) return scan_segment(segment, query, scratch, top);
+    if (query.filter != nullptr) list_allowed(segment, *query.filter, scratch);
+    const std::uint32_t* list = query.filter == nullptr ? nullptr : scratch.allowed.data();
+    const std::size_t size = list == nullptr ? segment.rows->size() : scratch.allowed.size();
+    if (list != nullptr && size <= 2 * wanted) return offer_list(segment, scratch.allowed, query, scratch, top);
     const QueryDistance distance = quick_distance(segment, query, scratch);
     auto& near = scratch.pool;
     near.clear();
     if (scratch.distances.size() < kScanBatch) scratch.distances.resize(kScanBatch);
-    for (std::size_t begin = 0; begin < rows.size(); begin += kScanBatch) {
-        const auto part = rows.subspan(begin, std::min(kScanBatch, rows.size() - begin));
-        distance(part.data(), 0, part.size(), scratch.distances.data());
-        for (std::size_t i = 0; i < part.size(); ++i) {
+    for (std::size_t begin = 0; begin < size; begin += kScanBatch) {
+        const std::size_t count = std::min(kScanBatch, size - begin);
+        distance(list == nullptr ? nullptr : list + begin, list == nullptr ? begin : 0, count, scratch.distances.data());
+        for (std::size_t i = 0; i < count; ++i) {
             if (near.size() == wanted && scratch.distances[i] >= near.front().distance) continue;
-            push_bounded(near, {scratch.distances[i], part[i]}, wanted);
+            const std::size_t row = list == nullptr ? begin + i : list[begin + i];
+            // Without a list of rows the dead are among them.
+            if (list == nullptr && segment.rows->dead(row)) continue;
+            push_bounded(near, {scratch.distances[i], static_cast<std::uint32_t>(row)}, wanted);
         }
     }
     scratch.batch.clear();
@@ -93,6 +89,15 @@ bool walk(const VectorSegment& segment, const SegmentQuery& query, std::size_t e
 }
 
 }  // namespace
+
+QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
+    if (!segment.codes) return {query.metric, *segment.rows, query.vector};
+    if (scratch.query_codes.size() < segment.codes->stride()) {
+        scratch.query_codes = AlignedArray<std::int8_t>(segment.codes->stride());
+    }
+    const CodeMeta meta = encode_row(query.vector, segment.rows->dimension(), scratch.query_codes.data());
+    return {query.metric, *segment.codes, scratch.query_codes.data(), meta};
+}
 
 void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch) {
     const Rows& rows = *segment.rows;
@@ -155,11 +160,13 @@ void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scrat
 }
 
 void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
-    const std::size_t ef = std::max(query.ef, query.k);
     if (!segment.graph) return scan_tail(segment, query, scratch, top);
+    if (query.calibrated && segment.graph->beam == kScanInstead) return scan_quickly(segment, query, scratch, top);
+    const std::size_t rule = std::max(query.ef, query.k);
+    const std::size_t ef = query.calibrated ? needed_beam(*segment.graph, rule) : rule;
     if (segment.rows->size() <= ef * kScanBelowEfTimes) return scan_segment(segment, query, scratch, top);
     const std::size_t allowed = count_allowed(segment, query.filter);
-    if (query.filter != nullptr && allowed <= ef * kScanAllowedBelowEfTimes) return scan_allowed(segment, query, scratch, top);
+    if (query.filter != nullptr && allowed <= ef * kScanAllowedBelowEfTimes) return scan_quickly(segment, query, scratch, top);
     if (!walk(segment, query, ef, allowed, scratch)) return scan_segment(segment, query, scratch, top);
     auto& found = scratch.pool;
     if (found.size() < std::min(query.k, segment.live())) return scan_segment(segment, query, scratch, top);
@@ -181,7 +188,18 @@ VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base
     const Codes* base_codes = base == nullptr ? nullptr : base->codes.get();
     const Graph* base_graph = base == nullptr ? nullptr : base->graph.get();
     if (type == VectorType::kInt8) segment.codes = std::make_shared<Codes>(*segment.rows, base_codes, progress);
-    segment.graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), base_graph, options, progress));
+    const auto graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), base_graph, options, progress));
+    segment.graph = graph;
+    // What was found of half of the rows holds for all: a graph twice as large needs little more.
+    if (base_graph != nullptr && base_graph->beam != 0 && graph->rows() / 2 < base_graph->beam_rows) {
+        graph->beam = base_graph->beam;
+        graph->beam_rows = base_graph->beam_rows;
+    } else {
+        const std::uint64_t inserted = graph->rows() - (base_graph == nullptr ? 0 : base_graph->rows());
+        graph->beam = calibrate_beam(segment, options.metric,
+                                     [&](std::uint64_t, std::uint64_t) { return !progress || progress(inserted, inserted); });
+        graph->beam_rows = static_cast<std::uint32_t>(graph->rows());
+    }
     return segment;
 }
 

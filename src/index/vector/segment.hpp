@@ -58,7 +58,8 @@ struct SegmentQuery {
     const float* vector;  // [stride], padded; under cosine of length 1
     std::size_t k;
     std::size_t ef;
-    const IdSet* filter;  // null: all
+    const IdSet* filter;      // null: all
+    bool calibrated = false;  // ef is the rule's, not the caller's: graphs that need a wider beam get it
 };
 
 /// The live rows that the filter allows into scratch.allowed, ascending.
@@ -66,6 +67,9 @@ void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& sc
 /// Scores `count` rows by floats and offers them: those of `rows`, which live, or the live ones of first, first + 1, ...
 void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
                 const SegmentQuery& query, Scratch& scratch, TopK& top);
+
+/// Distances by floats, or by codes where there are some: from the query's own, which are put into `scratch`.
+QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch);
 
 /// Offers every live, allowed row. The oracle, and the fallback of search_segment.
 void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);

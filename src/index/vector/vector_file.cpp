@@ -7,7 +7,9 @@
 
 #include "core/byte_reader.hpp"
 #include "core/checksum.hpp"
+#include "index/vector/calibrate.hpp"
 #include "index/vector/kernels.hpp"
+#include "index/vector/merge_policy.hpp"
 
 namespace rag::core {
 namespace {
@@ -46,7 +48,9 @@ struct SegmentHeader {
     std::uint32_t has_codes;
     std::uint64_t upper_lists;
     std::uint64_t stragglers;
-    std::array<std::uint64_t, 2> reserved;
+    std::uint32_t beam;       // of Graph; 0 in files from before it was measured
+    std::uint32_t beam_rows;  // the same
+    std::uint64_t reserved;
 };
 static_assert(sizeof(SegmentHeader) == 64);
 
@@ -114,6 +118,39 @@ class Writer {
     std::uint64_t size_ = 0;
 };
 
+/// Whether a segment is written without its graph and its dead rows: a piece of the tail, and a graph that is mostly dead, whose
+/// few rows will soon have another one.
+bool leaves_out_dead(const FrozenSegment& frozen, std::size_t tail_limit) {
+    if (!frozen.segment.graph) return true;
+    const std::size_t live = frozen.rows - frozen.dead_count;
+    return live <= tail_limit && mostly_dead(frozen.rows, frozen.dead_count);
+}
+
+/// The live rows, as a piece of a tail.
+void write_live_rows(const FrozenSegment& frozen, Writer& out) {
+    const Rows& rows = *frozen.segment.rows;
+    SegmentHeader header{};
+    header.rows = frozen.rows - frozen.dead_count;
+    std::vector<std::int64_t> ids;
+    std::vector<float> lengths;
+    ids.reserve(header.rows);
+    lengths.reserve(header.rows);
+    for (std::size_t row = 0; row < frozen.rows; ++row) {
+        if (!frozen.alive(row)) continue;
+        ids.push_back(rows.id(row));
+        lengths.push_back(rows.length(row));
+    }
+    out.array(&header, 1);
+    out.array(ids.data(), ids.size());
+    out.array(lengths.data(), lengths.size());
+    const std::vector<std::uint64_t> none_dead((ids.size() + 63) / 64);
+    out.array(none_dead.data(), none_dead.size());
+    // A row fills cache lines, so nothing has to be put behind the last.
+    for (std::size_t row = 0; row < frozen.rows; ++row) {
+        if (frozen.alive(row)) out.array(rows.vector(row), rows.stride());
+    }
+}
+
 void write_segment(const FrozenSegment& frozen, Writer& out) {
     const VectorSegment& segment = frozen.segment;
     const Rows& rows = *segment.rows;
@@ -128,6 +165,8 @@ void write_segment(const FrozenSegment& frozen, Writer& out) {
         header.top_level = graph->top_level;
         header.upper_lists = graph->upper.size() / graph->m;
         header.stragglers = graph->stragglers.size();
+        header.beam = graph->beam;
+        header.beam_rows = graph->beam_rows;
     }
     header.has_codes = segment.codes ? 1 : 0;
     out.array(&header, 1);
@@ -242,6 +281,11 @@ class SegmentReader {
         graph->m = options_.m;
         graph->entry = header_.entry;
         graph->top_level = header_.top_level;
+        graph->beam = header_.beam;
+        graph->beam_rows = header_.beam_rows;
+        // Wider beams than twice the rows are never tried: a scan is cheaper by far.
+        if (graph->beam != kScanInstead && graph->beam > std::max<std::uint64_t>(kLeastBeam, 2 * header_.rows))
+            fail(Code::kCorrupt, "{} of {} rows claims to need a beam of {}", what_, header_.rows, graph->beam);
         graph->levels = copy<std::uint8_t>(header_.rows);
         const std::size_t lists = graph->index_upper();
         if (lists != header_.upper_lists) {
@@ -298,13 +342,19 @@ void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence
     header.seed = options.seed;
     header.sequence = sequence;
     for (const FrozenSegment& segment : segments) {
-        header.live += segment.rows - segment.dead_count;
-        header.segments += segment.rows > 0 ? 1 : 0;
+        const std::size_t live = segment.rows - segment.dead_count;
+        header.live += live;
+        header.segments += live > 0 ? 1 : 0;
     }
     Writer out(sink);
     out.array(&header, 1);
     for (const FrozenSegment& segment : segments) {
-        if (segment.rows > 0) write_segment(segment, out);
+        if (segment.rows == segment.dead_count) continue;
+        if (leaves_out_dead(segment, options.tail_limit)) {
+            write_live_rows(segment, out);
+        } else {
+            write_segment(segment, out);
+        }
     }
     out.finish();
 }

@@ -14,6 +14,8 @@ constexpr std::size_t kLargestEf = 65'536;
 constexpr std::size_t kLargestIndex = std::numeric_limits<std::int32_t>::max();
 // Rows of a new piece of the tail, when add() brings fewer.
 constexpr std::size_t kTailPiece = 1024;
+// A long tail gets larger pieces, about so many of them: each is looked into for every id.
+constexpr std::size_t kTailPieces = 16;
 
 void check_range(std::string_view name, std::size_t value, std::size_t least, std::size_t most) {
     if (value < least || value > most) fail(Code::kInvalidArgument, "{} is {}, it may be {} to {}", name, value, least, most);
@@ -135,7 +137,10 @@ void VectorIndex::append(std::span<const std::int64_t> ids, std::span<const floa
     std::shared_ptr<Segments> next;
     std::shared_ptr<Rows> piece;
     if (fitting < ids.size()) {
-        const std::size_t capacity = std::max(ids.size() - fitting, std::min(options_.tail_limit, kTailPiece));
+        std::size_t tail = 0;
+        for (const VectorSegment& segment : *segments_) tail += segment.graph ? 0 : segment.rows->size();
+        const std::size_t piece_rows = std::max(std::min(options_.tail_limit, kTailPiece), tail / kTailPieces);
+        const std::size_t capacity = std::max(ids.size() - fitting, piece_rows);
         piece = std::make_shared<Rows>(options_.dimension, capacity, IdOrder::kAny, RowCodes::kKept);
         for (std::size_t row = fitting; row < ids.size(); ++row) put(*piece, row);
         next = std::make_shared<Segments>(*segments_);
@@ -222,17 +227,18 @@ void VectorIndex::fill_query(std::span<const float> query, Scratch& scratch) con
 }
 
 std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_t k, std::size_t ef, const IdSet* filter,
-                                        bool exact) const {
+                                        How how) const {
     const auto scratch = scratches_.take();
     fill_query(query, *scratch);
     const auto segments = snapshot();
     std::size_t rows = 0;
     for (const VectorSegment& segment : *segments) rows += segment.rows->size();
-    const SegmentQuery asked{options_.metric, scratch->query.data(), std::min(k, rows), std::min(ef, rows), filter};
+    const SegmentQuery asked{options_.metric, scratch->query.data(), std::min(k, rows), std::min(ef, rows),
+                             filter,          how == How::kByRule};
     TopK top(asked.k);
     if (asked.k == 0) return {};
     for (const VectorSegment& segment : *segments) {
-        if (exact) {
+        if (how == How::kExactly) {
             scan_segment(segment, asked, *scratch, top);
         } else {
             search_segment(segment, asked, *scratch, top);
@@ -243,11 +249,11 @@ std::vector<Neighbour> VectorIndex::run(std::span<const float> query, std::size_
 
 std::vector<Neighbour> VectorIndex::search(std::span<const float> query, std::size_t k, std::size_t ef,
                                            const IdSet* filter) const {
-    return run(query, k, ef == 0 ? default_ef(k) : ef, filter, false);
+    return ef == 0 ? run(query, k, default_ef(k), filter, How::kByRule) : run(query, k, ef, filter, How::kByBeam);
 }
 
 std::vector<Neighbour> VectorIndex::search_exact(std::span<const float> query, std::size_t k, const IdSet* filter) const {
-    return run(query, k, 0, filter, true);
+    return run(query, k, 0, filter, How::kExactly);
 }
 
 VectorIndexStats VectorIndex::stats() const {
