@@ -24,8 +24,8 @@ constexpr const char* kLockName = "knowledge.lock";
 constexpr std::size_t kIdleConnections = 16;
 // When tidy() vacuums: one free page in so many, at least so many pages, and a database of at most so many bytes.
 constexpr std::int64_t kTidyShare = 8;
-constexpr std::int64_t kTidyLeast = 64;
-constexpr std::int64_t kTidyLargest = std::int64_t{128} << 20;
+constexpr std::int64_t kTidyLeast = 4;
+constexpr std::int64_t kTidyLargest = std::int64_t{64} << 20;
 
 std::string quoted(const fs::path& path) {
     return quote(path.string(), 400);

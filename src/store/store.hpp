@@ -145,7 +145,7 @@ class Store {
     /// as the content takes, twice. Not within a transaction. Stops with Stopped.
     void vacuum(const Progress& progress = {});
     /// At the end of a writer's work: vacuum() where an eighth of the database or more is free and all of it is small enough
-    /// (128 MiB) for that to take no more than moments. A full disk leaves it as it is. Not within a transaction.
+    /// (64 MiB) for that to take no more than moments. A full disk leaves it as it is. Not within a transaction.
     void tidy();
     /// Writes the last commit, with the index files of its state, as a knowledge base of its own that publish() brings to
     /// `folder`, which must not exist or be empty. Others may read and write meanwhile. After a failure, Stopped or a crash there

@@ -118,12 +118,11 @@ class Writer {
     std::uint64_t size_ = 0;
 };
 
-/// Whether a segment is written without its graph and its dead rows: a piece of the tail, and a graph that is mostly dead, whose
-/// few rows will soon have another one.
-bool leaves_out_dead(const FrozenSegment& frozen, std::size_t tail_limit) {
-    if (!frozen.segment.graph) return true;
-    const std::size_t live = frozen.rows - frozen.dead_count;
-    return live <= tail_limit && mostly_dead(frozen.rows, frozen.dead_count);
+/// Whether a segment is written without its graph and its dead rows: a piece of the tail; a graph that is mostly dead, whose few
+/// rows will soon have another one; and in an index with upkeep of its own all that together is no more than a tail.
+bool leaves_out_dead(const FrozenSegment& frozen, const VectorIndexOptions& options, std::size_t all_live) {
+    if (!frozen.segment.graph || (options.background && all_live <= options.tail_limit)) return true;
+    return frozen.rows - frozen.dead_count <= options.tail_limit && mostly_dead(frozen.rows, frozen.dead_count);
 }
 
 /// The live rows, as a piece of a tail.
@@ -350,7 +349,7 @@ void write_vector_file(const VectorIndexOptions& options, std::uint64_t sequence
     out.array(&header, 1);
     for (const FrozenSegment& segment : segments) {
         if (segment.rows == segment.dead_count) continue;
-        if (leaves_out_dead(segment, options.tail_limit)) {
+        if (leaves_out_dead(segment, options, header.live)) {
             write_live_rows(segment, out);
         } else {
             write_segment(segment, out);
