@@ -234,6 +234,7 @@ void PatternTranslator::quantify(const Quantifier& quantifier) {
         out_.insert(atom_, "(?:");
         out_ += ')';
     }
+    if (possessive && captures_ > 0 && out_[atom_] == '(') kept_captures_ = true;
     quantifier_ = out_.size();
     out_ += quantifier.text;
     quantified_ = true;

@@ -152,6 +152,7 @@ void PatternTranslator::escape() {
             break;
     }
     if (is_pattern_digit(c)) {
+        if (kept_captures_) refuse("a reference behind a possessive repetition of a group, of which PCRE2 keeps what it gave up");
         if (named_ || c - '0' > captures_ || (!at_end() && is_pattern_digit(pattern_[at_]))) refuse("this reference to a group");
         return atom(fmt::format("\\g{{{}}}", c));
     }

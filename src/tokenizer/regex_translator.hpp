@@ -86,6 +86,7 @@ class PatternTranslator {
     bool extended_ = false;      // (?x): spaces and comments outside of classes are nothing
     char previous_literal_ = 0;  // right before, in caseless mode
     int captures_ = 0;
+    bool kept_captures_ = false;  // a group with captures was repeated without a way back
     bool named_ = false;
 };
 

@@ -86,6 +86,7 @@ TEST_CASE("patterns without an exact equal are refused with the feature and its 
                                 R"([a-\d])",
                                 R"(\1)",
                                 R"((a)\2)",
+                                R"((?:(a?)*+b|)a\1)",
                                 R"(\X)",
                                 R"(\G)",
                                 R"(\k<a>)",
