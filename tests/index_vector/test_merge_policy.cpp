@@ -114,3 +114,25 @@ TEST_CASE("a file with many segments is searched as it is, and merged") {
     std::string why;
     CHECK(index->verify(why));
 }
+
+TEST_CASE("compaction keeps a graph in which nothing is dead") {
+    const auto sealed = [](std::int64_t first, std::size_t count) {
+        return make_segment(rows_of(first, count), nullptr, VectorType::kFloat32, {Metric::kL2, 8, 50, 1, 1}, {});
+    };
+    const VectorSegment large = sealed(0, 300);
+    const VectorSegment small = sealed(1000, 100);
+    const VectorSegment tail{rows_of(2000, 20), nullptr, nullptr};
+    CHECK(plan_compact({}).sources.empty());
+    CHECK(plan_compact({large}).sources.empty());
+    const MergePlan kept = plan_compact({small, large, tail});
+    CHECK(kept.base);
+    REQUIRE(kept.sources.size() == 3);
+    CHECK(kept.sources.front().rows == large.rows);
+    small.rows->kill(5);
+    CHECK(plan_compact({small, large, tail}).base);
+    large.rows->kill(7);
+    CHECK_FALSE(plan_compact({small, large, tail}).base);
+    CHECK(plan_compact({large}).sources.size() == 1);
+    CHECK_FALSE(plan_compact({tail}).base);
+    CHECK(plan_compact({tail}).sources.size() == 1);
+}

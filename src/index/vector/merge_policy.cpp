@@ -69,6 +69,16 @@ MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tai
     return {};
 }
 
+MergePlan plan_compact(const std::vector<VectorSegment>& segments) {
+    const Parts parts = parts_of(segments);
+    const bool whole = !parts.sealed.empty() && parts.sealed.front().rows->dead_count() == 0;
+    if (whole && segments.size() == 1) return {};
+    if (!whole) return {segments, false};
+    MergePlan plan{parts.sealed, true};
+    plan.sources.insert(plan.sources.end(), parts.tail.begin(), parts.tail.end());
+    return plan;
+}
+
 MergePlan plan_seal(const std::vector<VectorSegment>& segments) {
     const Parts parts = parts_of(segments);
     if (parts.tail.empty()) return {};

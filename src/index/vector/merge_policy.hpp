@@ -30,4 +30,8 @@ MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tai
 /// The whole tail, without waiting for it to be worth it. Empty: there is none.
 MergePlan plan_seal(const std::vector<VectorSegment>& segments);
 
+/// All live rows in one segment without tombstones. The graph of the largest one is kept if nothing in it is dead: what is built
+/// anew costs a hundred times as much. Empty: it is so already.
+MergePlan plan_compact(const std::vector<VectorSegment>& segments);
+
 }  // namespace rag::core

@@ -92,7 +92,8 @@ class VectorIndex {
     bool maintain(const Progress& progress = {});
     /// Gives the whole tail a graph: that of the largest segment is extended. Stopped or failed: nothing changed.
     void seal(const Progress& progress = {});
-    /// One segment of all live rows, without tombstones, its graph built anew. Stopped or failed: nothing changed.
+    /// One segment of all live rows, without tombstones: the graph of the largest is extended, or built anew where rows of it are
+    /// dead. Stopped or failed: nothing changed.
     void compact(const Progress& progress = {});
 
     /// A number of the caller's (the store's sequence number) that goes into the file.

@@ -96,12 +96,7 @@ void VectorIndex::seal(const Progress& progress) {
 }
 
 void VectorIndex::compact(const Progress& progress) {
-    rebuild(
-        [](const Segments& segments) {
-            const bool tidy = segments.size() == 1 && segments.front().graph && segments.front().rows->dead_count() == 0;
-            return tidy ? MergePlan() : MergePlan{segments, false};
-        },
-        progress);
+    rebuild(plan_compact, progress);
 }
 
 /// What add() and remove() leave to do. The rows are in or out already, so only the caller's own stop is reported; without
