@@ -58,7 +58,8 @@ const TensorInfo& find_half(const GgufFile& file, const std::string& tensor, std
 
 }  // namespace
 
-AdapterWeights read_gguf_adapter(std::shared_ptr<const GgufFile> file, const DecoderConfig& config, const LinearShapes& layers) {
+AdapterWeights read_gguf_adapter(const std::shared_ptr<const GgufFile>& file, const DecoderConfig& config,
+                                 const LinearShapes& layers) {
     check_kind(*file, config);
     const double alpha = file->number("adapter.lora.alpha").value_or(0.0);
     if (!std::isfinite(alpha)) fail(Code::kCorrupt, "{}: adapter.lora.alpha is {}", quote(file->name(), 400), alpha);

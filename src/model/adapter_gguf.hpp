@@ -11,6 +11,7 @@ namespace rag::core {
 
 /// Throws kUnsupported (another kind of file or architecture, a tensor that belongs to no linear layer of the model, by name) and
 /// kCorrupt (half a pair, shapes that do not fit). `config` and `layers` are the model's.
-AdapterWeights read_gguf_adapter(std::shared_ptr<const GgufFile> file, const DecoderConfig& config, const LinearShapes& layers);
+AdapterWeights read_gguf_adapter(const std::shared_ptr<const GgufFile>& file, const DecoderConfig& config,
+                                 const LinearShapes& layers);
 
 }  // namespace rag::core

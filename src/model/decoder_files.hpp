@@ -22,7 +22,7 @@ struct DecoderFiles {
 DecoderFiles read_decoder_files(const std::filesystem::path& path);
 
 /// The two kinds by themselves; decoder_gguf.cpp holds the first.
-DecoderFiles read_decoder_gguf(std::shared_ptr<const GgufFile> file);
+DecoderFiles read_decoder_gguf(const std::shared_ptr<const GgufFile>& file);
 DecoderFiles read_decoder_folder_files(const std::filesystem::path& folder);
 
 /// What llama.cpp calls the architecture of a model, and one of its tensors ("blk.3.ffn_up.weight").

@@ -225,7 +225,7 @@ class GgufTensors {
         }
     }
 
-    static constexpr std::size_t kMaxExpertTensors = 3 * 65536;
+    static constexpr std::size_t kMaxExpertTensors = std::size_t{3} * 65536;
 
     const GgufFile& file_;
     std::unordered_map<std::string, TensorInfo> experts_;
@@ -255,7 +255,7 @@ std::string gguf_tensor_name(const std::string& hugging_face, const DecoderConfi
     return gguf_name(hugging_face, config.architecture.starts_with("gemma"));
 }
 
-DecoderFiles read_decoder_gguf(std::shared_ptr<const GgufFile> file) {
+DecoderFiles read_decoder_gguf(const std::shared_ptr<const GgufFile>& file) {
     const Architecture& architecture = find_architecture(*file);
     DecoderFiles files;
     files.config = read_config(*file, architecture);

@@ -90,7 +90,13 @@ void StepBatcher::lead(Lock& lock) {
     items_.clear();
     for (const Entry* entry : pass_) items_.push_back(*entry->item);
     const BackendStatus status = decoder_.forward(items_);
-    for (std::size_t i = 0; i < pass_.size(); ++i) pass_[i]->item->status = status.ok() ? std::move(items_[i].status) : status;
+    for (std::size_t i = 0; i < pass_.size(); ++i) {
+        if (status.ok()) {
+            pass_[i]->item->status = std::move(items_[i].status);
+        } else {
+            pass_[i]->item->status = status;
+        }
+    }
     lock.lock();
     for (Entry* entry : pass_) entry->done = true;
     likely_ = pass_.size() + queue_.size();
