@@ -45,7 +45,7 @@ struct VectorIndexStats {
     std::size_t tail_rows = 0;
     std::size_t stragglers = 0;  // rows scored in every search of their segment, because no link leads to them
     std::size_t vector_bytes = 0;
-    std::size_t graph_bytes = 0;  // with codes
+    std::size_t graph_bytes = 0;  // with codes, also those of the tail
 };
 
 class VectorIndex {
