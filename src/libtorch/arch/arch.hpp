@@ -1,4 +1,5 @@
-// The architectures: one file each, named as GGUF and config.json name them. backend.cpp chooses by name.
+// The architectures: one file each, named as GGUF and config.json name them; docs/adding-an-architecture.md shows how to add one.
+// backend.cpp chooses by name.
 #pragma once
 
 #include "libtorch/arch/decoder_body.hpp"
