@@ -101,6 +101,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         if (given(path)) out.path = rag::capi::path_of(path, "path");
         if (known.embedder != nullptr) out.embedder = known.embedder->model;
         if (known.generator != nullptr) out.generator = known.generator->model;
+        if (known.reranker != nullptr) out.reranker = known.reranker->model;
         out.read_only = known.read_only != 0;
         out.chunk_tokens = known.chunk_tokens;
         out.chunk_overlap = known.chunk_overlap;

@@ -17,6 +17,7 @@
 #include "generate/decoder_generation.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
+#include "model/classifier.hpp"
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
 #include "text/chunk.hpp"
@@ -48,6 +49,10 @@ struct rag_decode_stream {
 
 struct rag_encoder {
     std::shared_ptr<rag::core::Encoder> model;
+    rag::core::ForkGuard fork_guard;
+};
+struct rag_classifier {
+    std::shared_ptr<rag::core::Classifier> model;
     rag::core::ForkGuard fork_guard;
 };
 struct rag_generator {

@@ -10,8 +10,18 @@
 
 namespace rag::capi {
 
+inline rag_model_options read_model_options(const rag_model_options* options) {
+    return read_struct(options, rag_model_options RAG_MODEL_OPTIONS_INIT, "rag_model_options",
+                       offsetof(rag_model_options, truncate_dim));
+}
+
+/// Of an encoder; 0: whole vectors.
+inline std::int64_t truncate_dim_of(const rag_model_options* options) {
+    return read_model_options(options).truncate_dim;
+}
+
 inline core::ModelOptions model_options_of(const rag_model_options* options) {
-    const rag_model_options known = read_struct(options, rag_model_options RAG_MODEL_OPTIONS_INIT, "rag_model_options");
+    const rag_model_options known = read_model_options(options);
     core::ModelOptions out;
     switch (known.dtype) {
         case RAG_FLOAT32:

@@ -17,6 +17,9 @@ using rag::capi::view;
 
 namespace {
 
+// As the first 0.1.0 had it.
+constexpr size_t kFirstQuery = offsetof(rag_query, rerank);
+
 core::Query to_core(const rag_query& known) {
     core::Query out;
     out.text = text_of(known.text, "query.text");
@@ -42,12 +45,13 @@ core::Query to_core(const rag_query& known) {
     out.link_weight = known.link_weight;
     out.link_damping = known.link_damping;
     out.min_score = known.min_score;
+    out.rerank = known.rerank;
     return out;
 }
 
 /// The elements of a caller's array; a newer caller's are longer than ours: its struct_size is the stride.
 template <typename T>
-std::vector<T> structs_of(const T* array, size_t count, const T& defaults, const char* name) {
+std::vector<T> structs_of(const T* array, size_t count, const T& defaults, const char* name, size_t first_size = sizeof(T)) {
     rag::capi::require_array(array, count, name);
     if (count > 1 && array->struct_size % alignof(T) != 0) {
         fail(Code::kInvalidArgument, "{}[0].struct_size is {}, no multiple of {}: the elements behind it are misaligned", name,
@@ -62,7 +66,7 @@ std::vector<T> structs_of(const T* array, size_t count, const T& defaults, const
             fail(Code::kInvalidArgument, "{}[{}].struct_size is {}, that of {}[0] is {}", name, i, element->struct_size, name,
                  array->struct_size);
         }
-        out.push_back(rag::capi::read_struct(element, defaults, name));
+        out.push_back(rag::capi::read_struct(element, defaults, name, first_size));
     }
     return out;
 }
@@ -84,7 +88,7 @@ rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hit
     return guard([&] {
         require(hits, "hits") = nullptr;
         core::Engine& target = use(engine);
-        const auto known = rag::capi::read_struct(&require(query, "query"), rag_query RAG_QUERY_INIT, "rag_query");
+        const auto known = rag::capi::read_struct(&require(query, "query"), rag_query RAG_QUERY_INIT, "rag_query", kFirstQuery);
         *hits = new rag_hits{target.search(to_core(known))};
     });
 }
@@ -98,7 +102,7 @@ rag_status rag_engine_search_batch(rag_engine* engine, const rag_query* queries,
         const auto known =
             rag::capi::read_struct(options, rag_search_batch_options RAG_SEARCH_BATCH_OPTIONS_INIT, "rag_search_batch_options");
         std::vector<core::Query> asked;
-        for (const rag_query& query : structs_of(queries, count, rag_query RAG_QUERY_INIT, "queries"))
+        for (const rag_query& query : structs_of(queries, count, rag_query RAG_QUERY_INIT, "queries", kFirstQuery))
             asked.push_back(to_core(query));
         auto found = target.search(asked, {known.threads, rag::capi::progress_of(known.progress, known.user_data)});
         std::vector<std::unique_ptr<rag_hits>> made;

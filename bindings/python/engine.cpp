@@ -135,6 +135,8 @@ Query settings_of(std::uint32_t k, const py::object& mode, const py::object& whe
             query.link_weight = py::cast<float>(value);
         } else if (name == "link_damping") {
             query.link_damping = py::cast<float>(value);
+        } else if (name == "rerank") {
+            query.rerank = py::cast<std::uint32_t>(value);
         } else if (name == "min_score") {
             query.min_score = py::cast<float>(value);
         } else {
@@ -288,12 +290,13 @@ void bind_engine(py::module_& module) {
         .def_property_readonly("unsupported", &unsupported_of);
 
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
-        .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, bool read_only,
-                         std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
+        .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, const Classifier* reranker,
+                         bool read_only, std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
                          std::uint32_t chunker) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
+                 options.reranker = reranker;
                  options.read_only = read_only;
                  options.chunk_tokens = chunk_tokens;
                  options.chunk_overlap = chunk_overlap;
@@ -306,8 +309,8 @@ void bind_engine(py::module_& module) {
                  const GilRelease release;
                  return std::make_unique<Engine>(view, options);
              }),
-             py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("read_only"), py::arg("chunk_tokens"),
-             py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"))
+             py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("reranker"), py::arg("read_only"),
+             py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"))

@@ -27,14 +27,28 @@ ModelOptions options_of(const std::string& dtype, const std::string& device, std
 }
 
 FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normalize, std::uint32_t batch_tokens,
-                  py::object callback) {
+                  py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text) {
     const Texts held(texts, "texts");
+    const Prompt prompt{static_cast<Prompt::Kind>(prompt_kind), std::string(text_of(prompt_text, "prompt"))};
     FloatArray out({static_cast<py::ssize_t>(held.views().size()), static_cast<py::ssize_t>(encoder.dimension())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
     const Progress progress = progress_of(std::move(callback));
     const GilRelease release;
-    encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress);
+    encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress, prompt);
+    return out;
+}
+
+FloatArray predict(const Classifier& classifier, const py::iterable& texts, const py::object& pairs, std::uint32_t scores,
+                   std::uint32_t batch_tokens, py::object callback) {
+    const Texts first(texts, "texts");
+    const Texts second(pairs.is_none() ? py::iterable(py::list()) : py::iterable(pairs), "pairs");
+    FloatArray out({static_cast<py::ssize_t>(first.views().size()), static_cast<py::ssize_t>(classifier.label_count())});
+    float* data = out.mutable_data();
+    const auto size = static_cast<std::size_t>(out.size());
+    const Progress progress = progress_of(std::move(callback));
+    const GilRelease release;
+    classifier.predict_into(first.views(), second.views(), data, size, static_cast<Scores>(scores), batch_tokens, progress);
     return out;
 }
 
@@ -154,17 +168,36 @@ void bind_models(py::module_& module) {
 
     py::class_<Encoder> encoder(module, "Encoder");
     encoder
+        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
+                         std::uint32_t truncate_dim) {
+                 const std::string_view view = text_of(path, "path");
+                 ModelOptions options = options_of(dtype, device, threads);
+                 options.truncate_dim = truncate_dim;
+                 const GilRelease release;
+                 return std::make_unique<Encoder>(view, options);
+             }),
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("truncate_dim"))
+        .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"),
+             py::arg("prompt_kind"), py::arg("prompt"))
+        .def_property_readonly("prompts", &Encoder::prompts)
+        .def_property_readonly("dimension", &Encoder::dimension)
+        .def_property_readonly("max_tokens", &Encoder::max_tokens);
+    bind_adapters(encoder);
+
+    py::class_<Classifier> classifier(module, "Classifier");
+    classifier
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
                  const std::string_view view = text_of(path, "path");
                  const ModelOptions options = options_of(dtype, device, threads);
                  const GilRelease release;
-                 return std::make_unique<Encoder>(view, options);
+                 return std::make_unique<Classifier>(view, options);
              }),
              py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
-        .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"))
-        .def_property_readonly("dimension", &Encoder::dimension)
-        .def_property_readonly("max_tokens", &Encoder::max_tokens);
-    bind_adapters(encoder);
+        .def("predict", &predict, py::arg("texts"), py::arg("pairs"), py::arg("scores"), py::arg("batch_tokens"),
+             py::arg("progress"))
+        .def_property_readonly("labels", &Classifier::labels)
+        .def_property_readonly("max_tokens", &Classifier::max_tokens);
+    bind_adapters(classifier);
 
     py::class_<Generator> generator(module, "Generator");
     generator

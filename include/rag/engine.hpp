@@ -25,6 +25,7 @@ struct EngineOptions {
     std::uint32_t chunk_overlap = 0;
     Dtype vector_dtype = Dtype::kInt8;  ///< of the vector index: kInt8 or kFloat32
     Chunker chunker = Chunker::kAuto;
+    const Classifier* reranker = nullptr;  ///< of one label; needed for Query::rerank
 };
 
 struct StoredDocument {
@@ -85,6 +86,7 @@ class Engine {
         c_options.chunk_overlap = options.chunk_overlap;
         c_options.vector_dtype = static_cast<std::uint32_t>(options.vector_dtype);
         c_options.chunker = static_cast<std::uint32_t>(options.chunker);
+        c_options.reranker = options.reranker != nullptr ? options.reranker->handle() : nullptr;
         rag_engine* handle = nullptr;
         detail::check(rag_engine_open(path.empty() ? rag_text{nullptr, 0} : detail::text(path), &c_options, &handle));
         handle_.reset(handle);

@@ -1,10 +1,13 @@
-// rag::Encoder: texts to vectors with a sentence-transformers model. Any thread; calls are served one after another.
+// rag::Encoder: texts to vectors with a sentence-transformers model. rag::Classifier and rag::CrossEncoder: texts and pairs to
+// scores. Any thread; calls are served one after another.
 #pragma once
 
 #include <rag/error.hpp>
 #include <rag/tokenizer.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace rag {
@@ -21,6 +24,20 @@ struct ModelOptions {
     Dtype dtype = Dtype::kFloat32;
     std::uint32_t threads = 0;  ///< 0: as many as the process may use
     std::string device = "cpu";
+    std::uint32_t truncate_dim = 0;  ///< encoders: vectors are cut to so many first dimensions; 0: not
+};
+
+/// What stands in front of every text; see rag_prompt.
+struct Prompt {
+    enum class Kind : std::uint32_t {
+        kDefault = RAG_PROMPT_DEFAULT,
+        kNamed = RAG_PROMPT_NAMED,
+        kText = RAG_PROMPT_TEXT,
+        kQuery = RAG_PROMPT_QUERY,
+        kDocument = RAG_PROMPT_DOCUMENT
+    };
+    Kind kind = Kind::kDefault;
+    std::string text;  ///< the name or the text
 };
 
 namespace detail {
@@ -29,6 +46,7 @@ inline rag_model_options to_c(const ModelOptions& options) {
     out.dtype = static_cast<std::uint32_t>(options.dtype);
     out.threads = options.threads;
     out.device = text(options.device);
+    out.truncate_dim = options.truncate_dim;
     return out;
 }
 }  // namespace detail
@@ -53,16 +71,23 @@ class Encoder {
         return Tokenizer(handle);
     }
 
+    /// The folder's prompts by name, a JSON object.
+    std::string prompts() const {
+        rag_string* json = nullptr;
+        detail::check(rag_encoder_prompts(handle_.get(), &json));
+        return detail::take(json);
+    }
+
     /// Vectors of `texts`, [texts, dimension]. batch_tokens 0: librag chooses.
     std::vector<float> encode(const std::vector<std::string_view>& texts, bool normalize = true, std::uint32_t batch_tokens = 0,
-                              const Progress& progress = nullptr) const {
+                              const Progress& progress = nullptr, const Prompt& prompt = {}) const {
         std::vector<float> out(texts.size() * dimension());
-        encode_into(texts, out.data(), out.size(), normalize, batch_tokens, progress);
+        encode_into(texts, out.data(), out.size(), normalize, batch_tokens, progress, prompt);
         return out;
     }
     /// As encode(), into memory of yours: `floats` must be texts times dimension.
     void encode_into(const std::vector<std::string_view>& texts, float* vectors, std::size_t floats, bool normalize = true,
-                     std::uint32_t batch_tokens = 0, const Progress& progress = nullptr) const {
+                     std::uint32_t batch_tokens = 0, const Progress& progress = nullptr, const Prompt& prompt = {}) const {
         std::vector<rag_text> views;
         views.reserve(texts.size());
         for (const auto text : texts) views.push_back(detail::text(text));
@@ -72,6 +97,8 @@ class Encoder {
         options.batch_tokens = batch_tokens;
         options.progress = bridge.function();
         options.user_data = bridge.data();
+        options.prompt_kind = static_cast<std::uint32_t>(prompt.kind);
+        options.prompt = detail::text(prompt.text);
         const rag_status status = rag_encoder_encode(handle_.get(), views.data(), views.size(), &options, vectors, floats);
         bridge.rethrow();
         detail::check(status);
@@ -87,6 +114,106 @@ class Encoder {
 
   private:
     detail::Handle<rag_encoder, rag_encoder_free> handle_;
+};
+
+enum class Scores : std::uint32_t {
+    kCrossEncoder = RAG_SCORES_CROSS_ENCODER,  ///< as sentence-transformers' CrossEncoder gives them
+    kRaw = RAG_SCORES_RAW,                     ///< logits
+    kProbabilities = RAG_SCORES_PROBABILITIES  ///< as transformers' text-classification gives them
+};
+
+class Classifier {
+  public:
+    /// Opens a folder of transformers' NAMEForSequenceClassification.
+    explicit Classifier(std::string_view path, const ModelOptions& options = {}) {
+        rag_classifier* handle = nullptr;
+        const rag_model_options c_options = detail::to_c(options);
+        detail::check(rag_classifier_open(detail::text(path), &c_options, &handle));
+        handle_.reset(handle);
+    }
+    const rag_classifier* handle() const noexcept { return handle_.get(); }
+
+    std::vector<std::string> labels() const {
+        std::vector<std::string> out;
+        for (std::size_t i = 0; i < label_count(); ++i) out.push_back(detail::copy(rag_classifier_label(handle_.get(), i)));
+        return out;
+    }
+    std::size_t label_count() const noexcept { return rag_classifier_label_count(handle_.get()); }
+    std::uint32_t max_tokens() const noexcept { return rag_classifier_max_tokens(handle_.get()); }
+    std::uint64_t weight_bytes() const noexcept { return rag_classifier_weight_bytes(handle_.get()); }
+    Tokenizer tokenizer() const {
+        rag_tokenizer* handle = nullptr;
+        detail::check(rag_classifier_tokenizer(handle_.get(), &handle));
+        return Tokenizer(handle);
+    }
+
+    /// [texts, labels]. `pairs`: empty, or the second text of each. batch_tokens 0: librag chooses.
+    std::vector<float> predict(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs = {},
+                               Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
+                               const Progress& progress = nullptr) const {
+        std::vector<float> out(texts.size() * label_count());
+        predict_into(texts, pairs, out.data(), out.size(), scores, batch_tokens, progress);
+        return out;
+    }
+    /// As predict(), into memory of yours: `floats` must be texts times labels.
+    void predict_into(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs, float* out,
+                      std::size_t floats, Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
+                      const Progress& progress = nullptr) const {
+        if (!pairs.empty() && pairs.size() != texts.size()) {
+            throw Error(RAG_INVALID_ARGUMENT,
+                        std::to_string(pairs.size()) + " second texts for " + std::to_string(texts.size()) + " texts");
+        }
+        std::vector<rag_text> first;
+        std::vector<rag_text> second;
+        for (const auto text : texts) first.push_back(detail::text(text));
+        for (const auto text : pairs) second.push_back(detail::text(text));
+        detail::ProgressBridge bridge(progress);
+        rag_predict_options options = RAG_PREDICT_OPTIONS_INIT;
+        options.scores = static_cast<std::uint32_t>(scores);
+        options.batch_tokens = batch_tokens;
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        const rag_status status = rag_classifier_predict(handle_.get(), first.data(), pairs.empty() ? nullptr : second.data(),
+                                                         first.size(), &options, out, floats);
+        bridge.rethrow();
+        detail::check(status);
+    }
+
+    /// Reads a PEFT LoRA folder and keeps it under `name`.
+    void load_adapter(std::string_view path, std::string_view name) {
+        detail::check(rag_classifier_load_adapter(handle_.get(), detail::text(path), detail::text(name)));
+    }
+    void merge_adapter(std::string_view name) { detail::check(rag_classifier_merge_adapter(handle_.get(), detail::text(name))); }
+    /// The base weights come back bit for bit.
+    void unmerge_adapter() { detail::check(rag_classifier_unmerge_adapter(handle_.get())); }
+
+  private:
+    detail::Handle<rag_classifier, rag_classifier_free> handle_;
+};
+
+/// A classifier of one label that reads pairs: how well a document fits a query.
+class CrossEncoder : public Classifier {
+  public:
+    explicit CrossEncoder(std::string_view path, const ModelOptions& options = {}) : Classifier(path, options) {}
+
+    struct Ranked {
+        std::size_t index;  ///< into the documents
+        float score;
+    };
+    /// The k best documents for the query, best first; k 0: all.
+    std::vector<Ranked> rank(std::string_view query, const std::vector<std::string_view>& documents, std::size_t k = 0) const {
+        if (label_count() != 1) {
+            throw Error(RAG_INVALID_ARGUMENT,
+                        "ranking needs one score a pair, the model has " + std::to_string(label_count()) + " labels");
+        }
+        const std::vector<std::string_view> queries(documents.size(), query);
+        const std::vector<float> scores = predict(queries, documents, Scores::kCrossEncoder);
+        std::vector<Ranked> out;
+        for (std::size_t i = 0; i < scores.size(); ++i) out.push_back({i, scores[i]});
+        std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+        if (k != 0 && out.size() > k) out.resize(k);
+        return out;
+    }
 };
 
 }  // namespace rag

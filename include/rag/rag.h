@@ -27,6 +27,7 @@
  *   rag_tokenizer      any thread at any time (immutable); also in a child of fork()
  *   rag_decode_stream  one thread at a time
  *   rag_encoder        any thread at any time; calls are served one after another
+ *   rag_classifier     any thread at any time; calls are served one after another
  *   rag_generator      any thread at any time; steps of concurrent calls are computed together
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
@@ -125,6 +126,7 @@ RAG_API void rag_string_free(rag_string* string) RAG_NOEXCEPT;           /* sinc
 
 typedef struct rag_tokenizer rag_tokenizer;
 typedef struct rag_encoder rag_encoder;
+typedef struct rag_classifier rag_classifier;
 typedef struct rag_generator rag_generator;
 typedef struct rag_engine rag_engine;
 
@@ -148,8 +150,9 @@ typedef struct rag_engine_options {
     uint32_t chunk_overlap; /* tokens (words) that neighbouring chunks share, below chunk_tokens */
     uint32_t vector_dtype;  /* of the vector index, as in rag_vector_index_options: RAG_INT8 (in INIT; faster) or RAG_FLOAT32 */
     uint32_t chunker;       /* rag_chunker */
+    const rag_classifier* reranker; /* of one label (RAG_INVALID_ARGUMENT); NULL: a query with `rerank` is RAG_INVALID_STATE */
 } rag_engine_options;
-#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO}
+#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
@@ -291,6 +294,8 @@ typedef struct rag_query {
     float link_weight;   /* [0, 1]: of the links' part in the score (personalised PageRank from the hits); 0: none */
     float link_damping;  /* [0, 1): the chance that the walk goes on over a link */
     float min_score;     /* hits below are left out */
+    uint32_t rerank; /* not 0: the engine's reranker reads so many of the best chunks (never fewer than the page, at most 1,000),
+                        and the hits are those of them, by its score */
 } rag_query;
 #define RAG_QUERY_INIT    \
     {sizeof(rag_query),   \
@@ -311,7 +316,8 @@ typedef struct rag_query {
      1,                   \
      0.0F,                \
      0.85F,               \
-     -3.402823466e+38F}
+     -3.402823466e+38F,   \
+     0}
 
 typedef struct rag_hits rag_hits;
 typedef struct rag_hit {
@@ -866,11 +872,15 @@ typedef struct rag_model_options {
     uint32_t dtype;   /* rag_dtype: what the weights are kept in and computed with */
     uint32_t threads; /* 0: as many as the process may use */
     rag_text device;  /* not given: "cpu". Others are experimental */
+    /* Encoders alone: vectors are cut to so many first dimensions (Matryoshka); 0: not. RAG_INVALID_ARGUMENT above the model's.
+     */
+    uint32_t truncate_dim;
 } rag_model_options;
-#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}}
+#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0}
 
-/* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json). RAG_UNSUPPORTED names the
- * architecture or type that librag does not know, RAG_CORRUPT the tensor that does not fit. since 0.1.0 */
+/* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json): BERT, RoBERTa,
+ * XLM-RoBERTa, DistilBERT, MPNet or ModernBERT with every pooling mode, Dense and Normalize modules. RAG_UNSUPPORTED names the
+ * architecture, module or type that librag does not know, RAG_CORRUPT the tensor that does not fit. since 0.1.0 */
 RAG_API rag_status rag_encoder_open(rag_text path, const rag_model_options* options, rag_encoder** encoder) RAG_NOEXCEPT;
 RAG_API void rag_encoder_free(rag_encoder* encoder) RAG_NOEXCEPT;                   /* since 0.1.0 */
 RAG_API uint32_t rag_encoder_dimension(const rag_encoder* encoder) RAG_NOEXCEPT;    /* 0 for NULL. since 0.1.0 */
@@ -879,19 +889,69 @@ RAG_API uint64_t rag_encoder_weight_bytes(const rag_encoder* encoder) RAG_NOEXCE
 /* The model's own tokenizer, as a handle of its own. since 0.1.0 */
 RAG_API rag_status rag_encoder_tokenizer(const rag_encoder* encoder, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
 
+/* What stands in front of every text. Query and document: the first that the folder has of "query", and of "document", "passage"
+ * and "corpus", as sentence-transformers' encode_query and encode_document say; none where it has none of them. */
+typedef enum rag_prompt {
+    RAG_PROMPT_DEFAULT = 0, /* the folder's default_prompt_name, if it has one */
+    RAG_PROMPT_NAMED = 1,   /* the folder's prompt of this name; RAG_NOT_FOUND lists those it has */
+    RAG_PROMPT_TEXT = 2,    /* this text */
+    RAG_PROMPT_QUERY = 3,
+    RAG_PROMPT_DOCUMENT = 4
+} rag_prompt;
+/* The folder's prompts by name, a JSON object. since 0.1.0 */
+RAG_API rag_status rag_encoder_prompts(const rag_encoder* encoder, rag_string** json) RAG_NOEXCEPT;
+
 typedef struct rag_encode_options {
     uint32_t struct_size;
     int32_t normalize;        /* not 0: vectors of length 1 */
     uint32_t batch_tokens;    /* tokens computed at once; 0: librag chooses */
     rag_progress_fn progress; /* in texts; may be NULL */
     void* user_data;
+    uint32_t prompt_kind; /* rag_prompt */
+    rag_text prompt;      /* the name or the text */
 } rag_encode_options;
-#define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL}
+#define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}}
 
 /* Vectors of texts: `vectors` is [count, dimension] and holds `vector_floats` floats, which must be just as many. After a failure
  * or RAG_STOPPED its content is not defined. since 0.1.0 */
 RAG_API rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts, size_t count,
                                       const rag_encode_options* options, float* vectors, size_t vector_floats) RAG_NOEXCEPT;
+
+/* Opens a sequence classifier (a folder of transformers' NAMEForSequenceClassification: BERT, RoBERTa, XLM-RoBERTa, DistilBERT,
+ * MPNet or ModernBERT). A CrossEncoder is one that reads pairs and has one label. Errors: as rag_encoder_open. since 0.1.0 */
+RAG_API rag_status rag_classifier_open(rag_text path, const rag_model_options* options, rag_classifier** classifier) RAG_NOEXCEPT;
+RAG_API void rag_classifier_free(rag_classifier* classifier) RAG_NOEXCEPT;                /* since 0.1.0 */
+RAG_API size_t rag_classifier_label_count(const rag_classifier* classifier) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
+/* The label's name, as long as the classifier; {NULL, 0} for an index out of range. since 0.1.0 */
+RAG_API rag_text rag_classifier_label(const rag_classifier* classifier, size_t index) RAG_NOEXCEPT;
+RAG_API uint32_t rag_classifier_max_tokens(const rag_classifier* classifier) RAG_NOEXCEPT; /* longer ones are cut. since 0.1.0 */
+RAG_API uint64_t rag_classifier_weight_bytes(const rag_classifier* classifier) RAG_NOEXCEPT; /* at its dtype. since 0.1.0 */
+/* The model's own tokenizer, as a handle of its own. since 0.1.0 */
+RAG_API rag_status rag_classifier_tokenizer(const rag_classifier* classifier, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+
+/* What becomes of the logits. */
+typedef enum rag_scores {
+    RAG_SCORES_CROSS_ENCODER = 0, /* as sentence-transformers: the function that config.json names (activation_fn), else sigmoid
+                                     for one label and nothing for several */
+    RAG_SCORES_RAW = 1,
+    RAG_SCORES_PROBABILITIES = 2 /* as transformers' text-classification: sigmoid for one label and where config.json says that a
+                                    text may have several (problem_type), else softmax */
+} rag_scores;
+typedef struct rag_predict_options {
+    uint32_t struct_size;
+    uint32_t scores;          /* rag_scores */
+    uint32_t batch_tokens;    /* tokens computed at once; 0: librag chooses */
+    rag_progress_fn progress; /* in texts; may be NULL */
+    void* user_data;
+} rag_predict_options;
+#define RAG_PREDICT_OPTIONS_INIT {sizeof(rag_predict_options), RAG_SCORES_CROSS_ENCODER, 0, NULL, NULL}
+
+/* Scores of texts, or of pairs: `pairs` is NULL, or has the second text of each. Of a pair that is too long the longer text is
+ * cut first. `scores` is [count, label_count] and holds `score_floats` floats, which must be just as many. After a failure or
+ * RAG_STOPPED its content is not defined. since 0.1.0 */
+RAG_API rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_text* texts, const rag_text* pairs,
+                                          size_t count, const rag_predict_options* options, float* scores,
+                                          size_t score_floats) RAG_NOEXCEPT;
 
 /* Opens a GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3 (text), Mixtral,
  * Qwen3-MoE. RAG_UNSUPPORTED names a setting that is not computed. Steps of concurrent calls are computed together. since 0.1.0
@@ -924,12 +984,15 @@ RAG_API void rag_generation_free(rag_generation* generation) RAG_NOEXCEPT;      
 /* Reads a PEFT LoRA folder (generators: or a LoRA in GGUF) and keeps it under `name`. RAG_UNSUPPORTED names a setting or key that
  * librag does not know; RAG_CORRUPT a module that the model does not have or whose shape differs. since 0.1.0 */
 RAG_API rag_status rag_encoder_load_adapter(rag_encoder* encoder, rag_text path, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_load_adapter(rag_classifier* classifier, rag_text path, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_load_adapter(rag_generator* generator, rag_text path, rag_text name) RAG_NOEXCEPT;
 /* Adds a loaded adapter to the weights; one at a time (RAG_INVALID_STATE). Engines that use the model see it. since 0.1.0 */
 RAG_API rag_status rag_encoder_merge_adapter(rag_encoder* encoder, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_merge_adapter(rag_classifier* classifier, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_merge_adapter(rag_generator* generator, rag_text name) RAG_NOEXCEPT;
 /* Puts the base weights back, bit for bit; RAG_INVALID_STATE when nothing is merged. since 0.1.0 */
 RAG_API rag_status rag_encoder_unmerge_adapter(rag_encoder* encoder) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_unmerge_adapter(rag_classifier* classifier) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_unmerge_adapter(rag_generator* generator) RAG_NOEXCEPT;
 /* What calls that name no adapters of their own add to the base, without touching the weights (beside a merged adapter): nothing
  * (count 0), one adapter, or several with weights. It takes effect with the next call, in microseconds once an adapter was used;

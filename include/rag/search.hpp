@@ -40,6 +40,7 @@ struct Query {
     float link_weight = 0;         ///< [0, 1]: of the links' part in the score
     float link_damping = 0.85F;
     float min_score = std::numeric_limits<float>::lowest();  ///< hits below are left out
+    std::uint32_t rerank = 0;  ///< not 0: the engine's reranker reads so many of the best chunks, and hits are by its score
 };
 
 struct Hit {
@@ -88,6 +89,7 @@ inline rag_query to_c(const Query& query) {
     out.link_weight = query.link_weight;
     out.link_damping = query.link_damping;
     out.min_score = query.min_score;
+    out.rerank = query.rerank;
     return out;
 }
 

@@ -30,7 +30,7 @@ from .errors import (
     VersionMismatch,
 )
 from .indexes import BM25Index, VectorIndex
-from .models import Encoder, Generator
+from .models import Classification, Classifier, CrossEncoder, Encoder, Generator
 from .readers import read_bytes, read_documents
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
@@ -50,7 +50,10 @@ __all__ = [
     "Changes",
     "Chunk",
     "Citation",
+    "Classification",
+    "Classifier",
     "Corrupt",
+    "CrossEncoder",
     "DecodeStream",
     "Document",
     "Encoder",

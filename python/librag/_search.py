@@ -13,6 +13,7 @@ from .types import Link, Mode
 Fusion = Literal["weighted", "rrf"]
 Expand = Literal["neighbours", "section"]
 
+RERANKED = 100  # chunks that rerank=True has read
 _FUSIONS = {"weighted": 0, "rrf": 1}
 _EXPANSIONS = {None: 0, "neighbours": 1, "section": 2}
 
@@ -32,6 +33,7 @@ class SearchOptions(TypedDict, total=False):
     links: float
     link_damping: float
     min_score: float | None
+    rerank: bool | int
     threads: int | None
     show_progress: bool | None
 
@@ -61,6 +63,8 @@ def query_of(k: int, mode: Mode | None, where: str | None, explain: bool, option
     more["diversity"] = _share("diversity", options.get("diversity", 0.0))
     more["link_weight"] = _share("links", options.get("links", 0.0))
     more["link_damping"] = number("link_damping", options.get("link_damping", 0.85))
+    rerank = options.get("rerank", False)
+    more["rerank"] = RERANKED if rerank is True else whole("rerank", rerank)
     if (least := options.get("min_score")) is not None:
         more["min_score"] = number("min_score", least)
     return _librag.Query(whole("k", k, 1), mode, where, explain, more)

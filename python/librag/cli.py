@@ -47,6 +47,10 @@ GeneratorOption = Annotated[
     Path | None,
     typer.Option("--generator", envvar="LIBRAG_GENERATOR", help="A GGUF file or model folder. Default: the one used last."),
 ]
+RerankerOption = Annotated[
+    Path | None,
+    typer.Option("--reranker", envvar="LIBRAG_RERANKER", help="A CrossEncoder's folder. Default: the one used last."),
+]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16 or int8.")]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="hybrid, vector or bm25. Default: hybrid where there are vectors.")
@@ -92,6 +96,13 @@ def _existing(base: Path) -> Path:
 def _embedder(base: Path, path: Path | None, dtype: str) -> librag.Encoder | None:
     chosen = path or _settings(base).get("embedder")
     return librag.Encoder(chosen, dtype=cast(Dtype, dtype)) if chosen else None
+
+
+def _reranker(base: Path, path: Path | None, dtype: str) -> librag.CrossEncoder:
+    chosen = path or _settings(base).get("reranker")
+    if not chosen:
+        raise librag.InvalidArgument("no reranker is known for this knowledge base; give --reranker FOLDER once")
+    return librag.CrossEncoder(chosen, dtype=cast(Dtype, dtype))
 
 
 def _typed(text: str) -> str:
@@ -197,6 +208,8 @@ def search(
     fusion: Annotated[str, typer.Option(help="Of hybrid: weighted or rrf.")] = "weighted",
     expand: Annotated[str | None, typer.Option(help="Text around a hit: neighbours or section.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say how each score came about.")] = False,
+    rerank: Annotated[int, typer.Option(help="Chunks that the reranker reads; 0: it is not asked.", min=0, max=1000)] = 0,
+    reranker: RerankerOption = None,
     embedder: EmbedderOption = None,
     dtype: DtypeOption = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -205,7 +218,8 @@ def search(
     with _errors():
         wanted = _where(where)
         model = None if mode == "bm25" else _embedder(_existing(base), embedder, dtype)
-        with librag.Engine(_existing(base), model, read_only=True) as engine:
+        second = _reranker(_existing(base), reranker, dtype) if rerank or reranker else None
+        with librag.Engine(_existing(base), model, second, read_only=True) as engine:
             started = time.perf_counter()
             options: dict[str, Any] = {
                 "offset": offset,
@@ -213,11 +227,14 @@ def search(
                 "links": links,
                 "fusion": fusion,
                 "expand": expand,
+                "rerank": rerank or second is not None,
             }
             if group:
                 options.update(group_by="document", group_hits=group)
             hits = engine.search(_typed(query), k=k, mode=cast(Mode | None, mode), where=wanted, explain=explain, **options)
             took = (time.perf_counter() - started) * 1000
+        if reranker is not None and os.access(base, os.W_OK):
+            remember_models(base, reranker=reranker)
         if as_json:
             for hit in hits:
                 row = {"id": hit.id, "score": hit.score, "title": hit.title, "text": hit.text, "metadata": hit.metadata}

@@ -15,7 +15,7 @@ from ._maintenance import Maintenance
 from ._progress import Bar
 from ._search import SearchOptions, links_of, query_of
 from ._stream import TokenFunction, TokenStream
-from .models import Encoder, Generator, generation_options, timings_of, usage_of
+from .models import CrossEncoder, Encoder, Generator, generation_options, timings_of, usage_of
 from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Link, Mode
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Engine(Maintenance):
         self,
         path: str | PathLike[str] | None = None,
         embedder: str | PathLike[str] | Encoder | None = None,
+        reranker: str | PathLike[str] | CrossEncoder | None = None,
         *,
         generator: str | PathLike[str] | Generator | None = None,
         read_only: bool = False,
@@ -67,10 +68,12 @@ class Engine(Maintenance):
         self._path = None if path is None else os.fspath(path)
         self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
         self._generator = generator if generator is None or isinstance(generator, Generator) else Generator(generator)
+        self._reranker = reranker if reranker is None or isinstance(reranker, CrossEncoder) else CrossEncoder(reranker)
         self._core = _librag.Engine(
             self._path,
             None if self._embedder is None else self._embedder._core,
             None if self._generator is None else self._generator._core,
+            None if self._reranker is None else self._reranker._core,
             read_only,
             optional("chunk_tokens", chunk_tokens, 0),
             whole("chunk_overlap", chunk_overlap),
@@ -82,6 +85,11 @@ class Engine(Maintenance):
     def embedder(self) -> Encoder | None:
         """The model that makes vectors of texts."""
         return self._embedder
+
+    @property
+    def reranker(self) -> CrossEncoder | None:
+        """The model that reads a query beside a chunk, for search(rerank=True)."""
+        return self._reranker
 
     @property
     def generator(self) -> Generator | None:
@@ -232,6 +240,8 @@ class Engine(Maintenance):
         - ``group_by="document"``: k counts documents, each with its ``group_hits`` (1) best chunks, which stand together.
         - ``expand``: Hit.context is the chunk with its ``neighbours`` (1) on each side ("neighbours") or its section ("section").
         - ``links``: [0, 1], what links (see link()) count for in the score; ``link_damping``: the chance that the walk goes on.
+        - ``rerank``: the engine's reranker reads the 100 best chunks (or as many as the number says, at most 1,000) beside the query;
+          the hits are those, by its score.
         - ``min_score``: hits below are left out.
 
         A list of queries (``vector`` then has one row each) is embedded at once and searched on ``threads``; ``show_progress``.

@@ -1,19 +1,21 @@
-"""Encoder and Generator: the two kinds of model that librag runs.
+"""Encoder, CrossEncoder, Classifier and Generator: the kinds of model that librag runs.
 
 The first model that is opened loads LibTorch; ``BackendMissing`` says what to install when it is not there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from . import _librag
 from ._arguments import UINT64, number, optional, whole
 from ._chat import to_json
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
+from .errors import InvalidArgument
 from .tokenizer import Tokenizer
 from .types import FINISHES, Generation, Messages, Usage
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Dtype", "Encoder", "Generator"]
+__all__ = ["Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator"]
 
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 
@@ -66,14 +68,29 @@ class _Model:
         return f"{type(self).__name__}({self._path!r}, dtype={self._dtype!r})"
 
 
+# rag_prompt of rag.h.
+_PROMPT_DEFAULT, _PROMPT_NAMED, _PROMPT_TEXT, _PROMPT_QUERY, _PROMPT_DOCUMENT = range(5)
+
+
 class Encoder(_Model):
-    """A sentence-transformers folder. Any thread; calls are served one after another."""
+    """A sentence-transformers folder: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet or ModernBERT, with the pooling, Dense and
+    Normalize modules, the prompts and the limit that the folder names. Any thread; calls are served one after another.
+
+    ``truncate_dim``: vectors are cut to so many first dimensions (Matryoshka)."""
 
     def __init__(
-        self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        dtype: Dtype = "float32",
+        device: str = "cpu",
+        threads: int | None = None,
+        truncate_dim: int | None = None,
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
-        self._core: _librag.Encoder = _librag.Encoder(self._path, dtype, device, optional("threads", threads))
+        self._core: _librag.Encoder = _librag.Encoder(
+            self._path, dtype, device, optional("threads", threads), optional("truncate_dim", truncate_dim)
+        )
 
     @property
     def dimension(self) -> int:
@@ -85,7 +102,38 @@ class Encoder(_Model):
         """Longer texts are cut after so many tokens."""
         return self._core.max_tokens
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The folder's prompts by name."""
+        prompts: dict[str, str] = json.loads(self._core.prompts)
+        return prompts
+
     def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        batch_tokens: int | None = None,
+        normalize: bool = True,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        show_progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Vectors of texts, float32 of shape (n, dimension); of one str, (dimension,).
+
+        ``prompt`` is put before every text; ``prompt_name`` takes the folder's prompt of this name (NotFound lists those it has);
+        without both the folder's default prompt is taken, if it has one. ``batch_tokens`` is how many tokens are computed at once,
+        None lets librag choose. Ctrl-C stops within a batch.
+        """
+        if prompt is not None and prompt_name is not None:
+            raise ValueError("give prompt or prompt_name, not both")
+        kind, text = _PROMPT_DEFAULT, ""
+        if prompt is not None:
+            kind, text = _PROMPT_TEXT, prompt
+        elif prompt_name is not None:
+            kind, text = _PROMPT_NAMED, prompt_name
+        return self._encode(texts, batch_tokens, normalize, show_progress, kind, text)
+
+    def encode_query(
         self,
         texts: str | Iterable[str],
         *,
@@ -93,16 +141,180 @@ class Encoder(_Model):
         normalize: bool = True,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Vectors of texts, float32 of shape (n, dimension); of one str, (dimension,).
+        """As encode, with the folder's prompt "query", if it has one."""
+        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_QUERY, "")
 
-        ``batch_tokens`` is how many tokens are computed at once, None lets librag choose. Ctrl-C stops within a batch.
-        """
+    def encode_document(
+        self,
+        texts: str | Iterable[str],
+        *,
+        batch_tokens: int | None = None,
+        normalize: bool = True,
+        show_progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """As encode, with the folder's prompt "document", "passage" or "corpus", if it has one."""
+        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_DOCUMENT, "")
+
+    def _encode(
+        self,
+        texts: str | Iterable[str],
+        batch_tokens: int | None,
+        normalize: bool,
+        show_progress: bool | None,
+        prompt_kind: int,
+        prompt: str,
+    ) -> npt.NDArray[np.float32]:
         single = isinstance(texts, str)
         rows = [texts] if isinstance(texts, str) else list(texts)
         show = False if single and show_progress is None else show_progress
         with Bar(show, "embedding", "text", len(rows)) as bar:
-            vectors = self._core.encode(rows, normalize, optional("batch_tokens", batch_tokens), bar.callback)
+            limit = optional("batch_tokens", batch_tokens)
+            vectors = self._core.encode(rows, normalize, limit, bar.callback, prompt_kind, prompt)
         return vectors[0] if single else vectors
+
+
+# rag_scores of rag.h.
+_SCORES_CROSS_ENCODER, _SCORES_RAW, _SCORES_PROBABILITIES = range(3)
+
+
+class Classification(NamedTuple):
+    """What a Classifier says of a text: the likeliest label, its score, and the scores of all labels."""
+
+    label: str
+    score: float
+    scores: dict[str, float]
+
+
+class _Scorer(_Model):
+    """What Classifier and CrossEncoder share."""
+
+    def __init__(
+        self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self._path, self._dtype = os.fspath(path), dtype
+        self._core: _librag.Classifier = _librag.Classifier(self._path, dtype, device, optional("threads", threads))
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels in the order of the scores."""
+        return self._core.labels
+
+    @property
+    def max_tokens(self) -> int:
+        """Longer texts are cut after so many tokens; of a pair the longer text first."""
+        return self._core.max_tokens
+
+    def _predict(
+        self, rows: list[Any], scores: int, batch_tokens: int | None, show_progress: bool | None
+    ) -> npt.NDArray[np.float32]:
+        texts, pairs = _texts_and_pairs(rows)
+        with Bar(show_progress, "scoring", "pair" if pairs is not None else "text", len(rows)) as bar:
+            return self._core.predict(texts, pairs, scores, optional("batch_tokens", batch_tokens), bar.callback)
+
+
+class CrossEncoder(_Scorer):
+    """A model that reads two texts together and says how well they fit: a folder of transformers' NAMEForSequenceClassification
+    (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT). Any thread; calls are served one after another."""
+
+    def predict(
+        self,
+        pairs: tuple[str, str] | Iterable[Sequence[str]],
+        *,
+        raw: bool = False,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Scores of pairs of texts, float32 of shape (n,), or (n, labels) for several labels; of one pair, one score or row.
+
+        They are sentence-transformers' scores: through the function that config.json names, else through sigmoid for one label and
+        as they are for several. ``raw``: the logits. Ctrl-C stops within a batch.
+        """
+        held = list(pairs)
+        single = len(held) == 2 and all(isinstance(text, str) for text in held)
+        rows = [tuple(held)] if single else held
+        show = False if single and show_progress is None else show_progress
+        scores = self._predict(rows, _SCORES_RAW if raw else _SCORES_CROSS_ENCODER, batch_tokens, show)
+        if scores.shape[1] == 1:
+            scores = scores[:, 0]
+        result: npt.NDArray[np.float32] = scores[0] if single else scores
+        return result
+
+    def rank(
+        self,
+        query: str,
+        docs: Iterable[str],
+        k: int | None = None,
+        *,
+        return_documents: bool = False,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> list[dict[str, Any]]:
+        """The ``k`` best documents for a query (None: all), best first: dicts with "corpus_id", the document's place in ``docs``,
+        and "score", and with ``return_documents`` "text", as sentence-transformers gives them."""
+        if len(self.labels) != 1:
+            raise InvalidArgument(f"rank needs one score a pair, the model has {len(self.labels)} labels")
+        texts = list(docs)
+        scores = self.predict([(query, text) for text in texts], batch_tokens=batch_tokens, show_progress=show_progress)
+        order = sorted(range(len(texts)), key=lambda i: -float(scores[i]))[: None if k is None else whole("k", k, 1)]
+        return [{"corpus_id": i, "score": float(scores[i]), **({"text": texts[i]} if return_documents else {})} for i in order]
+
+
+class Classifier(_Scorer):
+    """A folder of transformers' NAMEForSequenceClassification (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT), which
+    says what a text, or a pair of texts, is. Any thread; calls are served one after another."""
+
+    def probabilities(
+        self,
+        texts: Iterable[str | Sequence[str]],
+        *,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """float32 of shape (n, labels), as transformers' text-classification gives them: softmax, or sigmoid for one label and where
+        config.json says that a text may have several. ``texts``: str, or pairs of str."""
+        return self._predict(list(texts), _SCORES_PROBABILITIES, batch_tokens, show_progress)
+
+    @overload
+    def predict(self, texts: str, *, batch_tokens: int | None = None, show_progress: bool | None = None) -> Classification: ...
+    @overload
+    def predict(
+        self,
+        texts: list[str] | list[tuple[str, str]],
+        *,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> list[Classification]: ...
+    def predict(
+        self,
+        texts: str | Iterable[str | Sequence[str]],
+        *,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> Classification | list[Classification]:
+        """The likeliest label of each text with its score, and the scores of all; of one str, one."""
+        single = isinstance(texts, str)
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        show = False if single and show_progress is None else show_progress
+        found = [
+            _classification(self.labels, row)
+            for row in self.probabilities(rows, batch_tokens=batch_tokens, show_progress=show).tolist()
+        ]
+        return found[0] if single else found
+
+
+def _classification(labels: list[str], scores: list[float]) -> Classification:
+    best = max(range(len(scores)), key=scores.__getitem__)
+    return Classification(labels[best], scores[best], dict(zip(labels, scores, strict=True)))
+
+
+def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
+    """Texts alone, or first and second texts; a mixture of both is refused."""
+    if all(isinstance(row, str) for row in rows):
+        return rows, None
+    for i, row in enumerate(rows):
+        if isinstance(row, str) or not isinstance(row, Sequence) or len(row) != 2:
+            raise TypeError(f"row {i} is {row!r}, a pair of str is expected")
+    return [row[0] for row in rows], [row[1] for row in rows]
 
 
 class Generator(_Model):

@@ -27,8 +27,9 @@
 
 namespace rag::core {
 
-class Encoder;
+class Classifier;
 class Decoder;
+class Encoder;
 struct Answer;
 struct AskOptions;
 struct SearchRun;
@@ -37,6 +38,8 @@ struct EngineOptions {
     std::optional<std::filesystem::path> path;  // a folder; none: in memory
     std::shared_ptr<const Encoder> embedder;    // null: no vectors but those that callers give
     std::shared_ptr<Decoder> generator;         // null: ask() is kInvalidState
+    /// Of one label, which scores a query beside a chunk; null: Query::rerank is kInvalidState.
+    std::shared_ptr<const Classifier> reranker;
     bool read_only = false;
     /// Longest chunk in tokens of the embedder, or in words without one. 0: what the embedder takes, at most 254; or 200 words.
     std::size_t chunk_tokens = 0;
@@ -105,6 +108,8 @@ enum class Expand : std::uint32_t { kNone = 0, kNeighbours = 1, kSection = 2 };
 /// Of offset + k, and of candidates.
 inline constexpr std::size_t kMaxResults = 100'000;
 inline constexpr std::size_t kMaxNeighbours = 1000;
+/// Chunks that a reranker reads for one query: it takes milliseconds for each.
+inline constexpr std::size_t kMaxReranked = 1000;
 
 /// Views must last for the call.
 struct Query {
@@ -128,6 +133,9 @@ struct Query {
     float link_weight = 0;       // [0, 1]: of the links' part in the score; 0: links are not looked at
     float link_damping = 0.85F;  // [0, 1): the chance that a walk goes on over a link
     float min_score = std::numeric_limits<float>::lowest();  // hits below are left out
+    /// Not 0: the reranker reads so many of the best chunks (never fewer than the page), and hits are those of them, by its
+    /// score.
+    std::size_t rerank = 0;
 };
 
 /// A chunk that was found.

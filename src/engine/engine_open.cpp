@@ -14,7 +14,8 @@ constexpr std::size_t kDefaultWords = 200;
 std::size_t chunk_tokens_of(const EngineOptions& options) {
     std::size_t longest = options.chunk_tokens;
     if (options.embedder) {
-        const auto limit = options.embedder->max_tokens() - options.embedder->special_tokens();
+        const auto limit =
+            options.embedder->max_tokens() - options.embedder->special_tokens() - options.embedder->prompt_tokens();
         if (limit < 1) fail(Code::kUnsupported, "the embedder takes {} tokens of text", limit);
         if (longest > static_cast<std::size_t>(limit)) {
             fail(Code::kInvalidArgument, "chunk_tokens is {}, the embedder takes {} and {} special ones", longest, limit,
@@ -48,6 +49,10 @@ void Engine::State::check_embedder(StoreView& view) const {
 
 std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     const std::size_t chunk_tokens = chunk_tokens_of(options);
+    if (options.reranker && options.reranker->labels().size() != 1) {
+        fail(Code::kInvalidArgument, "a reranker gives one score a pair, {} has {} labels", options.reranker->describe(),
+             options.reranker->labels().size());
+    }
     auto state = std::make_unique<State>();
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;

@@ -51,6 +51,7 @@ std::string Engine::stats() const {
         }
     }
     if (!call->store->in_memory()) json["bytes"] = folder_bytes(call->store->folder());
+    json["reranker"] = call->options.reranker ? Json(call->options.reranker->describe()) : Json();
     json["embedder"] = call->embeds() ? Json(call->options.embedder->describe()) : Json();
     json["generator"] = call->options.generator ? Json(call->options.generator->describe()) : Json();
     json["chunk_tokens"] = call->options.chunk_tokens;

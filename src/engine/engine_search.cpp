@@ -13,6 +13,7 @@
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
 #include "engine/link_walk.hpp"
+#include "engine/rerank.hpp"
 #include "engine/search_run.hpp"
 #include "search/grouping.hpp"
 #include "search/metadata_filter.hpp"
@@ -47,6 +48,11 @@ void check_stages(const Query& query) {
     if (query.expand > Expand::kSection) fail(Code::kInvalidArgument, "expand is {}", static_cast<std::uint32_t>(query.expand));
     if (query.neighbours > kMaxNeighbours)
         fail(Code::kInvalidArgument, "neighbours is {}, at most {} are taken", query.neighbours, kMaxNeighbours);
+    if (query.rerank > 0 && std::max(query.rerank, query.offset + query.k) > kMaxReranked) {
+        fail(Code::kInvalidArgument, "rerank is {}, k {}, offset {}: at most {} chunks are reranked", query.rerank, query.k,
+             query.offset, kMaxReranked);
+    }
+    if (query.rerank > 0 && query.text.empty()) fail(Code::kInvalidArgument, "reranking needs a text, and the query has none");
     if (std::isnan(query.min_score)) fail(Code::kInvalidArgument, "min_score is NaN");
     if (query.fusion.method > FusionMethod::kReciprocalRank)
         fail(Code::kInvalidArgument, "the fusion method is {}", static_cast<int>(query.fusion.method));
@@ -81,7 +87,7 @@ SearchMode decide_mode(const Query& query, bool embeds, std::size_t dimension) {
 
 /// How many candidates each scorer gives.
 std::size_t depth_of(const Query& query, SearchMode mode) {
-    const std::size_t page_end = query.offset + query.k;
+    const std::size_t page_end = std::max(query.offset + query.k, query.rerank);
     if (query.candidates != 0) return std::max(query.candidates, page_end);
     const bool plain = query.diversity == 0 && query.group_hits == 0 && query.link_weight == 0;
     if (plain && mode == SearchMode::kBm25) return page_end;  // exact, so a longer list begins with the shorter one
@@ -98,8 +104,11 @@ std::vector<Ranked> rank_page(const SearchRun& run, const IdSet* filter, Store& 
     for (std::size_t depth = depth_of(query, run.mode);; depth *= 10) {
         auto candidates = run.candidates(depth, filter);
         auto ranking = query.link_weight > 0 ? follow_links(run, candidates, filter, store) : run.rank(candidates.list);
+        if (run.reranker != nullptr) {
+            ranking = rerank(run, std::move(ranking), std::max(query.rerank, query.offset + query.k), store, missing);
+        }
         if (query.diversity > 0) {
-            if (query.link_weight == 0) run.normalise(ranking);
+            if (query.link_weight == 0 || run.reranker != nullptr) run.normalise(ranking);
             ranking = run.diversify(ranking, query.group_hits != 0 ? ranking.size() : query.offset + query.k, store);
         }
         std::erase_if(ranking, [&](const Ranked& ranked) { return ranked.score < query.min_score; });
@@ -121,7 +130,7 @@ std::vector<Ranked> rank_page(const SearchRun& run, const IdSet* filter, Store& 
         auto page = group_by_document(ranking, documents, query.offset, query.k, query.group_hits, groups);
         // Many chunks of few documents: look deeper, where that can help.
         const std::size_t deepest = query.diversity > 0 ? kMaxDiverse : kMaxResults;
-        if (groups >= query.offset + query.k || !candidates.more || depth * 10 > deepest) return page;
+        if (groups >= query.offset + query.k || !candidates.more || depth * 10 > deepest || run.reranker != nullptr) return page;
     }
 }
 
@@ -235,12 +244,22 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         if (view.count_documents() == 0) return std::nullopt;
         fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder", quote(state.name, 400));
     }
+    if (query.rerank > 0 && !state.options.reranker)
+        fail(Code::kInvalidState, "reranking needs a reranker: open the engine with one");
     const SearchMode mode = decide_mode(query, state.embeds(), dimension);
     if (mode != SearchMode::kBm25 && !query.vector.empty() && query.vector.size() != dimension) {
         fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
              quote(state.name, 400), dimension);
     }
-    return SearchRun{query, mode, query.fusion, query.vector, nullptr, nullptr, std::move(allowed), removals};
+    return SearchRun{query,
+                     mode,
+                     query.fusion,
+                     query.vector,
+                     nullptr,
+                     nullptr,
+                     std::move(allowed),
+                     removals,
+                     query.rerank > 0 ? state.options.reranker.get() : nullptr};
 }
 
 /// Embeds what has no vector yet, all texts together, into `embedded`.
@@ -258,7 +277,7 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
     std::call_once(state.known_words_once, [&] { state.known_words.emplace(embedder.tokenizer()); });
     const auto dimension = static_cast<std::size_t>(embedder.dimension());
     embedded.resize(texts.size() * dimension);
-    embedder.encode(texts, embedded, true, 0, progress);
+    embedder.encode(texts, embedded, true, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         waiting[i]->vector = std::span(embedded).subspan(i * dimension, dimension);
         waiting[i]->fusion.vector_weight *= state.known_words->share(texts[i]);

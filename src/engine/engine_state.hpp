@@ -13,6 +13,7 @@
 #include "engine/filter_cache.hpp"
 #include "engine/indexes.hpp"
 #include "engine/known_words.hpp"
+#include "model/classifier.hpp"
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
 #include "store/store.hpp"

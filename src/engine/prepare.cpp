@@ -282,7 +282,7 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
     const Progress in_documents = [&](std::uint64_t done, std::uint64_t total) {
         return !progress || progress(total == 0 ? 0 : done * documents.size() / total, documents.size());
     };
-    options_.embedder->encode(views, vectors, true, 0, in_documents);
+    options_.embedder->encode(views, vectors, true, 0, in_documents, {EncoderPrompt::Kind::kDocument, {}});
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const auto vector = std::span(vectors).subspan(i * dimension, dimension);
         for (const float value : vector) {

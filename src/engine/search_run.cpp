@@ -120,6 +120,15 @@ std::vector<Ranked> SearchRun::rank(const std::vector<FusionCandidate>& candidat
 
 void SearchRun::normalise(std::vector<Ranked>& ranking) const {
     if (ranking.empty()) return;
+    if (reranker != nullptr) {
+        const float most = ranking.front().reranker_part;
+        const float least = ranking.back().reranker_part;
+        for (Ranked& ranked : ranking) {
+            ranked.reranker_part = most > least ? (ranked.reranker_part - least) / (most - least) : 1.0F;
+            ranked.add_up();
+        }
+        return;
+    }
     if (mode != SearchMode::kVector) {
         const float best = ranking.front().score;
         if (best > 0) {
@@ -189,6 +198,7 @@ std::string SearchRun::explain(const Ranked& ranked) const {
         }
     }
     if (query.link_weight > 0) json["links"] = {{"part", ranked.links_part}};
+    if (reranker != nullptr) json["reranker"] = {{"score", number(ranked.reranker)}, {"part", ranked.reranker_part}};
     if (query.diversity > 0) json["diversity"] = {{"part", ranked.diversity_part}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

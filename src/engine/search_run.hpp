@@ -21,6 +21,8 @@
 
 namespace rag::core {
 
+class Classifier;
+
 struct SearchRun {
     const Query& query;
     SearchMode mode;
@@ -29,7 +31,8 @@ struct SearchRun {
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
     AllowedChunks allowed;
-    std::uint64_t removals = 0;  // Indexes::removals() before `allowed` was made
+    std::uint64_t removals = 0;            // Indexes::removals() before `allowed` was made
+    const Classifier* reranker = nullptr;  // null: no reranking
 
     struct Candidates {
         std::vector<FusionCandidate> list;  // no id twice
@@ -42,7 +45,7 @@ struct SearchRun {
     /// All of them, best first.
     std::vector<Ranked> rank(const std::vector<FusionCandidate>& candidates) const;
     /// Brings scores to [0, 1], so that they can be weighed against other things: fused ones and BM25's are divided by the best
-    /// one, a vector's stretched from the least to the best.
+    /// one, a vector's and a reranker's stretched from the least to the best.
     void normalise(std::vector<Ranked>& ranking) const;
     /// The first `count` of the ranking (normalised) by relevance and difference from one another. Vectors tell how like two
     /// chunks are, and where there are none, the share of terms that they have in common.

@@ -48,10 +48,21 @@ class TorchBackend : public Backend {
                                std::unique_ptr<BackendEncoder>& out) noexcept override {
         out.reset();
         return flattened([&] {
-            if (config.architecture != "bert") {
-                unknown("encoder", config.architecture, weights, "bert");
+            struct Known {
+                std::string_view name;
+                decltype(&load_bert) load;
+            };
+            static constexpr Known kKnown[] = {{"bert", &load_bert},
+                                               {"roberta", &load_roberta},
+                                               {"distilbert", &load_distilbert},
+                                               {"mpnet", &load_mpnet},
+                                               {"modernbert", &load_modernbert}};
+            for (const Known& known : kKnown) {
+                if (config.architecture == known.name) {
+                    return known.load(config, weights, resolved(options), out);
+                }
             }
-            return load_bert(config, weights, resolved(options), out);
+            unknown("encoder", config.architecture, weights, "bert, roberta, distilbert, mpnet, modernbert");
         });
     }
 

@@ -18,7 +18,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 4;
+inline constexpr std::uint32_t kBackendVersion = 6;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -64,17 +64,46 @@ struct BackendOptions {
     std::uint32_t threads = 0;  // 0: as many as the process may use (the host fills it in)
 };
 
-enum class Activation : std::uint32_t { kGelu, kGeluTanh, kRelu, kSilu };
-enum class Pooling : std::uint32_t { kMean, kCls, kMax };
+enum class Activation : std::uint32_t { kGelu, kGeluTanh, kRelu, kSilu, kTanh, kSigmoid, kIdentity };
 
-/// BERT family (arch "bert").
+/// What becomes of the vectors of a text's tokens (sentence-transformers' pooling modes).
+enum class Pooling : std::uint32_t { kMean, kCls, kMax, kMeanSqrtLength, kWeightedMean, kLastToken };
+
+/// A layer behind the pooling: norm(activation(W x + b)). Heads of classifiers and sentence-transformers' Dense modules.
+struct EncoderStage {
+    std::string module;  // "pooler.dense"; ".weight" and ".bias" are its tensors
+    std::int64_t outputs = 0;
+    bool bias = true;
+    Activation activation = Activation::kIdentity;
+    std::string norm;  // module of a LayerNorm over the outputs; empty: none
+};
+
+/// Encoders: "bert", "roberta", "distilbert", "mpnet", "modernbert". What an architecture does not have is left as it is here.
 struct EncoderConfig {
     std::string architecture;
     std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, intermediate_size = 0;
-    std::int64_t max_positions = 0, type_vocab_size = 0;
+    std::int64_t max_positions = 0;    // tokens of a text
+    std::int64_t type_vocab_size = 0;  // 0: no token types
     float layer_norm_eps = 1e-12F;
     Activation activation = Activation::kGelu;
-    Pooling pooling = Pooling::kMean;
+    /// roberta, mpnet: positions are counted from padding_id + 1 on; a token with this id has position padding_id and is not
+    /// counted.
+    std::int64_t padding_id = 0;
+    std::int64_t relative_buckets = 0;  // mpnet
+    /// modernbert: a layer that is not global lets a token see tokens at most local_reach away, and has positions of its own.
+    std::vector<bool> global_layers;
+    std::int64_t local_reach = 0;
+    double global_theta = 0, local_theta = 0;
+    bool attention_bias = true, mlp_bias = true, norm_bias = true;
+    /// More than one: their vectors one after another.
+    std::vector<Pooling> pooling = {Pooling::kMean};
+    std::vector<EncoderStage> stages;
+    float stage_norm_eps = 1e-5F;
+
+    /// Length of a text's vector.
+    std::int64_t outputs() const noexcept {
+        return stages.empty() ? hidden_size * static_cast<std::int64_t>(pooling.size()) : stages.back().outputs;
+    }
 };
 
 /// Rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864) after whatever scaling the files ask for: pair i of a head
@@ -124,6 +153,7 @@ struct TokenBatch {
     std::span<const std::int32_t> ids;
     std::span<const std::int32_t> type_ids;  // empty: all 0
     std::span<const std::int64_t> offsets;   // texts + 1 entries
+    std::int64_t unpooled = 0;               // so many first tokens of every text (a prompt) have no part in the pooling
 };
 
 /// One LoRA pair of a PEFT folder: delta = scale * B * A on the linear layer `module` (a Hugging Face name without ".weight").
@@ -154,7 +184,7 @@ class BackendModel {
 
 class BackendEncoder : public BackendModel {
   public:
-    /// `out`: [texts, hidden_size] float32, pooled, not normalised.
+    /// `out`: [texts, outputs()] float32, pooled and through all stages, not normalised.
     virtual BackendStatus encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) noexcept = 0;
 };
 

@@ -1,72 +1,88 @@
-// Texts to vectors with a sentence-transformers folder: tokenized, cut to the model's limit, batched without padding, pooled.
+// Texts to vectors with a sentence-transformers folder: a prompt in front, tokenized, cut to the model's limit, batched without
+// padding, pooled, through the folder's Dense modules, normalised, and cut to the first dimensions where that is asked for.
 // Thread rule: any thread at any time; the backend serves calls one after another.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/cancel.hpp"
-#include "core/thread_pool.hpp"
-#include "model/bert_files.hpp"
+#include "model/encoder_files.hpp"
+#include "model/encoder_runner.hpp"
 #include "model/model.hpp"
-#include "model/text_tokens.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 namespace rag::core {
 
+/// What stands in front of every text.
+struct EncoderPrompt {
+    enum class Kind { kDefault, kNamed, kText, kQuery, kDocument };
+    /// kDefault: the folder's default_prompt_name, if it has one. kNamed: the folder's prompt called `text`. kText: `text`
+    /// itself. kQuery and kDocument: the first that the folder has of "query", and of "document", "passage" and "corpus", as
+    /// sentence-transformers' encode_query and encode_document say; none where it has none of them.
+    Kind kind = Kind::kDefault;
+    std::string text;
+};
+
 class Encoder : public Model {
   public:
-    /// `path`: the folder. Throws kNotFound, kCorrupt, kUnsupported (naming file, key or tensor), kNoBackend.
-    static std::shared_ptr<Encoder> open(const std::filesystem::path& path, const ModelOptions& options);
+    /// `path`: the folder. `truncate_dim`: vectors are cut to so many first dimensions (Matryoshka, Kusupati et al. 2022,
+    /// https://arxiv.org/abs/2205.13147); 0: not. Throws kNotFound, kCorrupt, kUnsupported (naming file, key or tensor),
+    /// kInvalidArgument (truncate_dim above the model's dimension), kNoBackend.
+    static std::shared_ptr<Encoder> open(const std::filesystem::path& path, const ModelOptions& options,
+                                         std::int64_t truncate_dim = 0);
     ~Encoder() override;
 
-    std::int64_t dimension() const noexcept { return files_.config.hidden_size; }
+    /// Of the vectors that encode() gives.
+    std::int64_t dimension() const noexcept { return truncate_dim_ != 0 ? truncate_dim_ : runner_.outputs(); }
     /// Longest text in tokens, special tokens included; what is longer is cut. The smaller of the folder's max_seq_length and the
     /// model's positions, not the truncation in tokenizer.json.
     std::int64_t max_tokens() const noexcept { return files_.max_tokens; }
     /// Special tokens that every text gets ([CLS] and [SEP]): max_tokens() minus these are left for the text.
-    std::int64_t special_tokens() const noexcept { return static_cast<std::int64_t>(tokens_.special_tokens()); }
-    const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
-    std::shared_ptr<const Tokenizer> shared_tokenizer() const noexcept { return tokenizer_; }
+    std::int64_t special_tokens() const noexcept { return static_cast<std::int64_t>(runner_.tokens().special_tokens()); }
+    /// Tokens of the longest of the prompts that kQuery, kDocument and kDefault may put in front of a text.
+    std::int64_t prompt_tokens() const;
+    const Tokenizer& tokenizer() const noexcept { return *runner_.tokenizer(); }
+    std::shared_ptr<const Tokenizer> shared_tokenizer() const noexcept { return runner_.tokenizer(); }
+    /// The folder's prompts by name.
+    const std::map<std::string, std::string>& prompts() const noexcept { return files_.prompts; }
+    /// The text that a prompt stands for. Throws kNotFound for a name that the folder does not have, listing those it has.
+    const std::string& prompt_text(const EncoderPrompt& prompt) const;
 
     /// Names what vectors of this model can be compared with: the same for every precision, device and thread count, another one
-    /// for other weights, pooling, limit or tokenizer, and while an adapter is merged. Reads all weights on the first call.
+    /// for other weights, pooling, prompts, limit, dimension or tokenizer, and while an adapter is merged. Reads all weights on
+    /// the first call.
     std::string fingerprint() const;
     std::string describe() const override;
 
     /// `out`: [texts, dimension()], float32. `normalize`: vectors of length 1 (a folder with a Normalize module always gives
-    /// those). `batch_tokens`: tokens computed together, 0: kDefaultBatchTokens; less memory with fewer, the same vectors with
-    /// any. `progress` counts texts and is asked once a layer whether to stop, possibly on another thread. Throws
-    /// kInvalidArgument (the size of `out`, ill-formed UTF-8), Stopped; the content of `out` is undefined then.
+    /// those, before they are cut). `batch_tokens`: tokens computed together, 0: kDefaultBatchTokens; less memory with fewer, the
+    /// same vectors with any. `progress` counts texts and is asked once a layer whether to stop, possibly on another thread.
+    /// Throws kInvalidArgument (the size of `out`, ill-formed UTF-8), kNotFound (the prompt), Stopped; the content of `out` is
+    /// undefined then.
     void encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
-                const Progress& progress) const;
+                const Progress& progress, const EncoderPrompt& prompt = {}) const;
 
-    static constexpr std::size_t kDefaultBatchTokens = 4096;
+    static constexpr std::size_t kDefaultBatchTokens = EncoderRunner::kDefaultBatchTokens;
 
   private:
-    struct Window;
-    Encoder(const ModelOptions& options, EncoderFiles files, std::string source);
-    BackendModel& backend_model() const override { return *model_; }
-    ThreadPool& pool() const;
-    void tokenize(std::span<const std::string_view> texts, Window& window) const;
-    void encode_batch(const Window& window, std::span<const std::size_t> batch) const;
+    Encoder(const ModelOptions& options, EncoderFiles files, std::string source, std::int64_t truncate_dim);
+    BackendModel& backend_model() const override { return runner_.model(); }
     void finish_vector(std::span<float> vector, bool normalize) const;
 
     EncoderFiles files_;
     std::string source_;
     Precision precision_;
-    unsigned threads_;
-    std::shared_ptr<const Tokenizer> tokenizer_;
-    TextTokens tokens_;
-    std::unique_ptr<BackendEncoder> model_;
-    mutable std::once_flag pool_made_;
-    mutable std::unique_ptr<ThreadPool> pool_;
+    EncoderRunner runner_;
+    std::int64_t truncate_dim_;
     mutable std::once_flag fingerprinted_;
     mutable std::string fingerprint_;
 };

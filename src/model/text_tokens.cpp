@@ -46,4 +46,29 @@ void TextTokens::encode(std::string_view text, std::vector<std::int32_t>& ids) c
     ids.insert(ids.end(), after_.begin(), after_.end());
 }
 
+/// A beginning of the text that has more tokens than any pair can hold, or the whole text.
+std::string_view TextTokens::relevant_part(std::string_view text) const {
+    std::size_t bytes = cut_after(text, max_tokens_ * kBytesPerToken);
+    while (bytes < text.size() && tokenizer_->count_tokens(text.substr(0, bytes)) <= max_tokens_)
+        bytes = cut_after(text, bytes * 2);
+    return text.substr(0, bytes);
+}
+
+void TextTokens::encode_pair(std::string_view text, std::string_view pair, std::vector<std::int32_t>& ids,
+                             std::vector<std::int32_t>& type_ids) const {
+    EncodeOptions options;
+    options.file_truncation = false;
+    options.truncation = Truncation{max_tokens_};
+    options.file_padding = false;
+    const Encoding encoding = tokenizer_->encode({relevant_part(text), relevant_part(pair)}, options);
+    ids = encoding.ids;
+    type_ids.assign(encoding.type_ids.begin(), encoding.type_ids.end());
+}
+
+std::int64_t TextTokens::prompt_tokens(std::string_view prompt) const {
+    std::vector<std::int32_t> ids;
+    encode(prompt, ids);
+    return static_cast<std::int64_t>(ids.size() - after_.size());
+}
+
 }  // namespace rag::core

@@ -1,5 +1,6 @@
-// Token ids of one text as an encoder takes them: cut to the model's limit in the way Hugging Face's tokenizers cut, that is the
-// special tokens stay and the text's last tokens go. Immutable, any thread.
+// Token ids of one text, or of a pair, as an encoder takes them: cut to the model's limit in the way Hugging Face's tokenizers
+// cut, that is the special tokens stay and the text's last tokens go, of a pair those of the longer text first. Immutable, any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,19 @@ class TextTokens {
 
     /// Replaces `ids`. Of a very long text only as much is tokenized as can matter.
     void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+    /// The same of a pair, with the number of its text for each token. Throws kInvalidArgument where the special tokens of a pair
+    /// leave no room.
+    void encode_pair(std::string_view text, std::string_view pair, std::vector<std::int32_t>& ids,
+                     std::vector<std::int32_t>& type_ids) const;
+    /// Tokens before those of a text that begins with `prompt`, the first special tokens included: where its pooling begins when
+    /// the prompt is left out. As sentence-transformers counts.
+    std::int64_t prompt_tokens(std::string_view prompt) const;
     /// Special tokens that every text gets.
     std::size_t special_tokens() const noexcept { return before_ + after_.size(); }
 
   private:
+    std::string_view relevant_part(std::string_view text) const;
+
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::size_t max_tokens_;
     std::size_t before_ = 0;           // special tokens in front: [CLS]

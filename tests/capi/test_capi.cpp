@@ -105,7 +105,7 @@ TEST_CASE("Structs of older and newer callers") {
 
 TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_text) == 16);
-    static_assert(sizeof(rag_engine_options) == 40);
+    static_assert(sizeof(rag_engine_options) == 48);
     static_assert(sizeof(rag_document) == 120);
     static_assert(sizeof(rag_write_options) == 24);
     static_assert(sizeof(rag_document_view) == 128);
@@ -113,7 +113,7 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_read_document) == 112);
     static_assert(sizeof(rag_chunk_options) == 48);
     static_assert(sizeof(rag_chunk) == 56);
-    static_assert(sizeof(rag_query) == 104);
+    static_assert(sizeof(rag_query) == 112);
     static_assert(sizeof(rag_hit) == 176);
     static_assert(sizeof(rag_link) == 64);
     static_assert(sizeof(rag_search_batch_options) == 24);
@@ -128,8 +128,9 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_encoding_view) == 72);
     static_assert(sizeof(rag_tokenize_options) == 112);
     static_assert(sizeof(rag_added_token) == 48);
-    static_assert(sizeof(rag_model_options) == 32);
-    static_assert(sizeof(rag_encode_options) == 32);
+    static_assert(sizeof(rag_model_options) == 40);
+    static_assert(sizeof(rag_encode_options) == 56);
+    static_assert(sizeof(rag_predict_options) == 32);
     static_assert(sizeof(rag_vector_index_options) == 32);
     static_assert(sizeof(rag_filter) == 24);
     static_assert(sizeof(rag_bm25_index_options) == 56);

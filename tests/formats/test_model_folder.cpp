@@ -1,6 +1,8 @@
 // The configurations in model folders: both generations of the files, and refusal by file, key and value.
 #include "build_files.hpp"
+#include "formats/encoder_config.hpp"
 #include "formats/model_folder.hpp"
+#include "formats/sentence_folder.hpp"
 
 using namespace rag::core;
 using namespace rag::test;
@@ -78,15 +80,29 @@ TEST_CASE("a sentence-transformers folder is read in both generations", "[format
     put(folder, "modules.json", R"([{"idx":0,"name":"0","path":"0_T",
         "type":"sentence_transformers.base.modules.transformer.Transformer"},
         {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
-        {"idx":2,"name":"2","path":"2_Dense","type":"sentence_transformers.models.Dense"}])");
-    put(folder, "1_Pooling/config.json", R"({"embedding_dimension":32,"pooling_mode":"mean","include_prompt":true})");
+        {"idx":2,"name":"2","path":"2_Dense","type":"sentence_transformers.models.Dense"},
+        {"idx":3,"name":"3","path":"3_CNN","type":"sentence_transformers.models.CNN"}])");
+    put(folder, "1_Pooling/config.json", R"({"embedding_dimension":32,"pooling_mode":"mean","include_prompt":false})");
+    put(folder, "2_Dense/config.json", R"({"in_features":32,"out_features":8,"bias":false,
+        "activation_function":"torch.nn.modules.activation.ReLU"})");
+    put(folder, "config_sentence_transformers.json",
+        R"({"prompts":{"query":"q: ","document":null},"default_prompt_name":"query"})");
     put(folder, "0_T/tokenizer_config.json", R"({"model_max_length":33})");
     const auto current = read_sentence_folder(folder.path());
     CHECK(current.transformer == folder.path() / "0_T");
     CHECK(current.pooling == std::vector<std::string>{"mean"});
     CHECK_FALSE(current.normalize);
     CHECK(current.max_seq_length == 33);
-    CHECK(current.other_modules == std::vector<std::string>{"Dense"});
+    CHECK(current.other_modules == std::vector<std::string>{"CNN"});
+    CHECK_FALSE(current.include_prompt);
+    REQUIRE(current.dense.size() == 1);
+    CHECK(current.dense[0].folder == folder.path() / "2_Dense");
+    CHECK(current.dense[0].inputs == 32);
+    CHECK(current.dense[0].outputs == 8);
+    CHECK_FALSE(current.dense[0].bias);
+    CHECK(current.dense[0].activation == "ReLU");
+    CHECK(current.prompts == std::map<std::string, std::string>{{"query", "q: "}});
+    CHECK(current.default_prompt_name == "query");
     put(folder, "0_T/tokenizer_config.json", R"({"model_max_length":1000000000000000019884624838656})");
     CHECK_FALSE(read_sentence_folder(folder.path()).max_seq_length);
 }
@@ -95,8 +111,7 @@ TEST_CASE("a bad sentence-transformers folder is refused", "[formats]") {
     TemporaryFolder folder;
     const auto modules = [&](const std::string& text) { put(folder, "modules.json", text); };
     const auto read = [&] { read_sentence_folder(folder.path()); };
-    for (const std::string text : {"{}", "[]", "[3]", R"([{"type":3}])", R"([{"type":"Pooling","path":"1_Pooling"}])",
-                                   R"([{"type":"Transformer","path":""}])"}) {
+    for (const std::string text : {"{}", "[]", "[3]", R"([{"type":3}])", R"([{"type":"Pooling","path":"1_Pooling"}])"}) {
         modules(text);
         INFO(text);
         require_error(Code::kCorrupt, {"modules.json"}, read);
@@ -115,6 +130,67 @@ TEST_CASE("a bad sentence-transformers folder is refused", "[formats]") {
     put(folder, "1_Pooling/config.json", R"({"pooling_mode":"mean"})");
     put(folder, "sentence_bert_config.json", R"({"max_seq_length":0})");
     require_error(Code::kCorrupt, {"sentence_bert_config.json", "max_seq_length", "0"}, read);
+    put(folder, "sentence_bert_config.json", "{}");
+    for (const std::string text : {R"({"prompts":[]})", R"({"prompts":{"query":3}})", R"({"default_prompt_name":"query"})"}) {
+        put(folder, "config_sentence_transformers.json", text);
+        INFO(text);
+        require_error(Code::kCorrupt, {"config_sentence_transformers.json"}, read);
+    }
+    put(folder, "config_sentence_transformers.json", "{}");
+    modules(R"([{"type":"Transformer","path":""},{"type":"Pooling","path":"1_Pooling"},{"type":"Dense","path":"2_Dense"}])");
+    for (const std::string text : {R"({"out_features":8})", R"({"in_features":0,"out_features":8})",
+                                   R"({"in_features":32,"out_features":1152921504606846976})"}) {
+        put(folder, "2_Dense/config.json", text);
+        INFO(text);
+        require_error(Code::kCorrupt, {"2_Dense", "features"}, read);
+    }
+}
+
+TEST_CASE("ModernBERT's config.json is read in both generations", "[formats]") {
+    TemporaryFolder folder;
+    const std::string base = R"({"model_type":"modernbert","vocab_size":100,"hidden_size":32,"num_hidden_layers":4,
+        "num_attention_heads":4,"intermediate_size":64)";
+    put(folder, "config.json", base + "}");
+    const auto bare = read_modernbert_config(folder.path());
+    CHECK(bare.global_layers == std::vector<bool>{true, false, false, true});
+    CHECK(bare.global_theta == 160000.0);
+    CHECK(bare.local_theta == 10000.0);
+    CHECK(bare.local_attention == 128);
+    CHECK(bare.rope_type == "default");
+    put(folder, "config.json",
+        base + R"(,"layer_types":["full_attention","sliding_attention","full_attention","sliding_attention"],"rope_parameters":
+        {"full_attention":{"rope_theta":7.0,"rope_type":"default"},"sliding_attention":{"rope_theta":5.0,"rope_type":"linear"}}})");
+    const auto current = read_modernbert_config(folder.path());
+    CHECK(current.global_layers == std::vector<bool>{true, false, true, false});
+    CHECK(current.global_theta == 7.0);
+    CHECK(current.local_theta == 5.0);
+    CHECK(current.rope_type == "linear");
+    for (const std::string bad :
+         {R"("layer_types":["full_attention"])", R"("layer_types":["full_attention",1,2,3])", R"("rope_parameters":[])",
+          R"("rope_parameters":{"full_attention":{"rope_theta":-1}})", R"("global_attn_every_n_layers":0)"}) {
+        put(folder, "config.json", base + "," + bad + "}");
+        INFO(bad);
+        require_error(Code::kCorrupt, {"config.json"}, [&] { read_modernbert_config(folder.path()); });
+    }
+}
+
+TEST_CASE("what config.json says of a classifier", "[formats]") {
+    TemporaryFolder folder;
+    put(folder, "config.json", kBert);
+    const auto bare = read_classifier_config(folder.path());
+    CHECK(bare.labels == std::vector<std::string>{"LABEL_0", "LABEL_1"});
+    CHECK(bare.activation.empty());
+    put(folder, "config.json", with(kBert, "id2label", R"({"1":"good","0":"bad","2":"so so"})"));
+    CHECK(read_classifier_config(folder.path()).labels == std::vector<std::string>{"bad", "good", "so so"});
+    put(folder, "config.json", with(kBert, "sentence_transformers", R"({"activation_fn":"torch.nn.modules.linear.Identity"})"));
+    CHECK(read_classifier_config(folder.path()).activation == "Identity");
+    put(folder, "config.json", with(kBert, "sbert_ce_default_activation_function", "\"torch.nn.modules.activation.Sigmoid\""));
+    CHECK(read_classifier_config(folder.path()).activation == "Sigmoid");
+    for (const std::string labels : {"{}", "[]", R"({"0":"a","2":"b"})", R"({"0":3})", R"({"-1":"a"})"}) {
+        put(folder, "config.json", with(kBert, "id2label", labels));
+        INFO(labels);
+        require_error(Code::kCorrupt, {"config.json", "id2label"}, [&] { read_classifier_config(folder.path()); });
+    }
 }
 
 TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name", "[formats]") {

@@ -1,5 +1,7 @@
 // Configurations of arbitrary bytes are refused with an Error or give values within the ranges of model_folder.hpp. The input is
-// up to three files, divided by lines "---": the configurations (all of them read the first part), modules.json, the pooling's.
+// up to four files, divided by lines "---": the configurations (all of them read the first part), modules.json, the pooling's and
+// the Dense module's.
+//
 // link: rag_model rag_formats rag_core
 #include <unistd.h>
 
@@ -13,7 +15,9 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "formats/encoder_config.hpp"
 #include "formats/model_folder.hpp"
+#include "formats/sentence_folder.hpp"
 #include "model/decoder_family.hpp"
 
 namespace {
@@ -31,7 +35,9 @@ class Folder {
         if (::mkdtemp(pattern.data()) == nullptr) std::abort();
         path_ = pattern;
         std::filesystem::create_directory(path_ / "1_Pooling");
-        for (const char* name : {"adapter_config.json", "sentence_bert_config.json", "tokenizer_config.json"})
+        std::filesystem::create_directory(path_ / "2_Dense");
+        for (const char* name :
+             {"adapter_config.json", "sentence_bert_config.json", "tokenizer_config.json", "config_sentence_transformers.json"})
             std::filesystem::create_symlink("config.json", path_ / name);
     }
     ~Folder() {
@@ -69,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const Folder folder;
     constexpr std::string_view kDivider = "\n---\n";
     std::string_view rest(reinterpret_cast<const char*>(data), size);
-    for (const char* name : {"config.json", "modules.json", "1_Pooling/config.json"}) {
+    for (const char* name : {"config.json", "modules.json", "1_Pooling/config.json", "2_Dense/config.json"}) {
         const auto end = rest.find(kDivider);
         folder.write(name, rest.substr(0, end));
         rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + kDivider.size());
@@ -79,6 +85,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto config = read_bert_config(folder.path());
         require(config.hidden_size >= 1 && config.heads >= 1 && config.layers <= 4096 && config.layer_norm_eps > 0);
     });
+    ask([] { require(read_distilbert_config(folder.path()).heads >= 1); });
+    ask([] {
+        const auto config = read_modernbert_config(folder.path());
+        require(config.global_layers.size() == static_cast<std::size_t>(config.layers) && config.global_theta > 0 &&
+                config.local_theta > 0 && config.local_attention >= 1);
+    });
+    ask([] { require(!read_classifier_config(folder.path()).labels.empty()); });
     ask([] {
         const auto config = read_decoder_folder(folder.path());
         require(config.heads >= 1 && config.kv_heads.value_or(1) >= 1 && config.rope.theta.value_or(1) > 0);

@@ -84,7 +84,7 @@ TEST_CASE("pooling") {
     std::vector<std::vector<float>> pooled;
     for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kMax}) {
         EncoderConfig config = tiny_bert_config();
-        config.pooling = pooling;
+        config.pooling = {pooling};
         const auto encoder = load(config, tiny_bert(), Precision::kFloat32);
         pooled.push_back(encode(*encoder, text.view(), kHidden));
         // Of a single token all poolings are that token.
@@ -93,7 +93,7 @@ TEST_CASE("pooling") {
     }
     for (std::size_t c = 0; c < kHidden; ++c) {
         CHECK(pooled[2][c] >= pooled[0][c]);
-        CHECK(pooled[2][c] >= pooled[1][c]);
+        CHECK(pooled[2][c] >= pooled[1][c] - 1e-5F);  // of the first token alone another product
     }
     CHECK(max_difference(pooled[0], pooled[1]) > 1e-3F);
 }

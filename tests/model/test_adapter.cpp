@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "model/adapter.hpp"
-#include "model/bert_files.hpp"
 #include "model/decoder_files.hpp"
+#include "model/encoder_files.hpp"
 #include "model_files.hpp"
 
 using namespace rag::core;

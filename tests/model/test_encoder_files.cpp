@@ -1,7 +1,7 @@
 // sentence-transformers folders: what the backend is told, and what is refused before any weight is computed.
 #include <fstream>
 
-#include "model/bert_files.hpp"
+#include "model/encoder_files.hpp"
 #include "model_files.hpp"
 
 using namespace rag::core;
@@ -14,7 +14,7 @@ TEST_CASE("a BERT folder gives configuration, weights and layers", "[model]") {
     CHECK(files.config.architecture == "bert");
     CHECK(files.config.hidden_size == 32);
     CHECK(files.config.layers == 2);
-    CHECK(files.config.pooling == Pooling::kMean);
+    CHECK(files.config.pooling == std::vector<Pooling>{Pooling::kMean});
     CHECK(files.config.activation == Activation::kGelu);
     CHECK(files.max_tokens == 24);  // sentence_bert_config.json, not the 12 of tokenizer.json or the 40 positions
     CHECK(files.normalize);
@@ -76,7 +76,7 @@ TEST_CASE("a BERT folder that librag cannot run is refused by file, key and valu
         std::vector<std::string> parts;
     };
     const std::vector<Change> changes = {
-        {"config.json", "\"bert\"", "\"roberta\"", Code::kUnsupported, {"config.json", "roberta", "bert"}},
+        {"config.json", "\"bert\"", "\"deberta-v2\"", Code::kUnsupported, {"config.json", "deberta-v2", "bert"}},
         {"config.json", "\"gelu\"", "\"mish\"", Code::kUnsupported, {"config.json", "mish"}},
         {"config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5", Code::kCorrupt, {"32", "5"}},
         {"config.json", "\"hidden_size\": 32", "\"hidden_size\": 64", Code::kCorrupt, {"32", "64"}},
@@ -95,18 +95,16 @@ TEST_CASE("a BERT folder that librag cannot run is refused by file, key and valu
          "\"position_embedding_type\": \"relative_key\", \"model_type\"",
          Code::kUnsupported,
          {"relative_key"}},
+        {"config.json", "\"is_decoder\": false", "\"is_decoder\": true", Code::kUnsupported, {"is_decoder"}},
         {"1_Pooling/config.json",
          "\"pooling_mode_mean_tokens\": true",
-         "\"pooling_mode_lasttoken\": true",
+         "\"pooling_mode\": \"attention\"",
          Code::kUnsupported,
-         {"lasttoken"}},
-        {"1_Pooling/config.json",
-         "\"pooling_mode_cls_token\": false",
-         "\"pooling_mode_cls_token\": true",
-         Code::kUnsupported,
-         {"2 pooling"}},
+         {"attention", "lasttoken"}},
         {"1_Pooling/config.json", "32", "48", Code::kCorrupt, {"48", "32"}},
-        {"modules.json", "models.Normalize", "models.Dense", Code::kUnsupported, {"Dense"}},
+        {"modules.json", "models.Normalize", "models.LSTM", Code::kUnsupported, {"LSTM", "Dense"}},
+        {"modules.json", "models.Normalize", "models.Dense", Code::kNotFound, {"2_Normalize", "config.json"}},
+        {"modules.json", "models.Pooling", "models.Dropout", Code::kCorrupt, {"not a Pooling"}},
     };
     for (const Change& change : changes) {
         const auto copy = copy_model(folder, scratch);
@@ -123,6 +121,18 @@ TEST_CASE("a BERT folder that librag cannot run is refused by file, key and valu
     }
 }
 
+TEST_CASE("several poolings are kept in their order, and a folder of vectors is no classifier", "[model]") {
+    const auto folder = fixture("tiny_bert");
+    RAG_NEEDS(folder);
+    TemporaryFolder scratch;
+    const auto copy = copy_model(folder, scratch);
+    edit(copy / "1_Pooling/config.json", "\"pooling_mode_cls_token\": false", "\"pooling_mode_cls_token\": true");
+    const EncoderFiles files = read_encoder_folder(copy);
+    CHECK(files.config.pooling == std::vector<Pooling>{Pooling::kCls, Pooling::kMean});
+    CHECK(files.config.outputs() == 64);
+    require_error(Code::kCorrupt, {"pooler.dense.weight", "[32, 32]", "missing"}, [&] { read_classifier_folder(copy); });
+}
+
 TEST_CASE("weights of the wrong kind or length are refused by tensor", "[model]") {
     const auto folder = fixture("tiny_bert");
     RAG_NEEDS(folder);
@@ -133,7 +143,7 @@ TEST_CASE("weights of the wrong kind or length are refused by tensor", "[model]"
     require_error(Code::kUnsupported, {"embeddings.LayerNorm.bias", "I32", "F32", "model.safetensors"},
                   [&] { read_encoder_folder(copy); });
     copy = copy_model(folder, scratch);
-    edit_header(copy / "model.safetensors", "embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta");
+    edit_header(copy / "model.safetensors", "embeddings.LayerNorm.bias", "embeddings.LayerNorm.bass");
     require_error(Code::kCorrupt, {"embeddings.LayerNorm.bias", "missing"}, [&] { read_encoder_folder(copy); });
     copy = copy_model(folder, scratch);
     std::filesystem::resize_file(copy / "model.safetensors", 5000);

@@ -205,6 +205,8 @@ def test_tiny_models_equal_their_oracles(fixtures_dir: Path) -> None:
     texts = json.loads((fixtures_dir / "texts.json").read_text(encoding="utf-8"))
     tiny = librag.Encoder(fixtures_dir / "tiny_bert")
     np.testing.assert_allclose(tiny.encode(texts), expected["bert.embeddings"], atol=1e-5)
+    cross = librag.CrossEncoder(fixtures_dir / "tiny_cross_encoder")
+    np.testing.assert_allclose(cross.predict([(texts[0], text) for text in texts]), expected["cross_encoder.scores"], atol=1e-5)
     tiny.load_adapter(fixtures_dir / "tiny_bert_lora", "lora")
     tiny.merge_adapter("lora")
     np.testing.assert_allclose(tiny.encode(texts), expected["bert.embeddings.lora"], atol=1e-4)

@@ -11,6 +11,19 @@ namespace rag::core::libtorch {
 BackendStatus load_bert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                         std::unique_ptr<BackendEncoder>& out) noexcept;
 
+/// RoBERTa and XLM-RoBERTa encoders.
+BackendStatus load_roberta(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
+                           std::unique_ptr<BackendEncoder>& out) noexcept;
+/// DistilBERT encoders.
+BackendStatus load_distilbert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
+                              std::unique_ptr<BackendEncoder>& out) noexcept;
+/// MPNet encoders.
+BackendStatus load_mpnet(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
+                         std::unique_ptr<BackendEncoder>& out) noexcept;
+/// ModernBERT encoders.
+BackendStatus load_modernbert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
+                              std::unique_ptr<BackendEncoder>& out) noexcept;
+
 /// Decoders: each architecture's file describes its layers, decoder_model.cpp runs them.
 using LoadDecoder = BackendStatus (*)(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
                                       std::unique_ptr<BackendDecoder>& out) noexcept;

@@ -190,6 +190,16 @@ void CapScores(float cap, std::int64_t count, float* scores) {
     }
 }
 
+// Every pair of places gets the bias of its distance.
+void AddDistanceBias(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t first_key, std::int64_t keys,
+                     std::int64_t width, float* scores) {
+    for (std::int64_t j = 0; j < keys; ++j) {
+        for (std::int64_t r = 0; r < count; ++r) {
+            scores[j * width + r] += head.distance_bias[first_key + j - head.past - (row + r) / head.group];
+        }
+    }
+}
+
 void LoadQueries(const AttentionHead& head, std::int64_t row, std::int64_t count, std::int64_t width, float* to) {
     std::fill_n(to, head.head_dim * width, 0.0F);
     for (std::int64_t r = 0; r < count; ++r) {
@@ -228,6 +238,9 @@ void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count,
         Multiply(key_rows, keys, stride, 1, head.head_dim, s.queries, width, false, s.scores);
         if (head.softcap > 0.0F) {
             CapScores(head.softcap, keys * width, s.scores);
+        }
+        if (head.distance_bias != nullptr) {
+            AddDistanceBias(head, row, count, first, keys, width, s.scores);
         }
         if (first < of_last.begin || first + keys > of_first.end) {
             MaskScores(head, row, count, first, keys, width, s.scores);
@@ -372,7 +385,7 @@ void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
     const std::int64_t width = block_rows();
     const std::int64_t row = block * width;
     const std::int64_t count = std::min(width, head.positions * head.group - row);
-    if (count > kFewRows || head.head_dim % (width / 2) != 0) {
+    if (count > kFewRows || head.distance_bias != nullptr || head.head_dim % (width / 2) != 0) {
         return AttendMany(head, row, count, memory);
     }
     switch (head.key_type) {

@@ -29,9 +29,10 @@ struct AttentionHead {
     std::int64_t past = 0;
     std::int64_t before = kEveryKey;
     std::int64_t after = kEveryKey;
-    float scale = 0.0F;    // of the products of queries and keys
-    float softcap = 0.0F;  // above 0: a score s becomes softcap * tanh(s / softcap)
-    float* out = nullptr;  // laid out as queries, with out_stride
+    float scale = 0.0F;                    // of the products of queries and keys
+    float softcap = 0.0F;                  // above 0: a score s becomes softcap * tanh(s / softcap)
+    const float* distance_bias = nullptr;  // not null: distance_bias[j - i] is added to the score of places i and j
+    float* out = nullptr;                  // laid out as queries, with out_stride
     std::int64_t out_stride = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "libtorch/layers/attention.hpp"
 
+#include "libtorch/kernels/tile_attention.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -39,6 +41,46 @@ void attend_heads(std::span<const kernels::AttentionHead> heads) {
     });
 }
 
+// What tiles compute: whole texts, plain scores.
+bool fits_tiles(const AttentionShape& shape) {
+    return shape.narrow && shape.head_dim % 32 == 0 && shape.kv_heads == shape.heads && shape.before == kernels::kEveryKey &&
+           shape.after == kernels::kEveryKey && !(shape.softcap > 0.0F) && shape.distance_bias.empty() &&
+           kernels::tiles_available();
+}
+
+at::Tensor attend_by_tiles(const at::Tensor& qkv, std::span<const std::int64_t> offsets, const AttentionShape& shape) {
+    const std::int64_t width = shape.heads * shape.head_dim;
+    const auto texts = static_cast<std::int64_t>(offsets.size()) - 1;
+    at::Tensor out = at::empty({qkv.size(0), width}, at::kFloat);
+    const float* rows = qkv.const_data_ptr<float>();
+    float* to = out.mutable_data_ptr<float>();
+    at::parallel_for(0, texts * shape.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+        std::int64_t longest = 0;
+        for (std::int64_t text = begin / shape.heads; text <= (end - 1) / shape.heads; ++text) {
+            longest = std::max(longest, offsets[static_cast<std::size_t>(text) + 1] - offsets[static_cast<std::size_t>(text)]);
+        }
+        const auto bytes = static_cast<std::int64_t>(kernels::tile_scratch(longest, shape.head_dim));
+        at::Tensor scratch = at::empty({bytes}, at::kByte);  // aligned to 64 bytes
+        for (std::int64_t task = begin; task < end; ++task) {
+            const auto text = static_cast<std::size_t>(task / shape.heads);
+            const std::int64_t first = offsets[text] - offsets[0];
+            const std::int64_t column = task % shape.heads * shape.head_dim;
+            kernels::TileHead head;
+            head.queries = rows + first * qkv.stride(0) + column;
+            head.keys = head.queries + width;
+            head.values = head.keys + width;
+            head.stride = qkv.stride(0);
+            head.tokens = offsets[text + 1] - offsets[text];
+            head.head_dim = shape.head_dim;
+            head.scale = shape.scale;
+            head.out = to + first * width + column;
+            head.out_stride = width;
+            kernels::attend_tiles(head, reinterpret_cast<std::byte*>(scratch.mutable_data_ptr<std::uint8_t>()));
+        }
+    });
+    return out;
+}
+
 }  // namespace
 
 at::Tensor attend_sequences(const at::Tensor& queries, std::span<const AttentionRows> sequences, const AttentionShape& shape) {
@@ -68,6 +110,9 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
             task.after = shape.after;
             task.scale = shape.scale;
             task.softcap = shape.softcap;
+            if (!shape.distance_bias.empty()) {
+                task.distance_bias = shape.distance_bias.data() + head * (2 * shape.longest - 1) + shape.longest - 1;
+            }
             task.out = out.mutable_data_ptr<float>() + row * out.size(1) + column;
             task.out_stride = out.size(1);
         }
@@ -82,11 +127,18 @@ KeyView keys_in_rows(const at::Tensor& qkv, std::int64_t first_row, std::int64_t
     return {at::kFloat, keys, keys + shape.kv_heads * shape.head_dim, qkv.stride(0), shape.head_dim, rows};
 }
 
-at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, std::int64_t heads) {
+AttentionShape text_attention(std::int64_t heads, std::int64_t head_dim) {
     AttentionShape shape;
     shape.heads = shape.kv_heads = heads;
-    shape.head_dim = qkv.size(1) / 3 / heads;
-    shape.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+    shape.head_dim = head_dim;
+    shape.scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+    return shape;
+}
+
+at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, const AttentionShape& shape) {
+    if (fits_tiles(shape)) {
+        return attend_by_tiles(qkv, offsets, shape);
+    }
     std::vector<AttentionRows> texts;
     for (std::size_t text = 0; text + 1 < offsets.size(); ++text) {
         const std::int64_t tokens = offsets[text + 1] - offsets[text];

@@ -18,6 +18,12 @@ struct AttentionShape {
     std::int64_t before = kernels::kEveryKey;  // how many keys before its own and behind it a row sees
     std::int64_t after = kernels::kEveryKey;
     float softcap = 0.0F;  // above 0: a score s becomes softcap * tanh(s / softcap)
+    /// Not empty: [heads, 2 * longest - 1], added to the scores; key j of row i takes place longest - 1 + j - i. No sequence may
+    /// be longer than `longest`. Only with kv_heads = heads.
+    std::span<const float> distance_bias;
+    std::int64_t longest = 0;
+    /// Queries, keys, values and probabilities may be rounded to bfloat16, which matrix tiles then multiply; texts alone.
+    bool narrow = false;
 };
 
 /// The keys and values of one sequence: those of head h and key j at element h * head_stride + j * stride.
@@ -43,8 +49,11 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
 /// Keys and values that lie behind the queries in the rows of a packed product: qkv is [rows, (heads + 2 * kv_heads) * head_dim].
 KeyView keys_in_rows(const at::Tensor& qkv, std::int64_t first_row, std::int64_t rows, const AttentionShape& shape);
 
-/// Every token attends to all tokens of its text. qkv: [tokens, 3 * heads * head_dim] float32, text i at rows offsets[i] ..
+/// heads with keys of their own, each of head_dim dimensions, and the usual scale.
+AttentionShape text_attention(std::int64_t heads, std::int64_t head_dim);
+
+/// Every token attends to the tokens of its text. qkv: [tokens, 3 * heads * head_dim] float32, text i at rows offsets[i] ..
 /// offsets[i+1] less offsets[0]. Returns [tokens, heads * head_dim].
-at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, std::int64_t heads);
+at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, const AttentionShape& shape);
 
 }  // namespace rag::core::libtorch

@@ -4,13 +4,13 @@
 
 namespace rag::core::libtorch {
 
-LayerNorm::LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon)
+LayerNorm::LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool bias)
     : weight_(source.float_tensor(module + ".weight", {columns})),
-      bias_(source.float_tensor(module + ".bias", {columns})),
+      bias_(bias ? source.float_tensor(module + ".bias", {columns}) : at::Tensor()),
       epsilon_(epsilon) {}
 
 at::Tensor LayerNorm::run(const at::Tensor& x) const {
-    return at::layer_norm(x, {x.size(-1)}, weight_, bias_, epsilon_);
+    return at::layer_norm(x, {x.size(-1)}, weight_, bias_.defined() ? std::optional(bias_) : std::nullopt, epsilon_);
 }
 
 RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset)

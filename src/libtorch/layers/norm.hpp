@@ -10,14 +10,15 @@ namespace rag::core::libtorch {
 class LayerNorm {
   public:
     LayerNorm() = default;
-    LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon);
+    /// Without `bias` the module has none.
+    LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool bias = true);
     /// [rows, columns] -> [rows, columns]
     at::Tensor run(const at::Tensor& x) const;
-    std::uint64_t size_bytes() const { return weight_.nbytes() + bias_.nbytes(); }
+    std::uint64_t size_bytes() const { return weight_.nbytes() + (bias_.defined() ? bias_.nbytes() : 0); }
 
   private:
     at::Tensor weight_;
-    at::Tensor bias_;
+    at::Tensor bias_;  // or undefined
     float epsilon_ = 0.0F;
 };
 

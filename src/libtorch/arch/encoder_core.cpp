@@ -1,0 +1,185 @@
+#include "libtorch/arch/encoder_core.hpp"
+
+#include "libtorch/layers/activation.hpp"
+#include "libtorch/layers/pooling.hpp"
+
+namespace rag::core::libtorch {
+namespace {
+
+// Tokens that go through the layers together: enough to keep the matrix product busy, few enough for the caches.
+constexpr std::int64_t kGroupTokens = 2048;
+
+}  // namespace
+
+EncoderCore::EncoderCore(const EncoderConfig& config, const Weights& weights, std::string_view prefix,
+                         const BackendOptions& options)
+    : ModelCore(weights, prefix, options), config_(config) {
+    check_config(weights);
+}
+
+void EncoderCore::check_config(const Weights& weights) const {
+    constexpr std::int64_t kLimit = std::int64_t{1} << 24;
+    check_value(weights, "vocab_size", config_.vocab_size, 1, kLimit);
+    check_value(weights, "hidden_size", config_.hidden_size, 1, 65536);
+    check_value(weights, "layers", config_.layers, 1, 1024);
+    check_value(weights, "heads", config_.heads, 1, config_.hidden_size);
+    check_value(weights, "hidden_size modulo heads", config_.hidden_size % config_.heads, 0, 0);
+    check_value(weights, "intermediate_size", config_.intermediate_size, 1, kLimit);
+    check_value(weights, "max_positions", config_.max_positions, 1, kLimit);
+    check_value(weights, "type_vocab_size", config_.type_vocab_size, 0, kLimit);
+    check_value(weights, "padding_id", config_.padding_id, 0, kLimit);
+    check_value(weights, "relative_buckets", config_.relative_buckets, 0, 65536);
+    check_value(weights, "local_reach", config_.local_reach, 0, kLimit);
+    check_value(weights, "pooling modes", static_cast<std::int64_t>(config_.pooling.size()), 1, 6);
+    check_value(weights, "stages", static_cast<std::int64_t>(config_.stages.size()), 0, 64);
+    for (const EncoderStage& stage : config_.stages) {
+        check_value(weights, "outputs of a stage", stage.outputs, 1, kLimit);
+    }
+}
+
+void EncoderCore::load() {
+    worker.size_team(config_.hidden_size *
+                     (config_.vocab_size + config_.layers * 4 * (config_.hidden_size + config_.intermediate_size)));
+    load_layers();
+    load_stages();
+    loaded();
+}
+
+void EncoderCore::load_stages() {
+    std::int64_t inputs = config_.hidden_size * static_cast<std::int64_t>(config_.pooling.size());
+    for (const EncoderStage& stage : config_.stages) {
+        LinearSpec spec;
+        spec.parts.push_back({stage.module, stage.outputs, 0});
+        spec.inputs = inputs;
+        spec.bias = stage.bias;
+        // In float32 whatever the precision: a score has no neighbours whose errors would cancel its own, and these layers run
+        // once a text, not once a token.
+        Stage& loaded_stage =
+            stages_.emplace_back(Stage{Linear(source, std::move(spec), Precision::kFloat32), stage.activation, std::nullopt});
+        if (!stage.norm.empty()) {
+            const bool bias = source->has(stage.norm + ".bias");
+            loaded_stage.norm = LayerNorm(*source, stage.norm, stage.outputs, config_.stage_norm_eps, bias);
+        }
+        inputs = stage.outputs;
+    }
+}
+
+Embedding EncoderCore::load_table(const std::string& module, std::int64_t rows) const {
+    return Embedding(source->float_tensor(module + ".weight", {rows, config_.hidden_size}), precision);
+}
+
+LayerNorm EncoderCore::load_norm(const std::string& module, bool bias) const {
+    return LayerNorm(*source, module, config_.hidden_size, config_.layer_norm_eps, bias);
+}
+
+bool EncoderCore::first_tokens_suffice(const TextGroup& group) const {
+    return group.unpooled == 0 && config_.pooling.size() == 1 && config_.pooling.front() == Pooling::kCls;
+}
+
+AttentionShape EncoderCore::attention() const {
+    AttentionShape shape = text_attention(config_.heads, config_.hidden_size / config_.heads);
+    shape.narrow = precision != Precision::kFloat32 && precision != Precision::kFloat16;
+    return shape;
+}
+
+void EncoderCore::check_batch(const TokenBatch& batch, std::size_t out_size) const {
+    const auto& offsets = batch.offsets;
+    if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(batch.ids.size())) {
+        fail(Code::kInvalidArgument, "the offsets do not span the ", batch.ids.size(), " ids");
+    }
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+        const std::int64_t tokens = offsets[i + 1] - offsets[i];
+        if (tokens < 1 || tokens > config_.max_positions) {
+            fail(Code::kInvalidArgument, "text ", i, " has ", tokens, " tokens (allowed: 1..", config_.max_positions, ")");
+        }
+    }
+    if (!batch.type_ids.empty() && batch.type_ids.size() != batch.ids.size()) {
+        fail(Code::kInvalidArgument, batch.type_ids.size(), " type ids for ", batch.ids.size(), " ids");
+    }
+    if (batch.unpooled < 0) {
+        fail(Code::kInvalidArgument, batch.unpooled, " tokens are to have no part in the pooling");
+    }
+    const std::size_t needed = (offsets.size() - 1) * static_cast<std::size_t>(config_.outputs());
+    if (out_size != needed) {
+        fail(Code::kInvalidArgument, "room for ", out_size, " values, ", offsets.size() - 1, " texts of ", config_.outputs(),
+             " dimensions need ", needed);
+    }
+    check_ids(batch.ids, config_.vocab_size, "token id");
+    check_ids(batch.type_ids, std::max<std::int64_t>(config_.type_vocab_size, 1), "type id");
+}
+
+void EncoderCore::encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) {
+    check_batch(batch, out.size());
+    worker.size_team(work(static_cast<std::int64_t>(batch.ids.size())));
+    const std::size_t texts = batch.offsets.size() - 1;
+    for (std::size_t first = 0; first < texts;) {
+        std::size_t last = first + 1;
+        while (last < texts && batch.offsets[last + 1] - batch.offsets[first] <= kGroupTokens) {
+            ++last;
+        }
+        const auto begin = static_cast<std::size_t>(batch.offsets[first]);
+        const auto tokens = static_cast<std::size_t>(batch.offsets[last]) - begin;
+        TextGroup group{batch.ids.subspan(begin, tokens),
+                        batch.type_ids.empty() ? batch.type_ids : batch.type_ids.subspan(begin, tokens),
+                        {},
+                        batch.unpooled};
+        for (std::size_t text = first; text <= last; ++text) {
+            group.offsets.push_back(batch.offsets[text] - batch.offsets[first]);
+        }
+        const at::Tensor x = run_layers(group, call);
+        finish(x, group, out.data() + first * static_cast<std::size_t>(config_.outputs()));
+        first = last;
+    }
+}
+
+void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out) const {
+    const auto texts = static_cast<std::int64_t>(group.offsets.size()) - 1;
+    const std::int64_t columns = config_.hidden_size;
+    const std::int64_t width = columns * static_cast<std::int64_t>(config_.pooling.size());
+    at::Tensor pooled = at::empty({texts, width}, at::kFloat);
+    const float* rows = x.const_data_ptr<float>();
+    float* to = pooled.mutable_data_ptr<float>();
+    const bool only_first = x.size(0) == texts && group.tokens() != texts;
+    at::parallel_for(0, texts, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t text = begin; text < end; ++text) {
+            if (only_first) {
+                std::copy_n(rows + text * columns, columns, to + text * width);
+                continue;
+            }
+            const std::int64_t at = group.offsets[static_cast<std::size_t>(text)];
+            const std::int64_t tokens = group.offsets[static_cast<std::size_t>(text) + 1] - at;
+            pool_rows(config_.pooling, rows + at * columns, tokens, columns, group.unpooled, to + text * width);
+        }
+    });
+    for (const Stage& stage : stages_) {
+        pooled = stage.linear.run(pooled);
+        apply_activation(stage.activation, pooled);
+        if (stage.norm) {
+            pooled = stage.norm->run(pooled);
+        }
+    }
+    std::copy_n(pooled.const_data_ptr<float>(), pooled.numel(), out);
+}
+
+std::vector<Linear*> EncoderCore::linears() {
+    std::vector<Linear*> all;
+    list_linears(all);
+    for (Stage& stage : stages_) {
+        all.push_back(&stage.linear);
+    }
+    return all;
+}
+
+std::uint64_t EncoderCore::count_bytes() const {
+    std::uint64_t total = other_bytes();
+    // Only the list is not const: it is made for adapters, which change what it points to.
+    for (const Linear* linear : const_cast<EncoderCore*>(this)->linears()) {
+        total += linear->packed().size_bytes();
+    }
+    for (const Stage& stage : stages_) {
+        total += stage.norm ? stage.norm->size_bytes() : 0;
+    }
+    return total;
+}
+
+}  // namespace rag::core::libtorch

@@ -1,0 +1,209 @@
+#include "model/encoder_files.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/error.hpp"
+#include "formats/model_folder.hpp"
+#include "formats/safetensors.hpp"
+#include "formats/sentence_folder.hpp"
+#include "model/encoder_family.hpp"
+
+namespace rag::core {
+namespace {
+
+const std::array<const EncoderFamily*, 6> kFamilies = {&kBertFamily,       &kRobertaFamily, &kXlmRobertaFamily,
+                                                       &kDistilBertFamily, &kMpnetFamily,   &kModernBertFamily};
+constexpr std::size_t kMaxPoolings = 6;
+
+const EncoderFamily& find_family(const std::filesystem::path& folder) {
+    const std::string type = read_model_type(folder);
+    std::string known;
+    for (const EncoderFamily* family : kFamilies) {
+        if (family->model_type == type) return *family;
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", family->model_type);
+    }
+    fail(Code::kUnsupported, "{}: model_type {}; encoders of type {} are supported",
+         quote((folder / "config.json").string(), 400), quote(type), known);
+}
+
+Pooling read_pooling_mode(const std::string& mode, const std::string& folder) {
+    constexpr std::pair<std::string_view, Pooling> kModes[] = {{"mean", Pooling::kMean},
+                                                               {"cls", Pooling::kCls},
+                                                               {"max", Pooling::kMax},
+                                                               {"mean_sqrt_len_tokens", Pooling::kMeanSqrtLength},
+                                                               {"weightedmean", Pooling::kWeightedMean},
+                                                               {"lasttoken", Pooling::kLastToken}};
+    for (const auto& [name, pooling] : kModes) {
+        if (mode == name) return pooling;
+    }
+    fail(Code::kUnsupported,
+         "{}: pooling mode {}; mean, cls, max, mean_sqrt_len_tokens, weightedmean and lasttoken are supported",
+         quote(folder, 400), quote(mode));
+}
+
+Activation read_module_activation(const std::string& name, const std::string& folder) {
+    constexpr std::pair<std::string_view, Activation> kNames[] = {
+        {"Identity", Activation::kIdentity}, {"Tanh", Activation::kTanh}, {"ReLU", Activation::kRelu},
+        {"GELU", Activation::kGelu},         {"SiLU", Activation::kSilu}, {"Sigmoid", Activation::kSigmoid}};
+    for (const auto& [known, activation] : kNames) {
+        if (name == known) return activation;
+    }
+    fail(Code::kUnsupported, "{}: activation_function {}; Identity, Tanh, ReLU, GELU, SiLU and Sigmoid are supported",
+         quote(folder, 400), quote(name));
+}
+
+/// A folder while it is read: the parts that several modules add to.
+struct Reading {
+    const EncoderFamily& family;
+    std::string file;  // config.json
+    EncoderFiles files;
+    std::shared_ptr<const SafetensorsFile> tensors;
+    std::vector<std::shared_ptr<const void>> owners;
+    std::vector<ExpectedTensor> expected;  // of `tensors`
+    std::string prefix;                    // what the file puts in front of the body's names
+};
+
+/// Configuration and body of the transformer in `folder`.
+Reading read_body(const std::filesystem::path& folder) {
+    Reading reading{find_family(folder), (folder / "config.json").string(), {}, nullptr, {}, {}, {}};
+    EncoderConfig& config = reading.files.config;
+    config = reading.family.read_config(folder);
+    if (config.hidden_size % config.heads != 0)
+        fail(Code::kCorrupt, "{}: hidden_size {} is no multiple of num_attention_heads {}", quote(reading.file, 400),
+             config.hidden_size, config.heads);
+    reading.files.tokenizer = folder;
+    reading.tensors = SafetensorsFile::open(folder);
+    reading.owners.push_back(reading.tensors);
+    const std::string prefixed = std::string(reading.family.prefix) + std::string(reading.family.word_embedding);
+    if (reading.tensors->find(prefixed) != nullptr) reading.prefix = reading.family.prefix;
+    reading.expected = reading.family.list_tensors(config);
+    for (ExpectedTensor& tensor : reading.expected) tensor.file_name = reading.prefix + tensor.file_name;
+    return reading;
+}
+
+/// By its name or, for norms of old checkpoints, by the name that TensorFlow gave it.
+const TensorInfo* find_tensor(const SafetensorsFile& file, std::string_view name) {
+    if (const TensorInfo* found = file.find(name); found != nullptr) return found;
+    constexpr std::pair<std::string_view, std::string_view> kOldNames[] = {{"LayerNorm.weight", "gamma"},
+                                                                           {"LayerNorm.bias", "beta"}};
+    for (const auto& [ending, old] : kOldNames) {
+        if (!name.ends_with(ending)) continue;
+        const std::string_view stem = name.substr(0, name.rfind('.') + 1);
+        return file.find(std::string(stem) + std::string(old));
+    }
+    return nullptr;
+}
+
+/// Gathers the weights and lists the layers.
+EncoderFiles finish(Reading&& reading) {
+    EncoderFiles& files = reading.files;
+    const auto find = [&](std::string_view name) { return find_tensor(*reading.tensors, name); };
+    Weights body = gather_weights(reading.expected, find, nullptr, reading.tensors->name());
+    body.tensors.insert(body.tensors.end(), files.weights.tensors.begin(), files.weights.tensors.end());
+    files.weights = std::move(body);
+    files.weights.owner = std::make_shared<const std::vector<std::shared_ptr<const void>>>(std::move(reading.owners));
+    files.layers.merge(linear_shapes(reading.expected));
+    // They feed heads that the vectors do not depend on; adapters that target all layers reach them.
+    for (const std::string& layer : reading.family.unused_layers) files.layers.try_emplace(layer);
+    return std::move(files);
+}
+
+/// A Dense module becomes a stage; its tensors lie in a file of its own.
+void add_dense(Reading& reading, const DenseFolderConfig& dense, std::size_t index) {
+    EncoderConfig& config = reading.files.config;
+    const std::string folder = dense.folder.string();
+    if (!dense.unsupported.empty())
+        fail(Code::kUnsupported, "{}: a Dense module with {} is not supported", quote(folder, 400), dense.unsupported);
+    if (dense.inputs != config.outputs())
+        fail(Code::kCorrupt, "{}: a Dense module of {} inputs stands behind {} dimensions", quote(folder, 400), dense.inputs,
+             config.outputs());
+    const std::string module = fmt::format("dense.{}", index);
+    std::vector<ExpectedTensor> expected;
+    expect_linear(expected, module, dense.outputs, dense.inputs, dense.bias);
+    for (ExpectedTensor& tensor : expected) tensor.file_name = "linear" + tensor.name.substr(module.size());
+    const auto file = SafetensorsFile::open(dense.folder);
+    const Weights weights =
+        gather_weights(expected, [&](std::string_view name) { return file->find(name); }, nullptr, file->name());
+    auto& tensors = reading.files.weights.tensors;
+    tensors.insert(tensors.end(), weights.tensors.begin(), weights.tensors.end());
+    reading.owners.push_back(file);
+    reading.files.layers.merge(linear_shapes(expected));
+    config.stages.push_back({module, dense.outputs, dense.bias, read_module_activation(dense.activation, folder), ""});
+}
+
+void check_is_folder(const std::filesystem::path& folder, const char* what) {
+    std::error_code ignored;
+    if (std::filesystem::exists(folder, ignored) && !std::filesystem::is_directory(folder, ignored))
+        fail(Code::kInvalidArgument, "{} is a file; {} is opened from its folder", quote(folder.string(), 400), what);
+}
+
+void set_limits(EncoderFiles& files, const SentenceFolder& sentence) {
+    const std::int64_t positions = files.config.max_positions;
+    files.max_tokens = std::min(sentence.max_seq_length.value_or(positions), positions);
+    files.do_lower_case = sentence.do_lower_case;
+    files.prompts = sentence.prompts;
+    files.default_prompt_name = sentence.default_prompt_name;
+}
+
+}  // namespace
+
+EncoderFiles read_encoder_folder(const std::filesystem::path& folder) {
+    check_is_folder(folder, "an encoder");
+    const SentenceFolder sentence = read_sentence_folder(folder);
+    const std::string name = folder.string();
+    Reading reading = read_body(sentence.transformer);
+    EncoderConfig& config = reading.files.config;
+    if (!sentence.other_modules.empty())
+        fail(Code::kUnsupported,
+             "{}: module {} in modules.json, or at this place; Transformer, Pooling, Dense and Normalize in this order are "
+             "supported",
+             quote(name, 400), quote(sentence.other_modules.front()));
+    if (sentence.pooling.empty())
+        fail(Code::kCorrupt, "{}: the second module of modules.json is not a Pooling", quote(name, 400));
+    if (sentence.pooling.size() > kMaxPoolings)
+        fail(Code::kUnsupported, "{}: {} pooling modes, at most {} are supported", quote(name, 400), sentence.pooling.size(),
+             kMaxPoolings);
+    config.pooling.clear();
+    for (const std::string& mode : sentence.pooling) config.pooling.push_back(read_pooling_mode(mode, name));
+    if (sentence.embedding_dimension && *sentence.embedding_dimension != config.hidden_size)
+        fail(Code::kCorrupt, "{}: the pooling says {} dimensions, config.json says hidden_size {}", quote(name, 400),
+             *sentence.embedding_dimension, config.hidden_size);
+    for (std::size_t i = 0; i < sentence.dense.size(); ++i) add_dense(reading, sentence.dense[i], i);
+    set_limits(reading.files, sentence);
+    reading.files.normalize = sentence.normalize;
+    reading.files.include_prompt = sentence.include_prompt;
+    return finish(std::move(reading));
+}
+
+EncoderFiles read_classifier_folder(const std::filesystem::path& folder) {
+    check_is_folder(folder, "a classifier");
+    const SentenceFolder sentence = read_sentence_folder(folder);
+    Reading reading = read_body(sentence.transformer);
+    EncoderConfig& config = reading.files.config;
+    const ClassifierFolderConfig classifier = read_classifier_config(sentence.transformer);
+    const ClassifierHead head = reading.family.read_head(config, classifier, reading.file);
+    std::int64_t inputs = config.hidden_size;
+    for (std::size_t i = 0; i < head.stages.size(); ++i) {
+        const EncoderStage& stage = head.stages[i];
+        const std::size_t before = reading.expected.size();
+        expect_linear(reading.expected, stage.module, stage.outputs, inputs, stage.bias);
+        if (!stage.norm.empty()) expect_norm(reading.expected, stage.norm, stage.outputs, config.norm_bias);
+        if (i == 0 && head.first_in_body) {
+            for (std::size_t t = before; t < reading.expected.size(); ++t)
+                reading.expected[t].file_name = reading.prefix + reading.expected[t].file_name;
+        }
+        inputs = stage.outputs;
+    }
+    config.pooling = {head.pooling};
+    config.stages = head.stages;
+    EncoderFiles& files = reading.files;
+    set_limits(files, sentence);
+    files.labels = classifier.labels;
+    files.problem_type = classifier.problem_type;
+    files.score_activation = classifier.activation;
+    return finish(std::move(reading));
+}
+
+}  // namespace rag::core
