@@ -33,8 +33,8 @@ struct EncoderFamily {
     /// Without a prefix: name and file_name are the same.
     std::vector<ExpectedTensor> (*list_tensors)(const EncoderConfig& config);
     ClassifierHead (*read_head)(const EncoderConfig& config, const ClassifierFolderConfig& classifier, const std::string& file);
-    /// Linear layers that checkpoints have and vectors do not depend on; adapters may name them.
-    std::vector<std::string> unused_layers;
+    /// A linear layer that checkpoints have and vectors do not depend on, so that adapters may name it; empty: none.
+    std::string_view unused_layer;
 };
 
 extern const EncoderFamily kBertFamily;

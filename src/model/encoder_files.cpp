@@ -106,7 +106,7 @@ EncoderFiles finish(Reading&& reading) {
     files.weights.owner = std::make_shared<const std::vector<std::shared_ptr<const void>>>(std::move(reading.owners));
     files.layers.merge(linear_shapes(reading.expected));
     // They feed heads that the vectors do not depend on; adapters that target all layers reach them.
-    for (const std::string& layer : reading.family.unused_layers) files.layers.try_emplace(layer);
+    if (!reading.family.unused_layer.empty()) files.layers.try_emplace(std::string(reading.family.unused_layer));
     return std::move(files);
 }
 
