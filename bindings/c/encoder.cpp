@@ -98,4 +98,12 @@ rag_status rag_encoder_unmerge_adapter(rag_encoder* encoder) noexcept {
     return rag::capi::unmerge_adapter(encoder, kWhat);
 }
 
+rag_status rag_encoder_save(const rag_encoder* encoder, rag_text path, const rag_save_options* options) noexcept {
+    return rag::capi::save_model(encoder, kWhat, path, options);
+}
+rag_status rag_encoder_calibrate(rag_encoder* encoder, const rag_text* texts, size_t count, rag_progress_fn progress,
+                                 void* user_data) noexcept {
+    return rag::capi::calibrate_model(encoder, kWhat, texts, count, progress, user_data);
+}
+
 }  // extern "C"

@@ -120,4 +120,12 @@ rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter
     return guard([&] { rag::capi::use_model(generator, kWhat).set_adapter(rag::capi::adapter_mix_of(shares, count)); });
 }
 
+rag_status rag_generator_save(const rag_generator* generator, rag_text path, const rag_save_options* options) noexcept {
+    return rag::capi::save_model(generator, kWhat, path, options);
+}
+rag_status rag_generator_calibrate(rag_generator* generator, const rag_text* texts, size_t count, rag_progress_fn progress,
+                                   void* user_data) noexcept {
+    return rag::capi::calibrate_model(generator, kWhat, texts, count, progress, user_data);
+}
+
 }  // extern "C"

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "core/polled.hpp"
+#include "guard.hpp"
 #include "handles.hpp"
 
 namespace rag::capi {
@@ -72,6 +74,41 @@ rag_status merge_adapter(Handle* handle, const char* what, rag_text name) noexce
 template <typename Handle>
 rag_status unmerge_adapter(Handle* handle, const char* what) noexcept {
     return guard([&] { use_model(handle, what).unmerge_adapter(); });
+}
+
+/// The precision of a dtype; `own` for RAG_OWN_DTYPE.
+inline core::Precision precision_of(std::uint32_t dtype, core::Precision own) {
+    if (dtype == RAG_OWN_DTYPE) return own;
+    rag_model_options options = RAG_MODEL_OPTIONS_INIT;
+    options.dtype = dtype;
+    return model_options_of(&options).precision;
+}
+
+template <typename Handle>
+rag_status save_model(Handle* handle, const char* what, rag_text path, const rag_save_options* options) noexcept {
+    return guard([&] {
+        const auto& model = use_model(handle, what);
+        const auto known = read_struct(options, rag_save_options RAG_SAVE_OPTIONS_INIT, "rag_save_options");
+        core::SaveOptions save;
+        save.precision = precision_of(known.dtype, model.precision());
+        if (known.shard_bytes != 0) save.shard_bytes = known.shard_bytes;
+        const auto folder = path_of(path, "path");
+        core::run_polled(progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
+            save.progress = progress;
+            model.save(folder, save);
+        });
+    });
+}
+
+template <typename Handle>
+rag_status calibrate_model(Handle* handle, const char* what, const rag_text* texts, size_t count, rag_progress_fn function,
+                           void* user_data) noexcept {
+    return guard([&] {
+        auto& model = use_model(handle, what);
+        const auto views = texts_of(texts, count, "texts");
+        core::run_polled(progress_of(function, user_data),
+                         [&](const core::Progress& progress) { model.calibrate(views, progress); });
+    });
 }
 
 }  // namespace rag::capi

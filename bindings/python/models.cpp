@@ -1,26 +1,25 @@
 // Encoder and Generator.
 #include <cstring>
 
+#include <optional>
+
 #include "common.hpp"
 
 namespace rag::python {
 namespace {
 
+Dtype dtype_of(const std::string& name) {
+    if (name == "float32") return Dtype::kFloat32;
+    if (name == "bfloat16") return Dtype::kBFloat16;
+    if (name == "float16") return Dtype::kFloat16;
+    if (name == "int8") return Dtype::kInt8;
+    if (name == "int4") return Dtype::kInt4;
+    throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + name + "\", it must be float32, bfloat16, float16, int8 or int4");
+}
+
 ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads) {
     ModelOptions options;
-    if (dtype == "float32") {
-        options.dtype = Dtype::kFloat32;
-    } else if (dtype == "bfloat16") {
-        options.dtype = Dtype::kBFloat16;
-    } else if (dtype == "float16") {
-        options.dtype = Dtype::kFloat16;
-    } else if (dtype == "int8") {
-        options.dtype = Dtype::kInt8;
-    } else if (dtype == "int4") {
-        options.dtype = Dtype::kInt4;
-    } else {
-        throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + dtype + "\", it must be float32, bfloat16, float16, int8 or int4");
-    }
+    options.dtype = dtype_of(dtype);
     options.device = device;
     options.threads = threads;
     return options;
@@ -69,6 +68,35 @@ FloatArray logits(const Generator& generator, const py::object& ids_object) {
     const GilRelease release;
     detail::check(rag_generator_logits(generator.handle(), ids.data(), ids.size(), data, size));
     return out;
+}
+
+/// For the models that are written to folders: encoders and generators.
+template <typename Model>
+void bind_saving(py::class_<Model>& model) {
+    model
+        .def(
+            "save",
+            [](const Model& self, const py::object& path, const std::optional<std::string>& dtype, std::uint64_t shard_bytes,
+               py::object progress) {
+                const std::string_view view = text_of(path, "path");
+                SaveOptions options;
+                options.own_dtype = !dtype.has_value();
+                if (dtype) options.dtype = dtype_of(*dtype);
+                options.shard_bytes = shard_bytes;
+                options.progress = progress_of(std::move(progress));
+                const GilRelease release;
+                self.save(view, options);
+            },
+            py::arg("path"), py::arg("dtype"), py::arg("shard_bytes"), py::arg("progress"))
+        .def(
+            "calibrate",
+            [](Model& self, const py::iterable& texts, py::object progress) {
+                const Texts held(texts, "texts");
+                const Progress function = progress_of(std::move(progress));
+                const GilRelease release;
+                self.calibrate(held.views(), function);
+            },
+            py::arg("texts"), py::arg("progress"));
 }
 
 template <typename Model>
@@ -166,6 +194,16 @@ void bind_models(py::module_& module) {
         .def_readonly("ids", &Generation::ids)
         .def_readonly("usage", &Generation::usage);
 
+    module.def(
+        "inspect_model",
+        [](const py::object& path, bool sums, bool verify, py::object progress) {
+            const std::string_view view = text_of(path, "path");
+            InspectOptions options{sums, verify, progress_of(std::move(progress))};
+            const GilRelease release;
+            return inspect_model(view, options);
+        },
+        py::arg("path"), py::arg("sums"), py::arg("verify"), py::arg("progress"));
+
     py::class_<Encoder> encoder(module, "Encoder");
     encoder
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
@@ -183,6 +221,7 @@ void bind_models(py::module_& module) {
         .def_property_readonly("dimension", &Encoder::dimension)
         .def_property_readonly("max_tokens", &Encoder::max_tokens);
     bind_adapters(encoder);
+    bind_saving(encoder);
 
     py::class_<Classifier> classifier(module, "Classifier");
     classifier
@@ -238,6 +277,7 @@ void bind_models(py::module_& module) {
         .def_property_readonly("context_length", &Generator::context_length)
         .def_property_readonly("vocab_size", &Generator::vocab_size);
     bind_adapters(generator);
+    bind_saving(generator);
 }
 
 }  // namespace rag::python

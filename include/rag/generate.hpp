@@ -166,6 +166,25 @@ class Generator {
         return out;
     }
 
+    /// Writes the model into a new folder that loads again; see rag_generator_save.
+    void save(std::string_view path, const SaveOptions& options = {}) const {
+        detail::ProgressBridge bridge(options.progress);
+        const rag_save_options c_options = detail::to_c(options, bridge);
+        const rag_status status = rag_generator_save(handle_.get(), detail::text(path), &c_options);
+        bridge.rethrow();
+        detail::check(status);
+    }
+    /// Linear layers see a text sample, so that saving in int4 compensates rounding errors.
+    void calibrate(const std::vector<std::string_view>& texts, const Progress& progress = nullptr) {
+        std::vector<rag_text> views;
+        for (const auto one : texts) views.push_back(detail::text(one));
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_generator_calibrate(handle_.get(), views.data(), views.size(), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
+
     void load_adapter(std::string_view path, std::string_view name) {
         detail::check(rag_generator_load_adapter(handle_.get(), detail::text(path), detail::text(name)));
     }

@@ -40,7 +40,44 @@ struct Prompt {
     std::string text;  ///< the name or the text
 };
 
+struct SaveOptions {
+    bool own_dtype = true;  ///< the model's own; else `dtype`
+    Dtype dtype = Dtype::kFloat32;
+    std::uint64_t shard_bytes = 0;  ///< at most so many bytes of weights a file; 0: 5 GB
+    Progress progress = nullptr;    ///< in tensors
+};
+
+struct InspectOptions {
+    bool sums = false;            ///< SHA-256 of every file
+    bool verify = false;          ///< compared with SHA256SUMS
+    Progress progress = nullptr;  ///< in bytes of a file
+};
+
+/// What a model file or folder holds, as JSON; see rag_model_inspect.
+inline std::string inspect_model(std::string_view path, const InspectOptions& options = {}) {
+    detail::ProgressBridge bridge(options.progress);
+    rag_inspect_options c_options = RAG_INSPECT_OPTIONS_INIT;
+    c_options.sums = options.sums ? 1 : 0;
+    c_options.verify = options.verify ? 1 : 0;
+    c_options.progress = bridge.function();
+    c_options.user_data = bridge.data();
+    rag_string* raw = nullptr;
+    const rag_status status = rag_model_inspect(detail::text(path), &c_options, &raw);
+    const detail::Handle<rag_string, rag_string_free> owner(raw);
+    bridge.rethrow();
+    detail::check(status);
+    return detail::copy(rag_string_text(raw));
+}
+
 namespace detail {
+inline rag_save_options to_c(const SaveOptions& options, ProgressBridge& bridge) {
+    rag_save_options out = RAG_SAVE_OPTIONS_INIT;
+    out.dtype = options.own_dtype ? RAG_OWN_DTYPE : static_cast<std::uint32_t>(options.dtype);
+    out.shard_bytes = options.shard_bytes;
+    out.progress = bridge.function();
+    out.user_data = bridge.data();
+    return out;
+}
 inline rag_model_options to_c(const ModelOptions& options) {
     rag_model_options out = RAG_MODEL_OPTIONS_INIT;
     out.dtype = static_cast<std::uint32_t>(options.dtype);
@@ -100,6 +137,25 @@ class Encoder {
         options.prompt_kind = static_cast<std::uint32_t>(prompt.kind);
         options.prompt = detail::text(prompt.text);
         const rag_status status = rag_encoder_encode(handle_.get(), views.data(), views.size(), &options, vectors, floats);
+        bridge.rethrow();
+        detail::check(status);
+    }
+
+    /// Writes the model into a new folder that loads again; see rag_encoder_save.
+    void save(std::string_view path, const SaveOptions& options = {}) const {
+        detail::ProgressBridge bridge(options.progress);
+        const rag_save_options c_options = detail::to_c(options, bridge);
+        const rag_status status = rag_encoder_save(handle_.get(), detail::text(path), &c_options);
+        bridge.rethrow();
+        detail::check(status);
+    }
+    /// Linear layers see a text sample, so that saving in int4 compensates rounding errors.
+    void calibrate(const std::vector<std::string_view>& texts, const Progress& progress = nullptr) {
+        std::vector<rag_text> views;
+        for (const auto one : texts) views.push_back(detail::text(one));
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_encoder_calibrate(handle_.get(), views.data(), views.size(), bridge.function(), bridge.data());
         bridge.rethrow();
         detail::check(status);
     }

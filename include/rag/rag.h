@@ -1001,6 +1001,49 @@ RAG_API rag_status rag_generator_unmerge_adapter(rag_generator* generator) RAG_N
 RAG_API rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares,
                                              size_t count) RAG_NOEXCEPT;
 
+/* As dtype of rag_save_options: the model's own. */
+#define RAG_OWN_DTYPE 0xFFFFFFFFu
+
+typedef struct rag_save_options {
+    uint32_t struct_size;
+    uint32_t dtype;           /* rag_dtype, or RAG_OWN_DTYPE */
+    uint64_t shard_bytes;     /* at most so many bytes of weights a file (one tensor may be larger); 0: 5 GB */
+    rag_progress_fn progress; /* in tensors; may be NULL */
+    void* user_data;
+} rag_save_options;
+#define RAG_SAVE_OPTIONS_INIT {sizeof(rag_save_options), RAG_OWN_DTYPE, 0, NULL, NULL}
+
+/* Writes the model into a new folder, a merged adapter included: weights as safetensors, configuration, tokenizer. In float32,
+ * bfloat16 and float16 it is a Hugging Face folder that transformers reads too; in int8 and int4 librag's own, from which a model
+ * of that dtype computes the same bits. RAG_ALREADY_EXISTS when something is at `path`; RAG_UNSUPPORTED for a GGUF file of
+ * another architecture than Llama. After a failure or RAG_STOPPED nothing is left. `options` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_encoder_save(const rag_encoder* encoder, rag_text path, const rag_save_options* options) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_save(const rag_generator* generator, rag_text path,
+                                      const rag_save_options* options) RAG_NOEXCEPT;
+
+/* Lets linear layers see what their inputs look like over these texts, so that saving in int4 compensates rounding errors (GPTQ).
+ * A new sample takes the place of the one before; the model itself stays as it is. `progress` may be NULL: texts (of a generator:
+ * tokens). Some 16,000 tokens of the kind of text that the model will see are enough. since 0.1.0 */
+RAG_API rag_status rag_encoder_calibrate(rag_encoder* encoder, const rag_text* texts, size_t count, rag_progress_fn progress,
+                                         void* user_data) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_calibrate(rag_generator* generator, const rag_text* texts, size_t count,
+                                           rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+
+typedef struct rag_inspect_options {
+    uint32_t struct_size;
+    int32_t sums;             /* not 0: SHA-256 of every file */
+    int32_t verify;           /* not 0: compared with the folder's SHA256SUMS; RAG_NOT_FOUND when there is none */
+    rag_progress_fn progress; /* in bytes of a file; may be NULL */
+    void* user_data;
+} rag_inspect_options;
+#define RAG_INSPECT_OPTIONS_INIT {sizeof(rag_inspect_options), 0, 0, NULL, NULL}
+
+/* What a model file or folder holds, from its headers alone: one JSON object with path, format ("gguf", "safetensors"),
+ * architecture, tokenizer, chat_template, parameters, tensor_bytes, tensors (name, type, shape, bytes, file), files (name, bytes,
+ * sha256, expected, state: "ok", "differs", "missing", "unlisted") and verified. Loads no LibTorch. Names from outside that are
+ * no UTF-8 are mended. since 0.1.0 */
+RAG_API rag_status rag_model_inspect(rag_text path, const rag_inspect_options* options, rag_string** json) RAG_NOEXCEPT;
+
 /* ------------------------------------------------------------------------------------------------------------------------------
  * Vector index: nearest neighbours by id, in memory, saved to one file
  * ---------------------------------------------------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ from .errors import (
     VersionMismatch,
 )
 from .indexes import BM25Index, VectorIndex
-from .models import Classification, Classifier, CrossEncoder, Encoder, Generator
+from .models import Classification, Classifier, CrossEncoder, Encoder, Generator, inspect
 from .readers import read_bytes, read_documents
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
@@ -87,6 +87,7 @@ __all__ = [
     "evaluate",
     "evaluate_answers",
     "evaluate_labels",
+    "inspect",
     "read_bytes",
     "read_documents",
 ]

@@ -1,4 +1,5 @@
-"""The command line: librag index | search | ask | stats | verify | compact | backup | export | import | changes.
+"""The command line: librag index | search | ask | stats | verify | compact | backup | export | import | changes | inspect |
+quantize.
 
 It needs the extra ``librag[cli]`` (typer and rich). ``index`` remembers the models in the knowledge base's folder, so that the other
 commands need only the folder.
@@ -51,7 +52,7 @@ RerankerOption = Annotated[
     Path | None,
     typer.Option("--reranker", envvar="LIBRAG_RERANKER", help="A CrossEncoder's folder. Default: the one used last."),
 ]
-DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16 or int8.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16, int8 or int4.")]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="hybrid, vector or bm25. Default: hybrid where there are vectors.")
 ]
@@ -388,6 +389,60 @@ def changes(
             if not found.more:
                 break
         print(json.dumps({"next": since}))
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A .gguf or .safetensors file, or a model's folder.")],
+    sums: Annotated[bool, typer.Option("--sums", help="With the SHA-256 of every file.")] = False,
+    verify_sums: Annotated[bool, typer.Option("--verify", help="Compare with SHA256SUMS; exit code 1 when it differs.")] = False,
+    tensors: Annotated[bool, typer.Option("--tensors", help="With every tensor.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, tensors included.")] = False,
+) -> None:
+    """What a model holds: architecture, parameters, types, sizes, checksums."""
+    with _errors():
+        report = librag.inspect(path, sums=sums, verify=verify_sums, show_progress=None)
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        types = Counter(tensor["type"] for tensor in report["tensors"])
+        print(f"format        {report['format']}")
+        print(f"architecture  {report['architecture'] or 'not said'}")
+        print(f"parameters    {report['parameters']:,}")
+        print(f"tensors       {len(report['tensors'])}: " + ", ".join(f"{count} {name}" for name, count in types.most_common()))
+        print(f"weights       {report['tensor_bytes']:,} bytes")
+        print(f"tokenizer     {report['tokenizer'] or 'none'}")
+        print(f"chat template {'yes' if report['chat_template'] else 'no'}")
+        for tensor in report["tensors"] if tensors else ():
+            print(f"tensor        {tensor['name']} {tensor['type']} {tensor['shape']} {tensor['bytes']:,} bytes")
+        for file in report["files"]:
+            print(
+                " ".join(
+                    ["file         ", file["name"], f"{file['bytes']:,} bytes", file.get("sha256", ""), file.get("state", "")]
+                ).rstrip()
+            )
+    if verify_sums and not report["verified"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(help="A GGUF file or a model's folder.")],
+    target: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    dtype: Annotated[str, typer.Option("--dtype", help="int4, int8, or a plain type.")] = "int4",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Texts, as index takes them: rounding errors of int4 are compensated.")
+    ] = None,
+) -> None:
+    """Write a model in another dtype, calibrated on a sample of texts."""
+    with _errors():
+        encoder = model.is_dir() and (model / "modules.json").exists()
+        opened: librag.Encoder | librag.Generator = librag.Encoder(model) if encoder else librag.Generator(model)
+        if calibration is not None:
+            opened.calibrate([document.text for document in read_documents(calibration)])
+        opened.save(target, dtype=cast(Dtype, dtype))
+        size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+        print(f"{target}: {size:,} bytes")
 
 
 def main() -> None:

@@ -25,13 +25,28 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator"]
+__all__ = ["Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator", "inspect"]
 
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 
 
 # An adapter's name, names with weights, or None for the base.
 Adapter = str | Mapping[str, float] | None
+
+
+def inspect(
+    path: str | PathLike[str], *, sums: bool = False, verify: bool = False, show_progress: bool | None = False
+) -> dict[str, Any]:
+    """What a model file (.gguf, .safetensors) or folder holds, from its headers alone; nothing is computed or loaded.
+
+    Keys: path, format, architecture, tokenizer, chat_template, parameters, tensor_bytes, tensors (name, type, shape, bytes, file),
+    files (name, bytes; with ``sums`` or ``verify`` sha256) and verified. ``verify`` compares with the folder's SHA256SUMS, as the
+    program sha256sum writes it: files get a state (ok, differs, missing, unlisted), and verified is True when all weights are
+    listed and every listed file is ok. NotFound: there is no SHA256SUMS.
+    """
+    with Bar(show_progress, "reading", "B", None) as bar:
+        report: dict[str, Any] = json.loads(_librag.inspect_model(os.fspath(path), sums, verify, bar.callback))
+    return report
 
 
 class _Model:
@@ -72,7 +87,36 @@ class _Model:
 _PROMPT_DEFAULT, _PROMPT_NAMED, _PROMPT_TEXT, _PROMPT_QUERY, _PROMPT_DOCUMENT = range(5)
 
 
-class Encoder(_Model):
+class _SavedModel(_Model):
+    """What encoders and generators have besides: they are written to folders."""
+
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        dtype: Dtype | None = None,
+        shard_bytes: int | None = None,
+        show_progress: bool | None = None,
+    ) -> None:
+        """Writes the model into a new folder that loads again, a merged adapter included; ``dtype`` None is the model's own.
+
+        float32, bfloat16 and float16 give a Hugging Face folder, which transformers and sentence-transformers read too; int8 and
+        int4 give librag's own, from which a model of that dtype computes the same bits. ``shard_bytes``: at most so many bytes of
+        weights a file (None: 5 GB). Something at ``path`` is an AlreadyExists; after a failure or Ctrl-C nothing is left.
+        """
+        with Bar(show_progress, "saving", "tensor", None) as bar:
+            self._core.save(os.fspath(path), dtype, optional("shard_bytes", shard_bytes), bar.callback)
+
+    def calibrate(self, texts: Iterable[str], *, show_progress: bool | None = None) -> None:
+        """Lets the linear layers see what their inputs look like over a text sample: ``save(path, dtype="int4")`` then compensates
+        rounding errors (GPTQ). Some 16,000 tokens of the kind of text that the model will see are enough. The model itself stays
+        as it is; a new sample takes the place of the one before. Best on a model opened in float32 or bfloat16.
+        """
+        with Bar(show_progress, "calibrating", "", None) as bar:
+            self._core.calibrate(list(texts), bar.callback)
+
+
+class Encoder(_SavedModel):
     """A sentence-transformers folder: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet or ModernBERT, with the pooling, Dense and
     Normalize modules, the prompts and the limit that the folder names. Any thread; calls are served one after another.
 
@@ -317,7 +361,7 @@ def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-class Generator(_Model):
+class Generator(_SavedModel):
     """A GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE.
 
     Any thread; steps of concurrent calls are computed together.

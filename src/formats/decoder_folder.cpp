@@ -132,7 +132,9 @@ DecoderFolderConfig read_decoder_folder(const std::filesystem::path& folder) {
     out.attention_bias = fields.boolean("attention_bias").value_or(false);
     out.mlp_bias = fields.boolean("mlp_bias").value_or(false);
     out.bidirectional = fields.boolean("use_bidirectional_attention").value_or(false);
-    out.quantized = find_object(fields, "quantization_config") != nullptr;
+    if (const json* packing = find_object(fields, "quantization_config"); packing != nullptr)
+        out.quantized =
+            JsonFields(*packing, fields.file() + ": quantization_config").text("quant_method").value_or("") != "librag";
     out.window = dimension(fields, "sliding_window");
     out.use_window = fields.boolean("use_sliding_window").value_or(false);
     out.max_window_layers = fields.integer("max_window_layers", 0, kMaxDimension);

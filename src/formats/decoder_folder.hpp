@@ -34,7 +34,7 @@ struct DecoderFolderConfig {
     std::string activation;                // hidden_activation or hidden_act; empty: not given
     std::optional<bool> tie_word_embeddings;
     bool attention_bias = false, mlp_bias = false, bidirectional = false;
-    bool quantized = false;  // there is a quantization_config
+    bool quantized = false;  // there is a quantization_config of another method than librag
     std::optional<std::int64_t> window, max_window_layers, window_pattern;
     bool use_window = false;               // use_sliding_window
     std::vector<std::string> layer_types;  // "full_attention", "sliding_attention", ...

@@ -8,6 +8,7 @@
 #include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "formats/json_text.hpp"
+#include "formats/saved_config.hpp"
 
 namespace rag::core {
 namespace {
@@ -194,6 +195,7 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::filesyst
     std::filesystem::path chosen = path;
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
+        check_quantization(path);
         chosen = path / "model.safetensors";
         if (!std::filesystem::exists(chosen, ignored)) chosen = path / "model.safetensors.index.json";
         if (!std::filesystem::exists(chosen, ignored))

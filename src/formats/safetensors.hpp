@@ -27,10 +27,10 @@ inline constexpr std::size_t kMaxSafetensorsShards = 4096;
 
 class SafetensorsFile {
   public:
-    /// `path`: a .safetensors file, a *.index.json, or a folder that holds model.safetensors or model.safetensors.index.json.
-    /// Throws kNotFound (no file, no shard), kCorrupt (naming file, tensor and the values that contradict each other: header
-    /// length, JSON, duplicate names, offsets that overlap, leave a gap or pass the end, a byte length that type and shape do not
-    /// give), kUnsupported (an element type outside the format).
+    /// `path`: a .safetensors file, a *.index.json, or a folder that holds model.safetensors or model.safetensors.index.json and
+    /// whose config.json passes check_quantization (saved_config.hpp). Throws kNotFound (no file, no shard), kCorrupt (naming
+    /// file, tensor and the values that contradict each other: header length, JSON, duplicate names, offsets that overlap, leave
+    /// a gap or pass the end, a byte length that type and shape do not give), kUnsupported (an element type outside the format).
     static std::shared_ptr<const SafetensorsFile> open(const std::filesystem::path& path);
     /// The same from memory, for fuzzing and tests; `name` is used in messages. The bytes must outlive the object.
     static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& name);

@@ -22,7 +22,25 @@ inline constexpr std::uint32_t kBackendVersion = 6;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
-enum class ElementType : std::uint32_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K };
+/// The last two are whole matrices [outputs, inputs] as librag writes them (docs/quantised-folders.md): kInt8 is `outputs` scales
+/// in float32, then the rows in signed bytes; kInt4 is panels of 16 outputs of tiles of 32 inputs, 320 bytes each.
+enum class ElementType : std::uint32_t {
+    kF32,
+    kF16,
+    kBF16,
+    kQ8_0,
+    kQ4_0,
+    kQ4_1,
+    kQ5_0,
+    kQ5_1,
+    kQ2K,
+    kQ3K,
+    kQ4K,
+    kQ5K,
+    kQ6K,
+    kInt8,
+    kInt4
+};
 
 /// What the weights are kept in and computed with. int8: weights per output channel, activations quantised by row at run time.
 /// int4: weights in groups of 32 with a scale and a minimum each.
@@ -180,6 +198,14 @@ class BackendModel {
     virtual BackendStatus unmerge_adapter() noexcept = 0;
     /// Bytes of weights that this model holds or maps at its precision.
     virtual std::uint64_t weight_bytes() const noexcept = 0;
+    /// Tensor `name` of the Weights it was loaded with, with `adapter` (or null) added, written as `type` (kF32, kF16, kBF16; for
+    /// matrices kInt8 and kInt4 too): what saving puts into a file. Rows that the file interleaves are in Hugging Face's order.
+    /// Where inputs were observed, kInt4 compensates rounding errors.
+    virtual BackendStatus export_tensor(const std::string& name, ElementType type, const AdapterWeights* adapter,
+                                        std::vector<std::byte>& out) noexcept = 0;
+    /// From `on` to off, linear layers add up what their inputs look like, for export_tensor; begins anew with each `on`. Takes
+    /// the square of a layer's inputs in memory (float32), at most 8 GiB for all.
+    virtual BackendStatus observe_inputs(bool on) noexcept = 0;
 };
 
 class BackendEncoder : public BackendModel {

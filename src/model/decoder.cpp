@@ -1,10 +1,12 @@
 #include "model/decoder.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
 #include "model/adapter.hpp"
 #include "model/adapter_gguf.hpp"
+#include "model/gguf_description.hpp"
 #include "model/host_call.hpp"
 
 namespace rag::core {
@@ -101,6 +103,32 @@ void Decoder::set_adapter(const AdapterMix& mix) {
     check_fork();
     const std::lock_guard lock(adapters_mutex_);
     mix_ = keep_locked(mix);
+}
+
+void Decoder::calibrate(std::span<const std::string_view> texts, const Progress& progress) {
+    constexpr std::size_t kWindowTokens = 512;
+    std::vector<std::int32_t> ids;
+    for (const std::string_view text : texts) tokenizer().encode_ids(text, true, ids);
+    if (ids.empty()) fail(Code::kInvalidArgument, "{} texts to calibrate with hold no token", texts.size());
+    const std::size_t window = std::min(kWindowTokens, static_cast<std::size_t>(context_length()));
+    Model::calibrate([&] {
+        for (std::size_t begin = 0; begin < ids.size(); begin += window) {
+            report(progress, begin, ids.size());
+            const std::size_t count = std::min(window, ids.size() - begin);
+            new_session()->forward(std::span(ids).subspan(begin, count), {},
+                                   [&] { return progress && !progress(begin, ids.size()); });
+        }
+        report(progress, ids.size(), ids.size());
+    });
+}
+
+std::filesystem::path Decoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
+    if (std::filesystem::is_directory(source_)) {
+        copy_description(source_, folder, saved);
+    } else {
+        describe_gguf_model(source_, files_.config, tokenizer_.get(), folder, saved);
+    }
+    return folder;
 }
 
 std::unique_ptr<DecoderSession> Decoder::new_session() {

@@ -32,6 +32,7 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     static std::shared_ptr<Decoder> open(const std::filesystem::path& path, const ModelOptions& options);
     ~Decoder() override;
 
+    Precision precision() const noexcept { return precision_; }
     bool has_tokenizer() const noexcept { return tokenizer_ != nullptr; }
     /// Throws kInvalidState when the model came without one.
     const Tokenizer& tokenizer() const { return *shared_tokenizer(); }
@@ -42,6 +43,11 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     std::string describe() const override;
     /// Passes that concurrent callers shared so far.
     StepBatcher::Counts batch_counts() const { return batcher_->counts(); }
+
+    /// What saving in int4 learns from: how the inputs of linear layers look over these texts, in windows of 512 tokens (fewer
+    /// where the context is shorter). `progress` counts tokens. Throws kInvalidArgument for texts without a token, kInvalidState
+    /// without a tokenizer.
+    void calibrate(std::span<const std::string_view> texts, const Progress& progress);
 
     /// What new sessions and logits() add to the base, without touching the weights: beside a merged adapter, and each session
     /// may have another one, also in one pass. Throws kNotFound (a name that is not loaded), kInvalidArgument (a weight that is
@@ -66,6 +72,8 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     Decoder(const ModelOptions& options, DecoderFiles files, std::string source);
     BackendModel& backend_model() const override { return *model_; }
     AdapterWeights read_adapter_at(const std::filesystem::path& path) const override;
+    const Weights* weights() const override { return &files_.weights; }
+    std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
 
     DecoderFiles files_;
     std::string source_;

@@ -119,6 +119,19 @@ const std::string& Encoder::prompt_text(const EncoderPrompt& prompt) const {
     return found != nullptr ? *found : kNone;
 }
 
+void Encoder::calibrate(std::span<const std::string_view> texts, const Progress& progress) {
+    if (texts.empty()) fail(Code::kInvalidArgument, "no texts to calibrate with");
+    std::vector<float> out(texts.size() * static_cast<std::size_t>(dimension()));
+    Model::calibrate([&] { encode(texts, out, false, 0, progress); });
+}
+
+std::filesystem::path Encoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
+    const std::filesystem::path below = files_.tokenizer.lexically_relative(source_);
+    copy_description(source_, folder, saved);
+    if (below != ".") copy_description(files_.tokenizer, folder / below, saved);
+    return folder / below;
+}
+
 std::int64_t Encoder::prompt_tokens() const {
     std::size_t longest = 0;
     for (const auto kind : {EncoderPrompt::Kind::kDefault, EncoderPrompt::Kind::kQuery, EncoderPrompt::Kind::kDocument})

@@ -57,6 +57,8 @@ class Encoder : public Model {
     /// The text that a prompt stands for. Throws kNotFound for a name that the folder does not have, listing those it has.
     const std::string& prompt_text(const EncoderPrompt& prompt) const;
 
+    Precision precision() const noexcept { return precision_; }
+
     /// Names what vectors of this model can be compared with: the same for every precision, device and thread count, another one
     /// for other weights, pooling, prompts, limit, dimension or tokenizer, and while an adapter is merged. Reads all weights on
     /// the first call.
@@ -71,11 +73,16 @@ class Encoder : public Model {
     void encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
                 const Progress& progress, const EncoderPrompt& prompt = {}) const;
 
+    /// What saving in int4 learns from: how the inputs of linear layers look over these texts.
+    void calibrate(std::span<const std::string_view> texts, const Progress& progress);
+
     static constexpr std::size_t kDefaultBatchTokens = EncoderRunner::kDefaultBatchTokens;
 
   private:
     Encoder(const ModelOptions& options, EncoderFiles files, std::string source, std::int64_t truncate_dim);
     BackendModel& backend_model() const override { return runner_.model(); }
+    const Weights* weights() const override { return &files_.weights; }
+    std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
     void finish_vector(std::span<float> vector, bool normalize) const;
 
     EncoderFiles files_;

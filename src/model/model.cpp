@@ -74,12 +74,13 @@ void Model::load_adapter(const std::filesystem::path& folder, const std::string&
         fail(Code::kAlreadyExists, "the adapter {} is loaded already", quote(name));
 }
 
-void Model::merge_locked(const AdapterWeights& adapter, const std::string& name) {
+void Model::merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name) {
     if (!merged_.empty()) fail(Code::kInvalidState, "the adapter {} is merged already, unmerge it first", quote(merged_));
-    const std::uint64_t checksum = checksum_adapter(adapter);
+    const std::uint64_t checksum = checksum_adapter(*adapter);
     std::string kept = name;
-    check_status(backend_model().merge_adapter(adapter));
+    check_status(backend_model().merge_adapter(*adapter));
     merged_.swap(kept);
+    merged_weights_ = std::move(adapter);
     merged_checksum_ = checksum;
 }
 
@@ -94,14 +95,14 @@ void Model::merge_adapter(std::string_view name) {
     check_fork();
     const auto adapter = loaded_adapter(name);
     const std::lock_guard lock(mutex_);
-    merge_locked(*adapter, std::string(name));
+    merge_locked(adapter, std::string(name));
 }
 
 void Model::merge_adapter_folder(const std::filesystem::path& folder) {
     check_fork();
-    const AdapterWeights adapter = read_adapter_at(folder);
+    auto adapter = std::make_shared<const AdapterWeights>(read_adapter_at(folder));
     const std::lock_guard lock(mutex_);
-    merge_locked(adapter, folder.string());
+    merge_locked(std::move(adapter), folder.string());
 }
 
 void Model::unmerge_adapter() {
@@ -110,6 +111,7 @@ void Model::unmerge_adapter() {
     if (merged_.empty()) fail(Code::kInvalidState, "no adapter is merged");
     check_status(backend_model().unmerge_adapter());
     merged_.clear();
+    merged_weights_.reset();
     merged_checksum_ = 0;
 }
 
@@ -121,6 +123,31 @@ std::string Model::merged_adapter() const {
 std::uint64_t Model::merged_checksum() const {
     const std::lock_guard lock(mutex_);
     return merged_checksum_;
+}
+
+void Model::save(const std::filesystem::path& folder, const SaveOptions& options) const {
+    check_fork();
+    std::shared_ptr<const AdapterWeights> adapter;
+    {
+        const std::lock_guard lock(mutex_);
+        adapter = merged_weights_;
+    }
+    if (weights() == nullptr) fail(Code::kUnsupported, "models of this kind cannot be saved");
+    save_folder({*weights(), layers_, backend_model(), adapter.get(),
+                 [&](const std::filesystem::path& to) { return describe_into(to, saved_weights(options.precision)); }},
+                folder, options);
+}
+
+void Model::calibrate(const std::function<void()>& run) {
+    check_fork();
+    check_status(backend_model().observe_inputs(true));
+    try {
+        run();
+    } catch (...) {
+        check_status(backend_model().observe_inputs(false));
+        throw;
+    }
+    check_status(backend_model().observe_inputs(false));
 }
 
 std::uint64_t Model::weight_bytes() const {

@@ -12,6 +12,7 @@
 
 #include "core/fork_guard.hpp"
 #include "model/backend.hpp"
+#include "model/saving.hpp"
 #include "model/step_batcher.hpp"
 #include "model/weights.hpp"
 
@@ -50,6 +51,11 @@ class Model {
     /// Empty when nothing is merged.
     std::string merged_adapter() const;
 
+    /// Writes the model into a new folder that loads again, a merged adapter included: a Hugging Face folder in float32, bfloat16
+    /// and float16, which transformers reads too, or librag's own in int8 and int4, from which a model of that precision computes
+    /// the same bits. Throws as save_folder; kUnsupported for a GGUF file of another architecture than Llama.
+    void save(const std::filesystem::path& folder, const SaveOptions& options) const;
+
     /// Bytes of weights at the model's precision.
     std::uint64_t weight_bytes() const;
     /// One line for people: architecture, sizes, precision, file, backend.
@@ -64,6 +70,8 @@ class Model {
     bool in_fork_child() const noexcept { return fork_.in_child(); }
     /// A loaded adapter. Throws kNotFound.
     std::shared_ptr<const AdapterWeights> loaded_adapter(std::string_view name) const;
+    /// Linear layers watch their inputs while `run` computes a text sample; saving in int4 then compensates rounding errors.
+    void calibrate(const std::function<void()>& run);
     /// checksum64 of the merged adapter's pairs; 0 when nothing is merged.
     std::uint64_t merged_checksum() const;
 
@@ -71,14 +79,19 @@ class Model {
     virtual BackendModel& backend_model() const = 0;
     /// A PEFT folder; decoders know GGUF files too.
     virtual AdapterWeights read_adapter_at(const std::filesystem::path& path) const;
-    void merge_locked(const AdapterWeights& adapter, const std::string& name);
+    /// What a save writes; null: this kind of model is not saved.
+    virtual const Weights* weights() const { return nullptr; }
+    /// Writes what lies beside the weights; where those lie in the folder.
+    virtual std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights&) const { return folder; }
+    void merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name);
 
     Backend* backend_;
     LinearShapes layers_;
     ForkGuard fork_;
-    mutable std::mutex mutex_;  // over the three below
+    mutable std::mutex mutex_;  // over the four below
     std::map<std::string, std::shared_ptr<const AdapterWeights>, std::less<>> adapters_;
     std::string merged_;
+    std::shared_ptr<const AdapterWeights> merged_weights_;
     std::uint64_t merged_checksum_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/checksum.hpp"
 #include "core/error.hpp"
@@ -41,6 +42,35 @@ TensorView view_tensor(const TensorInfo& tensor, const std::string& name) {
     return view;
 }
 
+std::string_view packed_suffix(ElementType type) {
+    return type == ElementType::kInt4 ? ".int4" : ".int8";
+}
+
+std::vector<std::int64_t> packed_shape(ElementType type, std::span<const std::int64_t> shape) {
+    if (type == ElementType::kInt4) return {(shape[0] + 15) / 16, (shape[1] + 31) / 32, 320};
+    return {shape[0], shape[1] + 4};
+}
+
+namespace {
+
+/// The matrix `wanted` in librag's own packing; nullopt if the file does not have it so.
+std::optional<TensorView> find_packed(const ExpectedTensor& wanted, const FindTensor& find) {
+    if (wanted.shape.size() != 2) return std::nullopt;
+    for (const ElementType type : {ElementType::kInt8, ElementType::kInt4}) {
+        const TensorInfo* tensor = find(wanted.file_name + std::string(packed_suffix(type)));
+        if (tensor == nullptr) continue;
+        const auto shape = packed_shape(type, wanted.shape);
+        if (tensor->type != TensorType::kU8 || tensor->shape != shape)
+            fail(Code::kCorrupt, "{}: tensor {} is {} of shape {}, the configuration asks for U8 of shape {}",
+                 quote(tensor->file, 400), quote(tensor->name), tensor->type_name, describe_shape(tensor->shape),
+                 describe_shape(shape));
+        return TensorView{wanted.name, type, wanted.shape, tensor->bytes};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTensor& find, std::shared_ptr<const void> owner,
                        const std::string& source) {
     Weights weights;
@@ -49,6 +79,12 @@ Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTenso
     weights.tensors.reserve(expected.size());
     for (const ExpectedTensor& wanted : expected) {
         const TensorInfo* tensor = find(wanted.file_name);
+        if (tensor == nullptr) {
+            if (auto packed = find_packed(wanted, find)) {
+                weights.tensors.push_back(std::move(*packed));
+                continue;
+            }
+        }
         if (tensor == nullptr)
             fail(Code::kCorrupt, "{}: tensor {} of shape {} is missing", quote(source, 400), quote(wanted.file_name),
                  describe_shape(wanted.shape));

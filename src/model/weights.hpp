@@ -26,10 +26,16 @@ struct ExpectedTensor {
 
 using FindTensor = std::function<const TensorInfo*(std::string_view file_name)>;
 
+/// Where a matrix is missing, it is looked for packed, under its name with a suffix.
 /// Throws kCorrupt (a tensor is missing, or has another shape) and kUnsupported (its element type), naming tensor, file, what is
 /// expected and what was found. `source` is the file or folder.
 Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTensor& find, std::shared_ptr<const void> owner,
                        const std::string& source);
+
+/// What is behind the name of a tensor that librag packed (".int8", ".int4"), and the shape of U8 under which it is written:
+/// [outputs, inputs + 4], and [panels of 16 outputs, groups of 32 inputs, 320]. `shape`: [outputs, inputs].
+std::string_view packed_suffix(ElementType type);
+std::vector<std::int64_t> packed_shape(ElementType type, std::span<const std::int64_t> shape);
 
 /// One tensor as the backend sees it. Throws kUnsupported for element types that ElementType does not have.
 TensorView view_tensor(const TensorInfo& tensor, const std::string& name);

@@ -72,6 +72,7 @@ TEST_CASE("int4 takes blocks of four bits as they are, also where rows change pl
     config.hidden_size = 256;
     config.intermediate_size = 256;
     config.head_dim = 64;
+    config.rotary.frequencies = plain_frequencies(64);
     config.interleaved_qk = true;
     for (const auto& [name, type] : {std::pair{"Q4_0", ElementType::kQ4_0}, std::pair{"Q4_1", ElementType::kQ4_1}}) {
         INFO(name);

@@ -1,5 +1,6 @@
 // Weights of four bits: what is written is read, the fast product and the fast unpacking against the plain reader, and how near
 // rounding comes to a search over every scale.
+#include <algorithm>
 #include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -9,6 +10,7 @@
 
 #include "libtorch/kernels/ggml_blocks.hpp"
 #include "libtorch/kernels/int4.hpp"
+#include "libtorch/kernels/int4_compensate.hpp"
 
 using namespace rag::core::libtorch::kernels;
 
@@ -217,4 +219,93 @@ TEST_CASE("a panel is unpacked to the nearest bfloat16") {
             }
         }
     }
+}
+
+TEST_CASE("compensated rounding keeps the products of inputs that go together, plain rounding less") {
+    constexpr std::int64_t kInputs = 70;  // the last group is not whole
+    constexpr std::int64_t kWidth = 96;
+    constexpr std::size_t kRows = 400;
+    // Inputs that are mixtures of a few hidden causes, as those of a language model are.
+    const std::vector<float> causes = normal_values(kRows * 12, 5);
+    const std::vector<float> mixing = normal_values(12 * kInputs, 6);
+    const std::vector<float> noise = normal_values(kRows * kInputs, 7, 0.3F);
+    std::vector<double> x(kRows * kInputs);
+    for (std::size_t r = 0; r < kRows; ++r) {
+        for (std::size_t k = 0; k < kInputs; ++k) {
+            double sum = noise[r * kInputs + k];
+            for (std::size_t c = 0; c < 12; ++c) sum += static_cast<double>(causes[r * 12 + c]) * mixing[c * kInputs + k];
+            x[r * kInputs + k] = sum;
+        }
+    }
+    // Second moments, damped; their inverse by Gauss-Jordan; its upper Cholesky factor from the last row up.
+    const auto n = static_cast<std::size_t>(kInputs);
+    std::vector<double> moments(n * n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t j = 0; j < n; ++j) {
+            for (std::size_t r = 0; r < kRows; ++r) moments[i * n + j] += x[r * n + i] * x[r * n + j] / kRows;
+        }
+        moments[i * n + i] += 0.1;
+    }
+    std::vector<double> inverse(n * n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) inverse[i * n + i] = 1.0;
+    std::vector<double> work = moments;
+    for (std::size_t p = 0; p < n; ++p) {
+        const double pivot = work[p * n + p];
+        for (std::size_t j = 0; j < n; ++j) {
+            work[p * n + j] /= pivot;
+            inverse[p * n + j] /= pivot;
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            const double factor = i == p ? 0.0 : work[i * n + p];
+            for (std::size_t j = 0; j < n; ++j) {
+                work[i * n + j] -= factor * work[p * n + j];
+                inverse[i * n + j] -= factor * inverse[p * n + j];
+            }
+        }
+    }
+    // inverse = L L^T with L lower; the factor is L^T.
+    std::vector<double> lower(n * n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t j = 0; j <= i; ++j) {
+            double sum = inverse[i * n + j];
+            for (std::size_t k = 0; k < j; ++k) sum -= lower[i * n + k] * lower[j * n + k];
+            lower[i * n + j] = i == j ? std::sqrt(sum) : sum / lower[j * n + j];
+        }
+    }
+    std::vector<float> factor(n * n);
+    std::vector<float> importance(kWidth, 0.0F);
+    for (std::size_t i = 0; i < n; ++i) {
+        importance[i] = static_cast<float>(moments[i * n + i]);
+        for (std::size_t j = 0; j < n; ++j) factor[i * n + j] = static_cast<float>(lower[j * n + i]);
+    }
+    double plain = 0.0;
+    double compensated = 0.0;
+    for (unsigned seed = 0; seed < 16; ++seed) {
+        std::vector<float> weight = normal_values(kWidth, 100 + seed);
+        std::fill(weight.begin() + kInputs, weight.end(), 0.0F);
+        std::vector<Int4Codes> codes(3);
+        std::vector<float> changed = weight;
+        REQUIRE(compensate_int4(changed.data(), kInputs, factor.data(), importance.data(), codes.data()));
+        const auto error = [&](auto&& codes_of) {
+            double sum = 0.0;
+            for (std::size_t r = 0; r < kRows; ++r) {
+                double product = 0.0;
+                for (std::size_t k = 0; k < n; ++k) {
+                    const Int4Codes& c = codes_of(k / 32);
+                    const double value = static_cast<double>(half_to_float(c.scale)) * c.codes[k % 32] + half_to_float(c.minimum);
+                    product += x[r * n + k] * (weight[k] - value);
+                }
+                sum += product * product;
+            }
+            return sum;
+        };
+        compensated += error([&](std::size_t g) -> const Int4Codes& { return codes[g]; });
+        std::vector<Int4Codes> rounded(3);
+        for (std::size_t g = 0; g < 3; ++g) REQUIRE(round_int4(weight.data() + 32 * g, nullptr, rounded[g]));
+        plain += error([&](std::size_t g) -> const Int4Codes& { return rounded[g]; });
+    }
+    CHECK(compensated < 0.5 * plain);
+    std::vector<float> bad(kWidth, std::numeric_limits<float>::quiet_NaN());
+    std::vector<Int4Codes> codes(3);
+    CHECK_FALSE(compensate_int4(bad.data(), kInputs, factor.data(), importance.data(), codes.data()));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.hpp"
 #include "model/backend.hpp"
 
 namespace rag::test {
@@ -50,6 +51,11 @@ class FakeModel : public Base {
         return take();
     }
     std::uint64_t weight_bytes() const noexcept override { return 12345; }
+    core::BackendStatus export_tensor(const std::string&, core::ElementType, const core::AdapterWeights*,
+                                      std::vector<std::byte>&) noexcept override {
+        return {static_cast<std::int32_t>(core::Code::kUnsupported), "the fake backend exports nothing"};
+    }
+    core::BackendStatus observe_inputs(bool) noexcept override { return take(); }
 
   protected:
     core::BackendStatus take() { return std::exchange(record_->next, {}); }

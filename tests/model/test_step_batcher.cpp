@@ -22,6 +22,11 @@ class SlowDecoder : public BackendDecoder {
     BackendStatus merge_adapter(const AdapterWeights&) noexcept override { return {}; }
     BackendStatus unmerge_adapter() noexcept override { return {}; }
     std::uint64_t weight_bytes() const noexcept override { return 0; }
+    BackendStatus export_tensor(const std::string&, ElementType, const AdapterWeights*,
+                                std::vector<std::byte>&) noexcept override {
+        return {};
+    }
+    BackendStatus observe_inputs(bool) noexcept override { return {}; }
     BackendStatus new_session(std::unique_ptr<BackendSession>&) noexcept override { return {}; }
     BackendStatus keep_adapter(const AdapterWeights&, std::unique_ptr<BackendAdapter>&) noexcept override { return {}; }
     BackendStatus forward(std::span<DecoderItem> items) noexcept override {

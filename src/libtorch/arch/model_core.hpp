@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "libtorch/layers/weight_exporter.hpp"
 #include "libtorch/lora/lora.hpp"
 #include "libtorch/worker.hpp"
 
@@ -29,6 +30,18 @@ class ModelCore {
             adapters_.unmerge();
             weight_bytes = count_bytes();
         });
+    }
+
+    BackendStatus export_tensor(const std::string& name, ElementType type, const AdapterWeights* adapter,
+                                std::vector<std::byte>& out) noexcept {
+        return worker.run([&] {
+            worker.size_team(static_cast<std::int64_t>(weight_bytes));
+            out = exporter_.write(*source, linears(), {name, type, adapter});
+        });
+    }
+
+    BackendStatus observe_inputs(bool on) noexcept {
+        return worker.run([&] { exporter_.observe(linears(), on); });
     }
 
     /// Multiply-adds of `tokens` through the linear layers.
@@ -57,6 +70,7 @@ class ModelCore {
   private:
     std::int64_t weights_ = 0;  // of all linear layers
     AdapterSlot adapters_;
+    WeightExporter exporter_;
 };
 
 /// The adapter and size functions of BackendModel for an interface (BackendEncoder, BackendDecoder) over a shared core.
@@ -67,6 +81,11 @@ class CoreModel : public Interface {
     BackendStatus merge_adapter(const AdapterWeights& adapter) noexcept override { return core_->merge(adapter); }
     BackendStatus unmerge_adapter() noexcept override { return core_->unmerge(); }
     std::uint64_t weight_bytes() const noexcept override { return core_->weight_bytes; }
+    BackendStatus export_tensor(const std::string& name, ElementType type, const AdapterWeights* adapter,
+                                std::vector<std::byte>& out) noexcept override {
+        return core_->export_tensor(name, type, adapter, out);
+    }
+    BackendStatus observe_inputs(bool on) noexcept override { return core_->observe_inputs(on); }
 
   protected:
     std::shared_ptr<Core> core_;

@@ -24,7 +24,29 @@ Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, Prec
 at::Tensor Linear::run(const at::Tensor& x) const {
     at::Tensor out = at::empty({x.size(0), outputs_}, at::kFloat);
     packed_->run(x, out);
+    if (observed_ != nullptr) {
+        observed_->add(x);
+    }
     return out;
+}
+
+std::shared_ptr<const Int4Matrix> Linear::four_bits(std::size_t index) const {
+    const LinearPart& part = spec_.parts[index];
+    const std::array shape = {part.rows, spec_.inputs};
+    const TensorView& view = source_->view(part.module + ".weight", shape);
+    if (view.type == ElementType::kQ4_0 || view.type == ElementType::kQ4_1) {
+        return std::make_shared<const Int4Matrix>(Int4Matrix::from_blocks(view, part.interleaved_heads));
+    }
+    if (view.type == ElementType::kInt4 && part.interleaved_heads == 0) {
+        return std::make_shared<const Int4Matrix>(Int4Matrix::from_view(view, source_->owner()));
+    }
+    return nullptr;
+}
+
+at::Tensor Linear::part_weight(std::size_t index) const {
+    const LinearPart& part = spec_.parts[index];
+    const at::Tensor weight = source_->float_tensor(part.module + ".weight", {part.rows, spec_.inputs});
+    return part.interleaved_heads > 0 ? restore_halves(weight, part.interleaved_heads) : weight;
 }
 
 std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Tensor>& deltas) const {
@@ -35,17 +57,13 @@ std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Te
         if (spec_.bias) {
             out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
         }
-        const std::array shape = {part.rows, spec_.inputs};
-        const TensorView& view = source_->view(part.module + ".weight", shape);
-        const bool four_bits = view.type == ElementType::kQ4_0 || view.type == ElementType::kQ4_1;
-        if (precision_ == Precision::kInt4 && four_bits && !deltas[i].defined()) {
-            out.packed = std::make_shared<Int4Matrix>(Int4Matrix::from_blocks(view, part.interleaved_heads));
-            continue;
+        if (precision_ == Precision::kInt4 && !deltas[i].defined()) {
+            out.packed = four_bits(i);
+            if (out.packed != nullptr) {
+                continue;
+            }
         }
-        out.weight = source_->float_tensor(part.module + ".weight", {part.rows, spec_.inputs});
-        if (part.interleaved_heads > 0) {
-            out.weight = restore_halves(out.weight, part.interleaved_heads);
-        }
+        out.weight = part_weight(i);
         if (deltas[i].defined()) {
             out.weight = out.weight.add(deltas[i]);
         }

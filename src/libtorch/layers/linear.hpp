@@ -3,6 +3,7 @@
 // Thread rule: run() and install() on the model's worker.
 #pragma once
 
+#include "libtorch/quant/input_statistics.hpp"
 #include "libtorch/quant/packed_linear.hpp"
 #include "libtorch/quant/weight_source.hpp"
 
@@ -35,6 +36,13 @@ class Linear {
     const LinearSpec& spec() const { return spec_; }
     std::int64_t outputs() const { return outputs_; }
 
+    /// A part that lies in the file with four bits a weight, every value as it is; null: it lies there otherwise.
+    std::shared_ptr<const Int4Matrix> four_bits(std::size_t part) const;
+    /// The file's weight of a part in Hugging Face's order, float32.
+    at::Tensor part_weight(std::size_t part) const;
+    /// From now on run() adds its inputs to these; null: no longer. The layer's weights stay.
+    void observe(std::shared_ptr<InputStatistics> statistics) { observed_ = std::move(statistics); }
+
     /// A new packing of the file's weights plus `deltas` (one a part, [rows, in] float32 or undefined).
     std::shared_ptr<const PackedLinear> with_deltas(const std::vector<at::Tensor>& deltas) const;
     /// Puts `packed` in the place of the present weights and returns those.
@@ -46,6 +54,7 @@ class Linear {
     Precision precision_ = Precision::kFloat32;
     std::int64_t outputs_ = 0;
     std::shared_ptr<const PackedLinear> packed_;
+    std::shared_ptr<InputStatistics> observed_;
 };
 
 }  // namespace rag::core::libtorch

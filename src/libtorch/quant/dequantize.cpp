@@ -3,6 +3,7 @@
 #include <c10/util/BFloat16.h>
 
 #include "libtorch/kernels/ggml_blocks.hpp"
+#include "libtorch/kernels/int4.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -37,6 +38,8 @@ const Layout& layout(ElementType type) {
         {"Q4_K", kernels::kLargeBlock, 144, kernels::read_q4_k},
         {"Q5_K", kernels::kLargeBlock, 176, kernels::read_q5_k},
         {"Q6_K", kernels::kLargeBlock, 210, kernels::read_q6_k},
+        {"librag's int8", 1, 0, nullptr},
+        {"librag's int4", 1, 0, nullptr},
     };
     const auto index = static_cast<std::size_t>(type);
     if (index >= std::size(kLayouts)) {
@@ -50,6 +53,36 @@ const Layout& layout(ElementType type) {
 std::uint64_t encoded_bytes(ElementType type, std::int64_t count) {
     const Layout& l = layout(type);
     return static_cast<std::uint64_t>(count / l.values) * static_cast<std::uint64_t>(l.size_bytes);
+}
+
+bool is_matrix(ElementType type) {
+    return type == ElementType::kInt8 || type == ElementType::kInt4;
+}
+
+std::uint64_t matrix_bytes(ElementType type, std::int64_t outputs, std::int64_t inputs) {
+    return static_cast<std::uint64_t>(type == ElementType::kInt4 ? kernels::int4_bytes(outputs, inputs) : outputs * (inputs + 4));
+}
+
+void dequantize_matrix(ElementType type, const std::byte* bytes, std::int64_t outputs, std::int64_t inputs, float* out) {
+    const std::int64_t groups = kernels::int4_groups(inputs);
+    at::parallel_for(0, outputs, 16, [&](std::int64_t begin, std::int64_t end) {
+        float group[kernels::kInt4Group];
+        for (std::int64_t n = begin; n < end; ++n) {
+            float* row = out + n * inputs;
+            if (type == ElementType::kInt8) {
+                const auto scale = load<float>(bytes + 4 * n);
+                const std::byte* values = bytes + 4 * outputs + n * inputs;
+                for (std::int64_t k = 0; k < inputs; ++k) row[k] = scale * static_cast<float>(load<std::int8_t>(values + k));
+                continue;
+            }
+            const std::byte* panel = bytes + n / kernels::kInt4PanelRows * groups * kernels::kInt4TileBytes;
+            for (std::int64_t g = 0; g < groups; ++g) {
+                kernels::read_int4(panel + g * kernels::kInt4TileBytes, n % kernels::kInt4PanelRows, group);
+                const std::int64_t first = g * kernels::kInt4Group;
+                std::copy_n(group, std::min(kernels::kInt4Group, inputs - first), row + first);
+            }
+        }
+    });
 }
 
 std::int64_t block_values(ElementType type) {

@@ -15,6 +15,12 @@ std::int64_t block_values(ElementType type);
 /// "F32", "Q4_1", ...
 const char* type_name(ElementType type);
 
+/// Whether `type` is one of librag's own, which hold a matrix as a whole; the functions above and below are not for them.
+bool is_matrix(ElementType type);
+/// Bytes that a matrix of such a type takes, and its values as float32: [outputs, inputs].
+std::uint64_t matrix_bytes(ElementType type, std::int64_t outputs, std::int64_t inputs);
+void dequantize_matrix(ElementType type, const std::byte* bytes, std::int64_t outputs, std::int64_t inputs, float* out);
+
 /// Writes `count` values to `out`. `bytes` holds encoded_bytes(type, count) and needs no alignment.
 void dequantize(ElementType type, const std::byte* bytes, std::int64_t count, float* out);
 

@@ -67,6 +67,13 @@ Int4Matrix::Int4Matrix(at::Tensor bytes, std::int64_t outputs, std::int64_t inpu
     }
 }
 
+Int4Matrix Int4Matrix::from_view(const TensorView& view, const std::shared_ptr<const void>& owner) {
+    // from_blob takes a mutable pointer; nothing writes to weights.
+    void* data = const_cast<std::byte*>(view.bytes.data());
+    const auto size = static_cast<std::int64_t>(view.bytes.size());
+    return Int4Matrix(at::from_blob(data, {size}, [owner](void*) {}, at::kByte), view.shape[0], view.shape[1]);
+}
+
 Int4Matrix Int4Matrix::from_blocks(const TensorView& blocks, std::int64_t interleaved_heads) {
     const std::int64_t outputs = blocks.shape[0];
     const std::int64_t inputs = blocks.shape[1];

@@ -19,6 +19,8 @@ class Int4Matrix {
     /// not hold.
     static Int4Matrix round(const at::Tensor& weight, const at::Tensor& importance);
 
+    /// Weights in librag's own layout (ElementType::kInt4): a view of the mapped file. The view was checked.
+    static Int4Matrix from_view(const TensorView& view, const std::shared_ptr<const void>& owner);
     /// Weights that lie in GGUF's blocks of Q4_0 or Q4_1, every value as it is. `interleaved_heads` as in LinearPart.
     static Int4Matrix from_blocks(const TensorView& blocks, std::int64_t interleaved_heads);
 

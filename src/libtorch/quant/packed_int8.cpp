@@ -1,5 +1,7 @@
 #include "libtorch/quant/packed_int8.hpp"
 
+#include <bit>
+
 #include "libtorch/kernels/rows.hpp"
 
 namespace rag::core::libtorch {
@@ -12,6 +14,12 @@ using QLinearPrepack = at::Tensor(at::Tensor, std::optional<c10::List<std::int64
 using QLinearPointwise = at::Tensor(at::Tensor, double, std::int64_t, at::Tensor, at::Tensor, at::Tensor,
                                     std::optional<at::Tensor>, double, std::int64_t, std::optional<at::ScalarType>,
                                     std::string_view, c10::List<std::optional<at::Scalar>>, std::string_view);
+
+// Rounded up to 16 bits of mantissa: then scale * byte and the largest of them / 127 are exact in float32, and quantising what
+// was read from quantised weights gives the same bytes and scales again.
+float round_scale(float scale) {
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(scale) + 0xFFU) & ~0xFFU);
+}
 
 }  // namespace
 
@@ -55,7 +63,7 @@ void quantize_weight_rows(const at::Tensor& weight, at::Tensor& bytes, at::Tenso
             for (std::int64_t c = 0; c < columns; ++c) {
                 largest = std::max(largest, std::fabs(values[c]));
             }
-            scales[row] = largest > 0.0F ? largest / 127.0F : 1.0F;
+            scales[row] = round_scale(largest > 0.0F ? largest / 127.0F : 1.0F);
             for (std::int64_t c = 0; c < columns; ++c) {
                 to[row * columns + c] = static_cast<std::int8_t>(std::lrintf(values[c] / scales[row]));
             }

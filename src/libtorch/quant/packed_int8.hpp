@@ -46,7 +46,8 @@ class Int8Linear : public PackedLinear {
     at::Tensor bias_;         // [out] float32
 };
 
-/// Symmetric quantisation of each row: bytes in -127..127 and scale = max|row| / 127 (1 for a row of zeros).
+/// Symmetric quantisation of each row: bytes in -127..127 and scale = max|row| / 127 (1 for a row of zeros), rounded up to 16
+/// bits so that quantising scale * bytes gives the same again.
 void quantize_weight_rows(const at::Tensor& weight, at::Tensor& bytes, at::Tensor& scale);
 
 }  // namespace rag::core::libtorch

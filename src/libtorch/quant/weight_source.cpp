@@ -26,6 +26,11 @@ at::Tensor WeightSource::float_tensor(const std::string& name, std::initializer_
     return to_float_tensor(view(name, std::span(shape.begin(), shape.size())), weights_.owner, weights_.source);
 }
 
+const TensorView* WeightSource::find(const std::string& name) const {
+    const auto found = by_name_.find(canonical(name));
+    return found == by_name_.end() ? nullptr : &weights_.tensors[found->second];
+}
+
 const TensorView& WeightSource::view(const std::string& name, std::span<const std::int64_t> shape) const {
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) {
@@ -52,9 +57,15 @@ void check_view(const TensorView& view, const std::string& source) {
         fail(Code::kCorrupt, "tensor ", quote(view.name), " of ", quote(source), " has shape ", shape_text(view.shape), ", but ",
              type_name(view.type), " comes in blocks of ", block_values(view.type));
     }
-    if (view.bytes.size() != encoded_bytes(view.type, count)) {
+    if (is_matrix(view.type) && view.shape.size() != 2) {
+        fail(Code::kCorrupt, "tensor ", quote(view.name), " of ", quote(source), " has shape ", shape_text(view.shape), ", but ",
+             type_name(view.type), " is for matrices");
+    }
+    const std::uint64_t expected =
+        is_matrix(view.type) ? matrix_bytes(view.type, view.shape[0], view.shape[1]) : encoded_bytes(view.type, count);
+    if (view.bytes.size() != expected) {
         fail(Code::kCorrupt, "tensor ", quote(view.name), " of ", quote(source), " has ", view.bytes.size(), " bytes, shape ",
-             shape_text(view.shape), " of ", type_name(view.type), " takes ", encoded_bytes(view.type, count));
+             shape_text(view.shape), " of ", type_name(view.type), " takes ", expected);
     }
 }
 
@@ -68,6 +79,10 @@ at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const v
         return at::from_blob(data, view.shape, [owner](void*) {}, at::kFloat);
     }
     at::Tensor out = at::empty(view.shape, at::kFloat);
+    if (is_matrix(view.type)) {
+        dequantize_matrix(view.type, view.bytes.data(), view.shape[0], view.shape[1], out.mutable_data_ptr<float>());
+        return out;
+    }
     dequantize(view.type, view.bytes.data(), count, out.mutable_data_ptr<float>());
     return out;
 }

@@ -24,6 +24,10 @@ class WeightSource {
     /// The tensor as it lies in the file, of exactly `shape` and with the bytes that this takes; errors as float_tensor.
     const TensorView& view(const std::string& name, std::span<const std::int64_t> shape) const;
 
+    /// The same of any shape; nullptr if there is none. The bytes were not checked.
+    const TensorView* find(const std::string& name) const;
+    const std::shared_ptr<const void>& owner() const noexcept { return weights_.owner; }
+
     /// `name` without the prefix, as the architecture's tables spell it.
     std::string canonical(const std::string& name) const;
 

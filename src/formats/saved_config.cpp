@@ -1,0 +1,71 @@
+#include "formats/saved_config.hpp"
+
+#include "core/error.hpp"
+#include "formats/json_text.hpp"
+
+namespace rag::core {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxConfigBytes = 16u << 20;
+constexpr std::int64_t kPackedFormat = 1;
+
+std::string finish(json object, const SavedWeights& saved) {
+    // Version 4 of transformers writes torch_dtype, version 5 dtype; both read both.
+    object[object.contains("torch_dtype") ? "torch_dtype" : "dtype"] = saved.type;
+    object.erase("quantization_config");
+    if (!saved.packed.empty())
+        object["quantization_config"] = {{"quant_method", "librag"}, {"format", kPackedFormat}, {"weights", saved.packed}};
+    return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string edit_config(const std::filesystem::path& config, const SavedWeights& saved) {
+    return finish(read_json_object(config.string(), kMaxConfigBytes), saved);
+}
+
+std::string llama_config(const LlamaDescription& model, const SavedWeights& saved) {
+    json object = {{"architectures", {"LlamaForCausalLM"}},
+                   {"model_type", "llama"},
+                   {"vocab_size", model.vocab_size},
+                   {"hidden_size", model.hidden_size},
+                   {"num_hidden_layers", model.layers},
+                   {"num_attention_heads", model.heads},
+                   {"num_key_value_heads", model.kv_heads},
+                   {"head_dim", model.head_dim},
+                   {"intermediate_size", model.intermediate_size},
+                   {"max_position_embeddings", model.context_length},
+                   {"rms_norm_eps", model.rms_norm_eps},
+                   {"rope_theta", model.rope_theta},
+                   {"hidden_act", "silu"},
+                   {"attention_bias", false},
+                   {"mlp_bias", false},
+                   {"tie_word_embeddings", model.tied_embeddings}};
+    if (model.bos_token) object["bos_token_id"] = *model.bos_token;
+    if (model.eos_token) object["eos_token_id"] = *model.eos_token;
+    return finish(std::move(object), saved);
+}
+
+void check_quantization(const std::filesystem::path& folder) {
+    const std::filesystem::path path = folder / "config.json";
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return;
+    const json object = read_json_object(path.string(), kMaxConfigBytes);
+    const JsonFields outer(object, path.string());
+    const json* found = outer.find("quantization_config");
+    if (found == nullptr) return;
+    if (!found->is_object()) outer.wrong("quantization_config", "an object", *found);
+    const JsonFields fields(*found, path.string() + ": quantization_config");
+    const std::string method = fields.text("quant_method").value_or("");
+    if (method != "librag")
+        fail(Code::kUnsupported, "{}: quant_method {}; librag's own, and plain weights, are supported", quote(fields.file(), 400),
+             quote(method));
+    const std::int64_t format = fields.required_integer("format", 1, 1'000'000);
+    if (format > kPackedFormat)
+        fail(Code::kVersion, "{}: packed weights of format {}, format {} is read", quote(fields.file(), 400), format,
+             kPackedFormat);
+}
+
+}  // namespace rag::core

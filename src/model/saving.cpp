@@ -1,0 +1,145 @@
+#include "model/saving.hpp"
+
+#include <array>
+
+#include "core/atomic_file.hpp"
+#include "core/error.hpp"
+#include "formats/safetensors_writer.hpp"
+#include "model/model.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::array kCopied = {"tokenizer.json",
+                                "tokenizer_config.json",
+                                "special_tokens_map.json",
+                                "added_tokens.json",
+                                "chat_template.jinja",
+                                "generation_config.json",
+                                "tokenizer.model",
+                                "vocab.json",
+                                "merges.txt",
+                                "vocab.txt",
+                                "modules.json",
+                                "sentence_bert_config.json",
+                                "config_sentence_transformers.json"};
+
+/// The table of an embedding, or the output layer: int8 where other layers have four bits.
+bool is_table(const TensorView& tensor) {
+    return tensor.name == "lm_head.weight" || tensor.name.ends_with("embed_tokens.weight") ||
+           tensor.name.ends_with("_embeddings.weight");
+}
+
+ElementType element_type(const TensorView& tensor, const LinearShapes& layers, Precision precision) {
+    constexpr std::string_view kSuffix = ".weight";
+    const bool matrix = tensor.shape.size() == 2;
+    // The router of a mixture of experts is computed in float32 whatever the precision.
+    const bool linear = matrix && !tensor.name.ends_with(".gate.weight") && tensor.name.ends_with(kSuffix) &&
+                        layers.contains(std::string_view(tensor.name).substr(0, tensor.name.size() - kSuffix.size()));
+    switch (precision) {
+        case Precision::kFloat32:
+            return ElementType::kF32;
+        case Precision::kBFloat16:
+            return matrix ? ElementType::kBF16 : ElementType::kF32;
+        case Precision::kFloat16:
+            return matrix ? ElementType::kF16 : ElementType::kF32;
+        case Precision::kInt8:
+            return linear || is_table(tensor) ? ElementType::kInt8 : ElementType::kF32;
+        case Precision::kInt4:
+            if (matrix && is_table(tensor)) return ElementType::kInt8;
+            return linear ? ElementType::kInt4 : ElementType::kF32;
+    }
+    fail(Code::kUnsupported, "precision {} cannot be saved", static_cast<unsigned>(precision));
+}
+
+TensorEntry entry_of(const TensorView& tensor, ElementType type) {
+    switch (type) {
+        case ElementType::kBF16:
+            return {tensor.name, "BF16", tensor.shape};
+        case ElementType::kF16:
+            return {tensor.name, "F16", tensor.shape};
+        case ElementType::kInt8:
+        case ElementType::kInt4:
+            return {tensor.name + std::string(packed_suffix(type)), "U8", packed_shape(type, tensor.shape)};
+        default:
+            return {tensor.name, "F32", tensor.shape};
+    }
+}
+
+}  // namespace
+
+SavedWeights saved_weights(Precision precision) {
+    switch (precision) {
+        case Precision::kBFloat16:
+            return {"bfloat16", ""};
+        case Precision::kFloat16:
+            return {"float16", ""};
+        case Precision::kInt8:
+            return {"float32", "int8"};
+        case Precision::kInt4:
+            return {"float32", "int4"};
+        default:
+            return {"float32", ""};
+    }
+}
+
+void save_folder(const SaveSource& source, const std::filesystem::path& folder, const SaveOptions& options) {
+    if (options.shard_bytes == 0) fail(Code::kInvalidArgument, "shards of 0 bytes are asked for");
+    if (std::filesystem::exists(std::filesystem::symlink_status(folder)))
+        fail(Code::kAlreadyExists, "{} exists; a model is saved into a new folder", quote(folder.string(), 400));
+    std::filesystem::path unfinished = folder;
+    unfinished += ".unfinished";
+    std::error_code error;
+    if (!std::filesystem::create_directory(unfinished, error))
+        fail(Code::kIo, "{} cannot be made: {}", quote(unfinished.string(), 400), error ? error.message() : "it exists");
+    try {
+        std::vector<TensorEntry> entries;
+        std::vector<ElementType> types;
+        for (const TensorView& tensor : source.weights.tensors) {
+            types.push_back(element_type(tensor, source.layers, options.precision));
+            entries.push_back(entry_of(tensor, types.back()));
+        }
+        const std::filesystem::path below = source.describe(unfinished);
+        std::uint64_t done = 0;
+        const auto produce = [&](std::size_t index) {
+            report(options.progress, done++, entries.size());
+            std::vector<std::byte> bytes;
+            check_status(source.model.export_tensor(source.weights.tensors[index].name, types[index], source.adapter, bytes));
+            return bytes;
+        };
+        write_safetensors(below, entries, {{"format", "pt"}}, options.shard_bytes, produce);
+        report(options.progress, entries.size(), entries.size());
+        std::filesystem::rename(unfinished, folder);
+    } catch (const std::filesystem::filesystem_error& failed) {
+        std::filesystem::remove_all(unfinished, error);
+        fail(Code::kIo, "{} cannot be saved: {}", quote(folder.string(), 400), failed.code().message());
+    } catch (...) {
+        std::filesystem::remove_all(unfinished, error);
+        throw;
+    }
+}
+
+void copy_description(const std::filesystem::path& from, const std::filesystem::path& to, const SavedWeights& saved) {
+    std::filesystem::create_directories(to);
+    for (const char* name : kCopied) {
+        if (std::filesystem::is_regular_file(from / name)) std::filesystem::copy_file(from / name, to / name);
+    }
+    // Modules behind the transformer: a folder each with its config.json (and weights, for a dense layer).
+    for (const auto& entry : std::filesystem::directory_iterator(from)) {
+        const std::string name = entry.path().filename().string();
+        if (!entry.is_directory() || name.empty() || name[0] < '0' || name[0] > '9') continue;
+        std::filesystem::create_directories(to / name);
+        for (const char* inner : {"config.json", "model.safetensors"}) {
+            if (std::filesystem::is_regular_file(entry.path() / inner))
+                std::filesystem::copy_file(entry.path() / inner, to / name / inner);
+        }
+    }
+    if (std::filesystem::exists(from / "config.json")) {
+        const std::string text = edit_config(from / "config.json", saved);
+        AtomicFile file(to / "config.json");
+        file.write(std::as_bytes(std::span(text)));
+        file.commit();
+    }
+}
+
+}  // namespace rag::core

@@ -1,0 +1,45 @@
+// A model into a folder that loads again: weights as safetensors (plain, for librag and transformers; or packed in int8 or int4,
+// for librag), configuration, tokenizer, and the files of a sentence-transformers folder. The folder appears when all of it is
+// written. Thread rule: any thread; the backend serves calls one after another.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "core/cancel.hpp"
+#include "formats/saved_config.hpp"
+#include "model/backend.hpp"
+#include "model/weights.hpp"
+
+namespace rag::core {
+
+struct SaveOptions {
+    Precision precision = Precision::kFloat32;
+    std::uint64_t shard_bytes = 5'000'000'000;  // Hugging Face's default is the same
+    Progress progress = {};                     // tensors written, tensors in all
+};
+
+/// How `precision` lies in a folder.
+SavedWeights saved_weights(Precision precision);
+
+/// What the parts of a save need of a model.
+struct SaveSource {
+    const Weights& weights;
+    const LinearShapes& layers;
+    BackendModel& model;
+    const AdapterWeights* adapter;  // merged, or null
+    /// Writes everything but the weights into the folder; where in it those lie.
+    std::function<std::filesystem::path(const std::filesystem::path& folder)> describe;
+};
+
+/// Throws kAlreadyExists (something is at `folder`), kInvalidArgument (shard_bytes 0), kIo, Stopped. After a failure nothing is
+/// left.
+void save_folder(const SaveSource& source, const std::filesystem::path& folder, const SaveOptions& options);
+
+/// Copies the files that belong to a model beside its weights: tokenizer, templates, generation settings, and those of
+/// modules.json with its folders. config.json is written anew for `saved`.
+void copy_description(const std::filesystem::path& from, const std::filesystem::path& to, const SavedWeights& saved);
+
+}  // namespace rag::core
