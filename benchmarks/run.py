@@ -1,7 +1,7 @@
 """All benchmarks in one run: each peer beside us, taking turns. Prints a table, writes JSON, Markdown and plots.
 
 make bench                          # everything
-make bench ARGS="encode bm25"       # some: tokenize encode generate bm25 hnsw filter engine latency stores quality
+make bench ARGS="encode bm25"       # some: tokenize encode generate callers precision bm25 hnsw filter engine latency stores quality
 make bench ARGS="--rounds 7"
 """
 
@@ -20,7 +20,20 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "tests" / "parit
 
 from measure import Result, machine
 
-ALL = ("tokenize", "encode", "generate", "callers", "bm25", "hnsw", "filter", "engine", "latency", "stores", "quality")
+ALL = (
+    "tokenize",
+    "encode",
+    "generate",
+    "callers",
+    "precision",
+    "bm25",
+    "hnsw",
+    "filter",
+    "engine",
+    "latency",
+    "stores",
+    "quality",
+)
 
 
 def main() -> int:
