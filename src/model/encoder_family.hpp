@@ -1,6 +1,6 @@
 // What each family of encoders brings: how its config.json becomes an EncoderConfig, which tensors its layers need, and how its
-// classification head looks. One family a file (NAME_files.cpp); encoder_files.cpp puts a folder together with them.
-// Stateless, any thread.
+// classification head looks (docs/encoders.md). One family a file (NAME_files.cpp); encoder_files.cpp puts a folder together with
+// them. Stateless, any thread.
 #pragma once
 
 #include <cstdint>

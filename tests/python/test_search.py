@@ -133,7 +133,7 @@ def test_batches_find_what_single_searches_find(engine: librag.Engine) -> None:
         ({"link_damping": 1.0}, librag.InvalidArgument, "link_damping"),
         ({"diversity": "much"}, TypeError, "diversity must be a number"),
         ({"diverse": 1}, TypeError, "'diverse'.*diversity"),
-        ({"rerank": True}, TypeError, "rerank"),
+        ({"rerank": True}, librag.InvalidState, "open the engine with one"),
     ],
 )
 def test_mistakes_are_named(engine: librag.Engine, options: Any, error: type[Exception], message: str) -> None:
