@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -90,6 +92,12 @@ inline std::string_view text_of(rag_text text, const char* name) {
     const std::string_view view = bytes_of(text, name);
     core::require_utf8(view, name);
     return view;
+}
+
+/// Nothing where the text is not given.
+inline std::optional<std::string> optional_name(rag_text text, const char* name) {
+    if (!given(text)) return std::nullopt;
+    return std::string(text_of(text, name));
 }
 
 inline std::filesystem::path path_of(rag_text text, const char* name) {

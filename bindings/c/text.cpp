@@ -9,8 +9,8 @@
 namespace core = rag::core;
 using rag::capi::Code;
 using rag::capi::fail;
-using rag::capi::given;
 using rag::capi::guard;
+using rag::capi::optional_name;
 using rag::capi::require;
 using rag::capi::text_of;
 using rag::capi::view;
@@ -24,11 +24,6 @@ constexpr std::uint64_t kBytesPerPoll = 1U << 18;  // counted in a few milliseco
 core::CleanOptions cleaning_of(uint32_t keep) {
     if ((keep & ~kKeepAll) != 0) fail(Code::kInvalidArgument, "keep is {}, it must be 0 to {}", keep, kKeepAll);
     return {(keep & RAG_KEEP_CONTROL) == 0, (keep & RAG_KEEP_WHITESPACE) == 0, (keep & RAG_KEEP_FORM) == 0};
-}
-
-std::optional<std::string> optional_name(rag_text text, const char* name) {
-    if (!given(text)) return std::nullopt;
-    return std::string(text_of(text, name));
 }
 
 core::ReadOptions options_of(const rag_read_options* options) {

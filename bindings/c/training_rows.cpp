@@ -9,6 +9,7 @@ using rag::capi::Code;
 using rag::capi::fail;
 using rag::capi::given;
 using rag::capi::guard;
+using rag::capi::optional_name;
 using rag::capi::require;
 using rag::capi::text_of;
 using rag::capi::view;
@@ -18,11 +19,6 @@ struct rag_training_rows {
 };
 
 namespace {
-
-std::optional<std::string> optional_name(rag_text text, const char* name) {
-    if (!given(text)) return std::nullopt;
-    return std::string(text_of(text, name));
-}
 
 core::ReadRowsOptions options_of(const rag_training_options* options) {
     const auto known = rag::capi::read_struct(options, rag_training_options RAG_TRAINING_OPTIONS_INIT, "rag_training_options");
