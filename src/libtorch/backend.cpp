@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "libtorch/arch/arch.hpp"
+#include "model/backend_training.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -79,6 +80,15 @@ class TorchBackend : public Backend {
             }
             unknown("decoder", config.architecture, weights, known);
         });
+    }
+
+    BackendStatus train_encoder(const EncoderConfig& config, const Weights& weights, const TrainerOptions&,
+                                std::unique_ptr<BackendTrainer>&) noexcept override {
+        return flattened([&]() -> BackendStatus { unknown("encoder", config.architecture, weights, "none for training"); });
+    }
+    BackendStatus train_decoder(const DecoderConfig& config, const Weights& weights, const TrainerOptions&,
+                                std::unique_ptr<BackendTrainer>&) noexcept override {
+        return flattened([&]() -> BackendStatus { unknown("decoder", config.architecture, weights, "none for training"); });
     }
 
   private:

@@ -18,7 +18,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 6;
+inline constexpr std::uint32_t kBackendVersion = 7;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -256,6 +256,9 @@ class BackendDecoder : public BackendModel {
     virtual BackendStatus forward(std::span<DecoderItem> items) noexcept = 0;
 };
 
+class BackendTrainer;   // model/backend_training.hpp
+struct TrainerOptions;
+
 class Backend {
   public:
     virtual ~Backend() = default;
@@ -265,6 +268,12 @@ class Backend {
                                        std::unique_ptr<BackendEncoder>& out) noexcept = 0;
     virtual BackendStatus load_decoder(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
                                        std::unique_ptr<BackendDecoder>& out) noexcept = 0;
+    /// For training. Errors as load_encoder's; kInvalidArgument for a pair or tensor that the model does not have, kUnsupported
+    /// for what this architecture cannot train.
+    virtual BackendStatus train_encoder(const EncoderConfig& config, const Weights& weights, const TrainerOptions& options,
+                                        std::unique_ptr<BackendTrainer>& out) noexcept = 0;
+    virtual BackendStatus train_decoder(const DecoderConfig& config, const Weights& weights, const TrainerOptions& options,
+                                        std::unique_ptr<BackendTrainer>& out) noexcept = 0;
 };
 
 /// The one function that librag_torch.so exports, as "rag_torch_backend". `host_version` is the caller's kBackendVersion; the
