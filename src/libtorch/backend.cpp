@@ -2,21 +2,14 @@
 #include <thread>
 
 #include "libtorch/arch/arch.hpp"
-#include "model/backend_training.hpp"
+#include "libtorch/arch/decoder_model.hpp"
+#include "libtorch/train/model_trainer.hpp"
 
 namespace rag::core::libtorch {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LoadDecoder>, 8> kDecoders = {{{"gemma2", load_gemma2},
-                                                                                {"gemma3_text", load_gemma3},
-                                                                                {"llama", load_llama},
-                                                                                {"mistral", load_llama},
-                                                                                {"mixtral", load_mixtral},
-                                                                                {"qwen2", load_qwen2},
-                                                                                {"qwen3", load_qwen3},
-                                                                                {"qwen3_moe", load_qwen3}}};
-
-void check_options(const BackendOptions& options) {
+template <typename Options>
+void check_options(const Options& options) {
     if (options.device != "cpu") {
         fail(Code::kUnsupported, "device ", quote(options.device), " is not supported, only \"cpu\"");
     }
@@ -29,7 +22,8 @@ void check_options(const BackendOptions& options) {
 }
 
 // 0 threads means as many as the process may use.
-BackendOptions resolved(BackendOptions options) {
+template <typename Options>
+Options resolved(Options options) {
     check_options(options);
     if (options.threads == 0) {
         options.threads = std::max(1U, std::thread::hardware_concurrency());
@@ -72,9 +66,9 @@ class TorchBackend : public Backend {
         out.reset();
         return flattened([&] {
             std::string known;
-            for (const auto& [name, load] : kDecoders) {
+            for (const auto& [name, describe] : kDecoders) {
                 if (config.architecture == name) {
-                    return load(config, weights, resolved(options), out);
+                    return load_decoder_model(config, describe(config), weights, resolved(options), out);
                 }
                 known += (known.empty() ? "" : ", ") + std::string(name);
             }
@@ -82,13 +76,14 @@ class TorchBackend : public Backend {
         });
     }
 
-    BackendStatus train_encoder(const EncoderConfig& config, const Weights& weights, const TrainerOptions&,
-                                std::unique_ptr<BackendTrainer>&) noexcept override {
-        return flattened([&]() -> BackendStatus { unknown("encoder", config.architecture, weights, "none for training"); });
+    BackendStatus train_encoder(const EncoderConfig& config, const Weights& weights, const TrainerOptions& options,
+                                std::unique_ptr<BackendTrainer>& out) noexcept override {
+        return flattened([&] { return load_encoder_trainer(config, weights, resolved(options), out); });
     }
-    BackendStatus train_decoder(const DecoderConfig& config, const Weights& weights, const TrainerOptions&,
-                                std::unique_ptr<BackendTrainer>&) noexcept override {
-        return flattened([&]() -> BackendStatus { unknown("decoder", config.architecture, weights, "none for training"); });
+
+    BackendStatus train_decoder(const DecoderConfig& config, const Weights& weights, const TrainerOptions& options,
+                                std::unique_ptr<BackendTrainer>& out) noexcept override {
+        return flattened([&] { return load_decoder_trainer(config, weights, resolved(options), out); });
     }
 
   private:

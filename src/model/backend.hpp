@@ -256,7 +256,7 @@ class BackendDecoder : public BackendModel {
     virtual BackendStatus forward(std::span<DecoderItem> items) noexcept = 0;
 };
 
-class BackendTrainer;   // model/backend_training.hpp
+class BackendTrainer;  // model/backend_training.hpp
 struct TrainerOptions;
 
 class Backend {

@@ -55,9 +55,9 @@ struct TrainedTensor {
 enum class TrainedPart : std::uint32_t { kValue, kFirstMoment, kSecondMoment, kGradient };
 
 struct ForwardOptions {
-    bool training = false;    // dropout
-    bool keep = false;        // what backward() needs is kept, instead of what an earlier pass kept
-    std::uint64_t seed = 0;   // of dropout: the same seed and batch drop the same
+    bool training = false;   // dropout
+    bool keep = false;       // what backward() needs is kept, instead of what an earlier pass kept
+    std::uint64_t seed = 0;  // of dropout: the same seed and batch drop the same
 };
 
 /// What tokens should be. For a decoder target i is the token behind id i, for an encoder the token in its place.

@@ -1,11 +1,8 @@
 // Gemma 2: embeddings times the root of the hidden size, norms before and behind attention and the feed-forward part, GeGLU,
 // every second layer with a window, scores and logits capped by tanh.
 #include "libtorch/arch/arch.hpp"
-#include "libtorch/arch/decoder_model.hpp"
 
 namespace rag::core::libtorch {
-
-namespace {
 
 DecoderParts gemma2_parts(const DecoderConfig& config) {
     DecoderParts parts;
@@ -17,13 +14,6 @@ DecoderParts gemma2_parts(const DecoderConfig& config) {
     parts.activation = Activation::kGeluTanh;
     parts.embedding_scale = std::sqrt(static_cast<float>(config.hidden_size));
     return parts;
-}
-
-}  // namespace
-
-BackendStatus load_gemma2(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
-                          std::unique_ptr<BackendDecoder>& out) noexcept {
-    return load_decoder_model(config, gemma2_parts(config), weights, options, out);
 }
 
 }  // namespace rag::core::libtorch

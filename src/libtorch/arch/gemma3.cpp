@@ -1,11 +1,8 @@
 // Gemma 3's language model: Gemma 2's layers without caps, with an RMSNorm of every query and key head; five layers with a window
 // and rotary positions of their own for one that sees everything.
 #include "libtorch/arch/arch.hpp"
-#include "libtorch/arch/decoder_model.hpp"
 
 namespace rag::core::libtorch {
-
-namespace {
 
 DecoderParts gemma3_parts(const DecoderConfig& config) {
     DecoderParts parts;
@@ -18,13 +15,6 @@ DecoderParts gemma3_parts(const DecoderConfig& config) {
     parts.activation = Activation::kGeluTanh;
     parts.embedding_scale = std::sqrt(static_cast<float>(config.hidden_size));
     return parts;
-}
-
-}  // namespace
-
-BackendStatus load_gemma3(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
-                          std::unique_ptr<BackendDecoder>& out) noexcept {
-    return load_decoder_model(config, gemma3_parts(config), weights, options, out);
 }
 
 }  // namespace rag::core::libtorch

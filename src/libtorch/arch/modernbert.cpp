@@ -21,23 +21,12 @@ struct ModernBertLayer {
     bool global = true;
 };
 
-// Frequencies in float32, as transformers computes them.
-RotaryConfig rotary_of(const EncoderConfig& config, double theta) {
-    RotaryConfig rotary;
-    const std::int64_t head_dim = config.heads > 0 ? config.hidden_size / config.heads : 0;
-    for (std::int64_t i = 0; i + 1 < head_dim; i += 2) {
-        const float exponent = static_cast<float>(i) / static_cast<float>(head_dim);
-        rotary.frequencies.push_back(1.0F / static_cast<float>(std::pow(theta, static_cast<double>(exponent))));
-    }
-    return rotary;
-}
-
 class ModernBert : public EncoderCore {
   public:
     ModernBert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options)
         : EncoderCore(config, weights, "model.", options),
-          global_rotary_(rotary_of(config, config.global_theta)),
-          local_rotary_(rotary_of(config, config.local_theta)) {
+          global_rotary_(modernbert_rotary(config, config.global_theta)),
+          local_rotary_(modernbert_rotary(config, config.local_theta)) {
         check_value(weights, "type_vocab_size", config_.type_vocab_size, 0, 0);
         check_value(weights, "head dimension modulo 2", config_.hidden_size / config_.heads % 2, 0, 0);
         check_value(weights, "layers with a kind", static_cast<std::int64_t>(config_.global_layers.size()), config_.layers,
@@ -148,6 +137,16 @@ class ModernBert : public EncoderCore {
 };
 
 }  // namespace
+
+RotaryConfig modernbert_rotary(const EncoderConfig& config, double theta) {
+    RotaryConfig rotary;
+    const std::int64_t head_dim = config.heads > 0 ? config.hidden_size / config.heads : 0;
+    for (std::int64_t i = 0; i + 1 < head_dim; i += 2) {
+        const float exponent = static_cast<float>(i) / static_cast<float>(head_dim);
+        rotary.frequencies.push_back(1.0F / static_cast<float>(std::pow(theta, static_cast<double>(exponent))));
+    }
+    return rotary;
+}
 
 BackendStatus load_modernbert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                               std::unique_ptr<BackendEncoder>& out) noexcept {

@@ -3,42 +3,19 @@
 // et al. 2020, https://arxiv.org/abs/1910.10683). Thread rule: as EncoderCore.
 #include "libtorch/arch/arch.hpp"
 #include "libtorch/arch/positions.hpp"
-#include "libtorch/arch/post_norm_encoder.hpp"
+#include "libtorch/arch/post_norm_names.hpp"
 #include "libtorch/layers/attention.hpp"
 
 namespace rag::core::libtorch {
 namespace {
 
-constexpr PostNormEncoderNames kNames = {"embeddings.word_embeddings",
-                                         "embeddings.position_embeddings",
-                                         "",
-                                         "embeddings.LayerNorm",
-                                         "encoder.layer",
-                                         {"attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o",
-                                          "attention.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"}};
 // Distances from here on share the last bucket; a constant in MPNet.
 constexpr double kFarthest = 128.0;
-
-// Half of the buckets are for keys behind the query; of each half one half holds single distances, the other growing ranges.
-std::int64_t distance_bucket(std::int64_t distance, std::int64_t buckets) {
-    const std::int64_t half = buckets / 2;
-    const std::int64_t single = half / 2;
-    const std::int64_t away = std::abs(distance);
-    const std::int64_t side = distance > 0 ? half : 0;
-    if (away < single) {
-        return side + away;
-    }
-    const auto exact = static_cast<float>(single);
-    const float share =
-        std::log(static_cast<float>(away) / exact) / static_cast<float>(std::log(kFarthest / static_cast<double>(single)));
-    const auto range = static_cast<std::int64_t>(share * static_cast<float>(half - single));
-    return side + std::min(single + range, half - 1);
-}
 
 class MpNet : public PostNormEncoder {
   public:
     MpNet(const EncoderConfig& config, const Weights& weights, const BackendOptions& options)
-        : PostNormEncoder(config, weights, "mpnet.", kNames, options) {
+        : PostNormEncoder(config, weights, "mpnet.", kMpnetNames, options) {
         check_value(weights, "type_vocab_size", config_.type_vocab_size, 0, 0);
         check_value(weights, "relative_buckets", config_.relative_buckets, 4, 65536);
     }
@@ -46,7 +23,7 @@ class MpNet : public PostNormEncoder {
   private:
     void load_layers() override {
         PostNormEncoder::load_layers();
-        bias_ = source->float_tensor("encoder.relative_attention_bias.weight", {config_.relative_buckets, config_.heads});
+        bias_ = source->float_tensor(kMpnetBias, {config_.relative_buckets, config_.heads});
     }
 
     std::vector<std::int32_t> positions(const TextGroup& group) const override {
@@ -70,7 +47,7 @@ class MpNet : public PostNormEncoder {
         const float* table = bias_.const_data_ptr<float>();
         for (std::int64_t head = 0; head < config_.heads; ++head) {
             for (std::int64_t distance = 1 - longest; distance < longest; ++distance) {
-                out.push_back(table[distance_bucket(distance, config_.relative_buckets) * config_.heads + head]);
+                out.push_back(table[mpnet_distance_bucket(distance, config_.relative_buckets) * config_.heads + head]);
             }
         }
         return out;
@@ -82,6 +59,22 @@ class MpNet : public PostNormEncoder {
 };
 
 }  // namespace
+
+// Half of the buckets are for keys behind the query; of each half one half holds single distances, the other growing ranges.
+std::int64_t mpnet_distance_bucket(std::int64_t distance, std::int64_t buckets) {
+    const std::int64_t half = buckets / 2;
+    const std::int64_t single = half / 2;
+    const std::int64_t away = std::abs(distance);
+    const std::int64_t side = distance > 0 ? half : 0;
+    if (away < single) {
+        return side + away;
+    }
+    const auto exact = static_cast<float>(single);
+    const float share =
+        std::log(static_cast<float>(away) / exact) / static_cast<float>(std::log(kFarthest / static_cast<double>(single)));
+    const auto range = static_cast<std::int64_t>(share * static_cast<float>(half - single));
+    return side + std::min(single + range, half - 1);
+}
 
 BackendStatus load_mpnet(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                          std::unique_ptr<BackendEncoder>& out) noexcept {

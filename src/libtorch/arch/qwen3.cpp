@@ -1,7 +1,6 @@
 // Qwen3: Llama's layers with an RMSNorm of every query and key head in the place of Qwen2's biases. Its mixtures of experts have
 // the same attention; the configuration says which layers are sparse.
 #include "libtorch/arch/arch.hpp"
-#include "libtorch/arch/decoder_model.hpp"
 
 namespace rag::core::libtorch {
 
@@ -11,11 +10,6 @@ DecoderParts qwen3_parts(const DecoderConfig& config) {
     parts.output_bias = config.attention_bias;
     parts.head_norms = true;
     return parts;
-}
-
-BackendStatus load_qwen3(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,
-                         std::unique_ptr<BackendDecoder>& out) noexcept {
-    return load_decoder_model(config, qwen3_parts(config), weights, options, out);
 }
 
 }  // namespace rag::core::libtorch

@@ -17,6 +17,9 @@ class RotaryRows {
     void add(std::int64_t first, std::int64_t rows, std::int64_t length);
     /// Turns one head of row `row` in place; x: [2 * half].
     void rotate(std::int64_t row, float* x) const;
+    /// [rows, half], row-major.
+    std::span<const float> cosines() const noexcept { return cosines_; }
+    std::span<const float> sines() const noexcept { return sines_; }
 
   private:
     const RotaryConfig& config_;

@@ -1,0 +1,162 @@
+#include "libtorch/train/trained_attention.hpp"
+
+#include "libtorch/train/trained_layers.hpp"
+
+#include <limits>
+
+namespace rag::core::libtorch {
+namespace {
+
+// Texts of one length.
+struct Run {
+    std::int64_t first_row = 0, texts = 0, length = 0;
+};
+
+std::vector<Run> runs_of(std::span<const std::int64_t> offsets) {
+    std::vector<Run> runs;
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+        const std::int64_t length = offsets[i + 1] - offsets[i];
+        if (runs.empty() || runs.back().length != length) {
+            runs.push_back({offsets[i], 0, length});
+        }
+        ++runs.back().texts;
+    }
+    return runs;
+}
+
+// [texts, heads, length, head_dim] of the packed rows, a view; key heads are repeated for the query heads that share them.
+at::Tensor heads_of(const at::Tensor& rows, const Run& run, std::int64_t heads, std::int64_t shared_by, std::int64_t head_dim) {
+    at::Tensor view = rows.narrow(0, run.first_row, run.texts * run.length).view({run.texts, run.length, heads, head_dim});
+    if (shared_by > 1) {
+        view = view.unsqueeze(3)
+                   .expand({run.texts, run.length, heads, shared_by, head_dim})
+                   .reshape({run.texts, run.length, heads * shared_by, head_dim});
+    }
+    return view.transpose(1, 2);
+}
+
+// The other way: [texts, heads * shared_by, length, head_dim] into packed rows, heads that share one are summed.
+void put_heads(const at::Tensor& from, const Run& run, std::int64_t heads, std::int64_t shared_by, at::Tensor& rows) {
+    const std::int64_t head_dim = from.size(3);
+    at::Tensor by_row = from.transpose(1, 2);
+    if (shared_by > 1) {
+        by_row = by_row.reshape({run.texts, run.length, heads, shared_by, head_dim}).sum(3);
+    }
+    rows.narrow(0, run.first_row, run.texts * run.length).view({run.texts, run.length, heads, head_dim}).copy_(by_row);
+}
+
+// [length, length]: 0 where query i sees key j, else minus infinity; undefined where everything is seen.
+at::Tensor window_mask(const TrainedAttention& shape, std::int64_t length, at::ScalarType type) {
+    const bool cut = (shape.before >= 0 && shape.before < length - 1) || (shape.after >= 0 && shape.after < length - 1);
+    if (!cut) {
+        return {};
+    }
+    at::Tensor mask = at::zeros({length, length}, at::kFloat);
+    float* data = mask.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < length; ++i) {
+        for (std::int64_t j = 0; j < length; ++j) {
+            const bool hidden = (shape.causal && j > i) || (shape.before >= 0 && i - j > shape.before) ||
+                                (shape.after >= 0 && j - i > shape.after);
+            data[i * length + j] = hidden ? -std::numeric_limits<float>::infinity() : 0.0F;
+        }
+    }
+    return mask.to(type);
+}
+
+struct FlashRun {
+    Run run;
+    at::Tensor out, sums;  // as the operator returns them
+    at::Tensor mask;
+};
+
+at::Tensor attend_flash(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
+                        const at::Tensor& k, const at::Tensor& v) {
+    const std::int64_t shared_by = shape.heads / shape.kv_heads;
+    at::Tensor out = at::empty(q.sizes(), q.options());
+    std::vector<FlashRun> done;
+    const bool keep = recorded({q, k, v});
+    const at::Tensor rows_q = q.detach(), rows_k = k.detach(), rows_v = v.detach();
+    {
+        const at::AutoGradMode off(false);
+        for (const Run& run : runs_of(offsets)) {
+            FlashRun one{run, {}, {}, window_mask(shape, run.length, q.scalar_type())};
+            std::tie(one.out, one.sums) = at::_scaled_dot_product_flash_attention_for_cpu(
+                heads_of(rows_q, run, shape.heads, 1, shape.head_dim),
+                heads_of(rows_k, run, shape.kv_heads, shared_by, shape.head_dim),
+                heads_of(rows_v, run, shape.kv_heads, shared_by, shape.head_dim), 0.0, shape.causal && !one.mask.defined(),
+                one.mask.defined() ? std::optional(one.mask) : std::nullopt, shape.scale);
+            put_heads(one.out, run, shape.heads, 1, out);
+            if (keep) {
+                done.push_back(std::move(one));
+            }
+        }
+    }
+    return record(std::move(out), {q, k, v}, [shape, done, rows_q, rows_k, rows_v, shared_by](const at::Tensor& gradient) {
+        at::Tensor to_q = at::empty(rows_q.sizes(), rows_q.options());
+        at::Tensor to_k = at::empty(rows_k.sizes(), rows_k.options());
+        at::Tensor to_v = at::empty(rows_v.sizes(), rows_v.options());
+        const at::Tensor rows = gradient.contiguous();
+        for (const FlashRun& one : done) {
+            const Run& run = one.run;
+            auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+                heads_of(rows, run, shape.heads, 1, shape.head_dim), heads_of(rows_q, run, shape.heads, 1, shape.head_dim),
+                heads_of(rows_k, run, shape.kv_heads, shared_by, shape.head_dim),
+                heads_of(rows_v, run, shape.kv_heads, shared_by, shape.head_dim), one.out, one.sums, 0.0,
+                shape.causal && !one.mask.defined(), one.mask.defined() ? std::optional(one.mask) : std::nullopt, shape.scale);
+            put_heads(dq, run, shape.heads, 1, to_q);
+            put_heads(dk, run, shape.kv_heads, shared_by, to_k);
+            put_heads(dv, run, shape.kv_heads, shared_by, to_v);
+        }
+        return std::vector<at::Tensor>{to_q, to_k, to_v};
+    });
+}
+
+// Rows of the bias for every pair of positions, [heads, length, length].
+at::Tensor pair_bias(const at::Tensor& by_distance, std::int64_t length, std::int64_t heads) {
+    const std::int64_t longest = (by_distance.size(0) + 1) / 2;
+    at::Tensor index = at::empty({length * length}, at::kLong);
+    std::int64_t* at = index.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < length; ++i) {
+        for (std::int64_t j = 0; j < length; ++j) {
+            at[i * length + j] = longest - 1 + j - i;
+        }
+    }
+    return at::index_select(by_distance, 0, index).view({length, length, heads}).permute({2, 0, 1});
+}
+
+at::Tensor attend_plain(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
+                        const at::Tensor& k, const at::Tensor& v) {
+    const std::int64_t shared_by = shape.heads / shape.kv_heads;
+    std::vector<at::Tensor> parts;
+    for (const Run& run : runs_of(offsets)) {
+        const at::Tensor queries = heads_of(q, run, shape.heads, 1, shape.head_dim);
+        const at::Tensor keys = heads_of(k, run, shape.kv_heads, shared_by, shape.head_dim);
+        const at::Tensor values = heads_of(v, run, shape.kv_heads, shared_by, shape.head_dim);
+        at::Tensor scores = at::matmul(queries, keys.transpose(2, 3)).to(at::kFloat).mul(shape.scale);
+        if (shape.softcap > 0.0) {
+            scores = scores.div(shape.softcap).tanh().mul(shape.softcap);
+        }
+        if (shape.distance_bias.defined()) {
+            scores = scores.add(pair_bias(shape.distance_bias, run.length, shape.heads));
+        }
+        TrainedAttention seen = shape;
+        seen.after = shape.causal ? 0 : shape.after;
+        const at::Tensor mask = window_mask(seen, run.length, at::kFloat);
+        if (mask.defined()) {
+            scores = scores.add(mask);
+        }
+        const at::Tensor attended = at::matmul(at::softmax(scores, -1).to(q.scalar_type()), values);
+        parts.push_back(attended.transpose(1, 2).reshape({run.texts * run.length, shape.heads * shape.head_dim}));
+    }
+    return parts.size() == 1 ? parts.front() : at::cat(parts, 0);
+}
+
+}  // namespace
+
+at::Tensor attend_packed(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
+                         const at::Tensor& k, const at::Tensor& v) {
+    const bool plain = shape.softcap > 0.0 || shape.distance_bias.defined();
+    return plain ? attend_plain(shape, offsets, q, k, v) : attend_flash(shape, offsets, q, k, v);
+}
+
+}  // namespace rag::core::libtorch
