@@ -2,7 +2,7 @@
 #include "arguments.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
-#include "train/data/read_rows.hpp"
+#include "training_handles.hpp"
 
 namespace core = rag::core;
 using rag::capi::Code;
@@ -13,10 +13,6 @@ using rag::capi::optional_name;
 using rag::capi::require;
 using rag::capi::text_of;
 using rag::capi::view;
-
-struct rag_training_rows {
-    core::TrainingRows rows;
-};
 
 namespace {
 
