@@ -115,6 +115,7 @@ void bind_train(py::module_& module) {
                 return TrainingData::read_bytes(content, view, known);
             },
             py::arg("bytes"), py::arg("name"), py::arg("options"))
+        .def("sha256", [](const TrainingData& data) { return to_str(data.sha256()); })
         .def("__len__", &TrainingData::size)
         .def_property_readonly("kind", [](const TrainingData& data) { return static_cast<std::uint32_t>(data.kind()); });
     module.def(

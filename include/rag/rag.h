@@ -1290,6 +1290,9 @@ RAG_API rag_text rag_training_rows_label_at(const rag_training_rows* rows, size_
 RAG_API uint64_t rag_training_rows_skipped_count(const rag_training_rows* rows) RAG_NOEXCEPT; /* bad rows. since 0.1.0 */
 /* Line and reason of one of the first 1,000 skipped rows; {NULL, 0} out of range. `line` may be NULL. since 0.1.0 */
 RAG_API rag_text rag_training_rows_skipped_at(const rag_training_rows* rows, size_t index, uint64_t* line) RAG_NOEXCEPT;
+/* SHA-256 over the rows as rag_training_rows_at gives them, one a line, in lower case: what a run's manifest.json says of its data.
+ * since 0.1.0 */
+RAG_API rag_status rag_training_rows_sha256(const rag_training_rows* rows, rag_string** sum) RAG_NOEXCEPT;
 RAG_API void rag_training_rows_free(rag_training_rows* rows) RAG_NOEXCEPT; /* since 0.1.0 */
 
 /* ------------------------------------------------------------------------------------------------------------------------------

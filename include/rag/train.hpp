@@ -147,6 +147,12 @@ class TrainingData {
     }
     std::size_t size() const noexcept { return rag_training_rows_count(handle_.get()); }
     RowKind kind() const noexcept { return static_cast<RowKind>(rag_training_rows_kind(handle_.get())); }
+    /// Of the rows, as a run's manifest.json has it.
+    std::string sha256() const {
+        rag_string* sum = nullptr;
+        detail::check(rag_training_rows_sha256(handle_.get(), &sum));
+        return detail::take(sum);
+    }
     const rag_training_rows* handle() const noexcept { return handle_.get(); }
 
   private:

@@ -8,6 +8,7 @@ The loop, the data and the checkpoints are librag's core; LibTorch computes (the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -265,8 +266,49 @@ class Trainer:
             text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step)
         return _result_of(json.loads(text))
 
+    def _read(self, path: str, on_bad_row: str, part: str) -> _librag.TrainingData:
+        options = _read_options(self.task, None, on_bad_row, self.config.labels if self.task == "classification" else [])
+        return _data(path, options | ({} if part == "train" else {"split": "test"}), part)
+
     def __repr__(self) -> str:
         return f"Trainer({self.model!r}, {self.task!r}, method={self.config.method!r})"
+
+
+def repeat(
+    manifest: str | PathLike[str],
+    *,
+    output: str | PathLike[str] = "",
+    callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]] = (),
+    show_progress: bool | None = None,
+) -> TrainResult:
+    """The run of a manifest.json once more, in a new folder.
+
+    Model and data must be where they were, and the same by their SHA-256: what is missing or changed is an InvalidArgument that names it.
+    Rows that came from memory cannot be repeated.
+    """
+    said = json.loads(Path(manifest).read_text("utf-8"))
+    model = Path(said["model"]["path"])
+    for name, digest in said["model"]["files"].items():
+        file = model / name if model.is_dir() else model
+        if not file.is_file():
+            raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} is missing")
+        if _sha256(file) != digest:
+            raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} has changed since")
+    trainer = Trainer(model, said["task"], {**said["config"], "output": os.fspath(output), "resume": False})
+    data: dict[str, str] = {}
+    for part in ("train", "eval"):
+        if (rows := said[part]) is None:
+            continue
+        if not os.path.exists(rows["source"]):
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {part} came from {rows['source']!r}, which is not there")
+        read = trainer._read(rows["source"], "skip" if rows["skipped"] else "error", part)
+        if read.sha256() != rows["sha256"]:
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {rows['source']!r} have changed since")
+        data[part] = rows["source"]
+    skipping: Literal["error", "skip"] = "skip" if said["train"]["skipped"] else "error"
+    return trainer.fit(
+        data["train"], data.get("eval"), callbacks, on_bad_row=skipping, show_progress=show_progress
+    )
 
 
 def config_of(settings: Mapping[str, Any]) -> TrainConfig:
@@ -279,6 +321,14 @@ def config_of(settings: Mapping[str, Any]) -> TrainConfig:
         if values.get(name) is not None and name in values:
             values[name] = os.fspath(values[name])
     return TrainConfig(**values)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _json(config: TrainConfig) -> str:

@@ -110,6 +110,8 @@ class Run {
         out.seconds = result.state.seconds;
         out.tokens = result.state.tokens;
         out.notes = task.notes();
+        out.notes.skipped_count += request_.train->skipped_count;
+        out.notes.skipped.insert(out.notes.skipped.begin(), request_.train->skipped.begin(), request_.train->skipped.end());
         out.history = MetricsLog::read_all(output_ / "metrics.jsonl");
         out.resumed_step = resumed;
         return out;
