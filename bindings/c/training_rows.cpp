@@ -2,7 +2,8 @@
 #include "arguments.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
-#include "train/data/read_rows.hpp"
+#include "train/manifest.hpp"
+#include "training_handles.hpp"
 
 namespace core = rag::core;
 using rag::capi::Code;
@@ -13,10 +14,6 @@ using rag::capi::optional_name;
 using rag::capi::require;
 using rag::capi::text_of;
 using rag::capi::view;
-
-struct rag_training_rows {
-    core::TrainingRows rows;
-};
 
 namespace {
 
@@ -100,6 +97,13 @@ rag_text rag_training_rows_skipped_at(const rag_training_rows* rows, size_t inde
     if (rows == nullptr || index >= rows->rows.skipped.size()) return {nullptr, 0};
     if (line != nullptr) *line = rows->rows.skipped[index].line;
     return view(rows->rows.skipped[index].reason);
+}
+
+rag_status rag_training_rows_sha256(const rag_training_rows* rows, rag_string** sum) noexcept {
+    return guard([&] {
+        require(sum, "sum") = nullptr;
+        *sum = new rag_string{core::rows_sha256(require(rows, "rows").rows)};
+    });
 }
 
 void rag_training_rows_free(rag_training_rows* rows) noexcept {

@@ -1,9 +1,12 @@
-// rag::read_training_rows: files of training data as rows. Any thread at any time.
+// rag::read_training_rows: files of training data as rows. rag::train: rows and settings in, a trained model in a folder out. Any
+// thread at any time; trainings at the same time need different folders.
 #pragma once
 
 #include <rag/error.hpp>
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,8 +53,11 @@ struct TrainingRows {
 
 namespace detail {
 
+using RowsHandle = Handle<rag_training_rows, rag_training_rows_free>;
+
+/// Opens rows with `read`, which is given the C options.
 template <typename Read>
-TrainingRows training_rows(const TrainingOptions& options, Read read) {
+RowsHandle open_rows(const TrainingOptions& options, Read read) {
     const auto optional = [](const std::string& value) { return value.empty() ? rag_text{nullptr, 0} : text(value); };
     rag_training_options raw = RAG_TRAINING_OPTIONS_INIT;
     raw.kind = static_cast<std::uint32_t>(options.kind);
@@ -78,7 +84,13 @@ TrainingRows training_rows(const TrainingOptions& options, Read read) {
     const rag_status status = read(raw, &handle);
     bridge.rethrow();
     check(status);
-    const Handle<rag_training_rows, rag_training_rows_free> owner(handle);
+    return RowsHandle(handle);
+}
+
+template <typename Read>
+TrainingRows training_rows(const TrainingOptions& options, Read read) {
+    const RowsHandle owner = open_rows(options, read);
+    rag_training_rows* const handle = owner.get();
     TrainingRows out;
     out.kind = static_cast<RowKind>(rag_training_rows_kind(handle));
     const std::size_t count = rag_training_rows_count(handle);
@@ -117,6 +129,127 @@ inline TrainingRows read_training_rows(std::string_view bytes, std::string_view 
     return detail::training_rows(options, [&](const rag_training_options& raw, rag_training_rows** rows) {
         return rag_training_rows_read_bytes(bytes.data(), bytes.size(), detail::text(name), &raw, rows);
     });
+}
+
+/// Rows as a training takes them, without copies of them here.
+class TrainingData {
+  public:
+    static TrainingData read(std::string_view path, const TrainingOptions& options = {}) {
+        return TrainingData(detail::open_rows(options, [&](const rag_training_options& raw, rag_training_rows** rows) {
+            return rag_training_rows_read(detail::text(path), &raw, rows);
+        }));
+    }
+    /// Of memory; `name` stands for the file's in messages, options.format is needed.
+    static TrainingData read_bytes(std::string_view bytes, std::string_view name, const TrainingOptions& options) {
+        return TrainingData(detail::open_rows(options, [&](const rag_training_options& raw, rag_training_rows** rows) {
+            return rag_training_rows_read_bytes(bytes.data(), bytes.size(), detail::text(name), &raw, rows);
+        }));
+    }
+    std::size_t size() const noexcept { return rag_training_rows_count(handle_.get()); }
+    RowKind kind() const noexcept { return static_cast<RowKind>(rag_training_rows_kind(handle_.get())); }
+    /// Of the rows, as a run's manifest.json has it.
+    std::string sha256() const {
+        rag_string* sum = nullptr;
+        detail::check(rag_training_rows_sha256(handle_.get(), &sum));
+        return detail::take(sum);
+    }
+    const rag_training_rows* handle() const noexcept { return handle_.get(); }
+
+  private:
+    explicit TrainingData(detail::RowsHandle handle) : handle_(std::move(handle)) {}
+    detail::RowsHandle handle_;
+};
+
+/// What a run reports after each step and each evaluation; fields as in rag_training_step.
+struct TrainingStep {
+    bool evaluated = false;
+    std::uint64_t step = 0, steps = 0;
+    double epoch = 0, loss = 0, learning_rate = 0, gradient_norm = 0, tokens_per_second = 0, seconds = 0;
+    std::uint64_t rss_bytes = 0;
+    std::string metrics_json;  ///< of an evaluation
+};
+
+/// Both are called on the thread that called train(), and may throw: the run stops, with a checkpoint of its last whole step, and
+/// the exception goes on to the caller.
+struct TrainCallbacks {
+    std::function<bool(const TrainingStep&)> on_step;  ///< false stops
+    std::function<bool()> poll;                        ///< asked at least every 50 ms; false stops
+};
+
+namespace detail {
+
+class TrainBridge {
+  public:
+    explicit TrainBridge(const TrainCallbacks& callbacks) : callbacks_(callbacks) {}
+    void fill(rag_train_options& raw) {
+        if (callbacks_.on_step) raw.on_step = &TrainBridge::step;
+        if (callbacks_.poll) raw.poll = &TrainBridge::poll;
+        raw.user_data = this;
+    }
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    template <typename Ask>
+    int ask(Ask ask) noexcept {
+        try {
+            return ask() ? 0 : 1;
+        } catch (...) {
+            error_ = std::current_exception();
+            return 1;
+        }
+    }
+    static int step(const rag_training_step* raw, void* user_data) noexcept {
+        auto* self = static_cast<TrainBridge*>(user_data);
+        return self->ask([&] {
+            TrainingStep step;
+            step.evaluated = raw->evaluated != 0;
+            step.step = raw->step;
+            step.steps = raw->steps;
+            step.epoch = raw->epoch;
+            step.loss = raw->loss;
+            step.learning_rate = raw->learning_rate;
+            step.gradient_norm = raw->gradient_norm;
+            step.tokens_per_second = raw->tokens_per_second;
+            step.seconds = raw->seconds;
+            step.rss_bytes = raw->rss_bytes;
+            step.metrics_json = copy(raw->metrics_json);
+            return self->callbacks_.on_step(step);
+        });
+    }
+    static int poll(std::uint64_t, std::uint64_t, void* user_data) noexcept {
+        auto* self = static_cast<TrainBridge*>(user_data);
+        return self->ask([&] { return self->callbacks_.poll(); });
+    }
+    const TrainCallbacks& callbacks_;
+    std::exception_ptr error_;
+};
+
+}  // namespace detail
+
+/// Trains `model` (a folder or GGUF file) for a task ("causal_lm", "classification", "contrastive", "rerank", "distill",
+/// "masked_lm") on `data`; `eval` may be null. `config_json`: settings as rag_train_config lists them, "output" is needed. The
+/// result is JSON, as rag_train says. Throws Error, Stopped.
+inline std::string train(std::string_view model, std::string_view task, const TrainingData& data, const TrainingData* eval,
+                         std::string_view config_json, const TrainCallbacks& callbacks = {}) {
+    rag_train_options raw = RAG_TRAIN_OPTIONS_INIT;
+    raw.config_json = detail::text(config_json);
+    detail::TrainBridge bridge(callbacks);
+    bridge.fill(raw);
+    rag_string* result = nullptr;
+    const rag_status status = rag_train(detail::text(model), detail::text(task), data.handle(),
+                                        eval == nullptr ? nullptr : eval->handle(), &raw, &result);
+    bridge.rethrow();
+    detail::check(status);
+    return detail::take(result);
+}
+
+/// Every setting of a task as JSON: those given, checked, and what a run takes for the rest. Throws Error naming the setting.
+inline std::string train_config(std::string_view task, std::string_view config_json = "{}") {
+    rag_string* config = nullptr;
+    detail::check(rag_train_config(detail::text(task), detail::text(config_json), &config));
+    return detail::take(config);
 }
 
 }  // namespace rag

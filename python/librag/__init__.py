@@ -32,8 +32,10 @@ from .errors import (
 from .indexes import BM25Index, VectorIndex
 from .models import Classification, Classifier, CrossEncoder, Encoder, Generator, inspect
 from .readers import read_bytes, read_documents
+from .tensorboard import TensorBoard
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
+from .training import TrainConfig, Trainer, TrainResult, TrainStep
 from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
 
 __version__: str = _version()
@@ -73,8 +75,13 @@ __all__ = [
     "RagError",
     "ReadOnly",
     "Stopped",
+    "TensorBoard",
     "Token",
     "Tokenizer",
+    "TrainConfig",
+    "TrainResult",
+    "TrainStep",
+    "Trainer",
     "Unsupported",
     "Usage",
     "VectorIndex",

@@ -50,6 +50,13 @@ class Bar:
         if self._bar is not None:
             self._bar.update(self._base - self._bar.n)
 
+    def show(self, done: int, total: int, numbers: dict[str, str]) -> None:
+        """Stands at ``done`` of ``total``, with numbers behind the bar."""
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.set_postfix(numbers, refresh=False)
+            self._bar.update(done - self._bar.n)
+
     def _update(self, done: int, total: int) -> None:
         bar = self._bar
         if bar.total is None and total and self._base == 0:

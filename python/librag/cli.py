@@ -1,5 +1,5 @@
 """The command line: librag index | search | ask | stats | verify | compact | backup | export | import | changes | inspect |
-quantize.
+quantize | train.
 
 It needs the extra ``librag[cli]`` (typer and rich). ``index`` remembers the models in the knowledge base's folder, so that the other
 commands need only the folder.
@@ -443,6 +443,79 @@ def quantize(
         opened.save(target, dtype=cast(Dtype, dtype))
         size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         print(f"{target}: {size:,} bytes")
+
+
+def _training_settings(config: Path | None, changes: list[str]) -> dict[str, Any]:
+    """Of a file in TOML or JSON, and of KEY=VALUE, whose values are JSON where they can be and texts else."""
+    settings: dict[str, Any] = {}
+    if config is not None:
+        text = config.read_text("utf-8")
+        if config.suffix.lower() == ".toml":
+            try:
+                import tomllib
+            except ImportError:
+                raise typer.BadParameter("settings in TOML need Python 3.11; write them in JSON") from None
+            settings = tomllib.loads(text)
+        else:
+            settings = json.loads(text)
+        if not isinstance(settings, dict):
+            raise typer.BadParameter(f"{config} holds no table of settings")
+    for change in changes:
+        name, separator, value = change.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"--set {change}: KEY=VALUE is expected")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings
+
+
+@app.command()
+def train(
+    model: Annotated[Path | None, typer.Argument(help="A model's folder, or a GGUF file.")] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="causal_lm, classification, contrastive, rerank, distill or masked_lm.")
+    ] = None,
+    data: Annotated[Path | None, typer.Argument(metavar="TRAIN", help=".jsonl, .json, .csv, .tsv or a BEIR folder.")] = None,
+    evaluation: Annotated[Path | None, typer.Option("--eval", help="Rows held out, in the same shapes.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings in TOML or JSON, see docs/training.md.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Folder of the run. Default: a new one in librag_runs.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --output.")] = False,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Count and name bad rows instead of refusing them.")] = False,
+    manifest: Annotated[Path | None, typer.Option("--manifest", help="Repeat the run of this manifest.json instead.")] = None,
+) -> None:
+    """Train a model on rows: an adapter or a whole model in a folder. Ctrl-C leaves a checkpoint to --resume from."""
+    from librag.training import repeat
+
+    with _errors():
+        if manifest is not None:
+            if model or task or data or evaluation or config or settings or resume:
+                raise typer.BadParameter("--manifest says all but --output")
+            result = repeat(manifest, output=output or "")
+        elif model is None or task is None or data is None:
+            raise typer.BadParameter("MODEL, TASK and TRAIN are needed, or --manifest")
+        else:
+            given = _training_settings(config, settings or [])
+            if output is not None:
+                given["output"] = str(output)
+            trainer = librag.Trainer(model, cast(Any, task), given, **({"resume": True} if resume else {}))
+            result = trainer.fit(data, evaluation, on_bad_row="skip" if skip_bad_rows else "error")
+        table = Table(box=None)
+        for title in ("metric", "before", "after"):
+            table.add_column(title, justify="left" if title == "metric" else "right")
+        for name, value in result.metrics.items():
+            before = result.before.get(name)
+            table.add_row(name, "" if before is None else f"{before:.4f}", f"{value:.4f}")
+        if result.metrics:
+            out.print(table)
+        for line, reason in result.skipped[:10]:
+            out.print(f"line {line} was skipped: {reason}", markup=False)
+        if result.skipped_count > 10:
+            out.print(f"{result.skipped_count} rows were skipped in all")
+        out.print(f"{result.steps} steps in {result.seconds:.0f} s ({result.ended}), {result.tokens} tokens", markup=False)
+        out.print(result.path, markup=False)
 
 
 def main() -> None:

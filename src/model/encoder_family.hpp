@@ -23,6 +23,11 @@ struct ClassifierHead {
     bool first_in_body = false;
 };
 
+/// The head of NAMEForMaskedLM: modules and a tensor; empty: librag does not train it.
+struct TokenHeadNames {
+    std::string_view dense, norm, bias;
+};
+
 struct EncoderFamily {
     std::string_view model_type;      // of config.json
     std::string_view architecture;    // of the backend
@@ -35,6 +40,7 @@ struct EncoderFamily {
     ClassifierHead (*read_head)(const EncoderConfig& config, const ClassifierFolderConfig& classifier, const std::string& file);
     /// A linear layer that checkpoints have and vectors do not depend on, so that adapters may name it; empty: none.
     std::string_view unused_layer;
+    TokenHeadNames token_head = {};
 };
 
 extern const EncoderFamily kBertFamily;

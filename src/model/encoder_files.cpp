@@ -74,6 +74,7 @@ Reading read_body(const std::filesystem::path& folder) {
         fail(Code::kCorrupt, "{}: hidden_size {} is no multiple of num_attention_heads {}", quote(reading.file, 400),
              config.hidden_size, config.heads);
     reading.files.tokenizer = folder;
+    reading.files.prefix = reading.family.prefix;
     reading.tensors = SafetensorsFile::open(folder);
     reading.owners.push_back(reading.tensors);
     const std::string prefixed = std::string(reading.family.prefix) + std::string(reading.family.word_embedding);
@@ -177,13 +178,13 @@ EncoderFiles read_encoder_folder(const std::filesystem::path& folder) {
     return finish(std::move(reading));
 }
 
-EncoderFiles read_classifier_folder(const std::filesystem::path& folder) {
-    check_is_folder(folder, "a classifier");
-    const SentenceFolder sentence = read_sentence_folder(folder);
-    Reading reading = read_body(sentence.transformer);
+namespace {
+
+/// The head's layers behind the body; where their tensors begin in `expected`.
+std::size_t add_head(Reading& reading, const ClassifierFolderConfig& classifier) {
     EncoderConfig& config = reading.files.config;
-    const ClassifierFolderConfig classifier = read_classifier_config(sentence.transformer);
     const ClassifierHead head = reading.family.read_head(config, classifier, reading.file);
+    const std::size_t first = reading.expected.size();
     std::int64_t inputs = config.hidden_size;
     for (std::size_t i = 0; i < head.stages.size(); ++i) {
         const EncoderStage& stage = head.stages[i];
@@ -199,11 +200,84 @@ EncoderFiles read_classifier_folder(const std::filesystem::path& folder) {
     config.pooling = {head.pooling};
     config.stages = head.stages;
     EncoderFiles& files = reading.files;
-    set_limits(files, sentence);
+    files.first_stage_in_body = head.first_in_body;
     files.labels = classifier.labels;
     files.problem_type = classifier.problem_type;
     files.score_activation = classifier.activation;
+    return first;
+}
+
+/// Tensors from `first` on that the file does not have in their shape go from `expected` to `missing`.
+void take_missing(Reading& reading, std::size_t first, std::vector<ExpectedTensor>& missing) {
+    const auto lacks = [&](const ExpectedTensor& wanted) {
+        const TensorInfo* found = find_tensor(*reading.tensors, wanted.file_name);
+        return found == nullptr || found->shape != wanted.shape;
+    };
+    const auto begin = reading.expected.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto split = std::stable_partition(begin, reading.expected.end(), [&](const auto& wanted) { return !lacks(wanted); });
+    missing.assign(split, reading.expected.end());
+    reading.expected.erase(split, reading.expected.end());
+    reading.files.layers.merge(linear_shapes(missing));
+}
+
+}  // namespace
+
+EncoderFiles read_classifier_folder(const std::filesystem::path& folder) {
+    check_is_folder(folder, "a classifier");
+    const SentenceFolder sentence = read_sentence_folder(folder);
+    Reading reading = read_body(sentence.transformer);
+    add_head(reading, read_classifier_config(sentence.transformer));
+    set_limits(reading.files, sentence);
     return finish(std::move(reading));
+}
+
+EncoderFiles read_new_classifier(const std::filesystem::path& folder, const std::vector<std::string>& labels,
+                                 std::vector<ExpectedTensor>& missing) {
+    check_is_folder(folder, "an encoder");
+    const SentenceFolder sentence = read_sentence_folder(folder);
+    Reading reading = read_body(sentence.transformer);
+    ClassifierFolderConfig classifier = read_classifier_config(sentence.transformer);
+    classifier.labels = labels;
+    take_missing(reading, add_head(reading, classifier), missing);
+    set_limits(reading.files, sentence);
+    return finish(std::move(reading));
+}
+
+EncoderFiles read_token_model(const std::filesystem::path& folder, TokenHead& head, std::vector<ExpectedTensor>& missing) {
+    check_is_folder(folder, "an encoder");
+    const SentenceFolder sentence = read_sentence_folder(folder);
+    Reading reading = read_body(sentence.transformer);
+    const EncoderConfig& config = reading.files.config;
+    const TokenHeadNames& names = reading.family.token_head;
+    if (names.dense.empty())
+        fail(Code::kUnsupported, "{}: encoders of type {} are not trained to fill in tokens", quote(reading.file, 400),
+             reading.family.model_type);
+    head = {std::string(names.dense), std::string(names.norm), std::string(names.bias), config.activation};
+    const std::size_t first = reading.expected.size();
+    expect_linear(reading.expected, head.dense, config.hidden_size, config.hidden_size);
+    expect_norm(reading.expected, head.norm, config.hidden_size);
+    reading.expected.push_back({head.bias, head.bias, {config.vocab_size}});
+    take_missing(reading, first, missing);
+    set_limits(reading.files, sentence);
+    return finish(std::move(reading));
+}
+
+std::string whole_model_name(const EncoderFiles& files, const std::string& tensor) {
+    for (const EncoderFamily* family : kFamilies) {
+        if (family->prefix != files.prefix || family->token_head.dense.empty()) continue;
+        const TokenHeadNames& names = family->token_head;
+        for (const std::string_view part : {names.dense, names.norm, names.bias}) {
+            if (tensor.starts_with(part)) return tensor;
+        }
+    }
+    for (std::size_t i = 0; i < files.config.stages.size(); ++i) {
+        const EncoderStage& stage = files.config.stages[i];
+        const auto of = [&](const std::string& module) {
+            return !module.empty() && (tensor == module || tensor.starts_with(module + "."));
+        };
+        if (of(stage.module) || of(stage.norm)) return i == 0 && files.first_stage_in_body ? files.prefix + tensor : tensor;
+    }
+    return files.prefix + tensor;
 }
 
 }  // namespace rag::core

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/backend.hpp"
+#include "model/backend_training.hpp"
 #include "model/weights.hpp"
 
 namespace rag::core {
@@ -30,6 +30,9 @@ struct EncoderFiles {
     std::vector<std::string> labels;
     std::string problem_type;      // "multi_label_classification", ..., or empty
     std::string score_activation;  // "Sigmoid", "Identity", or empty: what sentence-transformers does without one
+    // What a folder of the whole model with its head calls things.
+    std::string prefix;              // of the body's tensors: "bert."
+    bool first_stage_in_body = false;  // the first stage's tensors carry it too
 };
 
 /// Tensors may carry the family's prefix ("bert.", "roberta.", ...) or none; norms may be called gamma and beta. Throws
@@ -39,5 +42,17 @@ EncoderFiles read_encoder_folder(const std::filesystem::path& folder);
 
 /// The same for a folder of a NAMEForSequenceClassification, which CrossEncoders are too.
 EncoderFiles read_classifier_folder(const std::filesystem::path& folder);
+
+/// For training: a classifier of these labels, whether the folder has such a head or not. `missing`: tensors of the head that the
+/// folder lacks, or has for another number of labels; they are in no Weights yet.
+EncoderFiles read_new_classifier(const std::filesystem::path& folder, const std::vector<std::string>& labels,
+                                 std::vector<ExpectedTensor>& missing);
+
+/// For training: the body with the head that fills in tokens (NAMEForMaskedLM). Vectors are not pooled. kUnsupported for a family
+/// without one.
+EncoderFiles read_token_model(const std::filesystem::path& folder, TokenHead& head, std::vector<ExpectedTensor>& missing);
+
+/// The name in transformers' NAMEForSequenceClassification or NAMEForMaskedLM of a tensor of `files`.
+std::string whole_model_name(const EncoderFiles& files, const std::string& tensor);
 
 }  // namespace rag::core

@@ -99,6 +99,7 @@ TrainingRows read_source(std::unique_ptr<ByteSource> bytes, const std::string& n
 RowCollector::RowCollector(const ReadRowsOptions& options, std::string file)
     : options_(options), file_(std::move(file)), kind_(options.kind) {
     out_.labels = options.labels;
+    out_.source = file_;
 }
 
 void RowCollector::add(TrainingRow row, std::uint64_t line) {

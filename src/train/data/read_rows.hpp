@@ -30,6 +30,7 @@ struct SkippedRow {
 inline constexpr std::size_t kMaxSkippedKept = 1000;
 
 struct TrainingRows {
+    std::string source;  // the file's name, for messages
     RowKind kind = RowKind::kText;
     std::vector<TrainingRow> rows;
     std::uint64_t skipped_count = 0;

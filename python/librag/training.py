@@ -1,0 +1,454 @@
+"""Training: rows and settings in, a trained model in a folder out.
+
+    result = librag.Trainer("models/minilm", "classification", {"method": "full", "epochs": 2}).fit("train.jsonl", eval="test.jsonl")
+    print(result.metrics["accuracy"], result.path)
+
+The loop, the data and the checkpoints are librag's core; LibTorch computes (the extra ``librag[torch]``). Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from . import _librag
+from ._progress import Bar
+from ._progress import wanted as bar_wanted
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Task: TypeAlias = Literal["causal_lm", "classification", "contrastive", "rerank", "distill", "masked_lm"]
+Data: TypeAlias = "str | PathLike[str] | Iterable[Mapping[str, Any]]"
+
+_ROW_KINDS = {"classification": 2, "contrastive": 4, "rerank": 4, "masked_lm": 1}
+_COLUMNS = ("text", "pair", "label", "query", "positive", "negatives", "messages")
+_MAX_ROW_BYTES = 1 << 20
+
+
+@dataclass
+class TrainConfig:
+    """The settings of a run. Zero, an empty text and an empty list mean "what suits the task" where a field says so."""
+
+    method: Literal["lora", "full", "qlora"] = "lora"
+    """LoRA pairs beside frozen layers, all weights, or pairs beside layers in ``base_dtype``."""
+    r: int = 16
+    """Rank of the pairs."""
+    alpha: float = 32.0
+    """The pairs' scale is alpha / r, with ``rslora`` alpha / sqrt(r)."""
+    rslora: bool = False
+    lora_dropout: float = 0.0
+    """Of the pairs' inputs."""
+    target_modules: list[str] | str = field(default_factory=list)
+    """Layers with pairs, by the last parts of their names, or "all-linear". Empty: queries and values."""
+    base_dtype: Literal["int8", "int4"] = "int4"
+    """Of the frozen layers with method "qlora"."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Of matrix products; masters, norms, sums and the optimiser are float32."""
+    freeze_embeddings: bool = False
+    """With method "full"."""
+    freeze_layers: int = 0
+    """With method "full": so many first layers stay as they are."""
+    recompute_layers: bool = False
+    """Gradient checkpointing: less memory, a third slower."""
+    fake_int8: bool = False
+    """Quantisation-aware: for a model that will run in int8."""
+
+    epochs: int = 3
+    max_steps: int = 0
+    """0: no limit."""
+    max_minutes: float = 0.0
+    """0: no limit. A run that reaches it ends as if it were done."""
+
+    learning_rate: float = 0.0
+    """The highest. 0: 2e-4, with method "full" 5e-5."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: float = 0.1
+    """Share of all steps in which the rate rises."""
+    warmup_steps: int = 0
+    """Instead of the ratio."""
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm. 0: never."""
+    dropout: float = -1.0
+    """Below 0: 0.1 for encoders, 0 for decoders."""
+    batch_size: int = 0
+    """Rows of a batch. 0: 8 (causal_lm), 64 (contrastive), 32; no limit where ``batch_tokens`` is given."""
+    batch_tokens: int = 0
+    """Tokens of a batch at most. 0: no limit."""
+    accumulation: int = 1
+    """Batches a step."""
+    micro_tokens: int = 4096
+    """Tokens computed at once: less memory with fewer, the same gradients but for rounding."""
+    seed: int = 42
+
+    max_tokens: int = 0
+    """Longest text, special tokens included. 0: 1024 (causal_lm), else what the model takes."""
+    long_texts: Literal["cut", "skip", "error"] = "cut"
+    labels: list[str] = field(default_factory=list)
+    """Of classification, in the order of their numbers. Empty: those of the data, sorted."""
+
+    scale: float = 20.0
+    """contrastive: of the cosines."""
+    rerank_loss: Literal["listwise", "binary"] = "listwise"
+    """Softmax over a query's documents, or a sigmoid for each."""
+    negatives: int = 4
+    """rerank: documents drawn from other rows where a row has no negatives."""
+    teacher: str = ""
+    """distill: folder or file of the model to learn from."""
+    temperature: float = 2.0
+    """distill, decoders."""
+    hard_weight: float = 0.5
+    """distill, decoders: weight of the data's own tokens; the rest is the teacher's."""
+    keep_layers: list[int] = field(default_factory=list)
+    """distill, encoders: the layers of the model that the student is made of. Empty: all."""
+    mask_ratio: float = 0.15
+    """masked_lm: share of the tokens that are asked for."""
+
+    eval_steps: int = 0
+    """Steps between evaluations. 0: after each epoch."""
+    save_steps: int = 0
+    """Steps between checkpoints. 0: with each evaluation, or after each epoch."""
+    keep: int = 1
+    """Best checkpoints that stay, beside the newest."""
+    metric: str = ""
+    """What is best. Empty: accuracy (classification), ndcg@10 (contrastive), mrr@10 (rerank), eval_loss."""
+    patience: int = 0
+    """Evaluations without a better metric before the run ends early. 0: it does not."""
+
+    output: str = ""
+    """Folder of the run. Empty: a new one in ``librag_runs``."""
+    save: Literal["", "adapter", "merged", "both"] = ""
+    """Empty: an adapter where pairs are trained; of classification and rerank the whole model too."""
+    save_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of a whole model."""
+    resume: bool = False
+    """Goes on from the newest checkpoint in ``output``, if there is one, bit for bit (with one thread)."""
+    threads: int = 0
+    """0: as many as the process may use."""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """What callbacks hear: a step, or an evaluation behind it."""
+
+    step: int
+    """Done; 0 is before the first."""
+    steps: int
+    epoch: float
+    loss: float
+    """Mean of the step, nats; 0 in an evaluation, as are the next three."""
+    learning_rate: float
+    gradient_norm: float
+    """Before clipping."""
+    tokens_per_second: float
+    seconds: float
+    """Of the run so far, those before a resume included."""
+    rss_mb: float
+    """Memory of the process, MiB."""
+    metrics: dict[str, float] | None = None
+    """Of an evaluation; None for a step."""
+
+
+class Callback(Protocol):
+    """What an object may have to be a callback: one of both suffices. False ends the run as Ctrl-C does, with a checkpoint."""
+
+    def on_step(self, step: TrainStep) -> bool | None: ...
+
+    def on_evaluate(self, step: TrainStep) -> bool | None: ...
+
+
+@dataclass
+class TrainResult:
+    """What a run ended with."""
+
+    path: str
+    """The trained model: the whole one where it was written, else the adapter's folder."""
+    best_path: str
+    """The checkpoint that ``path`` was made from."""
+    manifest: str
+    """manifest.json, from which ``librag train --manifest`` repeats the run."""
+    metrics: dict[str, float]
+    """Of ``path`` over the held-out rows; empty without them."""
+    before: dict[str, float]
+    """The same before the first step; empty for a run that was resumed."""
+    history: list[dict[str, Any]]
+    """A dict for each step (step, epoch, loss, lr, grad_norm, tokens_per_second, seconds, rss_mb) and each evaluation (its metrics)."""
+    steps: int
+    best_step: int
+    ended: str
+    """"done", "max_minutes" or "patience"."""
+    seconds: float
+    tokens: int
+    skipped_count: int
+    skipped: list[tuple[int, str]]
+    """(line, reason) of the first rows that were not trained on."""
+    cut_count: int
+    """Texts that were cut to ``max_tokens``."""
+    resumed_step: int
+    """0: the run began anew."""
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        return f"{self.steps} steps in {self.seconds:.0f} s ({self.ended}){': ' + numbers if numbers else ''}; {self.path}"
+
+
+class Trainer:
+    """Trains ``model`` for a ``task``.
+
+    ``model``: a folder (or a GGUF file, for adapters), or an Encoder, CrossEncoder, Classifier or Generator, whose folder is meant; it is not
+    changed. ``config``: a TrainConfig or a dict of its fields; further keyword arguments change single ones. A wrong setting is an
+    InvalidArgument at once.
+
+    ``causal_lm`` learns answers in conversations, or plain texts; ``classification`` labels; ``contrastive`` vectors of queries and their
+    documents; ``rerank`` how well documents fit queries; ``distill`` what ``config.teacher`` says; ``masked_lm`` texts.
+    """
+
+    def __init__(
+        self, model: object, task: Task, config: TrainConfig | Mapping[str, Any] | None = None, **settings: Any
+    ) -> None:
+        self.model = _path_of(model)
+        self.task: Task = task
+        given = dict(asdict(config) if isinstance(config, TrainConfig) else config or {})
+        self.config = config_of({**given, **settings})
+        _librag.train_config(task, _json(self.config))
+
+    def fit(
+        self,
+        train: Data,
+        eval: Data | None = None,
+        callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]] = (),
+        *,
+        columns: Mapping[str, str] | None = None,
+        on_bad_row: Literal["error", "skip"] = "error",
+        show_progress: bool | None = None,
+    ) -> TrainResult:
+        """Trains on rows and writes the folder ``config.output``.
+
+        ``train`` and ``eval``: a file or BEIR folder, as ``librag.data.read`` reads them, or rows: {"text", "label"}, {"messages"}, {"query",
+        "positive", "negatives"}, {"text"}. ``columns`` and ``on_bad_row`` are for files, as there.
+
+        ``callbacks``: functions that hear each TrainStep, or objects with ``on_step`` and ``on_evaluate``. False ends the run.
+
+        Ctrl-C, and what a callback raises, ends the run once the last whole step is in a checkpoint, and goes on to the caller; a run that a
+        callback ended raises Stopped. ``resume=True`` goes on from there. Bad rows and settings are an InvalidArgument before the first step,
+        with file and line; a loss that is no number, or runs away, is an InvalidState that names the step and its rows.
+        """
+        config = self.config
+        if not config.output:
+            config = config_of({**asdict(config), "output": _new_folder(self.model, self.task)})
+        labels = config.labels if self.task == "classification" else []
+        options = _read_options(self.task, columns, on_bad_row, labels)
+        data = _data(train, options, "train")
+        held_out = None if eval is None else _data(eval, {**options, "split": "test"}, "eval")
+        listeners = [_listener(callback) for callback in callbacks]
+        with Bar(show_progress, "training", "step") as bar:
+            if bar_wanted(show_progress):
+                listeners.append(_bar_listener(bar))
+                if curve := _live_curve():
+                    listeners.append(curve)
+
+            def on_step(*numbers: Any) -> bool:
+                step = _step_of(*numbers)
+                return all([listener(step) is not False for listener in listeners])
+
+            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step)
+        return _result_of(json.loads(text))
+
+    def _read(self, path: str, on_bad_row: str, part: str) -> _librag.TrainingData:
+        options = _read_options(self.task, None, on_bad_row, self.config.labels if self.task == "classification" else [])
+        return _data(path, options | ({} if part == "train" else {"split": "test"}), part)
+
+    def __repr__(self) -> str:
+        return f"Trainer({self.model!r}, {self.task!r}, method={self.config.method!r})"
+
+
+def repeat(
+    manifest: str | PathLike[str],
+    *,
+    output: str | PathLike[str] = "",
+    callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]] = (),
+    show_progress: bool | None = None,
+) -> TrainResult:
+    """The run of a manifest.json once more, in a new folder.
+
+    Model and data must be where they were, and the same by their SHA-256: what is missing or changed is an InvalidArgument that names it.
+    Rows that came from memory cannot be repeated.
+    """
+    said = json.loads(Path(manifest).read_text("utf-8"))
+    model = Path(said["model"]["path"])
+    for name, digest in said["model"]["files"].items():
+        file = model / name if model.is_dir() else model
+        if not file.is_file():
+            raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} is missing")
+        if _sha256(file) != digest:
+            raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} has changed since")
+    trainer = Trainer(model, said["task"], {**said["config"], "output": os.fspath(output), "resume": False})
+    data: dict[str, str] = {}
+    for part in ("train", "eval"):
+        if (rows := said[part]) is None:
+            continue
+        if not os.path.exists(rows["source"]):
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {part} came from {rows['source']!r}, which is not there")
+        read = trainer._read(rows["source"], "skip" if rows["skipped"] else "error", part)
+        if read.sha256() != rows["sha256"]:
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {rows['source']!r} have changed since")
+        data[part] = rows["source"]
+    skipping: Literal["error", "skip"] = "skip" if said["train"]["skipped"] else "error"
+    return trainer.fit(
+        data["train"], data.get("eval"), callbacks, on_bad_row=skipping, show_progress=show_progress
+    )
+
+
+def config_of(settings: Mapping[str, Any]) -> TrainConfig:
+    """A TrainConfig of a dict. A name that is no setting is an InvalidArgument that lists those there are."""
+    known = [entry.name for entry in fields(TrainConfig)]
+    if unknown := [name for name in settings if name not in known]:
+        raise InvalidArgument(f"{unknown[0]!r} is no setting of a training; there are {', '.join(known)}")
+    values = dict(settings)
+    for name in ("output", "teacher"):
+        if values.get(name) is not None and name in values:
+            values[name] = os.fspath(values[name])
+    return TrainConfig(**values)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _json(config: TrainConfig) -> str:
+    try:
+        return json.dumps(asdict(config), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"a setting is no JSON: {error}") from None
+
+
+def _path_of(model: object) -> str:
+    path = getattr(model, "_path", model)
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"model must be a path or a model, not {type(model).__name__}")
+    return os.fspath(path)
+
+
+def _new_folder(model: str, task: str) -> str:
+    name = re.sub(r"[^\w.-]+", "-", Path(model).resolve().name) or "model"
+    number = 1
+    while (folder := Path("librag_runs") / f"{name}-{task}-{number}").exists():
+        number += 1
+    return str(folder)
+
+
+def _read_options(task: str, columns: Mapping[str, str] | None, on_bad_row: str, labels: Sequence[str]) -> dict[str, Any]:
+    if on_bad_row not in ("error", "skip"):
+        raise InvalidArgument(f"on_bad_row is {on_bad_row!r}, it must be 'error' or 'skip'")
+    given = dict(columns or {})
+    if unknown := [name for name in given if name not in _COLUMNS]:
+        raise InvalidArgument(f"columns has {unknown[0]!r}, it may have {', '.join(_COLUMNS)}")
+    return {
+        **given,
+        "kind": _ROW_KINDS.get(task, 0),
+        "labels": list(labels),
+        "skip_bad_rows": on_bad_row == "skip",
+        "split": "train",
+        "max_row_bytes": _MAX_ROW_BYTES,
+    }
+
+
+def _data(data: Data, options: dict[str, Any], name: str) -> _librag.TrainingData:
+    if isinstance(data, str | os.PathLike):
+        return _librag.TrainingData.read(os.fsencode(data), options)
+    if isinstance(data, Mapping):
+        raise TypeError(f"{name} must be a path or rows, not one row")
+    lines = "\n".join(json.dumps(row) for row in data)
+    return _librag.TrainingData.read_bytes(lines.encode(), name, {**options, "format": "jsonl"})
+
+
+def _listener(callback: Any) -> Callable[[TrainStep], bool | None]:
+    on_step, on_evaluate = getattr(callback, "on_step", None), getattr(callback, "on_evaluate", None)
+    if on_step is None and on_evaluate is None:
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, or have on_step or on_evaluate; {type(callback).__name__} is not and has not")
+        called: Callable[[TrainStep], bool | None] = callback
+        return called
+
+    def listen(step: TrainStep) -> bool | None:
+        wanted = on_step if step.metrics is None else on_evaluate
+        return None if wanted is None else wanted(step)
+
+    return listen
+
+
+def _bar_listener(bar: Bar) -> Callable[[TrainStep], None]:
+    shown: dict[str, str] = {}
+
+    def listen(step: TrainStep) -> None:
+        if step.metrics is None:
+            shown["loss"] = f"{step.loss:.4f}"
+            shown["tok/s"] = f"{step.tokens_per_second:.0f}"
+        else:
+            shown.update({name: f"{value:.4f}" for name, value in step.metrics.items()})
+        bar.show(step.step, step.steps, shown)
+
+    return listen
+
+
+def _live_curve() -> Callable[[TrainStep], None] | None:
+    import sys
+
+    if "ipykernel" not in sys.modules:
+        return None
+    from ._curve import LiveCurve
+
+    return LiveCurve()
+
+
+def _step_of(
+    evaluated: bool,
+    step: int,
+    steps: int,
+    epoch: float,
+    loss: float,
+    rate: float,
+    norm: float,
+    speed: float,
+    seconds: float,
+    rss_bytes: int,
+    metrics: str | None,
+) -> TrainStep:
+    found = json.loads(metrics) if evaluated and metrics is not None else None
+    return TrainStep(step, steps, epoch, loss, rate, norm, speed, seconds, rss_bytes / 2**20, found)
+
+
+def _result_of(report: dict[str, Any]) -> TrainResult:
+    return TrainResult(
+        path=report["path"],
+        best_path=report["best_path"],
+        manifest=report["manifest"],
+        metrics=report["metrics"],
+        before=report["before"],
+        history=report["history"],
+        steps=report["step"],
+        best_step=report["best_step"],
+        ended=report["ended"],
+        seconds=report["seconds"],
+        tokens=report["tokens"],
+        skipped_count=report["skipped_count"],
+        skipped=[(row["line"], row["reason"]) for row in report["skipped"]],
+        cut_count=report["cut_count"],
+        resumed_step=report["resumed_step"],
+    )

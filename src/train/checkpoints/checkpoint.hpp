@@ -1,0 +1,65 @@
+// Checkpoints of a run: folders step-N with model.safetensors (trained tensors and both moments of each, float32) and state.json
+// (where the run stands, what it trains on). A folder has its name only when all of it is on the disk, so that a process may be
+// killed at any time. Thread rule: one run a folder, one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/config.hpp"
+#include "train/trained_model.hpp"
+
+namespace rag::core {
+
+struct BestStep {
+    std::uint64_t step = 0;
+    double goodness = 0.0;  // the metric, negative where less is better
+};
+
+/// Where a run stands between two steps. All that its next step depends on beside tensors, data and settings.
+struct RunState {
+    std::uint64_t step = 0;      // done
+    std::uint64_t epoch = 0;     // of the next step
+    std::uint64_t position = 0;  // batches of that epoch that are done
+    std::int64_t evaluated = -1; // the last step that was evaluated
+    std::vector<BestStep> best;  // evaluations with the best metrics, the best first, as many as config.keep
+    std::uint64_t worse = 0;     // evaluations since
+    double mean_loss = 0.0;      // running, for telling divergence
+    double least_loss = 0.0;
+    std::uint64_t losses = 0;    // that it was made of
+    std::uint64_t above = 0;     // steps in a row that were far above the least
+    double seconds = 0.0;
+    std::uint64_t tokens = 0;
+};
+
+/// What a run is, so that another is not taken for it.
+struct RunIdentity {
+    TrainTask task = TrainTask::kCausalLm;
+    TrainerConfig config;
+    std::string model_sha256, train_sha256, eval_sha256;  // the last is empty without evaluation
+};
+
+/// Writes `folder`/step-N. Throws kIo.
+void write_checkpoint(const std::filesystem::path& folder, TrainedModel& model, const RunState& state,
+                      const RunIdentity& identity);
+
+/// Steps of the checkpoints in `folder`, ascending; unfinished ones are not among them.
+std::vector<std::uint64_t> list_checkpoints(const std::filesystem::path& folder);
+std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::uint64_t step);
+
+/// Puts the tensors of a checkpoint into the model and gives its state. Throws kInvalidState when it belongs to another run,
+/// naming the settings or the data that differ; kCorrupt.
+RunState read_checkpoint(const std::filesystem::path& path, TrainedModel& model, const RunIdentity& identity);
+/// The newest that can be read; nothing if there is none.
+std::optional<RunState> read_newest_checkpoint(const std::filesystem::path& folder, TrainedModel& model,
+                                               const RunIdentity& identity);
+/// The values alone, without moments and state.
+void read_checkpoint_values(const std::filesystem::path& path, TrainedModel& model);
+
+/// Removes all but `kept`, and what was left unfinished.
+void prune_checkpoints(const std::filesystem::path& folder, const std::vector<std::uint64_t>& kept);
+
+}  // namespace rag::core

@@ -1,0 +1,25 @@
+// manifest.json of a run: versions, model, data (with SHA-256) and settings, from which `librag train --manifest` repeats it. Pure
+// but for the files that are read.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "train/checkpoints/checkpoint.hpp"
+#include "train/train.hpp"
+
+namespace rag::core {
+
+/// SHA-256 over all rows as row_json writes them, one a line: the same for the same rows, whatever file they came from.
+std::string rows_sha256(const TrainingRows& rows);
+
+/// Sums of the files that a model consists of, by name; of a GGUF file its own.
+std::map<std::string, std::string> model_sums(const std::filesystem::path& model);
+/// One sum over them.
+std::string model_sha256(const std::map<std::string, std::string>& sums);
+
+std::string manifest_json(const TrainRequest& request, const RunIdentity& identity,
+                          const std::map<std::string, std::string>& sums);
+
+}  // namespace rag::core

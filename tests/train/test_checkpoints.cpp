@@ -1,0 +1,145 @@
+// Runs that end in the middle, by a caller or by kill -9, and go on: the same weights as an undisturbed run, bit for bit.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "require_error.hpp"
+#include "training_runs.hpp"
+
+using namespace rag::core;
+using rag::test::fixture;
+using rag::test::FakeTrainingBackend;
+using rag::test::labelled_rows;
+using rag::test::request_of;
+using rag::test::require_error;
+using rag::test::TemporaryFolder;
+using rag::test::tensors_of;
+
+namespace {
+
+const std::string kConfig =
+    R"({"method":"full","learning_rate":0.02,"epochs":3,"batch_size":8,"save_steps":3,"dropout":0.2,"micro_tokens":20})";
+
+std::string bytes_of(const std::filesystem::path& folder) {
+    return rag::test::read_file(folder / "model.safetensors");
+}
+
+/// metrics.jsonl without what time and memory say.
+std::vector<std::string> losses_of(const std::string& history) {
+    std::vector<std::string> out;
+    for (std::size_t at = 0; (at = history.find("\"loss\":", at)) != std::string::npos; ++at)
+        out.push_back(history.substr(at, history.find(',', at) - at));
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a run that a caller stops goes on from its last whole step, bit for bit") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60), eval = labelled_rows(20);
+    FakeTrainingBackend backend;
+    TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, folder / "whole", train, backend);
+    request.eval = &eval;
+    const TrainOutcome whole = run_training(request, {});
+    request.config.output = (folder / "stopped").string();
+    request.config.resume = true;
+    TrainOutcome outcome;
+    std::uint64_t stops = 0;
+    for (bool done = false; !done;) {
+        std::uint64_t reports = 0;
+        const TrainObserver observer = {[&](const StepReport&) { return ++reports < 5; }, [] { return true; }};
+        try {
+            outcome = run_training(request, observer);
+            done = true;
+        } catch (const Stopped&) {
+            ++stops;
+            REQUIRE(stops < 20);
+        }
+    }
+    CHECK(stops > 3);
+    CHECK(outcome.resumed_step > 0);
+    CHECK(bytes_of(outcome.path) == bytes_of(whole.path));
+    CHECK(losses_of(outcome.history) == losses_of(whole.history));
+    CHECK(outcome.best_step == whole.best_step);
+    CHECK(outcome.tokens == whole.tokens);
+    // What a callback throws goes on to the caller, with a checkpoint written.
+    request.config.output = (folder / "thrown").string();
+    const TrainObserver thrower = {[](const StepReport& report) -> bool {
+                                       if (report.step == 2) throw std::runtime_error("enough");
+                                       return true;
+                                   },
+                                   {}};
+    CHECK_THROWS_WITH(run_training(request, thrower), "enough");
+    CHECK(std::filesystem::exists(folder / "thrown/checkpoints/step-2/state.json"));
+}
+
+TEST_CASE("a run that is killed at any call goes on, bit for bit") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, folder / "whole", train, backend);
+    const TrainOutcome whole = run_training(request, {});
+    request.config.output = (folder / "killed").string();
+    request.config.resume = true;
+    const CounterRandom random(11, "kills");
+    int kills = 0;
+    for (bool done = false; !done;) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            // Sometimes in the middle of a step, sometimes while a checkpoint is written.
+            backend.faults->calls_to_live = kills < 12 ? static_cast<std::int64_t>(30 + random.below(static_cast<std::uint64_t>(kills), 150)) : -1;
+            try {
+                run_training(request, {});
+            } catch (...) {
+                ::_exit(1);
+            }
+            ::_exit(0);
+        }
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        if (WIFSIGNALED(status)) {
+            ++kills;
+        } else {
+            REQUIRE(WEXITSTATUS(status) == 0);
+            done = true;
+        }
+    }
+    CHECK(kills >= 3);
+    CHECK(bytes_of(folder / "killed/model") == bytes_of(whole.path));
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "killed/checkpoints"))
+        CHECK_FALSE(entry.path().string().ends_with(".unfinished"));
+}
+
+TEST_CASE("a checkpoint of another run is refused by the name of what differs; a damaged one is passed over") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60), other = labelled_rows(54);
+    FakeTrainingBackend backend;
+    TrainRequest request =
+        request_of(model, TrainTask::kClassification, kConfig, folder / "run", train, backend);
+    const TrainObserver observer = {[&](const StepReport& report) { return report.step < 8; }, {}};
+    CHECK_THROWS_AS(run_training(request, observer), Stopped);
+    request.config.resume = true;
+    request.config.learning_rate = 0.01;
+    request.config.weight_decay = 0.5;
+    require_error(Code::kInvalidState, {"the setting learning_rate", "the setting weight_decay"}, [&] { run_training(request, {}); });
+    request.config = parse_trainer_config(kConfig);
+    request.config.output = (folder / "run").string();
+    request.config.resume = true;
+    request.config.max_minutes = 50;  // how long it may take is no part of what it is
+    request.train = &other;
+    require_error(Code::kInvalidState, {"the training data"}, [&] { run_training(request, {}); });
+    request.train = &train;
+    const auto newest = folder / "run/checkpoints/step-8/model.safetensors";
+    std::filesystem::create_directory(folder / "run/checkpoints/step-6");
+    std::filesystem::copy(folder / "run/checkpoints/step-8", folder / "run/checkpoints/step-6",
+                          std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(newest, std::filesystem::file_size(newest) / 2);
+    CHECK(run_training(request, {}).resumed_step == 8);  // the copy says so itself
+}

@@ -1,0 +1,325 @@
+// Whole runs of the hand-written model: each task learns, batches and accumulation are what they say, what goes wrong stops the run
+// with its step and its rows, and bad settings and data are found before the first step.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "require_error.hpp"
+#include "training_runs.hpp"
+
+using namespace rag::core;
+using rag::test::fixture;
+using rag::test::FakeTrainingBackend;
+using rag::test::labelled_rows;
+using rag::test::request_of;
+using rag::test::require_error;
+using rag::test::rows_of;
+using rag::test::TemporaryFolder;
+using rag::test::tensors_of;
+using json = nlohmann::json;
+
+namespace {
+
+const std::string kFull = R"({"method":"full","learning_rate":0.02,"epochs":4,"batch_size":8,"dropout":0,"weight_decay":0})";
+
+std::string with(const std::string& config, const std::string& more) {
+    json object = json::parse(config);
+    object.update(json::parse(more));
+    return object.dump();
+}
+
+std::string chats() {
+    std::string lines;
+    for (int i = 0; i < 12; ++i)
+        lines += R"({"messages":[{"role":"user","content":"say )" + std::to_string(i % 3) +
+                 R"("},{"role":"assistant","content":"yes"}]})" + "\n";
+    return lines;
+}
+
+std::string questions() {
+    std::string lines;
+    const char* topics[] = {"red", "green", "blue", "house", "water", "time"};
+    for (int i = 0; i < 24; ++i) {
+        const std::string topic = topics[i % 6];
+        lines += R"({"query":"what is )" + topic + R"(?","positive":")" + topic + " is good " + std::to_string(i) +
+                 R"(","negatives":["no )" + std::string(topics[(i + 1) % 6]) + R"("]})" + "\n";
+    }
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("classification learns, and writes a folder that is a classifier") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60), eval = labelled_rows(30);
+    FakeTrainingBackend backend;
+    TrainRequest request = request_of(model, TrainTask::kClassification, kFull, folder / "run", train, backend);
+    request.eval = &eval;
+    std::vector<std::uint64_t> steps;
+    std::size_t evaluations = 0;
+    const TrainObserver observer = {[&](const StepReport& report) {
+                                        if (report.metrics == nullptr) steps.push_back(report.step);
+                                        evaluations += report.metrics != nullptr;
+                                        return true;
+                                    },
+                                    {}};
+    const TrainOutcome outcome = run_training(request, observer);
+    CHECK(outcome.before.at("accuracy") < 0.7);
+    CHECK(outcome.metrics.at("accuracy") == 1.0);
+    CHECK(outcome.metrics.at("macro_f1") == 1.0);
+    CHECK(outcome.ended == "done");
+    CHECK(outcome.step == 32);  // ceil(60 / 8) * 4
+    CHECK(steps.size() == 32);
+    CHECK(steps.front() == 1);
+    CHECK(evaluations == 5);
+    const json config = json::parse(rag::test::read_file(outcome.path / "config.json"));
+    CHECK(config["architectures"][0] == "BertForSequenceClassification");
+    CHECK(config["id2label"] == json({{"0", "blue"}, {"1", "green"}, {"2", "red"}}));
+    CHECK_FALSE(std::filesystem::exists(outcome.path / "modules.json"));
+    const EncoderFiles files = read_classifier_folder(outcome.path);
+    CHECK(files.labels == std::vector<std::string>{"blue", "green", "red"});
+    const auto tensors = tensors_of(outcome.path / "model.safetensors");
+    CHECK(tensors.contains("bert.embeddings.word_embeddings.weight"));
+    CHECK(tensors.contains("bert.pooler.dense.weight"));
+    CHECK(tensors.contains("classifier.weight"));
+    const json history = json::parse(outcome.history);
+    CHECK(history.size() == 37);
+    CHECK(history[1]["loss"].get<double>() > history[36 - 1]["loss"].get<double>());
+    CHECK(json::parse(rag::test::read_file(outcome.manifest))["train"]["rows"] == 60);
+    // The same again, bit for bit; another seed differs.
+    request.config.output = (folder / "again").string();
+    CHECK(tensors_of(run_training(request, {}).path / "model.safetensors") == tensors);
+    request.config.output = (folder / "other").string();
+    request.config.seed = 43;
+    CHECK(tensors_of(run_training(request, {}).path / "model.safetensors") != tensors);
+}
+
+TEST_CASE("tokens computed at once change rounding alone; batches put together by accumulation give the same step") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TrainingRows train = labelled_rows(48), pairs = rows_of(questions());
+    for (const TrainTask task : {TrainTask::kClassification, TrainTask::kContrastive, TrainTask::kRerank}) {
+        CAPTURE(train_task_name(task));
+        const TemporaryFolder folder;
+        FakeTrainingBackend backend;
+        const TrainingRows& rows = task == TrainTask::kClassification ? train : pairs;
+        const auto losses = [&](const std::string& name, const std::string& config) {
+            const TrainOutcome outcome =
+                run_training(request_of(model, task, with(kFull, config), folder / name, rows, backend), {});
+            std::vector<double> out;
+            for (const json& line : json::parse(outcome.history)) out.push_back(line["loss"].get<double>());
+            return out;
+        };
+        const std::vector<double> whole = losses("whole", "{}");
+        const std::vector<double> parts = losses("parts", R"({"micro_tokens":7})");
+        REQUIRE(whole.size() == parts.size());
+        for (std::size_t i = 0; i < whole.size(); ++i) CHECK(parts[i] == Approx(whole[i]).epsilon(2e-3));
+        if (task != TrainTask::kClassification) continue;  // where a batch is more than the sum of its rows
+        const std::vector<double> gathered = losses("gathered", R"({"batch_size":4,"accumulation":2,"epochs":1})");
+        CHECK(gathered.size() == 6);
+    }
+}
+
+TEST_CASE("causal_lm learns answers alone, and plain texts; its adapter has PEFT's names") {
+    const auto model = fixture("tiny_llama");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = rows_of(chats());
+    FakeTrainingBackend backend;
+    const std::string config = R"({"learning_rate":0.05,"epochs":8,"batch_size":4,"r":4,"alpha":8})";
+    TrainRequest request = request_of(model, TrainTask::kCausalLm, config, folder / "run", train, backend);
+    request.eval = &train;
+    const TrainOutcome outcome = run_training(request, {});
+    CHECK(outcome.metrics.at("eval_loss") < 0.8 * outcome.before.at("eval_loss"));
+    CHECK(outcome.metrics.at("perplexity") == Approx(std::exp(outcome.metrics.at("eval_loss"))));
+    CHECK(outcome.path == folder / "run" / "adapter");
+    const auto tensors = tensors_of(outcome.path / "adapter_model.safetensors");
+    CHECK(tensors.size() == 8);  // q and v of two layers, A and B
+    CHECK(tensors.contains("base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight"));
+    const json written = json::parse(rag::test::read_file(outcome.path / "adapter_config.json"));
+    CHECK(written["task_type"] == "CAUSAL_LM");
+    CHECK(written["target_modules"] == json({"q_proj", "v_proj"}));
+    CHECK(written["r"] == 4);
+    CHECK(written["lora_alpha"] == 8);
+    CHECK(backend.options.pairs.front().scale == 2.0F);
+    // A of uniform numbers within +-1/sqrt(64).
+    const auto fresh = tensors.at("base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight");
+    CHECK(*std::max_element(fresh.begin(), fresh.end()) < 0.2F);
+
+    const TrainingRows texts = rows_of("{\"text\":\"one two three\"}\n{\"text\":\"one two four\"}\n", RowKind::kText);
+    request.train = &texts;
+    request.eval = &texts;
+    request.config.output = (folder / "texts").string();
+    CHECK(run_training(request, {}).metrics.at("eval_loss") < outcome.before.at("eval_loss"));
+}
+
+TEST_CASE("contrastive and rerank learn an order, masked_lm what is missing") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TrainingRows pairs = rows_of(questions());
+    FakeTrainingBackend backend;
+    const TemporaryFolder folder;
+    TrainRequest request = request_of(model, TrainTask::kContrastive, kFull, folder / "contrastive", pairs, backend);
+    request.eval = &pairs;
+    TrainOutcome outcome = run_training(request, {});
+    CHECK(outcome.metrics.at("eval_loss") < outcome.before.at("eval_loss"));
+    CHECK(outcome.metrics.at("ndcg@10") >= outcome.before.at("ndcg@10"));
+    CHECK(std::filesystem::exists(outcome.path / "modules.json"));
+    CHECK(read_encoder_folder(outcome.path).normalize);
+    for (const std::string loss : {"listwise", "binary"}) {
+        request = request_of(model, TrainTask::kRerank, with(kFull, R"({"epochs":8,"rerank_loss":")" + loss + "\"}"), folder / loss,
+                             pairs, backend);
+        request.eval = &pairs;
+        outcome = run_training(request, {});
+        CHECK(outcome.metrics.at("eval_loss") < outcome.before.at("eval_loss"));
+        CHECK(read_classifier_folder(outcome.path).labels.size() == 1);
+    }
+    const TrainingRows texts = rows_of("{\"text\":\"red house red house\"}\n{\"text\":\"blue water blue water\"}\n", RowKind::kText);
+    request = request_of(model, TrainTask::kMaskedLm, with(kFull, R"({"epochs":30,"mask_ratio":0.4})"), folder / "masked", texts, backend);
+    request.eval = &texts;
+    outcome = run_training(request, {});
+    CHECK(outcome.metrics.at("eval_loss") < outcome.before.at("eval_loss"));
+    CHECK(tensors_of(outcome.path / "model.safetensors").contains("cls.predictions.transform.LayerNorm.weight"));
+    CHECK(json::parse(rag::test::read_file(outcome.path / "config.json"))["architectures"][0] == "BertForMaskedLM");
+}
+
+TEST_CASE("a merged model is the base with scale * B A added; a classifier's adapter saves its head") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(24);
+    FakeTrainingBackend backend;
+    const std::string config = R"({"learning_rate":0.05,"r":2,"alpha":6,"rslora":true,"save":"both","dropout":0,"target_modules":["query"]})";
+    const TrainOutcome outcome =
+        run_training(request_of(model, TrainTask::kClassification, config, folder / "run", train, backend), {});
+    const auto adapter = tensors_of(folder / "run/adapter/adapter_model.safetensors");
+    const auto merged = tensors_of(outcome.path / "model.safetensors");
+    const auto base = tensors_of(model / "model.safetensors");
+    const std::string layer = "encoder.layer.0.attention.self.query";
+    const auto& a = adapter.at("base_model.model.bert." + layer + ".lora_A.weight");
+    const auto& b = adapter.at("base_model.model.bert." + layer + ".lora_B.weight");
+    const auto& before = base.at(layer + ".weight");
+    const auto& after = merged.at("bert." + layer + ".weight");
+    double moved = 0;
+    for (std::size_t o = 0; o < 32; ++o) {
+        for (std::size_t i = 0; i < 32; ++i) {
+            double sum = before[o * 32 + i];
+            for (std::size_t r = 0; r < 2; ++r) sum += 6.0 / std::sqrt(2.0) * b[o * 2 + r] * a[r * 32 + i];
+            CHECK(after[o * 32 + i] == Approx(sum).margin(1e-6));
+            moved += std::abs(after[o * 32 + i] - before[o * 32 + i]);
+        }
+    }
+    CHECK(moved > 0.01);
+    CHECK(adapter.contains("base_model.model.classifier.weight"));
+    CHECK(adapter.at("base_model.model.classifier.weight") == merged.at("classifier.weight"));
+    const json written = json::parse(rag::test::read_file(folder / "run/adapter/adapter_config.json"));
+    CHECK(written["task_type"] == "SEQ_CLS");
+    CHECK(written["use_rslora"] == true);
+    CHECK(written["modules_to_save"].back() == "classifier");
+}
+
+TEST_CASE("a loss that is no number, or runs away, stops the run and names step and rows") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    backend.faults->nan_loss_at = 3;
+    require_error(Code::kInvalidState, {"step 4", "the loss is nan", "rows.jsonl", "lines "}, [&] {
+        run_training(request_of(model, TrainTask::kClassification, kFull, folder / "nan", train, backend), {});
+    });
+    FakeTrainingBackend other;
+    other.faults->blow_up_from = 20;
+    require_error(Code::kInvalidState, {"runs away", "rows.jsonl"}, [&] {
+        run_training(request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":20})"), folder / "away", train, other), {});
+    });
+}
+
+TEST_CASE("limits end a run in good order: steps, minutes, patience") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    CHECK(run_training(request_of(model, TrainTask::kClassification, with(kFull, R"({"max_steps":5})"), folder / "a", train, backend), {})
+              .step == 5);
+    const TrainOutcome quick = run_training(
+        request_of(model, TrainTask::kClassification, with(kFull, R"({"max_minutes":1e-9})"), folder / "b", train, backend), {});
+    CHECK(quick.ended == "max_minutes");
+    TrainRequest request = request_of(model, TrainTask::kClassification,
+                                      with(kFull, R"({"epochs":50,"patience":2,"eval_steps":4,"keep":2})"), folder / "c", train, backend);
+    request.eval = &train;
+    const TrainOutcome patient = run_training(request, {});
+    CHECK(patient.ended == "patience");
+    CHECK(patient.step < 400);
+    CHECK(patient.best_step == patient.step - 8);
+    CHECK(std::filesystem::exists(patient.best_path / "state.json"));
+    std::size_t kept = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "c/checkpoints")) kept += entry.is_directory();
+    CHECK(kept == 3);  // the two best and the newest
+}
+
+TEST_CASE("settings and data are refused before the first step") {
+    const auto bert = fixture("tiny_bert");
+    RAG_NEEDS(bert);
+    const auto llama = fixture("tiny_llama");
+    RAG_NEEDS(llama);
+    const TemporaryFolder folder;
+    FakeTrainingBackend backend;
+    const TrainingRows labelled = labelled_rows(9), chat = rows_of(chats());
+    const auto refuse = [&](const std::filesystem::path& model, TrainTask task, const std::string& config, const TrainingRows& rows,
+                            std::initializer_list<std::string> parts) {
+        require_error(Code::kInvalidArgument, parts,
+                      [&] { run_training(request_of(model, task, config, folder / "x", rows, backend), {}); });
+        CHECK_FALSE(std::filesystem::exists(folder / "x"));
+    };
+    refuse(bert, TrainTask::kClassification, R"({"labels":["red","green"]})", labelled, {"rows.jsonl", "line 3", "\"blue\""});
+    refuse(bert, TrainTask::kContrastive, "{}", labelled, {"labelled", "contrastive"});
+    refuse(bert, TrainTask::kClassification, R"({"target_modules":["q_proj"]})", labelled, {"\"q_proj\"", "query"});
+    refuse(bert, TrainTask::kClassification, R"({"max_tokens":6,"long_texts":"error"})", labelled, {"rows.jsonl", "line 1", "max_tokens"});
+    refuse(bert, TrainTask::kClassification, R"({"method":"full","freeze_layers":9,"freeze_embeddings":true,"save":"adapter"})", labelled,
+           {"adapter"});
+    refuse(llama, TrainTask::kCausalLm, R"({"max_tokens":3})", chat, {"no answer within 3 tokens", "line 1"});
+    refuse(bert, TrainTask::kMaskedLm, R"({"save":"adapter"})", rows_of(R"({"text":"a b"})", RowKind::kText), {"masked_lm"});
+    const TrainOutcome skipped = run_training(request_of(bert, TrainTask::kClassification,
+                                                         R"({"max_tokens":20,"long_texts":"skip","epochs":1})", folder / "y", labelled, backend),
+                                              {});
+    CHECK(skipped.notes.skipped_count == 2);
+    CHECK(skipped.notes.skipped[1].line == 8);
+    require_error(Code::kAlreadyExists, {"holds a run"}, [&] {
+        run_training(request_of(bert, TrainTask::kClassification, "{}", folder / "y", labelled, backend), {});
+    });
+    for (const auto& [config, part] : std::map<std::string, std::string>{{R"({"epoch":3})", "\"epoch\" is no setting"},
+                                                                         {R"({"r":0})", "r is 0"},
+                                                                         {R"({"r":"a"})", "r must be a whole number"},
+                                                                         {R"({"schedule":"x"})", "schedule"},
+                                                                         {R"({"labels":["a","a"]})", "twice"},
+                                                                         {R"([1])", "no JSON object"},
+                                                                         {R"({"freeze_layers":1})", "method full"}}) {
+        require_error(Code::kInvalidArgument, {part}, [&] { parse_trainer_config(config); });
+    }
+    CHECK(trainer_config_json(parse_trainer_config(trainer_config_json(TrainerConfig()))) == trainer_config_json(TrainerConfig()));
+}
+
+TEST_CASE("frozen layers and targets are what is trained") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(9);
+    FakeTrainingBackend backend;
+    const auto run = [&](const std::string& name, const std::string& config) {
+        run_training(request_of(model, TrainTask::kClassification, with(config, R"({"epochs":1})"), folder / name, train, backend), {});
+    };
+    run("frozen", R"({"method":"full","freeze_layers":1,"freeze_embeddings":true})");
+    for (const std::string& name : backend.options.tensors) {
+        CHECK_FALSE(name.starts_with("embeddings."));
+        CHECK_FALSE(name.starts_with("encoder.layer.0."));
+    }
+    CHECK(backend.options.tensors.size() == 16 + 4);
+    run("all", R"({"target_modules":"all-linear","base_dtype":"int8","method":"qlora","save":"adapter"})");
+    CHECK(backend.options.precision == Precision::kInt8);
+    CHECK(backend.options.pairs.size() == 12);
+    CHECK(backend.options.dropout == Approx(0.1F));
+}
