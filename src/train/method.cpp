@@ -65,6 +65,8 @@ std::vector<std::string> choose_full(const Weights& weights, const TrainerConfig
     std::vector<std::string> names;
     for (const TensorView& tensor : weights.tensors) {
         const std::int64_t layer = layer_number(tensor.name);
+        // Dense modules behind the pooling lie in folders of their own, and stay.
+        if (tensor.name.starts_with("dense.")) continue;
         const bool embedding = tensor.name.starts_with("embeddings.") || tensor.name.ends_with("embed_tokens.weight");
         if ((embedding && config.freeze_embeddings) || (layer >= 0 && layer < config.freeze_layers)) continue;
         names.push_back(tensor.name);

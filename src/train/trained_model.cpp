@@ -10,6 +10,7 @@
 #include "model/model.hpp"
 #include "train/method.hpp"
 #include "train/random.hpp"
+#include "train/student.hpp"
 
 namespace rag::core {
 namespace {
@@ -110,6 +111,11 @@ void TrainedModel::read_files(const TrainerConfig& config, const std::vector<std
                 encoder_ = read_encoder_folder(source_);
             }
             break;
+    }
+    if (!config.keep_layers.empty()) {
+        if (task_ != TrainTask::kDistill || !encoder_)
+            fail(Code::kInvalidArgument, "keep_layers belongs to the distillation of encoders");
+        keep_layers(*encoder_, config.keep_layers);
     }
     add_missing(missing, config.seed);
     choose_tensors(config, missing);

@@ -12,6 +12,7 @@
 #include "model/saving.hpp"
 #include "train/outputs/element_values.hpp"
 #include "train/outputs/outputs.hpp"
+#include "train/student.hpp"
 
 namespace rag::core {
 namespace {
@@ -136,6 +137,7 @@ void write_model_folder(TrainedModel& model, const TrainerConfig& config, const 
                                 : config.save_dtype == "float16" ? Precision::kFloat16
                                                                  : Precision::kFloat32;
     const fs::path place = describe(model, folder, saved_weights(precision));
+    if (!config.keep_layers.empty()) describe_layers(place / "config.json", model.encoder().config.layers);
     const bool whole = model.is_encoder() && (!model.encoder().labels.empty() || model.task() == TrainTask::kMaskedLm);
     std::vector<TensorEntry> entries;
     std::vector<const TensorView*> tensors;
