@@ -149,14 +149,21 @@ void TrainedModel::choose_tensors(const TrainerConfig& config, const std::vector
         heads.push_back(options_.token_head.dense);
     }
     options_.pairs = choose_pairs(layers(), heads, config);
-    // What has no values yet is trained whole; so is the layer that gives the labels their values.
+    // What has no values yet is trained whole; so are the modules that PEFT keeps beside pairs for sequence classification, those
+    // whose names end with "classifier", with all that is in them.
     for (const ExpectedTensor& tensor : missing) options_.tensors.push_back(tensor.name);
     if (task_ != TrainTask::kClassification && task_ != TrainTask::kRerank) return;
-    const std::string& last = encoder_->config.stages.back().module;
-    if (std::find(new_modules_.begin(), new_modules_.end(), last) != new_modules_.end()) return;
-    options_.tensors.push_back(last + ".weight");
-    options_.tensors.push_back(last + ".bias");
-    new_modules_.push_back(last);
+    for (const EncoderStage& stage : encoder_->config.stages) {
+        const std::string root = stage.module.substr(0, stage.module.find('.'));
+        if (!root.ends_with("classifier")) continue;
+        std::erase_if(new_modules_, [&](const std::string& module) { return module == root || module.starts_with(root + "."); });
+        new_modules_.push_back(root);
+        for (const char* part : {".weight", ".bias"}) {
+            const std::string name = stage.module + part;
+            const bool known = std::find(options_.tensors.begin(), options_.tensors.end(), name) != options_.tensors.end();
+            if (!known && (stage.bias || part == std::string_view(".weight"))) options_.tensors.push_back(name);
+        }
+    }
 }
 
 void TrainedModel::start(const TrainerConfig& config, Backend* backend) {
