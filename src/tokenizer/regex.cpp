@@ -50,6 +50,13 @@ std::string reason(int code) {
     return length < 0 ? fmt::format("error {}", code) : std::string(reinterpret_cast<const char*>(buffer), length);
 }
 
+// Whether a pattern may have a group that is not gone back into. The machine code of PCRE2 10.42 goes back into some all the
+// same: (?>c*|)c is found in "cc". The interpreter does not.
+bool has_atomic_group(const std::string& translated) {
+    const auto has = [&](std::string_view text) { return translated.find(text) != std::string::npos; };
+    return has("(?>") || has(")*+") || has(")++") || has(")?+");
+}
+
 }  // namespace
 
 struct Regex::Compiled {
@@ -82,7 +89,13 @@ Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>(
         fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),
              offset, quote(translated));
     }
+    if (has_atomic_group(translated)) return;
     pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);  // without machine code it is interpreted
+}
+
+bool Regex::may_match_nothing() const noexcept {
+    std::uint32_t may = 0;
+    return compiled_->code != nullptr && pcre2_pattern_info(compiled_->code.get(), PCRE2_INFO_MATCHEMPTY, &may) == 0 && may != 0;
 }
 
 Regex Regex::literal(std::string_view text) {

@@ -21,6 +21,8 @@ class Regex {
     static Regex literal(std::string_view text);
     /// What literal() was given; empty for other patterns.
     std::string_view literal_text() const noexcept;
+    /// Whether there may be matches of no text.
+    bool may_match_nothing() const noexcept;
     ~Regex();
     Regex(Regex&&) noexcept;
 

@@ -131,7 +131,7 @@ void PatternTranslator::open_group() {
     }
     if (named_) refuse("groups with and without names");
     ++captures_;
-    groups_.push_back({out_.size(), 0, caseless_, extended_, false});
+    groups_.push_back({out_.size(), 0, caseless_, extended_, false, captures_});
     out_ += take(1);
 }
 

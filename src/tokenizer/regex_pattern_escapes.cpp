@@ -154,6 +154,10 @@ void PatternTranslator::escape() {
     if (is_pattern_digit(c)) {
         if (kept_captures_) refuse("a reference behind a possessive repetition of a group, of which PCRE2 keeps what it gave up");
         if (named_ || c - '0' > captures_ || (!at_end() && is_pattern_digit(pattern_[at_]))) refuse("this reference to a group");
+        // In its second turn Oniguruma sees a group that begins anew and still ends where it did, PCRE2 the one before.
+        if (std::any_of(groups_.begin(), groups_.end(), [&](const Group& group) { return group.capture == c - '0'; })) {
+            refuse("a reference to a group inside that group");
+        }
         return atom(fmt::format("\\g{{{}}}", c));
     }
     if (is_pattern_letter(c)) {

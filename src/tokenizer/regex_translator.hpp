@@ -37,6 +37,7 @@ class PatternTranslator {
         bool caseless = false;  // before this group
         bool extended = false;  // likewise
         bool plain = false;     // (?:..)
+        int capture = 0;        // its number, 0 if it has none
     };
     // Those that Oniguruma puts together where one repeats another; greedy ones first.
     enum Repeat : int { kOther = -1, kMaybe, kAny, kMany, kLazyMaybe, kLazyAny, kLazyMany };

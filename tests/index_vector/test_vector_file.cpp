@@ -113,7 +113,7 @@ TEST_CASE("a newer version is refused naming both") {
     const std::uint32_t newer = kVectorFileVersion + 1;
     std::memcpy(bytes.data() + 8, &newer, sizeof(newer));
     const std::string text = refused(bytes, Code::kVersion);
-    CHECK_THAT(text, Contains("version 2") && Contains("up to 1"));
+    CHECK_THAT(text, Contains("version 3") && Contains("up to 2"));
 }
 
 TEST_CASE("every truncation and every flipped bit is noticed") {
@@ -218,12 +218,12 @@ TEST_CASE("write the golden file and the corpus of the fuzz target", "[.corpus]"
         if (body_only) bytes.resize(body_bytes_of(bytes));
         rag::test::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     };
-    write(corpus / "float_body", tiny_index(VectorType::kFloat32, 24, 2)->serialize(), true);
+    write(corpus / "float_codes_body", tiny_index(VectorType::kFloat32, 24, 2)->serialize(), true);
     write(corpus / "int8_body", tiny_index(VectorType::kInt8, 24, 2)->serialize(), true);
     write(corpus / "tail_body", tiny_index(VectorType::kFloat32, 0, 3)->serialize(), true);
     write(corpus / "empty_body", tiny_index(VectorType::kFloat32, 0, 0)->serialize(), true);
     write(corpus / "whole", tiny_index(VectorType::kFloat32, 6, 1)->serialize(), false);
-    write(source_folder() / "tests/index_vector/golden_v1.vec", tiny_index(VectorType::kInt8, 24, 2)->serialize(), false);
+    write(source_folder() / "tests/index_vector/golden_v2.vec", tiny_index(VectorType::kFloat32, 24, 2)->serialize(), false);
 }
 
 TEST_CASE("the golden file of version 1 is read") {
@@ -243,6 +243,36 @@ TEST_CASE("the golden file of version 1 is read") {
         REQUIRE(index->get(hit.id, out));
         CHECK(hit.score == Approx(out[0]));
     }
+}
+
+TEST_CASE("the golden file of version 2, of floats with codes, is read") {
+    const auto path = source_folder() / "tests/index_vector/golden_v2.vec";
+    REQUIRE(std::filesystem::exists(path));
+    const auto index = VectorIndex::load(path);
+    CHECK(index->sequence() == 42);
+    CHECK(index->size() == 25);
+    CHECK(index->options().metric == Metric::kCosine);
+    CHECK(index->options().type == VectorType::kFloat32);
+    std::string why;
+    CHECK(index->verify(why));
+    CHECK(index->search(std::vector<float>{1, 0, 0}, 25).size() == 25);
+}
+
+TEST_CASE("a graph of floats of version 1, without codes, is read and gets them") {
+    // The corpus of the fuzz target keeps it.
+    const std::string text = rag::test::read_file(source_folder() / "tests/fuzz/corpus/vector_file/float_body");
+    const auto raw = std::as_bytes(std::span(text));
+    std::vector<std::byte> bytes(raw.begin(), raw.end());
+    REQUIRE(bytes.size() > 12);
+    CHECK(bytes[8] == std::byte{1});
+    const auto index = parse(with_new_sums(bytes, bytes.size()));
+    CHECK(index->size() == 25);
+    CHECK(index->stats().segments == 1);
+    std::string why;
+    CHECK(index->verify(why));
+    const auto query = rag::test::random_vectors(1, 3, 7);
+    CHECK(index->search(query, 25).size() == 25);
+    CHECK(index->serialize().size() > bytes.size());
 }
 
 TEST_CASE("a file holds no dead rows of the tail, nor those of a graph that is mostly dead") {

@@ -160,6 +160,37 @@ TEST_CASE("a stop ends the call between layers") {
     CHECK(polls == 2);
 }
 
+TEST_CASE("a stop ends a call of many groups, and the model stays usable") {
+    const auto encoder = load(tiny_bert_config(), tiny_bert(), Precision::kFloat32);
+    const TinyBatch batch(std::vector<std::int64_t>(60, 150));
+    const std::vector<float> expected = encode(*encoder, batch.view(), kHidden);
+    std::vector<float> out(60 * kHidden);
+    HostCall call;
+    call.stop = [](void*) { return true; };
+    CHECK(encoder->encode(batch.view(), out, call).code == static_cast<std::int32_t>(Code::kStopped));
+    CHECK(encode(*encoder, batch.view(), kHidden) == expected);
+}
+
+TEST_CASE("a block in one go equals its layers one by one") {
+    // Layers that are watched are computed one by one; where the processor has no tiles both are.
+    for (const Precision precision : {Precision::kBFloat16, Precision::kInt8}) {
+        for (const Activation activation : {Activation::kGelu, Activation::kRelu, Activation::kIdentity, Activation::kSilu}) {
+            EncoderConfig config = tiny_bert_config();
+            config.activation = activation;
+            const auto encoder = load(config, tiny_bert(), precision);
+            const TinyBatch batch(kLengths);
+            const std::vector<float> together = encode(*encoder, batch.view(), kHidden);
+            REQUIRE(encoder->observe_inputs(true).ok());
+            const std::vector<float> apart = encode(*encoder, batch.view(), kHidden);
+            REQUIRE(encoder->observe_inputs(false).ok());
+            CHECK(encode(*encoder, batch.view(), kHidden) == together);
+            for (std::size_t i = 0; i < kLengths.size(); ++i) {
+                CHECK(cosine(&together[i * kHidden], &apart[i * kHidden], kHidden) > 0.9999F);
+            }
+        }
+    }
+}
+
 TEST_CASE("calls from several threads give what one thread gets") {
     const auto encoder = load(tiny_bert_config(), tiny_bert(), Precision::kFloat32);
     const TinyBatch batch(kLengths);

@@ -110,6 +110,34 @@ TEST_CASE("RMSNorm and SwiGLU rows") {
     }
 }
 
+TEST_CASE("a sum and its LayerNorm") {
+    for (const std::size_t columns : {1U, 15U, 16U, 33U, 384U, 1000U}) {
+        for (const bool biased : {false, true}) {
+            const std::vector<float> before = values(columns, 13, 1.5F);
+            const std::vector<float> add = values(columns, 14);
+            const std::vector<float> weight = values(columns, 15, 2.0F);
+            const std::vector<float> bias = values(columns, 16);
+            std::vector<float> x = before;
+            add_layer_norm_row(x.data(), add.data(), weight.data(), biased ? bias.data() : nullptr,
+                               static_cast<std::int64_t>(columns), 1e-5F);
+            double mean = 0.0;
+            for (std::size_t c = 0; c < columns; ++c) {
+                mean += static_cast<double>(before[c] + add[c]) / static_cast<double>(columns);
+            }
+            double variance = 0.0;
+            for (std::size_t c = 0; c < columns; ++c) {
+                const double apart = static_cast<double>(before[c] + add[c]) - mean;
+                variance += apart * apart / static_cast<double>(columns);
+            }
+            for (std::size_t c = 0; c < columns; ++c) {
+                const double normed = (static_cast<double>(before[c] + add[c]) - mean) / std::sqrt(variance + 1e-5);
+                const double expected = normed * static_cast<double>(weight[c]) + (biased ? static_cast<double>(bias[c]) : 0.0);
+                CHECK(std::fabs(static_cast<double>(x[c]) - expected) < 1e-4);
+            }
+        }
+    }
+}
+
 TEST_CASE("a matrix times a few rows") {
     for (const std::int64_t inputs : {1, 15, 16, 33, 64, 100}) {
         const std::int64_t outputs = 9;

@@ -5,21 +5,13 @@
 #include <random>
 #include <vector>
 
+#include "aligned_bytes.hpp"
 #include "libtorch/kernels/attention.hpp"
 #include "libtorch/kernels/tile_attention.hpp"
 
 using namespace rag::core::libtorch::kernels;
 
 namespace {
-
-struct AlignedBytes {
-    explicit AlignedBytes(std::size_t size) : memory(size + 64) {}
-    std::byte* data() {
-        const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-        return memory.data() + (64 - address % 64) % 64;
-    }
-    std::vector<std::byte> memory;
-};
 
 std::vector<float> random_rows(std::size_t count, unsigned seed, float scale) {
     std::mt19937 generator(seed);

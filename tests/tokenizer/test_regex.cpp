@@ -104,6 +104,7 @@ TEST_CASE("patterns without an exact equal are refused with the feature and its 
                                 "(?#a",
                                 R"(\)",
                                 "(?<n>a)(b)",
+                                R"((?:a|(b\1))+)",
                                 "[a-[b]]",
                                 R"((?i)\u00df)",
                                 R"((?i)[\u00df])",
@@ -168,6 +169,14 @@ TEST_CASE("sets without regard to case are those of Oniguruma") {
     CHECK(count(R"((?i)[\p{M}])", iotas) == 4);
     CHECK(count(R"((?i)[a-z])", "k\xe2\x84\xaa\xc5\xbf") == 3);  // the Kelvin sign and the long s
     CHECK(count(R"((?i)'(?:[sdmt]|ll|ve|re))", "'S'LL'Ve") == 3);
+}
+
+// The machine code that PCRE2 10.42 makes goes back into these.
+TEST_CASE("nothing goes back into an atomic group") {
+    for (const char* pattern : {"(?>c*|)c", "(?>[^a]+|)c", "x?(?>(?:c*|))c", "(?:c*|)*+c", "(?:c*|)++c", "(?:c*|)?+c"}) {
+        INFO(pattern);
+        CHECK(find_all(pattern, "cc").empty());
+    }
 }
 
 TEST_CASE("classes whose parts overlap take linear time") {

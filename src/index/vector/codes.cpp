@@ -31,4 +31,24 @@ Codes::Codes(const Rows& rows, const Codes* base, const Progress& progress)
 Codes::Codes(std::size_t dimension, std::vector<CodeMeta> metas, const std::int8_t* codes, std::shared_ptr<const void> owner)
     : stride_(padded_codes(dimension)), metas_(std::move(metas)), codes_(codes), owner_(std::move(owner)) {}
 
+bool codes_tell_apart(const Rows& rows) {
+    constexpr std::size_t kSample = 256;
+    constexpr double kLargestBlur = 0.1;  // of what products of the rows differ by
+    const std::size_t count = std::min(kSample, rows.size());
+    std::vector<double> mean(rows.dimension());
+    double squared = 0;
+    double error = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t row = i * rows.size() / count;
+        const BoundedMeta& meta = rows.codes()->meta(row);
+        squared += static_cast<double>(meta.length) * static_cast<double>(meta.length);
+        error += static_cast<double>(meta.error) * static_cast<double>(meta.error);
+        for (std::size_t at = 0; at < mean.size(); ++at) mean[at] += static_cast<double>(rows.vector(row)[at]);
+    }
+    double spread = squared * static_cast<double>(count);  // of the rows around their mean, times count^2
+    for (const double sum : mean) spread -= sum * sum;
+    // Of d values each, a product differs by about spread / sqrt(d), and by codes is off by length * error * sqrt(2 / d).
+    return 2 * squared * error * static_cast<double>(count * count) <= kLargestBlur * kLargestBlur * spread * spread;
+}
+
 }  // namespace rag::core

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/cancel.hpp"
+#include "index/vector/bounded_codes.hpp"
 #include "index/vector/rows.hpp"
 
 namespace rag::core {
@@ -41,6 +42,30 @@ class Codes {
     AlignedArray<std::int8_t> own_;
     const std::int8_t* codes_;
     std::shared_ptr<const void> owner_;
+};
+
+/// Whether codes of these rows, which have some, tell neighbours apart well enough to build a graph over them: not where the rows
+/// lie much closer to one another than to zero, or where few values of a row are far above the others. Looks at some rows.
+bool codes_tell_apart(const Rows& rows);
+
+/// The codes that a graph is built over, of either kind; they outlive this.
+class CodeRows {
+  public:
+    explicit CodeRows(const Codes& codes) : data_(codes.data()), stride_(codes.stride()), metas_(&codes.metas()) {}
+    explicit CodeRows(const BoundedCodes& codes) : data_(codes.data()), stride_(codes.stride()), bounded_(&codes) {}
+    std::size_t stride() const noexcept { return stride_; }
+    const std::int8_t* row(std::size_t index) const noexcept { return data_ + index * stride_; }
+    CodeMeta meta(std::size_t index) const noexcept {
+        if (metas_ != nullptr) return (*metas_)[index];
+        const BoundedMeta& meta = bounded_->meta(index);
+        return {meta.scale, meta.length * meta.length};
+    }
+
+  private:
+    const std::int8_t* data_;
+    std::size_t stride_;
+    const std::vector<CodeMeta>* metas_ = nullptr;
+    const BoundedCodes* bounded_ = nullptr;
 };
 
 }  // namespace rag::core

@@ -56,10 +56,11 @@ struct Graph {
     std::size_t bytes() const noexcept;
 };
 
-/// Builds a graph over all rows (dead ones too); over the int8 codes when `codes` is not null. `base` (may be null) is the graph
+/// Builds a graph over all rows (dead ones too); by the int8 codes when `codes` is not null. `base` (may be null) is the graph
 /// of the first base->rows() of them, which is copied and not built again: a copied row costs a hundredth of an inserted one.
 /// With one thread the result depends only on rows, base and options; with several also on the order in which threads meet.
 /// Polls `progress` every few rows. Throws what progress throws, kOutOfMemory, kInternal with hnswlib's text.
-Graph build_graph(const Rows& rows, const Codes* codes, const Graph* base, const GraphOptions& options, const Progress& progress);
+Graph build_graph(const Rows& rows, const CodeRows* codes, const Graph* base, const GraphOptions& options,
+                  const Progress& progress);
 
 }  // namespace rag::core

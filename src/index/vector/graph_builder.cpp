@@ -35,7 +35,7 @@ class KernelSpace : public hnswlib::SpaceInterface<float> {
     std::size_t data_size_;
 };
 
-KernelSpace make_space(const Rows& rows, const Codes* codes, Metric metric) {
+KernelSpace make_space(const Rows& rows, const CodeRows* codes, Metric metric) {
     const Kernels& k = kernels();
     const bool l2 = metric == Metric::kL2;
     if (codes == nullptr) return {l2 ? k.pair_squared_l2 : k.pair_dot, rows.stride(), rows.stride() * sizeof(float)};
@@ -63,18 +63,19 @@ void align(Hnsw& graph) {
 /// What hnswlib keeps of a row: its floats, or its codes with their meta. One a thread.
 class RowData {
   public:
-    RowData(const Rows& rows, const Codes* codes)
+    RowData(const Rows& rows, const CodeRows* codes)
         : rows_(rows), codes_(codes), scratch_(codes == nullptr ? 0 : codes->stride() + sizeof(CodeMeta)) {}
     const void* operator()(std::size_t row) {
         if (codes_ == nullptr) return rows_.vector(row);
         std::memcpy(scratch_.data(), codes_->row(row), codes_->stride());
-        std::memcpy(scratch_.data() + codes_->stride(), &codes_->metas()[row], sizeof(CodeMeta));
+        const CodeMeta meta = codes_->meta(row);
+        std::memcpy(scratch_.data() + codes_->stride(), &meta, sizeof(CodeMeta));
         return scratch_.data();
     }
 
   private:
     const Rows& rows_;
-    const Codes* codes_;
+    const CodeRows* codes_;
     AlignedArray<char> scratch_;
 };
 
@@ -175,7 +176,7 @@ auto translated(const Rows& rows, Work work) {
 }
 
 /// Inserts the rows from `first` on.
-void insert_rows(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t first, std::size_t threads,
+void insert_rows(Hnsw& graph, const Rows& rows, const CodeRows* codes, std::size_t first, std::size_t threads,
                  const Progress& progress) {
     const auto insert = [&](std::size_t begin, std::size_t end) {
         RowData data(rows, codes);
@@ -201,7 +202,7 @@ void insert_rows(Hnsw& graph, const Rows& rows, const Codes* codes, std::size_t 
 
 }  // namespace
 
-Graph build_graph(const Rows& rows, const Codes* codes, const Graph* base, const GraphOptions& options,
+Graph build_graph(const Rows& rows, const CodeRows* codes, const Graph* base, const GraphOptions& options,
                   const Progress& progress) {
     if (rows.size() == 0) return {};
     const std::size_t first = base == nullptr ? 0 : base->rows();

@@ -33,8 +33,9 @@ void gather(const std::uint32_t* list, std::size_t capacity, Scratch& scratch) {
     if (scratch.distances.size() < scratch.batch.size()) scratch.distances.resize(scratch.batch.size());
 }
 
-void measure(const QueryDistance& distance, Scratch& scratch) {
-    distance(scratch.batch.data(), 0, scratch.batch.size(), scratch.distances.data());
+/// Distances of the batch; those of `limit` or more may be given as +infinity.
+void measure(const QueryDistance& distance, float limit, Scratch& scratch) {
+    distance.below(limit, scratch.batch.data(), scratch.batch.size(), scratch.distances.data());
 }
 
 /// The greedy walk down the upper layers: where layer 0 begins.
@@ -45,7 +46,7 @@ GraphCandidate descend(const Graph& graph, const QueryDistance& distance, Scratc
         for (bool nearer = true; nearer;) {
             nearer = false;
             gather<false>(graph.neighbours(best.row, level), graph.m, scratch);
-            measure(distance, scratch);
+            measure(distance, best.distance, scratch);
             for (std::size_t i = 0; i < scratch.batch.size(); ++i) {
                 if (scratch.distances[i] < best.distance) {
                     best = {scratch.distances[i], scratch.batch[i]};
@@ -66,6 +67,8 @@ class Beam {
         pool_.reserve(ef + 1);
         expanded_.reserve(ef + 1);
     }
+    /// What is as far or farther does not enter.
+    float limit() const noexcept { return pool_.size() < ef_ ? std::numeric_limits<float>::infinity() : pool_.back().distance; }
     bool admits(float distance) const noexcept { return pool_.size() < ef_ || distance < pool_.back().distance; }
     void insert(GraphCandidate candidate, bool expanded = false) {
         const auto place = std::lower_bound(pool_.begin(), pool_.end(), candidate);
@@ -128,9 +131,9 @@ void gather_over(const Graph& graph, std::uint32_t row, const RowFilter& allowed
 }
 
 /// Rows that the walk cannot reach, and that it has not met by way of the upper layers, in scratch.batch with their distances.
-void measure_stragglers(const Graph& graph, const QueryDistance& distance, Scratch& scratch) {
+void measure_stragglers(const Graph& graph, const QueryDistance& distance, float limit, Scratch& scratch) {
     gather<true>(graph.stragglers.data(), graph.stragglers.size(), scratch);
-    measure(distance, scratch);
+    measure(distance, limit, scratch);
 }
 
 // Heaps with the farthest (or with Farther the nearest) candidate in front.
@@ -144,15 +147,44 @@ void QueryDistance::operator()(const std::uint32_t* ids, std::size_t first, std:
     if (codes_ != nullptr) {
         code_distances(ids, first, count, out);
     } else {
-        const float* base = rows_->vectors() + first * rows_->stride();
-        if (metric_ == Metric::kL2) {
-            kernels().squared_l2_rows(query_, base, ids, count, rows_->stride(), out);
-        } else {
-            kernels().dot_rows(query_, base, ids, count, rows_->stride(), out);
-            for (std::size_t i = 0; i < count; ++i) out[i] = -out[i];
-        }
+        float_distances(ids, first, count, out);
     }
     sanitize(out, count);
+}
+
+void QueryDistance::float_distances(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const {
+    const float* base = rows_->vectors() + first * rows_->stride();
+    if (metric_ == Metric::kL2) {
+        kernels().squared_l2_rows(query_, base, ids, count, rows_->stride(), out);
+    } else {
+        kernels().dot_rows(query_, base, ids, count, rows_->stride(), out);
+        for (std::size_t i = 0; i < count; ++i) out[i] = -out[i];
+    }
+}
+
+void QueryDistance::below(float limit, const std::uint32_t* ids, std::size_t count, float* out) const {
+    if (!bound_ || limit == std::numeric_limits<float>::infinity()) return (*this)(ids, 0, count, out);
+    constexpr std::size_t kPart = 64;
+    const BoundedCodes& codes = *rows_->codes();
+    std::array<std::int32_t, kPart> dots;
+    std::array<std::uint32_t, kPart> near;
+    std::array<std::uint32_t, kPart> places;
+    std::array<float, kPart> distances;
+    for (std::size_t begin = 0; begin < count; begin += kPart) {
+        const std::size_t part = std::min(kPart, count - begin);
+        kernels().dot_i8_rows(query_codes_, codes.data(), ids + begin, part, codes.stride(), dots.data());
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < part; ++i) {
+            const std::uint32_t id = ids[begin + i];
+            out[begin + i] = std::numeric_limits<float>::infinity();
+            near[kept] = id;
+            places[kept] = static_cast<std::uint32_t>(begin + i);
+            kept += (*bound_)(codes.meta(id), dots[i]) <= -limit ? 0U : 1U;  // NaN: kept
+        }
+        float_distances(near.data(), 0, kept, distances.data());
+        sanitize(distances.data(), kept);
+        for (std::size_t i = 0; i < kept; ++i) out[places[i]] = distances[i];
+    }
 }
 
 void QueryDistance::code_distances(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const {
@@ -218,13 +250,13 @@ void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t
     for (std::uint32_t row = beam.take(); row != kNoRow; row = beam.take()) {
         gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
         if (const std::uint32_t ahead = beam.peek(); ahead != kNoRow) prefetch_links(graph, ahead);
-        measure(distance, scratch);
+        measure(distance, beam.limit(), scratch);
         for (std::size_t i = 0; i < scratch.batch.size(); ++i) {
             if (beam.admits(scratch.distances[i])) beam.insert({scratch.distances[i], scratch.batch[i]});
         }
     }
     if (graph.stragglers.empty()) return;
-    measure_stragglers(graph, distance, scratch);
+    measure_stragglers(graph, distance, beam.limit(), scratch);
     for (std::size_t i = 0; i < scratch.batch.size(); ++i) {
         if (beam.admits(scratch.distances[i])) beam.insert({scratch.distances[i], scratch.batch[i]}, true);
     }
@@ -237,6 +269,7 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
     auto& results = scratch.results;    // heap, farthest in front
     frontier.clear();
     results.clear();
+    const auto limit = [&] { return results.size() < ef ? std::numeric_limits<float>::infinity() : results.front().distance; };
     const auto admits = [&](float d) { return results.size() < ef || d < results.front().distance; };
     const auto meet = [&](GraphCandidate candidate, bool expand) {
         if (!admits(candidate.distance)) return;
@@ -260,10 +293,10 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
             gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
         }
         if (!frontier.empty()) prefetch_links(graph, frontier.front().row);
-        measure(distance, scratch);
+        measure(distance, limit(), scratch);
         for (std::size_t i = 0; i < scratch.batch.size(); ++i) meet({scratch.distances[i], scratch.batch[i]}, true);
     }
-    measure_stragglers(graph, distance, scratch);
+    measure_stragglers(graph, distance, limit(), scratch);
     for (std::size_t i = 0; i < scratch.batch.size(); ++i) meet({scratch.distances[i], scratch.batch[i]}, false);
     std::sort_heap(results.begin(), results.end());
     scratch.pool.assign(results.begin(), results.end());

@@ -8,16 +8,19 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "core/id_set.hpp"
+#include "index/vector/code_bound.hpp"
 #include "index/vector/graph.hpp"
 #include "index/vector/kernels.hpp"
 
 namespace rag::core {
 
-/// Distances (lower is nearer: -dot, squared L2) of one query to rows, over floats or over codes.
+/// Distances (lower is nearer: -dot, squared L2) of one query to rows: over floats, over codes, or over floats where codes do not
+/// tell already that a row is too far.
 class QueryDistance {
   public:
     /// `query` is [rows.stride()], padded with zeros; under cosine of length 1. It must outlive this.
@@ -26,17 +29,29 @@ class QueryDistance {
     QueryDistance(Metric metric, const Codes& codes, const std::int8_t* query_codes, CodeMeta meta)
         : metric_(metric), codes_(&codes), query_codes_(query_codes), query_meta_(meta) {}
 
+    /// Over the floats of rows that have codes: `query_codes` is [codes.stride()] with its meta.
+    QueryDistance(Metric metric, const Rows& rows, const float* query, const std::int8_t* query_codes, const BoundedMeta& meta)
+        : metric_(metric),
+          rows_(&rows),
+          query_(query),
+          query_codes_(query_codes),
+          bound_(CodeBound(metric, meta, rows.dimension())) {}
+
     /// out[i] = distance to ids[i] (to first + i when ids is null). NaN, which only a damaged file can cause, becomes +infinity.
     void operator()(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const;
+    /// The same to ids[i], but +infinity will do where the distance is `limit` or more.
+    void below(float limit, const std::uint32_t* ids, std::size_t count, float* out) const;
 
   private:
     void code_distances(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const;
+    void float_distances(const std::uint32_t* ids, std::size_t first, std::size_t count, float* out) const;
     Metric metric_;
     const Rows* rows_ = nullptr;
     const float* query_ = nullptr;
     const Codes* codes_ = nullptr;
     const std::int8_t* query_codes_ = nullptr;
     CodeMeta query_meta_{};
+    std::optional<CodeBound> bound_;
 };
 
 struct GraphCandidate {
@@ -67,6 +82,11 @@ struct Scratch {
     AlignedArray<std::int8_t> query_codes;
 
     void prepare(std::size_t rows);
+    /// Room for `count` codes of a query.
+    std::int8_t* codes_for_query(std::size_t count) {
+        if (query_codes.size() < count) query_codes = AlignedArray<std::int8_t>(count);
+        return query_codes.data();
+    }
     bool visit(std::uint32_t row) {
         std::uint64_t& word = visited[row / 64];
         const std::uint64_t bit = std::uint64_t{1} << (row % 64);

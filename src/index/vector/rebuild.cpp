@@ -24,7 +24,7 @@ void Rebuild::copy_row(std::size_t source, std::size_t row) noexcept {
     rows_->append_copy(*sources_[source].rows, row);
 }
 
-void Rebuild::copy(std::size_t dimension, const Progress& progress) {
+void Rebuild::copy(std::size_t dimension, RowCodes codes, const Progress& progress) {
     const Rows& first = *sources_.front().rows;
     if (sources_.size() == 1 && first.size() == first.capacity() && first.dead_count() == 0) {
         rows_ = sources_.front().rows;
@@ -45,7 +45,7 @@ void Rebuild::copy(std::size_t dimension, const Progress& progress) {
     if (!std::is_sorted(live.begin(), live.end(), by_id)) std::sort(live.begin(), live.end(), by_id);
     const std::size_t kept = has_base_ ? noted_.front().rows : 0;
     const bool ascending = kept == 0 || (first.ascending() && (live.empty() || live.front().id > first.greatest_id()));
-    rows_ = std::make_shared<Rows>(dimension, kept + live.size(), ascending ? IdOrder::kAscending : IdOrder::kAny);
+    rows_ = std::make_shared<Rows>(dimension, kept + live.size(), ascending ? IdOrder::kAscending : IdOrder::kAny, codes);
     for (std::size_t row = 0; row < kept; ++row) {
         if (row % kRowsPerReport == 0) report(progress, 0, live.size());
         copy_row(0, row);

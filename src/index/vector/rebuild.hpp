@@ -17,8 +17,8 @@ class Rebuild {
   public:
     /// Notes which rows live now; those who add and remove rows must be kept out.
     explicit Rebuild(const MergePlan& plan);
-    /// Copies them; polls `progress`. A whole single source without tombstones is not copied but shared.
-    void copy(std::size_t dimension, const Progress& progress);
+    /// Copies them; polls `progress`. A whole single source without tombstones is not copied but shared. `codes`: of the copies.
+    void copy(std::size_t dimension, RowCodes codes, const Progress& progress);
 
     const std::vector<VectorSegment>& sources() const noexcept { return sources_; }
     const VectorSegment* base() const noexcept { return has_base_ ? &sources_.front() : nullptr; }

@@ -10,11 +10,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "index/vector/aligned_array.hpp"
+#include "index/vector/bounded_codes.hpp"
 #include "index/vector/id_table.hpp"
-#include "index/vector/tail_codes.hpp"
 
 namespace rag::core {
 
@@ -26,7 +27,7 @@ enum class VectorType : std::uint32_t { kFloat32 = 0, kInt8 = 1 };
 /// The order in which ids will be appended. Ascending ones are found by bisection, others need a table.
 enum class IdOrder { kAny, kAscending };
 
-/// Whether a code is kept of every row, for scans (tail_scan.hpp): rows that will get a graph have their codes elsewhere.
+/// Whether a code is kept of every row, which spares floats (code_bound.hpp): rows of an int8 graph have their codes elsewhere.
 enum class RowCodes { kNone, kKept };
 
 class Rows {
@@ -55,9 +56,10 @@ class Rows {
     const float* vectors() const noexcept { return vectors_; }
     const float* vector(std::size_t row) const noexcept { return vectors_ + row * stride_; }
     /// Of the rows below size(); null without.
-    const TailCodes* codes() const noexcept { return codes_ ? &*codes_ : nullptr; }
-    /// Makes the codes of rows that came without; before others see this.
+    const BoundedCodes* codes() const noexcept { return codes_ ? &*codes_ : nullptr; }
+    /// Makes the codes of rows that came without, or takes those of a file; before others see this.
     void make_codes();
+    void take_codes(BoundedCodes codes) { codes_.emplace(std::move(codes)); }
     /// Length of the vector that the caller gave (under cosine `vector` is that divided by it).
     float length(std::size_t row) const noexcept { return lengths_[row]; }
     bool dead(std::size_t row) const noexcept {
@@ -83,7 +85,7 @@ class Rows {
     const float* vectors_;
     std::shared_ptr<const void> owner_;
     std::optional<IdTable> table_;  // none: ids ascend
-    std::optional<TailCodes> codes_;
+    std::optional<BoundedCodes> codes_;
     std::atomic<std::int64_t> least_id_{std::numeric_limits<std::int64_t>::max()};
     std::atomic<std::int64_t> greatest_id_{std::numeric_limits<std::int64_t>::min()};
     std::atomic<std::size_t> size_{0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "index/vector/calibrate.hpp"
 #include "index/vector/tail_scan.hpp"
@@ -49,7 +50,7 @@ std::size_t rescored(const SegmentQuery& query) {
 /// Offers the allowed rows (all without a filter): by floats if they are few or have no codes, else the nearest of them by codes.
 void scan_quickly(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top) {
     const std::size_t wanted = rescored(query);
-    if (!segment.codes) return scan_segment(segment, query, scratch, top);
+    if (!segment.codes) return scan_tail(segment, query, scratch, top);
     if (query.filter != nullptr) list_allowed(segment, *query.filter, scratch);
     const std::uint32_t* list = query.filter == nullptr ? nullptr : scratch.allowed.data();
     const std::size_t size = list == nullptr ? segment.rows->size() : scratch.allowed.size();
@@ -90,13 +91,20 @@ bool walk(const VectorSegment& segment, const SegmentQuery& query, std::size_t e
 
 }  // namespace
 
+BoundedMeta encode_query(const float* query, std::size_t dimension, Scratch& scratch) {
+    return encode_bounded_row(query, dimension, scratch.codes_for_query(padded_codes(dimension)));
+}
+
 QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch) {
-    if (!segment.codes) return {query.metric, *segment.rows, query.vector};
-    if (scratch.query_codes.size() < segment.codes->stride()) {
-        scratch.query_codes = AlignedArray<std::int8_t>(segment.codes->stride());
+    const std::size_t dimension = segment.rows->dimension();
+    if (segment.codes) {
+        std::int8_t* const codes = scratch.codes_for_query(segment.codes->stride());
+        const CodeMeta meta = encode_row(query.vector, dimension, codes);
+        return {query.metric, *segment.codes, codes, meta};
     }
-    const CodeMeta meta = encode_row(query.vector, segment.rows->dimension(), scratch.query_codes.data());
-    return {query.metric, *segment.codes, scratch.query_codes.data(), meta};
+    if (segment.rows->codes() == nullptr) return {query.metric, *segment.rows, query.vector};
+    const BoundedMeta meta = encode_query(query.vector, dimension, scratch);
+    return {query.metric, *segment.rows, query.vector, scratch.query_codes.data(), meta};
 }
 
 void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& scratch) {
@@ -181,14 +189,32 @@ void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scr
     offer_rows(segment, scratch.batch.data(), 0, count, query, scratch, top);
 }
 
+namespace {
+
+/// None: a graph over floats.
+std::optional<CodeRows> built_over(const VectorSegment& segment) {
+    if (segment.codes) return CodeRows(*segment.codes);
+    const BoundedCodes* codes = segment.rows->codes();
+    if (codes != nullptr && segment.rows->size() > 0 && codes_tell_apart(*segment.rows)) return CodeRows(*codes);
+    return std::nullopt;
+}
+
+}  // namespace
+
 VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base, VectorType type, const GraphOptions& options,
                            const Progress& progress) {
     VectorSegment segment;
     segment.rows = std::move(rows);
     const Codes* base_codes = base == nullptr ? nullptr : base->codes.get();
     const Graph* base_graph = base == nullptr ? nullptr : base->graph.get();
-    if (type == VectorType::kInt8) segment.codes = std::make_shared<Codes>(*segment.rows, base_codes, progress);
-    const auto graph = std::make_shared<Graph>(build_graph(*segment.rows, segment.codes.get(), base_graph, options, progress));
+    if (type == VectorType::kInt8) {
+        segment.codes = std::make_shared<Codes>(*segment.rows, base_codes, progress);
+    } else if (segment.rows->codes() == nullptr) {
+        segment.rows->make_codes();
+    }
+    const std::optional<CodeRows> codes = built_over(segment);
+    const auto graph =
+        std::make_shared<Graph>(build_graph(*segment.rows, codes ? &*codes : nullptr, base_graph, options, progress));
     segment.graph = graph;
     // What was found of half of the rows holds for all: a graph twice as large needs little more.
     if (base_graph != nullptr && base_graph->beam != 0 && graph->rows() / 2 < base_graph->beam_rows) {

@@ -17,7 +17,7 @@
 namespace rag::core {
 
 struct VectorSegment {
-    std::shared_ptr<Rows> rows;
+    std::shared_ptr<Rows> rows;          // with codes of their own unless int8 and sealed
     std::shared_ptr<const Graph> graph;  // null: part of the tail
     std::shared_ptr<const Codes> codes;  // null unless int8 and sealed
 
@@ -68,7 +68,11 @@ void list_allowed(const VectorSegment& segment, const IdSet& filter, Scratch& sc
 void offer_rows(const VectorSegment& segment, const std::uint32_t* rows, std::size_t first, std::size_t count,
                 const SegmentQuery& query, Scratch& scratch, TopK& top);
 
-/// Distances by floats, or by codes where there are some: from the query's own, which are put into `scratch`.
+/// The query's codes, in scratch.query_codes.
+BoundedMeta encode_query(const float* query, std::size_t dimension, Scratch& scratch);
+
+/// Distances by the codes of an int8 segment, or by floats with the help of the rows' codes where they have some; the query's own
+/// are put into `scratch`.
 QueryDistance quick_distance(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch);
 
 /// Offers every live, allowed row. The oracle, and the fallback of search_segment.
@@ -77,7 +81,8 @@ void scan_segment(const VectorSegment& segment, const SegmentQuery& query, Scrat
 /// Offers the nearest rows by the graph, or by a scan where that is cheaper or where the graph gave fewer than k rows.
 void search_segment(const VectorSegment& segment, const SegmentQuery& query, Scratch& scratch, TopK& top);
 
-/// Seals rows: builds codes (int8) and the graph. `base` (may be null): the sealed segment of the first of them.
+/// Seals rows: builds codes (int8) and the graph, for float32 over the rows' own codes where they are good enough. `base` (may be
+/// null): the sealed segment of the first of them.
 VectorSegment make_segment(std::shared_ptr<Rows> rows, const VectorSegment* base, VectorType type, const GraphOptions& options,
                            const Progress& progress);
 

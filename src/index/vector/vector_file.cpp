@@ -167,7 +167,8 @@ void write_segment(const FrozenSegment& frozen, Writer& out) {
         header.beam = graph->beam;
         header.beam_rows = graph->beam_rows;
     }
-    header.has_codes = segment.codes ? 1 : 0;
+    const BoundedCodes* own_codes = graph != nullptr && !segment.codes ? rows.codes() : nullptr;
+    header.has_codes = segment.codes || own_codes != nullptr ? 1 : 0;
     out.array(&header, 1);
 
     std::vector<std::int64_t> ids(count);
@@ -183,6 +184,10 @@ void write_segment(const FrozenSegment& frozen, Writer& out) {
     if (segment.codes) {
         out.array(segment.codes->metas().data(), count);
         out.array(segment.codes->data(), count * segment.codes->stride());
+    }
+    if (own_codes != nullptr) {
+        out.array(own_codes->metas().data(), count);
+        out.array(own_codes->data(), count * own_codes->stride());
     }
     if (graph == nullptr) return;
     out.array(graph->levels.data(), count);
@@ -224,21 +229,29 @@ std::span<const std::byte> checked_body(std::span<const std::byte> bytes, const 
 /// Reads the arrays of segments, each behind a check that its bytes are there.
 class SegmentReader {
   public:
-    SegmentReader(ByteReader& in, const VectorIndexOptions& options, std::shared_ptr<const void> owner)
-        : in_(in), options_(options), owner_(std::move(owner)) {}
+    SegmentReader(ByteReader& in, std::uint32_t version, const VectorIndexOptions& options, std::shared_ptr<const void> owner)
+        : in_(in), version_(version), options_(options), owner_(std::move(owner)) {}
 
     VectorSegment read(std::uint64_t number) {
         what_ = fmt::format("{}: segment {}", in_.name(), number);
         header_ = in_.read<SegmentHeader>();
+        const bool coded = header_.sealed == 1 && (version_ > 1 || options_.type == VectorType::kInt8);
         if (header_.rows == 0 || header_.rows > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max()) ||
-            header_.sealed > 1 || header_.has_codes != (header_.sealed == 1 && options_.type == VectorType::kInt8 ? 1 : 0)) {
+            header_.sealed > 1 || header_.has_codes != (coded ? 1 : 0)) {
             fail(Code::kCorrupt, "{} claims {} rows, sealed {}, codes {}", what_, header_.rows, header_.sealed,
                  header_.has_codes);
         }
         VectorSegment segment;
         segment.rows = read_rows();
-        if (header_.sealed == 0) segment.rows->make_codes();
-        if (header_.has_codes == 1) segment.codes = read_codes();
+        if (header_.has_codes == 1 && options_.type == VectorType::kInt8) {
+            segment.codes = read_codes();
+        } else if (header_.has_codes == 1) {
+            auto metas = copy<BoundedMeta>(header_.rows);
+            const auto* codes = view<std::int8_t>(header_.rows, padded_codes(options_.dimension));
+            segment.rows->take_codes(BoundedCodes(options_.dimension, std::move(metas), codes, owner_));
+        } else {
+            segment.rows->make_codes();
+        }
         if (header_.sealed == 1) segment.graph = read_graph();
         return segment;
     }
@@ -302,6 +315,7 @@ class SegmentReader {
     }
 
     ByteReader& in_;
+    const std::uint32_t version_;
     const VectorIndexOptions& options_;
     std::shared_ptr<const void> owner_;
     std::string what_;
@@ -387,7 +401,7 @@ VectorFile read_vector_file(std::span<const std::byte> bytes, std::shared_ptr<co
     VectorFile file;
     file.options = options_of(header, name);
     file.sequence = header.sequence;
-    SegmentReader reader(in, file.options, std::move(owner));
+    SegmentReader reader(in, version, file.options, std::move(owner));
     std::uint64_t live = 0;
     for (std::uint64_t number = 0; number < header.segments; ++number) {
         file.segments.push_back(reader.read(number));

@@ -271,7 +271,7 @@ VectorIndexStats VectorIndex::stats() const {
         } else {
             out.tail_rows += segment.live();
         }
-        if (const TailCodes* codes = segment.rows->codes()) out.graph_bytes += rows * (codes->stride() + sizeof(TailMeta));
+        if (const BoundedCodes* codes = segment.rows->codes()) out.graph_bytes += rows * (codes->stride() + sizeof(BoundedMeta));
         if (segment.codes) out.graph_bytes += rows * (segment.codes->stride() + sizeof(CodeMeta));
     }
     return out;

@@ -26,7 +26,7 @@ namespace rag::core {
 struct VectorIndexOptions {
     std::size_t dimension = 0;  // 1 to 65,536
     Metric metric = Metric::kCosine;
-    VectorType type = VectorType::kFloat32;  // kInt8: codes for the graph, floats kept and used for the scores
+    VectorType type = VectorType::kFloat32;  // what walks go by; kInt8: codes, and floats for the scores of what was found
     std::size_t m = 16;                      // neighbours a row; 2 to 512
     std::size_t ef_construction = 200;       // beam while building; 1 to 65,536
     std::uint64_t seed = 100;

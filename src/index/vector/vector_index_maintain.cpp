@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/mapped_file.hpp"
 #include "core/thread_pool.hpp"
+#include "index/vector/kernels.hpp"
 #include "index/vector/merge_policy.hpp"
 #include "index/vector/vector_file.hpp"
 #include "index/vector/vector_index.hpp"
@@ -61,7 +62,8 @@ bool VectorIndex::rebuild(const Plan& plan, const Progress& progress) {
         if (std::any_of(chosen.sources.begin(), chosen.sources.end(), holds_open)) open_ = nullptr;
         work.emplace(chosen);
     }
-    work->copy(options_.dimension, progress);
+    // int8 segments have codes of their own.
+    work->copy(options_.dimension, options_.type == VectorType::kInt8 ? RowCodes::kNone : RowCodes::kKept, progress);
     std::optional<VectorSegment> added;
     if (work->rows()->size() > 0) {
         added = make_segment(work->rows(), work->base(), options_.type, graph_options(), progress);
@@ -190,11 +192,21 @@ bool verify_rows(const Rows& rows, Metric metric, std::string& why) {
 }
 
 bool verify_codes(const VectorSegment& segment, std::string& why) {
-    std::vector<std::int8_t> codes(segment.codes->stride());
-    for (std::size_t row = 0; row < segment.rows->size(); ++row) {
-        encode_row(segment.rows->vector(row), segment.rows->dimension(), codes.data());
-        if (std::equal(codes.begin(), codes.end(), segment.codes->row(row))) continue;
-        why = fmt::format("the codes of id {} are not those of its vector", segment.rows->id(row));
+    const Rows& rows = *segment.rows;
+    std::vector<std::int8_t> codes(padded_codes(rows.dimension()));
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        bool right = true;
+        if (segment.codes) {
+            encode_row(rows.vector(row), rows.dimension(), codes.data());
+            right = std::equal(codes.begin(), codes.end(), segment.codes->row(row));
+        }
+        if (rows.codes() != nullptr) {
+            const BoundedMeta made = encode_bounded_row(rows.vector(row), rows.dimension(), codes.data());
+            const BoundedMeta& kept = rows.codes()->meta(row);
+            right = right && made == kept && std::equal(codes.begin(), codes.end(), rows.codes()->row(row));
+        }
+        if (right) continue;
+        why = fmt::format("the codes of id {} are not those of its vector", rows.id(row));
         return false;
     }
     return true;
@@ -213,7 +225,7 @@ bool VectorIndex::verify(std::string& why) const {
             return false;
         }
         if (!verify_rows(rows, options_.metric, why)) return false;
-        if (segment.codes && !verify_codes(segment, why)) return false;
+        if (!verify_codes(segment, why)) return false;
         if (!segment.graph) continue;
         if (!segment.graph->check(why)) return false;
         if (segment.graph->rows() != rows.size() || segment.graph->unreached() != segment.graph->stragglers) {

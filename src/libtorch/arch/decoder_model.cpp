@@ -79,7 +79,7 @@ class DecoderModel : public ModelCore {
         body_.load(source, precision);
         const at::Tensor table = body_.take_table();
         if (config.tied_embeddings) {
-            tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, true);
+            tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, {.wide_inputs = true});
         } else {
             head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, table_precision(precision));
         }

@@ -7,7 +7,28 @@ namespace rag::core::libtorch {
 namespace {
 
 // Tokens that go through the layers together: enough to keep the matrix product busy, few enough for the caches.
-constexpr std::int64_t kGroupTokens = 2048;
+constexpr std::int64_t kGroupTokens = 512;
+
+// The ends of groups of whole texts, the last one included.
+std::vector<std::size_t> split_texts(std::span<const std::int64_t> offsets) {
+    std::vector<std::size_t> ends;
+    const std::size_t texts = offsets.size() - 1;
+    for (std::size_t first = 0; first < texts; first = ends.back()) {
+        std::size_t last = first + 1;
+        while (last < texts && offsets[last + 1] - offsets[first] <= kGroupTokens) {
+            ++last;
+        }
+        ends.push_back(last);
+    }
+    return ends;
+}
+
+// What threads that share groups tell each other: the first failure, which ends all of them.
+struct SharedEnd {
+    std::atomic<bool> over{false};
+    std::exception_ptr failure;
+    static bool is_over(void* self) { return static_cast<SharedEnd*>(self)->over.load(std::memory_order_relaxed); }
+};
 
 }  // namespace
 
@@ -111,25 +132,50 @@ void EncoderCore::check_batch(const TokenBatch& batch, std::size_t out_size) con
 void EncoderCore::encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) {
     check_batch(batch, out.size());
     worker.size_team(work(static_cast<std::int64_t>(batch.ids.size())));
-    const std::size_t texts = batch.offsets.size() - 1;
-    for (std::size_t first = 0; first < texts;) {
-        std::size_t last = first + 1;
-        while (last < texts && batch.offsets[last + 1] - batch.offsets[first] <= kGroupTokens) {
-            ++last;
-        }
-        const auto begin = static_cast<std::size_t>(batch.offsets[first]);
-        const auto tokens = static_cast<std::size_t>(batch.offsets[last]) - begin;
-        TextGroup group{batch.ids.subspan(begin, tokens),
-                        batch.type_ids.empty() ? batch.type_ids : batch.type_ids.subspan(begin, tokens),
-                        {},
-                        batch.unpooled};
-        for (std::size_t text = first; text <= last; ++text) {
-            group.offsets.push_back(batch.offsets[text] - batch.offsets[first]);
-        }
-        const at::Tensor x = run_layers(group, call);
-        finish(x, group, out.data() + first * static_cast<std::size_t>(config_.outputs()));
-        first = last;
+    const std::vector<std::size_t> ends = split_texts(batch.offsets);
+    const auto run = [&](std::size_t group, const HostCall& own_call) {
+        run_group(batch, group == 0 ? 0 : ends[group - 1], ends[group], out, own_call);
+    };
+    if (ends.size() == 1) {
+        return run(0, call);  // its layers spread their rows over the threads
     }
+    // Groups know nothing of each other: a thread takes one after another through all layers, and none waits for another in
+    // between.
+    SharedEnd end;
+    std::atomic<std::size_t> next{0};
+    at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(ends.size())), 1,
+                     [&](std::int64_t, std::int64_t) {
+                         const c10::InferenceMode inference;
+                         // The host is asked on one thread alone.
+                         const HostCall own_call = at::get_thread_num() == 0 ? call : HostCall{&SharedEnd::is_over, &end};
+                         try {
+                             for (std::size_t group = next++; group < ends.size() && !end.over; group = next++) {
+                                 run(group, own_call);
+                             }
+                         } catch (...) {
+                             if (!end.over.exchange(true)) {
+                                 end.failure = std::current_exception();
+                             }
+                         }
+                     });
+    if (end.failure != nullptr) {
+        std::rethrow_exception(end.failure);
+    }
+}
+
+void EncoderCore::run_group(const TokenBatch& batch, std::size_t first, std::size_t last, std::span<float> out,
+                            const HostCall& call) {
+    const auto begin = static_cast<std::size_t>(batch.offsets[first]);
+    const auto tokens = static_cast<std::size_t>(batch.offsets[last]) - begin;
+    TextGroup group{batch.ids.subspan(begin, tokens),
+                    batch.type_ids.empty() ? batch.type_ids : batch.type_ids.subspan(begin, tokens),
+                    {},
+                    batch.unpooled};
+    for (std::size_t text = first; text <= last; ++text) {
+        group.offsets.push_back(batch.offsets[text] - batch.offsets[first]);
+    }
+    const at::Tensor x = run_layers(group, call);
+    finish(x, group, out.data() + first * static_cast<std::size_t>(config_.outputs()));
 }
 
 void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out) const {

@@ -1,7 +1,7 @@
 // What every encoder architecture has: texts packed end to end without padding go through the layers in groups of about equal
-// size, attention runs within each text, then pooling and the stages behind it (heads, Dense modules). An architecture brings
-// the embeddings and the layers. Activations between layers are float32 in every precision.
-// Thread rule: encode() on the model's worker.
+// size, a thread a group where there are several; attention runs within each text, then pooling and the stages behind it (heads,
+// Dense modules). An architecture brings the embeddings and the layers. Activations between layers are float32 in every
+// precision. Thread rule: encode() on the model's worker.
 #pragma once
 
 #include "libtorch/arch/model_core.hpp"
@@ -33,7 +33,8 @@ class EncoderCore : public ModelCore {
   protected:
     /// The embeddings and layers.
     virtual void load_layers() = 0;
-    /// -> [tokens, hidden] float32, or [texts, hidden] where first_tokens_suffice(); polls `call` once a layer.
+    /// -> [tokens, hidden] float32, or [texts, hidden] where first_tokens_suffice(); polls `call` once a layer. Several threads
+    /// may run it at once; then it runs on the calling thread alone.
     virtual at::Tensor run_layers(const TextGroup& group, const HostCall& call) = 0;
     virtual void list_linears(std::vector<Linear*>& out) = 0;
     /// Bytes of everything but the linear layers and the stages.
@@ -58,6 +59,8 @@ class EncoderCore : public ModelCore {
     void check_config(const Weights& weights) const;
     void check_batch(const TokenBatch& batch, std::size_t out_size) const;
     void load_stages();
+    /// Texts first .. last - 1 of the batch.
+    void run_group(const TokenBatch& batch, std::size_t first, std::size_t last, std::span<float> out, const HostCall& call);
     void finish(const at::Tensor& x, const TextGroup& group, float* out) const;
     std::vector<Linear*> linears() override;
     std::uint64_t count_bytes() const override;

@@ -55,6 +55,8 @@ class ModernBert : public EncoderCore {
             spec.parts.push_back({prefix + module, rows, 0});
             spec.inputs = inputs;
             spec.bias = bias;
+            // Its unnormed residual sums keep every rounding error; with tiles in bfloat16 they reach 2.2% of the vectors' range.
+            spec.tiles = precision == Precision::kInt8;
             return Linear(source, std::move(spec), precision);
         };
         ModernBertLayer layer;

@@ -117,6 +117,44 @@ void RmsNormRow(const float* x, const float* weight, std::int64_t columns, float
     }
 }
 
+void AddLayerNormRow(float* x, const float* add, const float* weight, const float* bias, std::int64_t columns, float epsilon) {
+    const hn::ScalableTag<float> d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    auto sums = hn::Zero(d);
+    float sum = 0.0F;
+    std::int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        const auto v = hn::Add(hn::LoadU(d, x + c), hn::LoadU(d, add + c));
+        hn::StoreU(v, d, x + c);
+        sums = hn::Add(sums, v);
+    }
+    for (; c < columns; ++c) {
+        x[c] += add[c];
+        sum += x[c];
+    }
+    const float mean = (hn::GetLane(hn::SumOfLanes(d, sums)) + sum) / static_cast<float>(columns);
+    const auto middle = hn::Set(d, mean);
+    auto squares = hn::Zero(d);
+    sum = 0.0F;
+    for (c = 0; c + lanes <= columns; c += lanes) {
+        const auto v = hn::Sub(hn::LoadU(d, x + c), middle);
+        squares = hn::MulAdd(v, v, squares);
+    }
+    for (; c < columns; ++c) {
+        sum += (x[c] - mean) * (x[c] - mean);
+    }
+    const float variance = (hn::GetLane(hn::SumOfLanes(d, squares)) + sum) / static_cast<float>(columns);
+    const float inverse = 1.0F / std::sqrt(variance + epsilon);
+    const auto factor = hn::Set(d, inverse);
+    for (c = 0; c + lanes <= columns; c += lanes) {
+        const auto v = hn::Mul(hn::Mul(hn::Sub(hn::LoadU(d, x + c), middle), factor), hn::LoadU(d, weight + c));
+        hn::StoreU(bias == nullptr ? v : hn::Add(v, hn::LoadU(d, bias + c)), d, x + c);
+    }
+    for (; c < columns; ++c) {
+        x[c] = (x[c] - mean) * inverse * weight[c] + (bias == nullptr ? 0.0F : bias[c]);
+    }
+}
+
 void SiluMultiplyRow(const float* gate, const float* up, std::int64_t columns, float* out) {
     const hn::ScalableTag<float> d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -180,6 +218,7 @@ HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(DequantizeRow);
 HWY_EXPORT(QuantizationRest);
 HWY_EXPORT(RmsNormRow);
+HWY_EXPORT(AddLayerNormRow);
 HWY_EXPORT(SiluMultiplyRow);
 HWY_EXPORT(GeluTanhMultiplyRow);
 HWY_EXPORT(SoftcapRow);
@@ -199,6 +238,10 @@ void quantization_rest(const float* x, const std::uint8_t* bytes, std::int64_t c
 
 void rms_norm_row(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out) {
     HWY_DYNAMIC_DISPATCH(RmsNormRow)(x, weight, columns, epsilon, out);
+}
+
+void add_layer_norm_row(float* x, const float* add, const float* weight, const float* bias, std::int64_t columns, float epsilon) {
+    HWY_DYNAMIC_DISPATCH(AddLayerNormRow)(x, add, weight, bias, columns, epsilon);
 }
 
 void silu_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out) {

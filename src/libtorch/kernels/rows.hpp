@@ -20,6 +20,10 @@ void dequantize_row(const float* raw, std::int64_t columns, float scale, float z
 /// RMSNorm (Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467): out[c] = weight[c] * x[c] / sqrt(mean of squares + epsilon)
 void rms_norm_row(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out);
 
+/// A sum and its LayerNorm (Ba et al. 2016, https://arxiv.org/abs/1607.06450): x = weight * (s - mean) / sqrt(variance + epsilon)
+/// + bias with s = x + add; bias may be null.
+void add_layer_norm_row(float* x, const float* add, const float* weight, const float* bias, std::int64_t columns, float epsilon);
+
 /// SwiGLU's product: out[c] = gate[c] / (1 + exp(-gate[c])) * up[c]
 void silu_multiply_row(const float* gate, const float* up, std::int64_t columns, float* out);
 

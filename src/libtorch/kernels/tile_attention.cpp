@@ -1,27 +1,12 @@
 #include "libtorch/kernels/tile_attention.hpp"
 
 #include <algorithm>
-#include <cstring>
-
-#if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#define RAG_TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#endif
 
 namespace rag::core::libtorch::kernels {
 namespace {
 
-constexpr std::int64_t kTileRows = 16;
-constexpr std::int64_t kPairs = 32;       // bfloat16 in a row of a tile
-constexpr std::size_t kTileBytes = 1024;  // 16 rows of 64 bytes
-constexpr std::int64_t kQueryRows = 32;   // queries that are computed together: two tiles
-
-std::int64_t round_up(std::int64_t value, std::int64_t to) {
-    return (value + to - 1) / to * to;
-}
+constexpr std::int64_t kPairs = 32;      // bfloat16 in a row of a tile
+constexpr std::int64_t kQueryRows = 32;  // queries that are computed together: two tiles
 
 // Where the parts lie in the scratch memory.
 struct Parts {
@@ -65,35 +50,6 @@ std::size_t tile_scratch(std::int64_t tokens, std::int64_t head_dim) {
 #if defined(RAG_TILES)
 
 namespace {
-
-bool ask_for_tiles() {
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    constexpr unsigned kTileBits = (1U << 22) | (1U << 24);  // AMX-BF16, AMX-TILE (CPUID 7.0, EDX)
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTileBits) != kTileBits || __builtin_cpu_supports("avx512bw") == 0 ||
-        __builtin_cpu_supports("avx512vl") == 0 || __builtin_cpu_supports("avx512dq") == 0) {
-        return false;
-    }
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & (1U << 5)) == 0) {  // AVX512-BF16 (CPUID 7.1, EAX)
-        return false;
-    }
-    constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-    constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
-    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
-
-// All tiles have 16 rows of 64 bytes. 0 to 3: sums; 4, 5: left factors; 6, 7: right factors.
-RAG_TILES void configure() {
-    alignas(64) std::uint8_t config[64] = {};
-    config[0] = 1;  // palette
-    for (int tile = 0; tile < 8; ++tile) {
-        config[16 + 2 * tile] = 64;
-        config[48 + tile] = 16;
-    }
-    _tile_loadconfig(config);
-}
 
 // 32 floats, or fewer, as bfloat16; what is behind `count` is 0.
 RAG_TILES __m512i narrow(const float* from, __m512 factor) {
@@ -252,17 +208,19 @@ RAG_TILES void multiply_values(const Parts& parts, std::int64_t width, std::int6
 RAG_TILES void attend(const TileHead& head, std::byte* scratch) {
     const Parts parts = split(scratch, head.tokens, head.head_dim);
     const std::int64_t width = round_up(head.tokens, kPairs);
-    configure();
+    configure_tiles();
     pack_keys(head, parts.keys);
     pack_values(head, parts.values);
     for (std::int64_t first = 0; first < head.tokens; first += kQueryRows) {
         const std::int64_t count = std::min(kQueryRows, head.tokens - first);
         pack_queries(head, first, parts.queries);
+        memory_in_place();
         multiply_scores(parts, width, head.head_dim);
         float totals[kQueryRows];
         for (std::int64_t i = 0; i < kQueryRows; ++i) {
             totals[i] = softmax_row(parts.scores + i * width, head.tokens, width, parts.weights + i * width * 2);
         }
+        memory_in_place();
         multiply_values(parts, width, head.head_dim);
         for (std::int64_t i = 0; i < count; ++i) {
             const __m512 inverse = _mm512_set1_ps(1.0F / totals[i]);
@@ -277,20 +235,11 @@ RAG_TILES void attend(const TileHead& head, std::byte* scratch) {
 
 }  // namespace
 
-bool tiles_available() {
-    static const bool available = ask_for_tiles();
-    return available;
-}
-
 void attend_tiles(const TileHead& head, std::byte* scratch) {
     attend(head, scratch);
 }
 
 #else
-
-bool tiles_available() {
-    return false;
-}
 
 void attend_tiles(const TileHead&, std::byte*) {}
 

@@ -1,16 +1,11 @@
-// Attention within a text by the matrix tiles of x86 (AMX, Intel's Architecture Instruction Set Extensions, chapter 3): queries,
-// keys, values and probabilities in bfloat16, sums and softmax in float32, ten times the arithmetic of vectors. For the
-// precisions that round their activations anyway; the slow twin is attention.hpp. One call computes one head of one text. Thread
-// rule: pure functions; each thread has scratch memory of its own.
+// Attention within a text by matrix tiles (tiles.hpp): queries, keys, values and probabilities in bfloat16, sums and softmax in
+// float32, ten times the arithmetic of vectors. For the precisions that round their activations anyway; the slow twin is
+// attention.hpp. One call computes one head of one text. Thread rule: pure functions; each thread has scratch memory of its own.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include "libtorch/kernels/tiles.hpp"
 
 namespace rag::core::libtorch::kernels {
-
-/// Whether the processor has these tiles and Linux lets the process use them (it is asked once).
-bool tiles_available();
 
 struct TileHead {
     const float* queries = nullptr;  // token i at queries + i * stride; keys and values alike

@@ -68,7 +68,7 @@ std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Te
             out.weight = out.weight.add(deltas[i]);
         }
     }
-    return pack_linear(precision_, tensors, spec_.wide_inputs);
+    return pack_linear(precision_, tensors, {spec_.wide_inputs, spec_.tiles});
 }
 
 std::shared_ptr<const PackedLinear> Linear::install(std::shared_ptr<const PackedLinear> packed) {

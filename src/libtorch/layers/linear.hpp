@@ -23,6 +23,8 @@ struct LinearSpec {
     bool bias = false;
     /// The inputs have outliers that one byte does not resolve (products of gates, last hidden states): int8 gives them two.
     bool wide_inputs = false;
+    /// As in PackOptions: encoders' layers, which read whole texts.
+    bool tiles = false;
 };
 
 class Linear {
@@ -42,6 +44,8 @@ class Linear {
     at::Tensor part_weight(std::size_t part) const;
     /// From now on run() adds its inputs to these; null: no longer. The layer's weights stay.
     void observe(std::shared_ptr<InputStatistics> statistics) { observed_ = std::move(statistics); }
+    /// The packed weights for matrix tiles where they are kept so and run() has nobody who watches; else null.
+    const kernels::TileMatrix* tiles() const { return observed_ == nullptr ? packed_->tiles() : nullptr; }
 
     /// A new packing of the file's weights plus `deltas` (one a part, [rows, in] float32 or undefined).
     std::shared_ptr<const PackedLinear> with_deltas(const std::vector<at::Tensor>& deltas) const;

@@ -13,6 +13,11 @@ at::Tensor LayerNorm::run(const at::Tensor& x) const {
     return at::layer_norm(x, {x.size(-1)}, weight_, bias_.defined() ? std::optional(bias_) : std::nullopt, epsilon_);
 }
 
+void LayerNorm::add_and_run(float* x, const float* add) const {
+    const float* bias = bias_.defined() ? bias_.const_data_ptr<float>() : nullptr;
+    kernels::add_layer_norm_row(x, add, weight_.const_data_ptr<float>(), bias, weight_.size(0), epsilon_);
+}
+
 RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset)
     : weight_(source.float_tensor(module + ".weight", {columns})), epsilon_(epsilon) {
     if (unit_offset) {

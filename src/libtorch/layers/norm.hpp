@@ -14,6 +14,8 @@ class LayerNorm {
     LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool bias = true);
     /// [rows, columns] -> [rows, columns]
     at::Tensor run(const at::Tensor& x) const;
+    /// One row: x = norm(x + add)
+    void add_and_run(float* x, const float* add) const;
     std::uint64_t size_bytes() const { return weight_.nbytes() + (bias_.defined() ? bias_.nbytes() : 0); }
 
   private:

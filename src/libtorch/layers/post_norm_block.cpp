@@ -1,8 +1,35 @@
 #include "libtorch/layers/post_norm_block.hpp"
 
+#include "libtorch/kernels/rows.hpp"
 #include "libtorch/layers/activation.hpp"
+#include "libtorch/quant/tile_linear.hpp"
 
 namespace rag::core::libtorch {
+namespace {
+
+// Rows that pass the feed-forward part together: few enough that its inner values stay in the second-level cache, enough to read
+// the weights from it seldom.
+constexpr std::int64_t kInnerBytes = std::int64_t{1} << 19;
+constexpr std::int64_t kMostRows = 256;
+
+std::int64_t rows_together(std::int64_t inner) {
+    return std::clamp(kInnerBytes / (inner * 4) / kernels::kPairedRows * kernels::kPairedRows, kernels::kPairedRows, kMostRows);
+}
+
+std::optional<kernels::TileActivation> fused_activation(Activation activation) {
+    switch (activation) {
+        case Activation::kGelu:
+            return kernels::TileActivation::kGelu;
+        case Activation::kRelu:
+            return kernels::TileActivation::kRelu;
+        case Activation::kIdentity:
+            return kernels::TileActivation::kNone;
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace
 
 PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const std::string& prefix, const PostNormNames& names,
                              const EncoderConfig& config, Precision precision)
@@ -13,6 +40,7 @@ PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const s
         LinearSpec spec;
         spec.inputs = inputs;
         spec.bias = true;
+        spec.tiles = true;
         for (const char* module : modules) {
             spec.parts.push_back({prefix + module, rows, 0});
         }
@@ -29,10 +57,55 @@ PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const s
 
 at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const std::optional<at::Tensor>& rows) const {
     const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, *rows) : all; };
+    if (attention_output_.tiles() != nullptr && intermediate_.tiles() != nullptr && output_.tiles() != nullptr &&
+        fused_activation(activation_)) {
+        const at::Tensor attended = wanted(attend(qkv_.run(x)));
+        at::Tensor out = rows ? wanted(x) : x.clone();
+        run_tiles(attended, out);
+        return out;
+    }
     const at::Tensor attended = attention_norm_.run(attention_output_.run(wanted(attend(qkv_.run(x)))).add_(wanted(x)));
     at::Tensor inner = intermediate_.run(attended);
     apply_activation(activation_, inner);
     return output_norm_.run(output_.run(inner).add_(attended));
+}
+
+void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
+    const std::int64_t hidden = x.size(1);
+    const std::int64_t inner = intermediate_.outputs();
+    const kernels::TileMatrix& attention_output = *attention_output_.tiles();
+    const kernels::TileMatrix& intermediate = *intermediate_.tiles();
+    const kernels::TileMatrix& output = *output_.tiles();
+    const std::int64_t block_rows = rows_together(inner);
+    const kernels::TileActivation activation = *fused_activation(activation_);
+    const float* from = attended.const_data_ptr<float>();
+    float* residual = x.mutable_data_ptr<float>();
+    at::parallel_for(0, at::divup(x.size(0), block_rows), 1, [&](std::int64_t begin, std::int64_t end) {
+        const std::int64_t most = std::min(block_rows, x.size(0));
+        TileRows narrow(attention_output.numbers, most, hidden);
+        TileRows wide(output.numbers, most, inner);
+        at::Tensor sums = at::empty({most, hidden}, at::kFloat);
+        at::Tensor inner_values = at::empty({most, inner}, at::kFloat);
+        float* sum = sums.mutable_data_ptr<float>();
+        float* values = inner_values.mutable_data_ptr<float>();
+        for (std::int64_t block = begin; block < end; ++block) {
+            const std::int64_t first = block * block_rows;
+            const std::int64_t rows = std::min(block_rows, x.size(0) - first);
+            float* at = residual + first * hidden;
+            narrow.load(from + first * hidden, hidden, rows);
+            kernels::multiply_tiles(attention_output, narrow.view(), rows, kernels::TileActivation::kNone, sum, hidden);
+            for (std::int64_t row = 0; row < rows; ++row) {
+                attention_norm_.add_and_run(at + row * hidden, sum + row * hidden);
+                narrow.load_row(at + row * hidden, row);
+            }
+            kernels::multiply_tiles(intermediate, narrow.view(), rows, activation, values, inner);
+            wide.load(values, inner, rows);
+            kernels::multiply_tiles(output, wide.view(), rows, kernels::TileActivation::kNone, sum, hidden);
+            for (std::int64_t row = 0; row < rows; ++row) {
+                output_norm_.add_and_run(at + row * hidden, sum + row * hidden);
+            }
+        }
+    });
 }
 
 void PostNormBlock::list_linears(std::vector<Linear*>& out) {

@@ -37,6 +37,10 @@ class PostNormBlock {
     std::uint64_t norm_bytes() const { return attention_norm_.size_bytes() + output_norm_.size_bytes(); }
 
   private:
+    /// What follows attention, block of rows by block of rows, so that nothing between the layers leaves the caches. x: the sum's
+    /// other side, and the result.
+    void run_tiles(const at::Tensor& attended, at::Tensor& x) const;
+
     Linear qkv_;
     Linear attention_output_;
     LayerNorm attention_norm_;

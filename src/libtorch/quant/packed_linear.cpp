@@ -3,6 +3,7 @@
 #include "libtorch/kernels/matvec.hpp"
 #include "libtorch/quant/packed_int4.hpp"
 #include "libtorch/quant/packed_int8.hpp"
+#include "libtorch/quant/tile_linear.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -156,7 +157,11 @@ class BFloat16Linear : public PackedLinear {
 }  // namespace
 
 std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
-                                                bool wide_inputs) {
+                                                const PackOptions& options) {
+    if (options.tiles && TileLinear::serves(precision, options.wide_inputs, parts.front().weight)) {
+        return std::make_shared<TileLinear>(precision, concatenate(parts, &LinearPartTensors::weight),
+                                            concatenate(parts, &LinearPartTensors::bias));
+    }
     switch (precision) {
         case Precision::kFloat32:
             return std::make_shared<Float32Linear>(parts);
@@ -166,7 +171,7 @@ std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::
             return std::make_shared<Float16Linear>(parts);
         case Precision::kInt8:
             return std::make_shared<Int8Linear>(concatenate(parts, &LinearPartTensors::weight),
-                                                concatenate(parts, &LinearPartTensors::bias), wide_inputs);
+                                                concatenate(parts, &LinearPartTensors::bias), options.wide_inputs);
         case Precision::kInt4: {
             std::vector<Int4Linear::Part> packed;
             for (const LinearPartTensors& part : parts) {

@@ -8,6 +8,9 @@
 namespace rag::core::libtorch {
 
 class Int4Matrix;
+namespace kernels {
+struct TileMatrix;
+}
 
 class PackedLinear {
   public:
@@ -18,6 +21,9 @@ class PackedLinear {
 
     /// Bytes held or mapped, biases included.
     virtual std::uint64_t size_bytes() const = 0;
+
+    /// The weights for matrix tiles, which a block may use for more than run(); null: they are kept otherwise.
+    virtual const kernels::TileMatrix* tiles() const { return nullptr; }
 };
 
 /// What is packed: for each part W [rows, in] in float32, or packed for int4 already, and its bias [rows], or undefined.
@@ -33,10 +39,15 @@ constexpr Precision table_precision(Precision precision) {
     return precision == Precision::kInt4 ? Precision::kInt8 : precision;
 }
 
+struct PackOptions {
+    bool wide_inputs = false;  // as in Int8Linear
+    bool tiles = false;        // the layer reads many rows at once: matrix tiles of our own where the processor has them
+};
+
 /// float32: keeps the given tensors (views of the mapped file stay views). bfloat16: oneDNN's layout where the processor has it,
-/// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp; `wide_inputs` as in Int8Linear.
-/// int4: packed_int4.hpp, rounded to nearest.
+/// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp. int4: packed_int4.hpp, rounded to nearest.
+/// bfloat16 and int8 where tiles are wanted: tile_linear.hpp.
 std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
-                                                bool wide_inputs);
+                                                const PackOptions& options);
 
 }  // namespace rag::core::libtorch

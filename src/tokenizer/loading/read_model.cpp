@@ -23,25 +23,13 @@ Vocabulary read_vocabulary(const ModelFields& fields) {
     if (fields.file.has_pieces()) fail(Code::kCorrupt, "{}: vocab must be an object, found an array", fields.where());
     if (!fields.file.has_tokens()) fields.wrong("vocab", "an object of tokens and ids");
     Vocabulary vocabulary;
-    vocabulary.reserve(fields.file.token_count());
-    constexpr std::size_t kAhead = 16;
-    std::vector<std::pair<std::string_view, std::int64_t>> tokens;
-    tokens.reserve(fields.file.token_count());
-    fields.file.each_token([&](std::string_view token, std::int64_t id) { tokens.emplace_back(token, id); });
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        if (i + kAhead < tokens.size()) vocabulary.expect(tokens[i + kAhead].first);
-        vocabulary.add(tokens[i].first, tokens[i].second);
-    }
+    fields.file.add_tokens_to(vocabulary);
     return vocabulary;
 }
 
-// Views into the file.
-MergeList read_merges(const ModelFields& fields) {
+MergeSource merges_of(const ModelFields& fields) {
     if (!fields.file.has_merges()) fields.wrong("merges", "an array");
-    MergeList merges;
-    merges.reserve(fields.file.merge_count());
-    fields.file.each_merge([&](std::string_view left, std::string_view right) { merges.emplace_back(left, right); });
-    return merges;
+    return {fields.file.merge_count(), [&file = fields.file](const MergeSource::Visit& visit) { file.each_merge(visit); }};
 }
 
 std::unique_ptr<TokenModel> read_bpe(const ModelFields& fields, bool bytes) {
@@ -60,7 +48,7 @@ std::unique_ptr<TokenModel> read_bpe(const ModelFields& fields, bool bytes) {
     if (options.byte_fallback && !(options.continuing_subword_prefix.empty() && options.end_of_word_suffix.empty())) {
         fail(Code::kUnsupported, "{}: byte_fallback together with prefixes or suffixes", fields.where());  // bytes of which text?
     }
-    return std::make_unique<Bpe>(read_vocabulary(fields), read_merges(fields), std::move(options));
+    return std::make_unique<Bpe>(read_vocabulary(fields), merges_of(fields), std::move(options));
 }
 
 std::unique_ptr<TokenModel> read_word_piece(const ModelFields& fields) {

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -143,14 +144,32 @@ std::size_t TokenizerJson::merge_count() const noexcept {
     return has_merges() ? parsed_->merges.size() : 0;
 }
 
-void TokenizerJson::each_token(const std::function<void(std::string_view, std::int64_t)>& visit) const {
+// Places in the table are all over memory: each token's is asked for some tokens ahead.
+void TokenizerJson::add_tokens_to(Vocabulary& vocabulary) const {
     if (!has_tokens()) return;
-    for (const auto field : parsed_->tokens) {
+    constexpr std::size_t kAhead = 16;  // a power of two
+    std::array<std::uint32_t, kAhead> hashes{};
+    auto ahead = parsed_->tokens.begin();
+    const auto end = parsed_->tokens.end();
+    std::size_t hashed = 0;
+    const auto look_ahead = [&] {
+        if (ahead == end) return;
+        const std::uint32_t hash = hash_bytes(ahead.key());
+        vocabulary.expect(hash);
+        hashes[hashed++ % kAhead] = hash;
+        ++ahead;
+    };
+    vocabulary.reserve(token_count());
+    while (hashed < kAhead && ahead != end) look_ahead();
+    std::size_t count = 0;
+    for (auto token = parsed_->tokens.begin(); token != end; ++token, ++count) {
+        const std::uint32_t hash = hashes[count % kAhead];
+        look_ahead();
         std::int64_t id = -1;
-        if (field.value.get(id) != simdjson::SUCCESS || id < 0 || id >= kMaxTokenId) {
-            id = checked_integer(to_json(field.value), 0, kMaxTokenId - 1, name_ + ".model.vocab");
+        if (token.value().get(id) != simdjson::SUCCESS || id < 0 || id >= kMaxTokenId) {
+            id = checked_integer(to_json(token.value()), 0, kMaxTokenId - 1, name_ + ".model.vocab");
         }
-        visit(field.key, id);
+        vocabulary.add(token.key(), id, hash);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "tokenizer/loading/stage_fields.hpp"
+#include "tokenizer/models/vocabulary.hpp"
 
 namespace rag::core {
 
@@ -36,8 +37,9 @@ class TokenizerJson {
     bool has_merges() const noexcept;
     std::size_t merge_count() const noexcept;
 
-    /// Tokens and ids in the order of the file. Throws kCorrupt for an id that is no integer of [0, kMaxTokenId).
-    void each_token(const std::function<void(std::string_view token, std::int64_t id)>& visit) const;
+    /// Adds all tokens and ids in the order of the file. Throws kCorrupt for an id that is no integer of [0, kMaxTokenId), and as
+    /// Vocabulary::add().
+    void add_tokens_to(Vocabulary& vocabulary) const;
     /// Unigram's tokens and scores in order. Throws kCorrupt for an entry that is no token with a finite score.
     void each_piece(const std::function<void(std::string_view token, double score)>& visit) const;
     /// Merges in order: ["left", "right"], or "left right" as old files write it. Throws kCorrupt for anything else.

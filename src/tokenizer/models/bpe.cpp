@@ -29,9 +29,9 @@ bool is_wide(std::string_view word) {
 
 }  // namespace
 
-Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
+Bpe::Bpe(Vocabulary vocabulary, const MergeSource& merges, BpeOptions options)
     : options_(std::move(options)), vocabulary_(std::move(vocabulary)) {
-    add_merges(merges);
+    add_merges(merges, vocabulary_, {options_.continuing_subword_prefix.size(), options_.rank_by_result}, merges_);
     find_initial_ids();
     if (is_searchable()) {
         make_search();
@@ -43,57 +43,6 @@ Bpe::Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options)
     }
     // What is searched is merged too where a byte is to be left out.
     if (options_.bytes && (search_ == nullptr || !(has_all_bytes() || options_.unk_token))) translate_keys();
-}
-
-// Half a million merges of three tokens each are a million and a half visits to places all over the vocabulary: their memory is
-// asked for some merges ahead. What a merge makes is mostly what the one before made, or the token behind that.
-void Bpe::add_merges(const MergeList& merges) {
-    constexpr std::size_t kAhead = 12;
-    merges_.reserve(merges.size());
-    std::vector<std::pair<std::int32_t, std::int32_t>> ids(merges.size());
-    const auto each_ahead = [&](std::size_t i, auto visit) {
-        if (i >= merges.size()) return;
-        visit(merges[i].first);
-        visit(merges[i].second);
-    };
-    for (std::size_t i = 0; i < merges.size(); ++i) {
-        each_ahead(i + 2 * kAhead, [&](std::string_view token) { vocabulary_.expect(token); });
-        each_ahead(i + kAhead, [&](std::string_view token) { vocabulary_.expect_text(token); });
-        const auto& [left, right] = merges[i];
-        ids[i] = {vocabulary_.find_id(left), vocabulary_.find_id(right)};
-        if (ids[i].first < 0 || ids[i].second < 0) {
-            fail(Code::kCorrupt, "merge {} names the token {}, which is not in the vocabulary", i,
-                 quote(ids[i].first < 0 ? left : right));
-        }
-    }
-    std::int32_t previous = -1;
-    for (std::size_t i = 0; i < merges.size(); ++i) {
-        if (i + kAhead < merges.size()) merges_.expect(ids[i + kAhead].first, ids[i + kAhead].second);
-        const std::int32_t merged = find_merged(i, merges[i], previous);
-        if (options_.rank_by_result && merged == previous) {
-            merges_.add_alike(ids[i].first, ids[i].second);
-        } else {
-            merges_.add(ids[i].first, ids[i].second, merged);
-        }
-        previous = merged;
-    }
-}
-
-std::int32_t Bpe::find_merged(std::size_t index, const MergeList::value_type& merge, std::int32_t previous) const {
-    const std::string_view left = merge.first;
-    const std::string_view right = merge.second.substr(std::min(options_.continuing_subword_prefix.size(), merge.second.size()));
-    for (const std::int32_t guess : {previous, previous + 1}) {
-        const std::string_view token = vocabulary_.token(guess).value_or(std::string_view());
-        if (token.size() != left.size() + right.size() || token.empty()) continue;
-        if (token.starts_with(left) && token.ends_with(right) && vocabulary_.has_one_token_an_id()) return guess;
-    }
-    std::string joined(left);
-    joined += right;
-    const std::int32_t merged = vocabulary_.find_id(joined);
-    if (merged < 0) {
-        fail(Code::kCorrupt, "merge {} makes the token {}, which is not in the vocabulary", index, quote(joined));
-    }
-    return merged;
 }
 
 std::vector<Merge> Bpe::used_merges() const {

@@ -8,11 +8,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tokenizer/models/character_cache.hpp"
 #include "tokenizer/models/merge_search.hpp"
+#include "tokenizer/models/merge_source.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/model.hpp"
 #include "tokenizer/models/piece_cache.hpp"
@@ -31,12 +31,10 @@ struct BpeOptions {
     bool bytes = false;           // pieces are bytes, the vocabulary is written in the byte alphabet
 };
 
-using MergeList = std::vector<std::pair<std::string_view, std::string_view>>;
-
 class Bpe final : public TokenModel {
   public:
     /// Throws kCorrupt when a merge names a token, or makes one, that the vocabulary lacks. The merges need not outlive the call.
-    Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options);
+    Bpe(Vocabulary vocabulary, const MergeSource& merges, BpeOptions options);
     Bpe(const Bpe&) = delete;  // the search points to the merges
     Bpe& operator=(const Bpe&) = delete;
     void tokenize(std::string_view text, std::span<const Span> pieces, std::vector<ModelToken>& out) const override;
@@ -54,9 +52,6 @@ class Bpe final : public TokenModel {
     std::vector<Merge> used_merges() const;
 
   private:
-    void add_merges(const MergeList& merges);
-    /// The token that a merge makes, `previous` being what the one before made.
-    std::int32_t find_merged(std::size_t index, const MergeList::value_type& merge, std::int32_t previous) const;
     void find_initial_ids();
     void make_search();
     bool is_searchable() const;

@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
+#include "core/zeroed_array.hpp"
 #include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/model.hpp"
 
@@ -19,12 +19,12 @@ class CharacterCache {
     static constexpr std::uint32_t kBytes = 3;    // of each of these characters
     static constexpr std::size_t kMaxTokens = 2;  // three, one a byte, are left to others
 
-    CharacterCache() : places_(std::make_unique<std::atomic<std::uint64_t>[]>(kLimit - kFirst)) {}
+    CharacterCache() : places_(kLimit - kFirst) {}
     static bool holds(char32_t value) noexcept { return value >= kFirst && value < kLimit; }
 
     /// Fills `tokens`, ends counted from the start of the character, and returns how many; 0: not known. `value` is held.
     std::size_t find(char32_t value, Symbol* tokens) const noexcept {
-        const std::uint64_t known = places_[value - kFirst].load(std::memory_order_relaxed);
+        const std::uint64_t known = place(value).load(std::memory_order_relaxed);
         if (known == 0) return 0;
         const std::uint64_t first_end = known >> kIdBits & 3U;
         tokens[0] = {static_cast<std::int32_t>(known & kIdMask), static_cast<std::uint32_t>(first_end)};
@@ -36,7 +36,7 @@ class CharacterCache {
         if (tokens.empty() || tokens.size() > kMaxTokens || tokens.back().end != kBytes) return;
         std::uint64_t known = static_cast<std::uint64_t>(tokens[0].id) | (static_cast<std::uint64_t>(tokens[0].end) << kIdBits);
         if (tokens.size() == 2) known |= static_cast<std::uint64_t>(tokens[1].id) << (kIdBits + 2);
-        places_[value - kFirst].store(known, std::memory_order_relaxed);
+        place(value).store(known, std::memory_order_relaxed);
     }
 
   private:
@@ -45,7 +45,9 @@ class CharacterCache {
     static constexpr std::uint64_t kIdMask = (std::uint64_t{1} << kIdBits) - 1;
     static_assert(kMaxTokenId <= (std::int64_t{1} << kIdBits));
 
-    std::unique_ptr<std::atomic<std::uint64_t>[]> places_;  // 0: not known, which no tokens are: an end is not 0
+    std::atomic_ref<std::uint64_t> place(char32_t value) const noexcept { return std::atomic_ref(places_[value - kFirst]); }
+
+    ZeroedArray<std::uint64_t> places_;  // 0: not known, which no tokens are: an end is not 0
 };
 
 }  // namespace rag::core

@@ -55,7 +55,7 @@ MergeSearch::MergeSearch(const MergeTable& merges, const Tokens& tokens, std::si
     : merges_(merges),
       bytes_(bytes),
       whole_(whole),
-      tokens_(std::make_unique<Token[]>(id_limit)),
+      tokens_(id_limit),
       long_borders_(merges.size()),
       characters_(bytes, merges.size()) {
     find_borders(tokens, id_limit);
@@ -180,7 +180,7 @@ std::uint32_t MergeSearch::learn(std::int32_t id, std::string_view text, SearchS
             const std::uint32_t left = token(merge.left).origin.load(std::memory_order_relaxed);
             const std::uint32_t right = token(merge.right).origin.load(std::memory_order_relaxed);
             const bool rises = left != kOdd && right != kOdd && kFirst + merge.rank > std::max(left, right);
-            Token& made = token(merge.merged);
+            const Token made = token(merge.merged);
             made.left.store(merge.left, std::memory_order_relaxed);
             made.right.store(merge.right, std::memory_order_relaxed);
             made.origin.store(rises ? kFirst + merge.rank : std::uint32_t{kOdd}, std::memory_order_release);
@@ -211,8 +211,8 @@ bool MergeSearch::stay_apart(std::int32_t left, std::int32_t right) const {
     std::uint32_t limit = MergeTable::kNoRank;
     for (;;) {
         if (merges_.rank(left, right) < limit) return false;
-        const Token& last = token(left);
-        const Token& first = token(right);
+        const Token last = token(left);
+        const Token first = token(right);
         const std::uint32_t left_origin = last.origin.load(std::memory_order_relaxed);
         const std::uint32_t right_origin = first.origin.load(std::memory_order_relaxed);
         if (left_origin > right_origin) {

@@ -11,11 +11,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/zeroed_array.hpp"
 #include "tokenizer/models/character_borders.hpp"
 #include "tokenizer/models/hashed_bits.hpp"
 #include "tokenizer/models/merge_table.hpp"
@@ -62,7 +62,7 @@ class MergeSearch {
   private:
     // How a token comes about: kUnknown until it is met; kSymbol: it is one symbol; kNever: the merges make something else of its
     // text; kOdd: by merges whose ranks do not rise; else kFirst + the rank of the last merge.
-    enum Origin : std::uint32_t { kUnknown, kSymbol, kNever, kOdd, kFirst };
+    enum Origin : std::uint32_t { kUnknown = 0, kSymbol, kNever, kOdd, kFirst };
 
     // A token as the borders of merges see it: its first and last three bytes, or of a short one the first and last.
     struct Ends {
@@ -70,10 +70,15 @@ class MergeSearch {
         std::uint32_t head = 0, tail = 0;  // bits of head above the bytes say what it is
         CharacterBorders::End first{}, last{};
     };
-    // How a token comes about, in one place because all of it is asked together.
-    struct alignas(16) Token {
-        std::atomic<std::uint32_t> origin{kUnknown};
-        std::atomic<std::int32_t> left{0}, right{0};  // what the last merge joined
+    // How a token comes about, in one place because all of it is asked together. Read and written through std::atomic_ref.
+    struct Place {
+        std::uint32_t origin;      // zero, as all of it is at first: kUnknown
+        std::int32_t left, right;  // what the last merge joined
+        std::int32_t unused;       // four to a cache line
+    };
+    struct Token {
+        std::atomic_ref<std::uint32_t> origin;
+        std::atomic_ref<std::int32_t> left, right;
     };
     void find_borders(const Tokens& tokens, std::size_t id_limit);
     bool may_cross(std::string_view word, std::uint32_t start, std::uint32_t at, std::uint32_t end) const;
@@ -82,7 +87,10 @@ class MergeSearch {
     bool can_follow(std::string_view word, std::uint32_t at, Symbol match, SearchScratch& scratch) const;
     bool is_symbol_known(std::string_view word, std::uint32_t at) const;
     std::uint32_t origin(std::int32_t id, std::string_view text, SearchScratch& scratch) const;
-    Token& token(std::int32_t id) const noexcept { return tokens_[static_cast<std::size_t>(id)]; }
+    Token token(std::int32_t id) const noexcept {
+        Place& place = tokens_[static_cast<std::size_t>(id)];
+        return {std::atomic_ref(place.origin), std::atomic_ref(place.left), std::atomic_ref(place.right)};
+    }
     std::uint32_t learn(std::int32_t id, std::string_view text, SearchScratch& scratch) const;
     bool split_symbols(std::string_view text, MergeScratch& scratch) const;
     bool stay_apart(std::int32_t left, std::int32_t right) const;
@@ -92,7 +100,7 @@ class MergeSearch {
     Trie trie_;
     bool bytes_;
     bool whole_;
-    std::unique_ptr<Token[]> tokens_;  // by id
+    ZeroedArray<Place> tokens_;  // by id
     // Which borders a merge can cross at all, so that most are settled without looking at merges (measured: 86% of those in
     // Chinese text). By the last byte on the left and the first on the right for merges with a part of less than three bytes,
     // else by three bytes on each side, hashed.

@@ -25,21 +25,22 @@ void MergeTable::reserve(std::size_t count) {
     unsigned bits = 64 - shift_;
     while ((std::size_t{1} << bits) / 2 < count) ++bits;
     if (bits > 64 - shift_) grow(bits);
+    pairs_.reserve(count);
     merged_.reserve(count);
 }
 
 void MergeTable::grow(unsigned bits) {
-    std::vector<Pair> old(std::size_t{1} << bits);
-    old.swap(pairs_);
-    mask_ = pairs_.size() - 1;
+    const std::size_t size = std::size_t{1} << bits;
+    places_.assign(size, kNone);
+    mask_ = size - 1;
     shift_ = 64 - bits;
-    filter_.assign((pairs_.size() << kFilterBits) / 64, 0);
-    for (const Pair& pair : old) {
-        if (pair.key == kEmpty) continue;
-        std::size_t at = place(pair.key);
-        while (pairs_[at].key != kEmpty) at = (at + 1) & mask_;
-        pairs_[at] = pair;
-        set_filter(pair.key);
+    filter_.assign((size << kFilterBits) / 64, 0);
+    for (std::uint32_t number = 0; number < pairs_.size(); ++number) {
+        const std::uint64_t key = pair_key(pairs_[number].left, pairs_[number].right);
+        std::size_t at = place(key);
+        while (places_[at] != kNone) at = (at + 1) & mask_;
+        places_[at] = number;
+        set_filter(key);
     }
 }
 
@@ -49,12 +50,17 @@ void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t merged)
 }
 
 void MergeTable::put(std::int32_t left, std::int32_t right, std::uint32_t rank) {
-    if (used_ + 1 > pairs_.size() / 2) grow(64 - shift_ + 1);
+    if (pairs_.size() + 1 > places_.size() / 2) grow(64 - shift_ + 1);
     const std::uint64_t key = pair_key(left, right);
     std::size_t at = place(key);
-    while (pairs_[at].key != kEmpty && pairs_[at].key != key) at = (at + 1) & mask_;
-    used_ += pairs_[at].key == kEmpty;
-    pairs_[at] = {key, rank};
+    for (; places_[at] != kNone; at = (at + 1) & mask_) {
+        Pair& pair = pairs_[places_[at]];
+        if (pair.left != left || pair.right != right) continue;
+        pair.rank = rank;
+        return;
+    }
+    places_[at] = static_cast<std::uint32_t>(pairs_.size());
+    pairs_.push_back({left, right, rank});
     set_filter(key);
 }
 

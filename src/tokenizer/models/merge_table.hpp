@@ -40,7 +40,7 @@ class MergeTable {
     std::size_t size() const noexcept { return merged_.size(); }
     /// Has the memory at hand when add() comes: large tables are built three times as fast.
     void expect(std::int32_t left, std::int32_t right) const noexcept {
-        __builtin_prefetch(&pairs_[place(pair_key(left, right))], 1);
+        __builtin_prefetch(&places_[place(pair_key(left, right))], 1);
     }
 
     std::uint32_t rank(std::int32_t left, std::int32_t right) const noexcept {
@@ -49,17 +49,16 @@ class MergeTable {
         const std::uint64_t bit = hash >> (shift_ - kFilterBits);
         if ((filter_[bit / 64] >> (bit % 64) & 1U) == 0) return kNoRank;
         for (std::size_t at = static_cast<std::size_t>(hash >> shift_);; at = (at + 1) & mask_) {
-            if (pairs_[at].key == key) return pairs_[at].rank;
-            if (pairs_[at].key == kEmpty) return kNoRank;
+            if (places_[at] == kNone) return kNoRank;
+            const Pair& pair = pairs_[places_[at]];
+            if (pair.left == left && pair.right == right) return pair.rank;
         }
     }
 
-    /// Calls visit(left, right, rank) for every pair, in no order.
+    /// Calls visit(left, right, rank) for every pair, in the order in which they were first added.
     template <typename Visit>
     void for_each(Visit visit) const {
-        for (const auto& [key, rank] : pairs_) {
-            if (key != kEmpty) visit(static_cast<std::int32_t>(key >> 32), static_cast<std::int32_t>(key & 0xFFFFFFFFU), rank);
-        }
+        for (const Pair& pair : pairs_) visit(pair.left, pair.right, pair.rank);
     }
 
     /// Merges scratch.symbols: always the pair of the lowest rank, of equal ones the leftmost, until none is left.
@@ -69,13 +68,13 @@ class MergeTable {
     void merge(MergeScratch& scratch, std::vector<Merge>& done) const;
 
   private:
-    static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair: ids are not negative
+    static constexpr std::uint32_t kNone = 0xFFFFFFFFU;
     static constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15U;
     static constexpr unsigned kFilterBits = 2;  // four bits a place
 
     struct Pair {
-        std::uint64_t key = kEmpty;
-        std::uint32_t rank = kNoRank;
+        std::int32_t left, right;
+        std::uint32_t rank;
     };
 
     static std::uint64_t pair_key(std::int32_t left, std::int32_t right) noexcept {
@@ -91,13 +90,14 @@ class MergeTable {
     void merge_short(MergeScratch& scratch, std::vector<Merge>* done) const;
     void merge_long(MergeScratch& scratch, std::vector<Merge>* done) const;
 
-    // Open addressing, at most half used. Most questions are answered by no, nine of ten of these by the filter, a 32nd of the
-    // pairs in size, which stays in the cache of a core.
+    // Open addressing over numbers of pairs, at most half used: half a million merges are 6 MB of pairs and 4 MB of places, where
+    // a table of the pairs themselves would be 16. Most questions are answered by no, nine of ten of these by the filter, an
+    // eighth of the places in size, which stays in the cache of a core.
     std::vector<std::uint64_t> filter_ = std::vector<std::uint64_t>(1);
-    std::vector<Pair> pairs_ = std::vector<Pair>(16);
+    std::vector<std::uint32_t> places_ = std::vector<std::uint32_t>(16, kNone);
     std::size_t mask_ = 15;
     unsigned shift_ = 60;
-    std::size_t used_ = 0;
+    std::vector<Pair> pairs_;
     std::vector<std::int32_t> merged_;  // by rank
 };
 

@@ -27,9 +27,13 @@ class Trie::Builder {
 
   private:
     struct Key {
-        std::string_view text;
+        std::uint32_t start;  // in bytes_; it ends where the next one starts
         std::int32_t value;
     };
+    std::string_view text(std::size_t key) const {
+        return std::string_view(bytes_).substr(keys_[key].start, keys_[key + 1].start - keys_[key].start);
+    }
+    std::size_t count_nodes() const;
     struct Order {
         std::uint64_t prefix;
         std::uint32_t index;
@@ -78,7 +82,7 @@ class Trie::Builder {
     }
 
     std::string bytes_;      // of the keys, in their order, so that going through them is going through memory
-    std::vector<Key> keys_;  // sorted, of equal ones the first given first
+    std::vector<Key> keys_;  // sorted, of equal ones the first given first; and one behind the last
     std::vector<Unit> units_;
     std::vector<std::uint32_t> next_free_;
     std::vector<Child> children_;
@@ -112,18 +116,34 @@ void Trie::Builder::sort(const std::vector<std::pair<std::string_view, std::int3
         begin = end;
     }
     bytes_.reserve(bytes);
-    keys_.reserve(keys.size());
+    keys_.reserve(keys.size() + 1);
     for (const Order& entry : order) {
         const auto& [key, value] = keys[entry.index];
-        const std::size_t start = bytes_.size();
+        keys_.push_back({static_cast<std::uint32_t>(bytes_.size()), value});
         bytes_ += key;
-        keys_.push_back({std::string_view(bytes_).substr(start), value});
     }
+    keys_.push_back({static_cast<std::uint32_t>(bytes_.size()), 0});
+}
+
+// One for each byte of a key that it does not share with the key before it.
+std::size_t Trie::Builder::count_nodes() const {
+    std::size_t count = 1;
+    std::string_view before;
+    for (std::size_t i = 0; i + 1 < keys_.size(); ++i) {
+        const std::string_view key = text(i);
+        const std::size_t most = std::min(key.size(), before.size());
+        std::size_t shared = 0;
+        while (shared < most && key[shared] == before[shared]) ++shared;
+        count += key.size() - shared;
+        before = key;
+    }
+    return count;
 }
 
 std::vector<Trie::Unit> Trie::Builder::build() {
-    ensure(512 + bytes_.size() / 2);  // about as many nodes as vocabularies come to
-    tasks_.push_back({kRoot, 0, keys_.size(), 0});
+    const std::size_t nodes = count_nodes();
+    ensure(1024 + nodes + nodes / 32);  // few holes are left
+    tasks_.push_back({kRoot, 0, keys_.size() - 1, 0});
     while (!tasks_.empty()) {
         const Task task = tasks_.back();
         tasks_.pop_back();
@@ -137,32 +157,33 @@ std::vector<Trie::Unit> Trie::Builder::build() {
 
 // The rest of one key: two of three nodes of a vocabulary, each with one child, which fits into any free place.
 void Trie::Builder::expand_chain(const Task& task) {
-    const Key& key = keys_[task.begin];
+    const std::string_view key = text(task.begin);
     Node node = task.node;
-    for (std::size_t depth = task.depth; depth < key.text.size(); ++depth) {
+    for (std::size_t depth = task.depth; depth < key.size(); ++depth) {
         const Node next = find_free(cursor_);  // at least 256
         ensure(static_cast<std::size_t>(next) + 1);
-        units_[node].base = next - static_cast<unsigned char>(key.text[depth]);
+        units_[node].base = next - static_cast<unsigned char>(key[depth]);
         units_[next].check = node;
         next_free_[next] = next + 1;
         used_end_ = std::max(used_end_, next + 1);
         node = next;
     }
-    if (units_[node].value < 0) units_[node].value = key.value;
+    if (units_[node].value < 0) units_[node].value = keys_[task.begin].value;
 }
 
 void Trie::Builder::expand(const Task& task) {
     if (task.end - task.begin == 1) return expand_chain(task);
     std::size_t at = task.begin;
-    while (at < task.end && keys_[at].text.size() == task.depth) {
+    while (at < task.end && text(at).size() == task.depth) {
         if (units_[task.node].value < 0) units_[task.node].value = keys_[at].value;
         ++at;
     }
     children_.clear();
     while (at < task.end) {
-        const char byte = keys_[at].text[task.depth];
+        const auto byte_of = [&](std::size_t key) { return bytes_[keys_[key].start + task.depth]; };
+        const char byte = byte_of(at);
         const std::size_t begin = at;
-        while (at < task.end && keys_[at].text[task.depth] == byte) ++at;
+        while (at < task.end && byte_of(at) == byte) ++at;
         children_.push_back({static_cast<unsigned char>(byte), begin, at});
     }
     if (children_.empty()) return;

@@ -29,13 +29,12 @@ void Vocabulary::grow(std::size_t capacity) {
     }
 }
 
-void Vocabulary::add(std::string_view token, std::int64_t id) {
+void Vocabulary::add(std::string_view token, std::int64_t id, std::uint32_t hash) {
     if (id < 0 || id >= kMaxTokenId) {
         fail(Code::kCorrupt, "token {} has id {}, outside 0 to {}", quote(token), id, kMaxTokenId - 1);
     }
     if (token.size() > kMaxArena - arena_.size()) fail(Code::kCorrupt, "a vocabulary of more than {} bytes", kMaxArena);
     if (size_ + 1 > slots_.size() / 4 * 3) grow(slots_.size() * 2);
-    const std::uint32_t hash = hash_bytes(token);
     std::size_t at = hash & mask_;
     while (slots_[at].id >= 0) {
         const Slot& slot = slots_[at];
@@ -53,15 +52,15 @@ void Vocabulary::add(std::string_view token, std::int64_t id) {
     slot.id = static_cast<std::int32_t>(id);
     const auto index = static_cast<std::size_t>(id);
     if (index >= by_id_.size()) by_id_.resize(index + 1);
-    unique_ = unique_ && !by_id_[index].used;
+    unique_ = unique_ && by_id_[index].length == kNoToken;
     longest_ = std::max(longest_, token.size());
-    by_id_[index] = {slot.offset, slot.length, true};
+    by_id_[index] = {slot.offset, slot.length};
 }
 
 std::optional<std::string_view> Vocabulary::token(std::int32_t id) const noexcept {
     if (id < 0 || static_cast<std::size_t>(id) >= by_id_.size()) return std::nullopt;
     const Place& place = by_id_[static_cast<std::size_t>(id)];
-    if (!place.used) return std::nullopt;
+    if (place.length == kNoToken) return std::nullopt;
     return std::string_view(arena_).substr(place.offset, place.length);
 }
 

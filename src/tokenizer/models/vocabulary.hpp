@@ -62,32 +62,40 @@ class Vocabulary {
     void reserve(std::size_t count);
     /// A token that is there already gets the new id. Throws kCorrupt for an id outside [0, kMaxTokenId), or when all tokens
     /// together pass 1 GiB.
-    void add(std::string_view token, std::int64_t id);
+    void add(std::string_view token, std::int64_t id) { add(token, id, hash_bytes(token)); }
+    /// The same with hash_bytes(token) known.
+    void add(std::string_view token, std::int64_t id, std::uint32_t hash);
 
     std::optional<std::int32_t> find(std::string_view token) const noexcept {
         const std::int32_t id = find_id(token);
         return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
     }
     /// -1 if there is none.
-    std::int32_t find_id(std::string_view token) const noexcept {
-        const std::uint32_t hash = hash_bytes(token);
+    std::int32_t find_id(std::string_view token) const noexcept { return find_id(token, hash_bytes(token)); }
+    /// The same with hash_bytes(token) known.
+    std::int32_t find_id(std::string_view token, std::uint32_t hash) const noexcept {
         for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
             const Slot& slot = slots_[at];
             if (slot.id < 0) return -1;
             if (slot.hash == hash && slot.length == token.size() && equals(slot, token)) return slot.id;
         }
     }
-    /// Have the memory at hand when add() or find() comes for the token, first the table's, then the token's own.
-    void expect(std::string_view token) const noexcept { __builtin_prefetch(&slots_[hash_bytes(token) & mask_], 1); }
-    void expect_text(std::string_view token) const noexcept {
-        const Slot& slot = slots_[hash_bytes(token) & mask_];
-        __builtin_prefetch(arena_.data() + slot.offset);
-    }
+    /// Have the memory at hand when add() or find() comes for the token with this hash, first the table's, then its own.
+    void expect(std::uint32_t hash) const noexcept { __builtin_prefetch(&slots_[hash & mask_], 1); }
+    void expect_text(std::uint32_t hash) const noexcept { __builtin_prefetch(arena_.data() + slots_[hash & mask_].offset); }
     /// The token of an id; where several tokens have one id, the last that was added.
     std::optional<std::string_view> token(std::int32_t id) const noexcept;
     /// Calls visit(token, id) for every token, in no order.
     template <typename Visit>
     void for_each(Visit visit) const {
+        if (unique_) {  // each token is that of its id, and the bytes lie mostly in the order of ids
+            for (std::size_t id = 0; id < by_id_.size(); ++id) {
+                const Place& place = by_id_[id];
+                if (place.length == kNoToken) continue;
+                visit(std::string_view(arena_).substr(place.offset, place.length), static_cast<std::int32_t>(id));
+            }
+            return;
+        }
         for (const Slot& slot : slots_) {
             if (slot.id >= 0) visit(std::string_view(arena_).substr(slot.offset, slot.length), slot.id);
         }
@@ -105,9 +113,9 @@ class Vocabulary {
         std::int32_t id = -1;
         std::uint32_t offset = 0, length = 0;
     };
+    static constexpr std::uint32_t kNoToken = 0xFFFFFFFF;  // as a length
     struct Place {
-        std::uint32_t offset = 0, length = 0;
-        bool used = false;
+        std::uint32_t offset = 0, length = kNoToken;
     };
     bool equals(const Slot& slot, std::string_view token) const noexcept {
         return equal_bytes(arena_.data() + slot.offset, token.data(), token.size());

@@ -22,6 +22,8 @@ class Normalizer {
     virtual void normalize(NormalizedText& text) const = 0;
     /// Puts this stage, or what it is made of, at the end of a plan, which must not outlive it.
     virtual void add_to(NormalizerPlan& plan) const;
+    /// True: may put text in front of everything that comes from no character.
+    virtual bool may_insert() const { return false; }
 };
 
 /// What becomes of each ASCII character by itself: another one, or nothing.

@@ -14,6 +14,7 @@ class Replace final : public Normalizer {
   public:
     Replace(Regex pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
     void normalize(NormalizedText& text) const override;
+    bool may_insert() const override { return !content_.empty() && pattern_.may_match_nothing(); }
 
   private:
     void replace_character(NormalizedText& text, char wanted) const;

@@ -1,6 +1,7 @@
 // Sequence: one normalizer after the other.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,6 +18,9 @@ class NormalizerSequence final : public Normalizer {
     }
     void add_to(NormalizerPlan& plan) const override {
         for (const auto& stage : stages_) stage->add_to(plan);
+    }
+    bool may_insert() const override {
+        return std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->may_insert(); });
     }
 
   private:

@@ -14,6 +14,7 @@ class ByteLevel final : public PreTokenizer {
         : add_prefix_space_(add_prefix_space), use_regex_(use_regex), written_(written) {}
     void split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const override;
     bool makes_bytes() const override { return !written_; }
+    bool is_byte_level() const override { return true; }
 
   private:
     bool add_prefix_space_;

@@ -17,6 +17,8 @@ class PreTokenizer {
     /// True: the model is to see the bytes of each piece, written in the alphabet of byte-level vocabularies (ByteLevel). No
     /// stage that looks at characters may follow.
     virtual bool makes_bytes() const { return false; }
+    /// True: is ByteLevel, or has it.
+    virtual bool is_byte_level() const { return false; }
     /// True: split() asks a text that begins the caller's where its pieces came from.
     virtual bool needs_places() const { return false; }
 };

@@ -18,6 +18,9 @@ class PreTokenizerSequence final : public PreTokenizer {
         for (const auto& stage : stages_) stage->split(text, pieces, scratch);
     }
     bool makes_bytes() const override { return !stages_.empty() && stages_.back()->makes_bytes(); }
+    bool is_byte_level() const override {
+        return std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->is_byte_level(); });
+    }
     bool needs_places() const override {
         return std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->needs_places(); });
     }
