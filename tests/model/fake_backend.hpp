@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "model/backend.hpp"
+#include "model/backend_training.hpp"
 
 namespace rag::test {
 
@@ -153,6 +153,14 @@ class FakeBackend : public core::Backend {
         record->decoder = config;
         out = std::make_unique<FakeDecoder>(record);
         return std::exchange(record->next, {});
+    }
+    core::BackendStatus train_encoder(const core::EncoderConfig&, const core::Weights&, const core::TrainerOptions&,
+                                      std::unique_ptr<core::BackendTrainer>&) noexcept override {
+        return {static_cast<std::int32_t>(core::Code::kUnsupported), "the fake backend trains nothing"};
+    }
+    core::BackendStatus train_decoder(const core::DecoderConfig&, const core::Weights&, const core::TrainerOptions&,
+                                      std::unique_ptr<core::BackendTrainer>&) noexcept override {
+        return {static_cast<std::int32_t>(core::Code::kUnsupported), "the fake backend trains nothing"};
     }
 
   private:
