@@ -1,5 +1,6 @@
 """Latency of one knowledge base: hybrid searches by one thread over 100,000 chunks with the query's vector given, opening in a fresh
-process, and memory; and the same searches by as many threads as cores, alone and beside a writer.
+process, and memory; and the same searches alone and beside a writer, once by as many threads as cores with the writer as one more,
+once by as many threads as cores with the writer among them.
 
 RAG_BENCH_CHUNKS=1000000: a million, which takes most of an hour to build. RAG_BENCH_FOLDER=folder: where the knowledge base is kept;
 one that is there with as many chunks is not built again, and nothing is written to it.
@@ -115,12 +116,12 @@ def build(path: str, chunks: int, size: str, data: Data) -> list[Result]:
     return results
 
 
-def beside_writer(chunks: int, size: str) -> list[Result]:
+def beside_writer(chunks: int, size: str, threads: int, how: str) -> list[Result]:
     """By bench_beside_writer.cpp: in Python threads would wait for the interpreter's lock."""
     program = Path(__file__).resolve().parent.parent / "build/release/tests/engine/bench_beside_writer"
     if not program.exists():
         raise FileNotFoundError(f"{program} is not built: make build")
-    done = subprocess.run([str(program), str(chunks), "8"], capture_output=True, text=True, check=True)
+    done = subprocess.run([str(program), str(chunks), "8", str(threads)], capture_output=True, text=True, check=True)
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     results = []
     found: dict[str, dict[str, float]] = {}
@@ -131,7 +132,7 @@ def beside_writer(chunks: int, size: str) -> list[Result]:
         parts = {f"{kind}, {name}": float(ms) for name, ms in zip(rest[::2], rest[1::2], strict=True)}
         found[what] |= parts
     for what, parts in found.items():
-        benchmark = f"hybrid search, {size}, a thread a core, {what}"
+        benchmark = f"hybrid search, {size}, {how}, {what}"
         for p in ("p50", "p99"):
             results.append(Result(benchmark, "librag", "ms", [parts[p]], parts if p == "p99" else {}, note=p))
     results[-1].note += "; " + rows[-1][0]
@@ -163,4 +164,8 @@ def run(models: Path, rounds: int) -> list[Result]:
             opened.append([float(word) for word in done.stdout.split()])
         for name, unit, values in zip(names, units, zip(*opened, strict=True), strict=True):
             results.append(Result(f"opening {size}", f"librag: {name}", unit, list(values)))
-    return results + (beside_writer(chunks, size) if chunks <= 100_000 else [])
+    if chunks > 100_000:
+        return results
+    cores = len(os.sched_getaffinity(0))
+    results += beside_writer(chunks, size, cores, "a thread a core")
+    return results + beside_writer(chunks, size, max(1, cores - 1), "a thread a core, the writer's among them")

@@ -9,7 +9,8 @@ namespace rag::core {
 namespace {
 
 constexpr std::uint32_t kGone = 0xFFFFFFFFU;
-constexpr std::uint64_t kPostingsPerReport = 4096;
+constexpr std::uint64_t kPostingsPerReport = 1024;
+constexpr std::size_t kDocumentsPerReport = 4096;
 
 struct Posting {
     std::uint32_t doc = 0;
@@ -54,10 +55,19 @@ class Merger {
             std::uint32_t doc;
         };
         std::vector<Source> sources;
+        std::uint64_t documents = 0;
+        for (const SegmentState& state : states_) documents += state.live();
+        // Without copies of what has grown, which nobody could interrupt.
+        sources.reserve(documents);
+        parts_.ids.reserve(documents);
+        parts_.lengths.reserve(documents);
+        parts_.docs.reserve(all_);
+        parts_.frequencies.reserve(all_);
         for (std::size_t input = 0; input < states_.size(); ++input) {
             const Segment& segment = *states_[input].segment;
             places_.emplace_back(segment.documents(), kGone);
             for (std::uint32_t doc = 0; doc < segment.documents(); ++doc) {
+                if (doc % kDocumentsPerReport == 0) report(progress_, 0, all_);
                 if (states_[input].is_live(doc)) sources.push_back({segment.ids()[doc], static_cast<std::uint32_t>(input), doc});
             }
         }
@@ -68,6 +78,7 @@ class Merger {
         const auto by_id = [](const Source& a, const Source& b) { return a.id < b.id; };
         if (!std::is_sorted(sources.begin(), sources.end(), by_id)) std::sort(sources.begin(), sources.end(), by_id);
         for (const Source& source : sources) {
+            if (parts_.ids.size() % kDocumentsPerReport == 0) report(progress_, 0, all_);
             places_[source.input][source.doc] = static_cast<std::uint32_t>(parts_.ids.size());
             parts_.ids.push_back(source.id);
             const Segment& segment = *states_[source.input].segment;

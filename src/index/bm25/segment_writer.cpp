@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
 
 #include "core/error.hpp"
 #include "index/bm25/term_hash.hpp"
@@ -11,19 +12,37 @@
 namespace rag::core {
 namespace {
 
-constexpr std::uint64_t kPostingsPerReport = 16384;
+constexpr std::uint64_t kPostingsPerReport = 4096;
+constexpr std::size_t kTermsPerReport = 1024;
+constexpr std::size_t kBytesPerReport = std::size_t{1} << 17;
+
+/// A vector of zeros, made in steps: new memory costs more than what is written to it.
+template <typename T>
+std::vector<T> make_zeros(std::size_t count, const Progress& progress) {
+    std::vector<T> out;
+    out.reserve(count);
+    for (std::size_t size = 0; size < count;) {
+        report(progress, 0, 0);
+        size = std::min(count, size + kBytesPerReport / sizeof(T));
+        out.resize(size);
+    }
+    return out;
+}
 
 /// Term numbers of each document, by turning the postings over: terms come in ascending order, so each list ascends.
 std::vector<std::uint32_t> invert(const SegmentParts& parts, std::vector<std::uint64_t>& ends, const Progress& progress) {
     std::vector<std::uint64_t> next(parts.ids.size(), 0);
-    for (const std::uint32_t doc : parts.docs) ++next[doc];
+    for (std::size_t at = 0; at < parts.docs.size(); ++at) {
+        if (at % kPostingsPerReport == 0) report(progress, 0, parts.docs.size());
+        ++next[parts.docs[at]];
+    }
     std::uint64_t sum = 0;
     for (std::uint64_t& count : next) {
         const std::uint64_t size = count;
         count = sum;
         sum += size;
     }
-    std::vector<std::uint32_t> terms(parts.docs.size());
+    auto terms = make_zeros<std::uint32_t>(parts.docs.size(), progress);
     std::uint64_t first = 0;
     for (std::size_t term = 0; term < parts.posting_ends.size(); ++term) {
         for (std::uint64_t at = first; at < parts.posting_ends[term]; ++at) {
@@ -53,10 +72,11 @@ std::vector<std::uint8_t> encode_forward(const SegmentParts& parts, std::vector<
     return bytes;
 }
 
-void fill_slots(const SegmentParts& parts, std::uint32_t* slots, std::uint64_t count) {
+void fill_slots(const SegmentParts& parts, std::uint32_t* slots, std::uint64_t count, const Progress& progress) {
     std::fill_n(slots, count, kEmptySlot);
     std::uint32_t start = 0;
     for (std::size_t term = 0; term < parts.term_ends.size(); ++term) {
+        if (term % kTermsPerReport == 0) report(progress, 0, 0);
         const std::string_view text(parts.strings.data() + start, parts.term_ends[term] - start);
         start = parts.term_ends[term];
         std::uint64_t slot = hash_term(text) & (count - 1);
@@ -102,9 +122,13 @@ std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, doubl
     header.forward_bytes = forward.size();
     header.slots = std::bit_ceil(std::uint64_t{header.terms} * 2 + 1);
     const SegmentLayout layout(header);
-    std::vector<std::byte> block(layout.size);
-    const auto put = [&block](std::size_t offset, const auto& values) {
-        if (!values.empty()) std::memcpy(block.data() + offset, values.data(), values.size() * sizeof(values[0]));
+    auto block = make_zeros<std::byte>(layout.size, progress);
+    const auto put = [&](std::size_t offset, const auto& values) {
+        const auto bytes = std::as_bytes(std::span(values.data(), values.size()));
+        for (std::size_t at = 0; at < bytes.size(); at += kBytesPerReport) {
+            report(progress, 0, 0);
+            std::memcpy(block.data() + offset + at, bytes.data() + at, std::min(kBytesPerReport, bytes.size() - at));
+        }
     };
     std::memcpy(block.data(), &header, sizeof header);
     put(layout.ids, parts.ids);
@@ -117,7 +141,7 @@ std::vector<std::byte> write_segment(const SegmentParts& parts, double k1, doubl
     put(layout.long_frequencies, parts.long_frequencies);
     put(layout.strings, parts.strings);
     put(layout.forward, forward);
-    fill_slots(parts, reinterpret_cast<std::uint32_t*>(block.data() + layout.slots), header.slots);
+    fill_slots(parts, reinterpret_cast<std::uint32_t*>(block.data() + layout.slots), header.slots, progress);
     const double average = static_cast<double>(header.total_length) / std::max<double>(1.0, header.documents);
     fill_bounds(parts, k1, b, average, reinterpret_cast<float*>(block.data() + layout.term_bounds),
                 reinterpret_cast<float*>(block.data() + layout.block_bounds), progress);

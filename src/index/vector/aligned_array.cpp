@@ -7,6 +7,22 @@
 #include <new>
 
 namespace rag::core {
+namespace {
+
+thread_local bool small_pages = false;
+
+void want_huge_pages(void* memory, std::size_t bytes) noexcept {
+    if (!small_pages) static_cast<void>(::madvise(memory, bytes, MADV_HUGEPAGE));  // a wish: refused is fine
+}
+
+}  // namespace
+
+SmallPages::SmallPages(bool wanted) noexcept : before_(small_pages) {
+    small_pages = small_pages || wanted;
+}
+SmallPages::~SmallPages() {
+    small_pages = before_;
+}
 
 void* allocate_aligned(std::size_t bytes) {
     constexpr std::size_t kLine = 64;
@@ -16,7 +32,7 @@ void* allocate_aligned(std::size_t bytes) {
     const std::size_t rounded = std::max(unit, (bytes + unit - 1) / unit * unit);
     void* memory = std::aligned_alloc(unit, rounded);
     if (memory == nullptr) throw std::bad_alloc();
-    if (unit == kHugePage) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));  // a wish: refused is fine
+    if (unit == kHugePage) want_huge_pages(memory, rounded);
     return memory;
 }
 
@@ -50,7 +66,7 @@ void* allocate_block(std::size_t bytes) {
     const std::size_t before = round_to(address, kHuge) - address;
     if (before > 0) ::munmap(begin, before);
     if (room > before) ::munmap(begin + before + size, room - before);
-    static_cast<void>(::madvise(begin + before, size, MADV_HUGEPAGE));  // a wish: refused is fine
+    want_huge_pages(begin + before, size);
     return begin + before;
 }
 

@@ -18,6 +18,19 @@ void* allocate_aligned(std::size_t bytes);
 void* allocate_block(std::size_t bytes);
 void free_block(void* memory, std::size_t bytes) noexcept;
 
+/// While one lives, blocks of its thread are not on huge pages: the system prepares a page when it is first touched, a huge one
+/// in up to 5 ms where the machine is virtual, and nothing else runs on that core meanwhile. For work beside searches.
+class SmallPages {
+  public:
+    explicit SmallPages(bool wanted) noexcept;
+    ~SmallPages();
+    SmallPages(const SmallPages&) = delete;
+    SmallPages& operator=(const SmallPages&) = delete;
+
+  private:
+    bool before_;
+};
+
 template <typename T>
 class AlignedArray {
   public:

@@ -15,16 +15,17 @@ CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* cod
 
 Codes::Codes(const Rows& rows, const Codes* base, const Progress& progress)
     : stride_(padded_codes(rows.dimension())), metas_(rows.size()), own_(rows.size() * stride_), codes_(own_.data()) {
-    constexpr std::size_t kRowsPerReport = 4096;
-    std::size_t row = 0;
-    if (base != nullptr) {
-        row = base->size();
-        std::copy(base->metas_.begin(), base->metas_.end(), metas_.begin());
-        std::copy_n(base->codes_, row * stride_, own_.data());
-    }
-    for (; row < metas_.size(); ++row) {
+    constexpr std::size_t kRowsPerReport = 256;
+    const std::size_t copied = base == nullptr ? 0 : base->size();
+    for (std::size_t row = 0; row < metas_.size(); ++row) {
         if (row % kRowsPerReport == 0) report(progress, 0, 0);
-        metas_[row] = encode_row(rows.vector(row), rows.dimension(), own_.data() + row * stride_);
+        std::int8_t* const to = own_.data() + row * stride_;
+        if (row < copied) {
+            metas_[row] = base->metas_[row];
+            std::copy_n(base->row(row), stride_, to);
+        } else {
+            metas_[row] = encode_row(rows.vector(row), rows.dimension(), to);
+        }
     }
 }
 

@@ -27,7 +27,7 @@ std::size_t Graph::index_upper() {
 }
 
 std::vector<std::uint32_t> Graph::unreached(const Progress& progress) const {
-    constexpr std::size_t kRowsPerReport = 4096;
+    constexpr std::size_t kRowsPerReport = 512;
     std::size_t seen = 0;
     std::vector<std::uint32_t> out;
     if (rows() == 0) return out;

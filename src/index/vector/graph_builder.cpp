@@ -18,7 +18,7 @@ constexpr std::size_t kLine = 64;
 // many that they seldom wait for one another.
 constexpr std::size_t kRowsAlone = 2;
 constexpr std::size_t kRowsPerPart = 16;
-constexpr std::size_t kCopiesPerReport = 4096;
+constexpr std::size_t kCopiesPerReport = 128;
 
 /// Our distances under hnswlib's interface.
 class KernelSpace : public hnswlib::SpaceInterface<float> {

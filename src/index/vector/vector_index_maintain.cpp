@@ -53,6 +53,7 @@ GraphOptions VectorIndex::graph_options() const {
 template <typename Plan>
 bool VectorIndex::rebuild(const Plan& plan, const Progress& progress) {
     const std::lock_guard building(building_);
+    const SmallPages beside_searches(options_.background);
     std::optional<Rebuild> work;
     {
         const std::lock_guard writing(writer_);
