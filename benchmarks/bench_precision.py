@@ -15,10 +15,11 @@ from typing import Any
 
 import librag
 import numpy as np
+from bench_generate import surprise
 from measure import Result
 
-WINDOWS, WINDOW = 16, 512
-CALIBRATION = 16_384  # tokens of the same texts behind those that are measured
+WINDOWS, WINDOW = 12, 512
+CALIBRATION = 8_192  # tokens of the same texts behind those that are measured
 
 
 def permuted_smollm2(gguf: Path, folder: Path) -> None:
@@ -63,10 +64,7 @@ def perplexity(generator: Any, ids: list[int]) -> float:
     total, count = 0.0, 0
     for begin in range(0, len(ids), WINDOW):
         window = ids[begin : begin + WINDOW]
-        logits = generator.logits(window)[:-1].astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        chosen = logits[np.arange(len(logits)), window[1:]]
-        total += float((np.log(np.exp(logits).sum(axis=1)) - chosen).sum())
+        total += surprise(generator.logits(window), window)
         count += len(window) - 1
     return float(np.exp(total / count))
 

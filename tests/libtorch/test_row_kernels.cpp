@@ -65,27 +65,6 @@ TEST_CASE("dequantised sums") {
     }
 }
 
-TEST_CASE("two bytes resolve what one leaves out") {
-    for (const std::size_t columns : {1U, 16U, 37U, 300U}) {
-        std::vector<float> x = values(columns, 21);
-        x[columns / 2] = 500.0F;  // an outlier takes the first byte's resolution
-        std::vector<std::uint8_t> first(columns);
-        std::vector<std::uint8_t> second(columns);
-        std::vector<float> rest(columns);
-        float scale[2] = {};
-        float zero[2] = {};
-        const auto count = static_cast<std::int64_t>(columns);
-        quantize_row(x.data(), count, first.data(), &scale[0], &zero[0]);
-        quantization_rest(x.data(), first.data(), count, scale[0], zero[0], rest.data());
-        quantize_row(rest.data(), count, second.data(), &scale[1], &zero[1]);
-        for (std::size_t c = 0; c < columns; ++c) {
-            const float value =
-                scale[0] * (static_cast<float>(first[c]) - zero[0]) + scale[1] * (static_cast<float>(second[c]) - zero[1]);
-            CHECK(std::fabs(value - x[c]) < 0.02F);
-        }
-    }
-}
-
 TEST_CASE("RMSNorm and SwiGLU rows") {
     for (const std::size_t columns : {1U, 15U, 16U, 33U, 576U}) {
         const std::vector<float> x = values(columns, 31);

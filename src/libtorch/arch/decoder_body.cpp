@@ -82,7 +82,12 @@ RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& mo
 void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, Precision precision) {
     const std::int64_t hidden = config_.hidden_size;
     table_ = source->float_tensor("model.embed_tokens.weight", {config_.vocab_size, hidden});
-    embedding_ = Embedding(table_, precision);
+    if (config_.tied_embeddings && table_precision(precision) == Precision::kInt8) {
+        shared_table_ = std::make_shared<const Int8Panels>(table_);
+        embedding_ = Embedding(shared_table_);
+    } else {
+        embedding_ = Embedding(table_, precision);
+    }
     layers_.reserve(static_cast<std::size_t>(config_.layers));
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const std::string prefix = "model.layers." + std::to_string(i) + ".";
@@ -113,10 +118,11 @@ void DecoderBody::load_attention(const std::shared_ptr<const WeightSource>& sour
                           {prefix + "self_attn.k_proj", key_rows, key_pairs},
                           {prefix + "self_attn.v_proj", key_rows, 0}},
                          config_.hidden_size,
-                         parts_.qkv_bias};
+                         parts_.qkv_bias,
+                         true};
     layer.qkv = Linear(source, qkv, precision);
-    layer.attention_output =
-        Linear(source, {{{prefix + "self_attn.o_proj", config_.hidden_size, 0}}, query_rows, parts_.output_bias}, precision);
+    layer.attention_output = Linear(
+        source, {{{prefix + "self_attn.o_proj", config_.hidden_size, 0}}, query_rows, parts_.output_bias, true}, precision);
     if (parts_.head_norms) {
         layer.query_norm = load_norm(*source, prefix + "self_attn.q_norm", config_.head_dim);
         layer.key_norm = load_norm(*source, prefix + "self_attn.k_norm", config_.head_dim);

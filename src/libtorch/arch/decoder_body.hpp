@@ -66,6 +66,8 @@ class DecoderBody {
     const DecoderConfig& config() const { return config_; }
     /// Once after load(): the embedding in float32, for an output layer that is tied to it.
     at::Tensor take_table() { return std::exchange(table_, at::Tensor()); }
+    /// The embedding as an output layer may use it; null where it is kept otherwise.
+    const std::shared_ptr<const Int8Panels>& shared_table() const { return shared_table_; }
     std::vector<Linear*> linears();
     std::uint64_t size_bytes() const;
 
@@ -98,6 +100,7 @@ class DecoderBody {
     const DecoderConfig config_;
     const DecoderParts parts_;
     at::Tensor table_;
+    std::shared_ptr<const Int8Panels> shared_table_;
     Embedding embedding_;
     std::vector<Layer> layers_;
     RmsNorm norm_;

@@ -78,7 +78,9 @@ class DecoderModel : public ModelCore {
         worker.size_team(hidden * (config.vocab_size + config.layers * 3 * (hidden + config.intermediate_size)));
         body_.load(source, precision);
         const at::Tensor table = body_.take_table();
-        if (config.tied_embeddings) {
+        if (body_.shared_table() != nullptr) {
+            tied_head_ = std::make_shared<const Int8PanelLinear>(body_.shared_table(), at::Tensor());
+        } else if (config.tied_embeddings) {
             tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, {.wide_inputs = true});
         } else {
             head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, table_precision(precision));
@@ -143,8 +145,9 @@ class DecoderModel : public ModelCore {
         if (!tied_head_) {
             return total + head_.packed().size_bytes();
         }
-        // In float32 a tied output layer is the embedding's own memory.
-        return precision == Precision::kFloat32 ? total : total + tied_head_->size_bytes();
+        // In float32 and int8 a tied output layer is the embedding's own memory.
+        const bool shared = precision == Precision::kFloat32 || body_.shared_table() != nullptr;
+        return shared ? total : total + tied_head_->size_bytes();
     }
 
     DecoderBody body_;

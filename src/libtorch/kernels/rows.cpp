@@ -77,23 +77,6 @@ void DequantizeRow(const float* raw, std::int64_t columns, float scale, float ze
     }
 }
 
-void QuantizationRest(const float* x, const std::uint8_t* bytes, std::int64_t columns, float scale, float zero, float* rest) {
-    const hn::ScalableTag<float> d;
-    const hn::Rebind<std::int32_t, decltype(d)> di;
-    const hn::Rebind<std::uint8_t, decltype(d)> d8;
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    const auto factor = hn::Set(d, scale);
-    const auto shift = hn::Set(d, zero);
-    std::int64_t c = 0;
-    for (; c + lanes <= columns; c += lanes) {
-        const auto wide = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d8, bytes + c)));
-        hn::StoreU(hn::NegMulAdd(factor, hn::Sub(wide, shift), hn::LoadU(d, x + c)), d, rest + c);
-    }
-    for (; c < columns; ++c) {
-        rest[c] = x[c] - scale * (static_cast<float>(bytes[c]) - zero);
-    }
-}
-
 void RmsNormRow(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out) {
     const hn::ScalableTag<float> d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -216,7 +199,6 @@ namespace rag::core::libtorch::kernels {
 
 HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(DequantizeRow);
-HWY_EXPORT(QuantizationRest);
 HWY_EXPORT(RmsNormRow);
 HWY_EXPORT(AddLayerNormRow);
 HWY_EXPORT(SiluMultiplyRow);
@@ -230,10 +212,6 @@ void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, flo
 void dequantize_row(const float* raw, std::int64_t columns, float scale, float zero, const float* column_sums, const float* bias,
                     float* out) {
     HWY_DYNAMIC_DISPATCH(DequantizeRow)(raw, columns, scale, zero, column_sums, bias, out);
-}
-
-void quantization_rest(const float* x, const std::uint8_t* bytes, std::int64_t columns, float scale, float zero, float* rest) {
-    HWY_DYNAMIC_DISPATCH(QuantizationRest)(x, bytes, columns, scale, zero, rest);
 }
 
 void rms_norm_row(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out) {

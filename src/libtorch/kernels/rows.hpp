@@ -10,12 +10,9 @@ namespace rag::core::libtorch::kernels {
 /// Asymmetric quantisation to bytes: x[k] is about scale * (bytes[k] - zero), zero a whole number in 0..255, so that 0 is exact.
 void quantize_row(const float* x, std::int64_t columns, std::uint8_t* bytes, float* scale, float* zero);
 
-/// What quantisation left out: rest[k] = x[k] - scale * (bytes[k] - zero)
-void quantization_rest(const float* x, const std::uint8_t* bytes, std::int64_t columns, float scale, float zero, float* rest);
-
 /// out[c] = scale * (raw[c] - zero * column_sums[c]) + bias[c]
 void dequantize_row(const float* raw, std::int64_t columns, float scale, float zero, const float* column_sums, const float* bias,
-                    float* out);  // bias may be out: then the result is added
+                    float* out);
 
 /// RMSNorm (Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467): out[c] = weight[c] * x[c] / sqrt(mean of squares + epsilon)
 void rms_norm_row(const float* x, const float* weight, std::int64_t columns, float epsilon, float* out);

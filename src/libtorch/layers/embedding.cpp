@@ -23,6 +23,19 @@ void lookup_rows(const T* table, const float* scale, std::span<const std::int32_
     });
 }
 
+void lookup_panels(const Int8Panels& panels, std::span<const std::int32_t> ids, std::int64_t columns, bool add, float* out) {
+    at::parallel_for(0, static_cast<std::int64_t>(ids.size()), 16, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> row(static_cast<std::size_t>(columns));
+        for (std::int64_t i = begin; i < end; ++i) {
+            panels.read_row(ids[static_cast<std::size_t>(i)], row.data());
+            float* to = out + i * columns;
+            for (std::int64_t c = 0; c < columns; ++c) {
+                to[c] = row[static_cast<std::size_t>(c)] + (add ? to[c] : 0.0F);
+            }
+        }
+    });
+}
+
 }  // namespace
 
 Embedding::Embedding(const at::Tensor& table, Precision precision) {
@@ -45,8 +58,11 @@ Embedding::Embedding(const at::Tensor& table, Precision precision) {
 }
 
 void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add) const {
-    const std::int64_t columns = table_.size(1);
+    const std::int64_t columns = out.size(1);
     float* to = out.mutable_data_ptr<float>();
+    if (panels_ != nullptr) {
+        return lookup_panels(*panels_, ids, columns, add, to);
+    }
     switch (table_.scalar_type()) {
         case at::kFloat:
             return lookup_rows(table_.const_data_ptr<float>(), nullptr, ids, columns, add, to);
@@ -60,6 +76,9 @@ void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool 
 }
 
 std::uint64_t Embedding::size_bytes() const {
+    if (panels_ != nullptr) {
+        return panels_->size_bytes();
+    }
     return table_.nbytes() + (scale_.defined() ? scale_.nbytes() : 0);
 }
 

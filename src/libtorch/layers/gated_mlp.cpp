@@ -12,7 +12,7 @@ constexpr std::int64_t kRowGrain = 8;  // rows that are worth another thread
 GatedMlp::GatedMlp(const std::shared_ptr<const WeightSource>& source, const GatedMlpNames& names, std::int64_t hidden,
                    std::int64_t size, bool bias, Activation activation, Precision precision)
     : activation_(activation),
-      gate_up_(source, {{{names.gate, size, 0}, {names.up, size, 0}}, hidden, bias}, precision),
+      gate_up_(source, {{{names.gate, size, 0}, {names.up, size, 0}}, hidden, bias, true}, precision),
       down_(source, {{{names.down, hidden, 0}}, size, bias, true}, precision) {
     if (activation != Activation::kSilu && activation != Activation::kGeluTanh) {
         fail(Code::kUnsupported, "activation ", static_cast<std::uint32_t>(activation), " of a gated layer");

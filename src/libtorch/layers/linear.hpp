@@ -21,7 +21,7 @@ struct LinearSpec {
     std::vector<LinearPart> parts;
     std::int64_t inputs = 0;
     bool bias = false;
-    /// The inputs have outliers that one byte does not resolve (products of gates, last hidden states): int8 gives them two.
+    /// The inputs have outliers that one byte does not resolve, as decoders' have: int8 gives them two.
     bool wide_inputs = false;
     /// As in PackOptions: encoders' layers, which read whole texts.
     bool tiles = false;

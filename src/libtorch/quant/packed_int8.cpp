@@ -26,24 +26,17 @@ float round_scale(float scale) {
 QuantizedRows::QuantizedRows(std::int64_t rows, std::int64_t columns)
     : bytes(at::empty({rows, columns}, at::kByte)), scale(at::empty({rows}, at::kFloat)), zero(at::empty({rows}, at::kFloat)) {}
 
-QuantizedRows quantize_rows(const at::Tensor& x, bool twice) {
+QuantizedRows quantize_rows(const at::Tensor& x) {
     const std::int64_t rows = x.size(0);
     const std::int64_t columns = x.size(1);
-    QuantizedRows out(twice ? 2 * rows : rows, columns);
+    QuantizedRows out(rows, columns);
     const float* from = x.const_data_ptr<float>();
     auto* bytes = out.bytes.mutable_data_ptr<std::uint8_t>();
     auto* scale = out.scale.mutable_data_ptr<float>();
     auto* zero = out.zero.mutable_data_ptr<float>();
     at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<float> rest(static_cast<std::size_t>(twice ? columns : 0));
         for (std::int64_t row = begin; row < end; ++row) {
             kernels::quantize_row(from + row * columns, columns, bytes + row * columns, scale + row, zero + row);
-            if (twice) {
-                const std::int64_t second = rows + row;
-                kernels::quantization_rest(from + row * columns, bytes + row * columns, columns, scale[row], zero[row],
-                                           rest.data());
-                kernels::quantize_row(rest.data(), columns, bytes + second * columns, scale + second, zero + second);
-            }
         }
     });
     return out;
@@ -71,10 +64,9 @@ void quantize_weight_rows(const at::Tensor& weight, at::Tensor& bytes, at::Tenso
     });
 }
 
-Int8Linear::Int8Linear(const at::Tensor& weight, const at::Tensor& bias, bool wide_inputs)
+Int8Linear::Int8Linear(const at::Tensor& weight, const at::Tensor& bias)
     : outputs_(weight.size(0)),
       inputs_(weight.size(1)),
-      wide_inputs_(wide_inputs),
       zero_points_(at::zeros({weight.size(0)}, at::kInt)),
       bias_(bias.defined() ? bias : at::zeros({weight.size(0)}, at::kFloat)) {
     at::Tensor bytes;
@@ -94,7 +86,7 @@ at::Tensor Int8Linear::multiply(const at::Tensor& bytes) const {
 
 void Int8Linear::run(const at::Tensor& x, at::Tensor& out) const {
     const std::int64_t rows = x.size(0);
-    const QuantizedRows quantized = quantize_rows(x, wide_inputs_);
+    const QuantizedRows quantized = quantize_rows(x);
     const at::Tensor raw = multiply(quantized.bytes);
     const float* from = raw.const_data_ptr<float>();
     const float* scale = quantized.scale.const_data_ptr<float>();
@@ -104,12 +96,7 @@ void Int8Linear::run(const at::Tensor& x, at::Tensor& out) const {
     float* to = out.mutable_data_ptr<float>();
     at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
-            float* result = to + row * out.stride(0);
-            kernels::dequantize_row(from + row * outputs_, outputs_, scale[row], zero[row], sums, bias, result);
-            if (wide_inputs_) {
-                const std::int64_t second = rows + row;
-                kernels::dequantize_row(from + second * outputs_, outputs_, scale[second], zero[second], sums, result, result);
-            }
+            kernels::dequantize_row(from + row * outputs_, outputs_, scale[row], zero[row], sums, bias, to + row * out.stride(0));
         }
     });
 }

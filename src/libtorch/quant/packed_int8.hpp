@@ -1,8 +1,8 @@
-// int8 linear layers: weights symmetric per output channel, activations as unsigned bytes with a scale and a zero point for every
-// row, found at run time (LLM.int8 and ZeroQuant call it token-wise dynamic quantisation). The product is oneDNN's u8 x s8
-// (onednn::qlinear_pointwise), which knows one activation scale a tensor, so it is asked for plain sums and the rows' scales and
-// zero points come in afterwards:   y[r, c] = scale[r] * (raw[r, c] - zero[r] * column_sum[c]) + bias[c].
-// Thread rule: immutable; on the model's worker.
+// int8 linear layers of encoders: weights symmetric per output channel, activations as unsigned bytes with a scale and a zero
+// point for every row, found at run time (LLM.int8 and ZeroQuant call it token-wise dynamic quantisation). The product is
+// oneDNN's u8 x s8 (onednn::qlinear_pointwise), which knows one activation scale a tensor, so it is asked for plain sums and the
+// rows' scales and zero points come in afterwards:   y[r, c] = scale[r] * (raw[r, c] - zero[r] * column_sum[c]) + bias[c]. Thread
+// rule: immutable; on the model's worker.
 #pragma once
 
 #include "libtorch/quant/packed_linear.hpp"
@@ -18,16 +18,13 @@ struct QuantizedRows {
     QuantizedRows(std::int64_t rows, std::int64_t columns);
 };
 
-/// x: [rows, columns] float32, rows contiguous. `twice`: 2 * rows rows, the second half holding what the first left out, so that
-/// both together resolve about 16 bits.
-QuantizedRows quantize_rows(const at::Tensor& x, bool twice);
+/// x: [rows, columns] float32, rows contiguous.
+QuantizedRows quantize_rows(const at::Tensor& x);
 
 class Int8Linear : public PackedLinear {
   public:
-    /// weight: [out, in] float32, bias: [out] float32 or undefined. `wide_inputs`: activations in two bytes, at twice the work;
-    /// for inputs whose outliers leave a single byte no resolution (the down projection and the output layer of SmolLM2, whose
-    /// perplexity they would raise by 2%).
-    Int8Linear(const at::Tensor& weight, const at::Tensor& bias, bool wide_inputs);
+    /// weight: [out, in] float32, bias: [out] float32 or undefined.
+    Int8Linear(const at::Tensor& weight, const at::Tensor& bias);
 
     void run(const at::Tensor& x, at::Tensor& out) const override;
     std::uint64_t size_bytes() const override;
@@ -38,7 +35,6 @@ class Int8Linear : public PackedLinear {
 
     std::int64_t outputs_;
     std::int64_t inputs_;
-    bool wide_inputs_;
     at::Tensor packed_;       // oneDNN's layout
     at::Tensor scale_;        // [out] float32
     at::Tensor zero_points_;  // [out] int32, zeros

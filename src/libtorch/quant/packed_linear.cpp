@@ -1,6 +1,7 @@
 #include "libtorch/quant/packed_linear.hpp"
 
 #include "libtorch/kernels/matvec.hpp"
+#include "libtorch/quant/int8_panels.hpp"
 #include "libtorch/quant/packed_int4.hpp"
 #include "libtorch/quant/packed_int8.hpp"
 #include "libtorch/quant/tile_linear.hpp"
@@ -170,8 +171,13 @@ std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::
         case Precision::kFloat16:
             return std::make_shared<Float16Linear>(parts);
         case Precision::kInt8:
+            if (options.wide_inputs) {
+                return std::make_shared<Int8PanelLinear>(
+                    std::make_shared<const Int8Panels>(concatenate(parts, &LinearPartTensors::weight)),
+                    concatenate(parts, &LinearPartTensors::bias));
+            }
             return std::make_shared<Int8Linear>(concatenate(parts, &LinearPartTensors::weight),
-                                                concatenate(parts, &LinearPartTensors::bias), options.wide_inputs);
+                                                concatenate(parts, &LinearPartTensors::bias));
         case Precision::kInt4: {
             std::vector<Int4Linear::Part> packed;
             for (const LinearPartTensors& part : parts) {
