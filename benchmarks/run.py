@@ -1,7 +1,7 @@
 """All benchmarks in one run: each peer beside us, taking turns. Prints a table, writes JSON, Markdown and plots.
 
 make bench                          # everything
-make bench ARGS="encode bm25"       # some: tokenize encode generate callers precision bm25 hnsw filter engine latency stores quality
+make bench ARGS="encode bm25"       # some: tokenize encode generate callers precision bm25 hnsw filter engine latency stores quality train
 make bench ARGS="--rounds 7"
 """
 
@@ -33,6 +33,7 @@ ALL = (
     "latency",
     "stores",
     "quality",
+    "train",
 )
 
 

@@ -5,23 +5,24 @@
 namespace rag::core::libtorch {
 namespace {
 
-constexpr std::int64_t kChunkLogits = std::int64_t{1} << 23;  // 32 MiB of float32 at a time
+constexpr std::int64_t kRowGrain = 32;
+constexpr std::int64_t kChunkLogits = std::int64_t{1} << 23;  // of which three copies exist: 80 MiB at a time
 
 // The losses of a chunk's logits and their gradient by the logits, in float32 and in place.
 class ChunkLoss {
   public:
     ChunkLoss(at::Tensor targets, const TokenTargets& options) : targets_(std::move(targets)), options_(options) {}
 
-    /// Plain cross entropy; `logits` becomes probabilities less one at the target.
-    void hard(at::Tensor& logits, double weight, at::Tensor* gradient, TokenLoss& loss) const {
-        const at::Tensor log_shares = at::log_softmax(logits, 1);
+    /// Plain cross entropy; its gradient times `weight`.
+    void hard(const at::Tensor& logits, double weight, at::Tensor* gradient, TokenLoss& loss) const {
+        at::Tensor log_shares = at::empty(logits.sizes(), at::kFloat);
+        at::_log_softmax_out(log_shares, logits, 1, false);
         const at::Tensor column = targets_.unsqueeze(1);
         loss.cross_entropy -= log_shares.gather(1, column).sum(at::kDouble).item<double>();
         loss.right += log_shares.argmax(1).eq(targets_).sum().item<std::int64_t>();
-        if (gradient != nullptr && weight != 0.0) {
-            at::Tensor shares = log_shares.exp();
-            shares.scatter_add_(1, column, at::full(column.sizes(), -1.0, at::kFloat));
-            gradient->add_(shares, weight);
+        if (gradient != nullptr) {
+            log_shares.exp_().scatter_add_(1, column, at::full(column.sizes(), -1.0, at::kFloat));
+            *gradient = weight == 1.0 ? log_shares : log_shares.mul_(weight);
         }
     }
 
@@ -42,10 +43,15 @@ class ChunkLoss {
     const TokenTargets& options_;
 };
 
-at::Tensor output_logits(const OutputLayer& output, const at::Tensor& hidden, at::Tensor& capped) {
-    at::Tensor logits = at::linear(hidden, output.weight->computed()).to(at::kFloat);
+// Of the first `count` rows.
+at::Tensor output_logits(const OutputLayer& output, const at::Tensor& hidden, std::int64_t count, at::Tensor& capped) {
+    const at::Tensor weight = output.weight->computed();
+    at::Tensor narrow = at::empty({hidden.size(0), weight.size(0)}, weight.scalar_type());
+    at::mm_out(narrow, hidden, weight.t());
+    at::Tensor logits = at::empty({count, weight.size(0)}, at::kFloat);
+    logits.copy_(narrow.narrow(0, 0, count));
     if (output.bias != nullptr) {
-        logits = logits.add(output.bias->value());
+        logits.add_(output.bias->value());
     }
     if (output.softcap > 0.0) {
         capped = logits.div(output.softcap).tanh();
@@ -61,15 +67,19 @@ at::Tensor token_loss(const OutputLayer& output, const at::Tensor& hidden, std::
     const at::AutoGradMode off(false);
     const std::int64_t rows = hidden.size(0);
     const std::int64_t vocab = output.weight->computed().size(0);
-    const std::int64_t step = std::max<std::int64_t>(1, kChunkLogits / vocab);
+    // Products have a number of rows that was there before: oneDNN makes a program for each.
+    const std::int64_t step = std::max<std::int64_t>(1, kChunkLogits / vocab / kRowGrain) * kRowGrain;
     const at::Tensor wanted = index_tensor(targets);
     at::Tensor result = train ? at::empty({rows, hidden.size(1)}, at::kFloat) : at::Tensor();
     for (std::int64_t begin = 0; begin < rows; begin += step) {
         const std::int64_t count = std::min(step, rows - begin);
-        const at::Tensor inputs = hidden.narrow(0, begin, count).to(output.weight->computed().scalar_type());
+        const std::int64_t padded = (count + kRowGrain - 1) / kRowGrain * kRowGrain;
+        at::Tensor inputs = at::empty({padded, hidden.size(1)}, output.weight->computed().scalar_type());
+        inputs.narrow(0, 0, count).copy_(hidden.narrow(0, begin, count));
+        inputs.narrow(0, count, padded - count).zero_();
         at::Tensor capped;
-        at::Tensor logits = output_logits(output, inputs, capped);
-        at::Tensor gradient = train ? at::zeros(logits.sizes(), at::kFloat) : at::Tensor();
+        const at::Tensor logits = output_logits(output, inputs, count, capped);
+        at::Tensor gradient;
         const ChunkLoss chunk(wanted.narrow(0, begin, count), options);
         const double hard = options.teacher.empty() ? 1.0 : 1.0 - static_cast<double>(options.teacher_weight);
         chunk.hard(logits, hard, train ? &gradient : nullptr, loss);
@@ -88,8 +98,10 @@ at::Tensor token_loss(const OutputLayer& output, const at::Tensor& hidden, std::
         if (output.bias != nullptr && output.bias->trained()) {
             output.bias->add_gradient(gradient.sum(0));
         }
-        const at::Tensor narrow = gradient.to(inputs.scalar_type());
-        result.narrow(0, begin, count).copy_(narrow.mm(output.weight->computed()));
+        at::Tensor narrow = at::empty({padded, vocab}, inputs.scalar_type());
+        narrow.narrow(0, 0, count).copy_(gradient);
+        narrow.narrow(0, count, padded - count).zero_();
+        result.narrow(0, begin, count).copy_(narrow.mm(output.weight->computed()).narrow(0, 0, count));
         if (output.weight->trained()) {
             output.weight->add_gradient(narrow.t().mm(inputs));
         }

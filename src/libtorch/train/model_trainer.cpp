@@ -3,6 +3,7 @@
 #include "libtorch/arch/decoder_body.hpp"
 #include "libtorch/losses/token_loss.hpp"
 #include "libtorch/optimizers/adamw.hpp"
+#include "libtorch/train/buffer_pool.hpp"
 #include "libtorch/train/trained_body.hpp"
 #include "libtorch/train/trained_pooling.hpp"
 #include "libtorch/worker.hpp"
@@ -21,6 +22,38 @@ void check_options(const TrainerOptions& options) {
         fail(Code::kUnsupported, "training in float16 is not supported; bfloat16 and float32 are");
     }
 }
+
+constexpr std::int64_t kRowGrain = 64;
+
+// A batch and behind it texts that nobody asks for, so that its rows are a multiple of kRowGrain: oneDNN makes a program for
+// every number of rows, which takes longer than running it, and keeps a thousand of them. Their gradients are zeros.
+class RoundedBatch {
+  public:
+    RoundedBatch(const TokenBatch& batch, at::ScalarType type, std::int64_t max_tokens) : batch_(batch) {
+        const auto rows = static_cast<std::int64_t>(batch.ids.size());
+        std::int64_t missing = type == at::kFloat ? 0 : (kRowGrain - rows % kRowGrain) % kRowGrain;
+        if (missing == 0) {
+            return;
+        }
+        ids_.assign(batch.ids.begin(), batch.ids.end());
+        types_.assign(batch.type_ids.begin(), batch.type_ids.end());
+        offsets_.assign(batch.offsets.begin(), batch.offsets.end());
+        ids_.resize(ids_.size() + static_cast<std::size_t>(missing), batch.ids.front());
+        types_.resize(batch.type_ids.empty() ? 0 : ids_.size(), 0);
+        for (; missing > 0; missing -= std::min(missing, max_tokens)) {
+            offsets_.push_back(offsets_.back() + std::min(missing, max_tokens));
+        }
+        batch_ = {ids_, types_, offsets_, batch.unpooled};
+    }
+    RoundedBatch(const RoundedBatch&) = delete;
+    RoundedBatch& operator=(const RoundedBatch&) = delete;
+    const TokenBatch& view() const noexcept { return batch_; }
+
+  private:
+    TokenBatch batch_;
+    std::vector<std::int32_t> ids_, types_;
+    std::vector<std::int64_t> offsets_;
+};
 
 // What encoders and decoders have in common.
 class ModelTrainer : public BackendTrainer {
@@ -81,7 +114,8 @@ class ModelTrainer : public BackendTrainer {
                 return;
             }
             const at::AutoGradMode recording(options.keep);
-            const at::Tensor hidden = body_->run(batch, pass(options, call), anchor_);
+            const RoundedBatch rounded(batch, set_->type(), max_tokens());
+            const at::Tensor hidden = body_->run(rounded.view(), pass(options, call), anchor_);
             const at::Tensor rows = at::index_select(hidden, 0, index_tensor(std::span<const std::int64_t>(asked)));
             const at::Tensor inputs = output_inputs(rows);
             std::vector<std::int64_t> wanted;
@@ -112,6 +146,7 @@ class ModelTrainer : public BackendTrainer {
                 adamw_step(set_->trained(), step, norm);
             }
             state_bytes_ = set_->size_bytes();
+            pool_.end_step();
         });
     }
 
@@ -128,6 +163,7 @@ class ModelTrainer : public BackendTrainer {
     BackendStatus run(const std::function<void()>& job) noexcept {
         return worker_.run([&] {
             const c10::InferenceMode off(false);
+            const BufferPool::Use use(pool_);
             job();
         });
     }
@@ -231,6 +267,7 @@ class ModelTrainer : public BackendTrainer {
         return asked;
     }
 
+    BufferPool pool_;
     Worker worker_;
 };
 
@@ -250,7 +287,8 @@ class EncoderTrainer : public ModelTrainer {
             }
             const at::AutoGradMode recording(options.keep);
             const Dropout none(0.0, 0);
-            at::Tensor x = pool_texts(config_.pooling, batch, body_->run(batch, pass(options, call), anchor_));
+            const RoundedBatch rounded(batch, set_->type(), config_.max_positions);
+            at::Tensor x = pool_texts(config_.pooling, batch, body_->run(rounded.view(), pass(options, call), anchor_));
             for (const Stage& stage : stages_) {
                 // The first stage's inputs are dropped as transformers does before a classifier.
                 x = activate(stage.activation, stage.linear.run(x.to(set_->type()), none).to(at::kFloat));

@@ -88,12 +88,12 @@ class ModernBertBody : public TrainedBody {
         const at::Tensor q = rotary.turn(qkv.narrow(1, 0, hidden), config_.heads);
         const at::Tensor k = rotary.turn(qkv.narrow(1, hidden, hidden), config_.heads);
         const at::Tensor v = qkv.narrow(1, 2 * hidden, hidden).contiguous();
-        const at::Tensor middle =
-            x.add(dropout.run(layer.attention_output.run(attend_packed(attention, offsets, q, k, v), pair_dropout)));
+        const at::Tensor attended = layer.attention_output.run(attend_packed(attention, offsets, q, k, v), pair_dropout);
+        const at::Tensor middle = add_rows(x, dropout.run(attended));
         const at::Tensor both = layer.input_gate.run(layer.mlp_norm.run(middle).to(type_), pair_dropout);
         const std::int64_t inner = config_.intermediate_size;
-        const at::Tensor gated = activate(config_.activation, both.narrow(1, 0, inner)).mul(both.narrow(1, inner, inner));
-        return middle.add(dropout.run(layer.output.run(gated, pair_dropout)));
+        const at::Tensor product = gated(config_.activation, both.narrow(1, 0, inner), both.narrow(1, inner, inner));
+        return add_rows(middle, dropout.run(layer.output.run(product, pair_dropout)));
     }
 
     const EncoderConfig config_;

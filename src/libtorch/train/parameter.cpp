@@ -45,7 +45,11 @@ at::Tensor Parameter::computed() {
         return value_;
     }
     if (!computed_.defined()) {
-        computed_ = value_.to(type_);
+        computed_ = at::empty(value_.sizes(), type_);
+    }
+    if (stale_) {
+        computed_.copy_(value_);
+        stale_ = false;
     }
     return computed_;
 }
@@ -58,27 +62,36 @@ std::uint64_t Parameter::size_bytes() const {
     return total;
 }
 
-at::Tensor& Parameter::gradient_buffer() {
-    if (!gradient_.defined()) {
-        gradient_ = at::zeros(value_.sizes(), at::kFloat);
-    }
-    return gradient_;
-}
-
 void Parameter::add_gradient(const at::Tensor& gradient) {
     if (!gradient_.defined()) {
-        gradient_ = gradient.to(at::kFloat, false, true).contiguous();
-        return;
+        gradient_ = at::empty(value_.sizes(), at::kFloat);
     }
-    gradient_.add_(gradient);
+    if (has_gradient_) {
+        gradient_.add_(gradient);
+    } else {
+        gradient_.copy_(gradient);
+    }
+    has_gradient_ = true;
+    by_rows_ = false;
 }
 
 void Parameter::add_gradient_rows(const at::Tensor& indices, const at::Tensor& gradient) {
+    if (!gradient_.defined()) {
+        gradient_ = at::zeros(value_.sizes(), at::kFloat);
+        by_rows_ = true;
+    } else if (!has_gradient_ && !by_rows_) {
+        gradient_.zero_();
+        by_rows_ = true;
+    }
+    has_gradient_ = true;
     const at::Tensor from = gradient.to(at::kFloat).contiguous();
-    float* to = gradient_buffer().mutable_data_ptr<float>();
+    float* to = gradient_.mutable_data_ptr<float>();
     const float* rows = from.const_data_ptr<float>();
     const std::int64_t* index = indices.const_data_ptr<std::int64_t>();
     const std::int64_t columns = from.size(1);
+    if (by_rows_) {
+        touched_.insert(touched_.end(), index, index + from.size(0));
+    }
     // Every thread takes columns of its own, so that equal indices meet in one thread and sums have one order.
     at::parallel_for(0, columns, 32, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = 0; row < from.size(0); ++row) {
@@ -87,6 +100,17 @@ void Parameter::add_gradient_rows(const at::Tensor& indices, const at::Tensor& g
             }
         }
     });
+}
+
+void Parameter::clear_gradient() {
+    has_gradient_ = false;
+    if (by_rows_) {
+        const std::int64_t columns = value_.size(1);
+        for (const std::int64_t row : touched_) {
+            std::fill_n(gradient_.mutable_data_ptr<float>() + row * columns, columns, 0.0F);
+        }
+    }
+    touched_.clear();
 }
 
 at::Tensor& Parameter::moment(at::Tensor& which) {

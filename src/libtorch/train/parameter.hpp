@@ -28,18 +28,17 @@ class Parameter {
     void add_gradient(const at::Tensor& gradient);
     /// Adds row i of `gradient` [rows, columns] to row indices[i].
     void add_gradient_rows(const at::Tensor& indices, const at::Tensor& gradient);
-    void clear_gradient() { gradient_ = at::Tensor(); }
+    void clear_gradient();
     /// Undefined: none was added.
-    const at::Tensor& gradient() const noexcept { return gradient_; }
+    at::Tensor gradient() const { return has_gradient_ ? gradient_ : at::Tensor(); }
     /// Zeros before the first step.
     at::Tensor& first_moment() { return moment(first_); }
     at::Tensor& second_moment() { return moment(second_); }
     /// After the master was changed in place.
-    void changed() { computed_ = at::Tensor(); }
+    void changed() { stale_ = true; }
 
   private:
     at::Tensor& moment(at::Tensor& which);
-    at::Tensor& gradient_buffer();
 
     std::string name_;
     at::Tensor value_;
@@ -47,8 +46,13 @@ class Parameter {
     bool trained_ = false;
     std::function<at::Tensor()> unpack_;
     std::uint64_t packed_bytes_ = 0;
+    // Buffers stay from step to step: to get them anew costs more than to fill them.
     at::Tensor computed_;
+    bool stale_ = true;
     at::Tensor gradient_;
+    bool has_gradient_ = false;
+    bool by_rows_ = false;  // zero but for the rows below
+    std::vector<std::int64_t> touched_;
     at::Tensor first_;
     at::Tensor second_;
 };

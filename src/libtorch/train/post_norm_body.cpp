@@ -104,9 +104,9 @@ class PostNormBody : public TrainedBody {
         const at::Tensor narrow = x.to(type_);
         const at::Tensor attended =
             attend_packed(attention, offsets, of(block.query, narrow), of(block.key, narrow), of(block.value, narrow));
-        const at::Tensor middle = block.attention_norm.run(x.add(dropout.run(of(block.attention_output, attended))));
-        const at::Tensor inner = activate(config_.activation, of(block.intermediate, middle.to(type_)));
-        return block.output_norm.run(middle.add(dropout.run(of(block.output, inner))));
+        const Normed middle = block.attention_norm.run(x, dropout.run(of(block.attention_output, attended)), type_);
+        const at::Tensor inner = activate(config_.activation, of(block.intermediate, middle.out));
+        return block.output_norm.run(middle.sum, dropout.run(of(block.output, inner)), type_).sum;
     }
 
     // [2 * longest - 1, heads]

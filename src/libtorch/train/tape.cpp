@@ -5,13 +5,13 @@ namespace {
 
 class RecordedStep : public torch::autograd::Node {
   public:
-    explicit RecordedStep(Backward backward) : backward_(std::move(backward)) {}
+    explicit RecordedStep(BackwardOfMany backward) : backward_(std::move(backward)) {}
 
-    std::vector<at::Tensor> apply(std::vector<at::Tensor>&& gradients) override { return backward_(gradients.front()); }
+    std::vector<at::Tensor> apply(std::vector<at::Tensor>&& gradients) override { return backward_(gradients); }
     void release_variables() override { backward_ = nullptr; }
 
   private:
-    Backward backward_;
+    BackwardOfMany backward_;
 };
 
 }  // namespace
@@ -22,12 +22,20 @@ bool recorded(at::ArrayRef<at::Tensor> inputs) {
 }
 
 at::Tensor record(at::Tensor out, at::ArrayRef<at::Tensor> inputs, Backward backward) {
+    record_many({out}, inputs, [backward = std::move(backward)](const std::vector<at::Tensor>& gradients) {
+        return backward(gradients.front());
+    });
+    return out;
+}
+
+void record_many(at::ArrayRef<at::Tensor> outs, at::ArrayRef<at::Tensor> inputs, BackwardOfMany backward) {
     if (recorded(inputs)) {
         const auto step = c10::make_intrusive<RecordedStep>(std::move(backward));
         step->set_next_edges(torch::autograd::collect_next_edges(inputs));
-        torch::autograd::set_history(out, step);
+        for (const at::Tensor& out : outs) {
+            torch::autograd::set_history(out, step);
+        }
     }
-    return out;
 }
 
 void run_backward(const at::Tensor& out, const at::Tensor& gradient) {

@@ -18,6 +18,10 @@ bool recorded(at::ArrayRef<at::Tensor> inputs);
 /// not hold `out` itself (its graph would hold itself), out.detach() may be held.
 at::Tensor record(at::Tensor out, at::ArrayRef<at::Tensor> inputs, Backward backward);
 
+/// The same for an operator with several results: `backward` gets a gradient for each, undefined where there is none.
+using BackwardOfMany = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& gradients)>;
+void record_many(at::ArrayRef<at::Tensor> outs, at::ArrayRef<at::Tensor> inputs, BackwardOfMany backward);
+
 /// Runs the graph behind `out` with its gradient.
 void run_backward(const at::Tensor& out, const at::Tensor& gradient);
 

@@ -72,7 +72,7 @@ struct FlashRun {
 at::Tensor attend_flash(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
                         const at::Tensor& k, const at::Tensor& v) {
     const std::int64_t shared_by = shape.heads / shape.kv_heads;
-    at::Tensor out = at::empty(q.sizes(), q.options());
+    at::Tensor out = at::empty(q.sizes(), q.scalar_type());
     std::vector<FlashRun> done;
     const bool keep = recorded({q, k, v});
     const at::Tensor rows_q = q.detach(), rows_k = k.detach(), rows_v = v.detach();
@@ -92,9 +92,9 @@ at::Tensor attend_flash(const TrainedAttention& shape, std::span<const std::int6
         }
     }
     return record(std::move(out), {q, k, v}, [shape, done, rows_q, rows_k, rows_v, shared_by](const at::Tensor& gradient) {
-        at::Tensor to_q = at::empty(rows_q.sizes(), rows_q.options());
-        at::Tensor to_k = at::empty(rows_k.sizes(), rows_k.options());
-        at::Tensor to_v = at::empty(rows_v.sizes(), rows_v.options());
+        at::Tensor to_q = at::empty(rows_q.sizes(), rows_q.scalar_type());
+        at::Tensor to_k = at::empty(rows_k.sizes(), rows_k.scalar_type());
+        at::Tensor to_v = at::empty(rows_v.sizes(), rows_v.scalar_type());
         const at::Tensor rows = gradient.contiguous();
         for (const FlashRun& one : done) {
             const Run& run = one.run;

@@ -68,11 +68,11 @@ class DecoderTrainedBody : public TrainedBody {
                                    pair_dropout = options.layer_pair_dropout(number)](const at::Tensor& in) {
                 const Dropout added(dropout);
                 const Dropout inputs(pair_dropout);
-                return feed_forward(layer, attend(layer, *offsets, turns, in, added, inputs), added, inputs);
+                return feed_forward(layer, in, attend(layer, *offsets, turns, in, added, inputs), added, inputs);
             };
             x = run_layer(function, x, options);
         }
-        return norm_.run(x);
+        return norm_.run(x, at::kFloat);
     }
 
   private:
@@ -131,11 +131,11 @@ class DecoderTrainedBody : public TrainedBody {
 
     at::Tensor attend(const Layer& layer, std::span<const std::int64_t> offsets, const TrainedRotary& rotary, const at::Tensor& x,
                       const Dropout& dropout, const Dropout& pair_dropout) const {
-        const at::Tensor in = layer.attention_norm.run(x).to(type_);
+        const at::Tensor in = layer.attention_norm.run(x, type_);
         const auto heads = [&](const TrainedLinear& linear, const std::optional<TrainedRmsNorm>& head_norm, std::int64_t count) {
             at::Tensor out = linear.run(in, pair_dropout);
             if (head_norm) {
-                out = head_norm->run(out.view({out.size(0), count, config_.head_dim}).to(at::kFloat)).view(out.sizes()).to(type_);
+                out = head_norm->run(out.view({out.size(0), count, config_.head_dim}).to(at::kFloat), type_).view(out.sizes());
             }
             return rotary.turn(out, count);
         };
@@ -153,29 +153,30 @@ class DecoderTrainedBody : public TrainedBody {
                           heads(layer.key, layer.key_norm, config_.kv_heads), layer.value.run(in, pair_dropout));
         at::Tensor added = layer.attention_output.run(attended, pair_dropout);
         if (layer.attention_output_norm) {
-            added = layer.attention_output_norm->run(added.to(at::kFloat));
+            added = layer.attention_output_norm->run(added.to(at::kFloat), type_);
         }
-        return x.add(dropout.run(added));
+        return dropout.run(added);
     }
 
     at::Tensor run_gated(const GatedPart& part, const at::Tensor& x, const Dropout& pair_dropout) const {
-        const at::Tensor gate = activate(parts_.activation, part.gate.run(x, pair_dropout));
-        return part.down.run(gate.mul(part.up.run(x, pair_dropout)), pair_dropout);
+        const at::Tensor product = gated(parts_.activation, part.gate.run(x, pair_dropout), part.up.run(x, pair_dropout));
+        return part.down.run(product, pair_dropout);
     }
 
-    at::Tensor feed_forward(const Layer& layer, const at::Tensor& x, const Dropout& dropout, const Dropout& pair_dropout) const {
-        const at::Tensor normed = layer.mlp_norm.run(x);
+    // x and what attention adds to it.
+    at::Tensor feed_forward(const Layer& layer, const at::Tensor& x, const at::Tensor& attended, const Dropout& dropout,
+                            const Dropout& pair_dropout) const {
+        const Normed normed = layer.mlp_norm.run(x, attended, type_);
         at::Tensor added =
-            layer.mlp ? run_gated(*layer.mlp, normed.to(type_), pair_dropout) : run_experts(*layer.experts, normed, pair_dropout);
+            layer.mlp ? run_gated(*layer.mlp, normed.out, pair_dropout) : run_experts(*layer.experts, normed.out, pair_dropout);
         if (layer.mlp_output_norm) {
-            added = layer.mlp_output_norm->run(added.to(at::kFloat));
+            added = layer.mlp_output_norm->run(added.to(at::kFloat), type_);
         }
-        return x.add(dropout.run(added));
+        return add_rows(normed.sum, dropout.run(added));
     }
 
     at::Tensor run_experts(const ExpertsPart& part, const at::Tensor& x, const Dropout& pair_dropout) const {
-        const at::Tensor in = x.to(type_);
-        const at::Tensor shares = at::softmax(part.router.run(in, pair_dropout).to(at::kFloat), -1);
+        const at::Tensor shares = at::softmax(part.router.run(x, pair_dropout).to(at::kFloat), -1);
         auto [weights, chosen] = at::topk(shares, config_.experts_per_token, -1);
         if (config_.normalize_experts) {
             weights = weights.div(weights.sum(-1, true));
@@ -188,11 +189,11 @@ class DecoderTrainedBody : public TrainedBody {
             }
             const at::Tensor rows = places.select(1, 0).contiguous();
             const at::Tensor flat = rows.mul(config_.experts_per_token).add(places.select(1, 1));
-            const at::Tensor results = run_gated(part.experts[i], at::index_select(in, 0, rows), pair_dropout);
+            const at::Tensor results = run_gated(part.experts[i], at::index_select(x, 0, rows), pair_dropout);
             const at::Tensor share = at::index_select(weights.reshape({-1}), 0, flat).unsqueeze(1);
             out = out.index_add(0, rows, results.to(at::kFloat).mul(share));
         }
-        return out;
+        return out.to(type_);
     }
 
     const DecoderConfig config_;

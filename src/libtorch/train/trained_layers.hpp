@@ -13,9 +13,12 @@ class Dropout {
   public:
     /// share 0: nothing is dropped.
     Dropout(double share, std::uint64_t seed) : share_(share), seed_(seed) {}
+    /// With its gradient.
     at::Tensor run(const at::Tensor& x) const;
-    /// What x is multiplied by; undefined where nothing is dropped.
-    at::Tensor mask(const at::Tensor& x) const;
+
+    /// What one call does to numbers, and to their gradients; nothing where there is nothing to drop.
+    using Draw = std::function<at::Tensor(const at::Tensor& x)>;
+    Draw draw() const;
 
   private:
     double share_;
@@ -38,12 +41,21 @@ class TrainedLinear {
     std::shared_ptr<const State> state_;
 };
 
+/// A sum and what a norm makes of it.
+struct Normed {
+    at::Tensor sum;  // float32
+    at::Tensor out;  // in the type asked for
+};
+
 class TrainedLayerNorm {
   public:
     TrainedLayerNorm() = default;
     TrainedLayerNorm(ParameterSet& set, const std::string& module, std::int64_t columns, float epsilon, bool bias = true);
     /// float32 -> float32
-    at::Tensor run(const at::Tensor& x) const;
+    at::Tensor run(const at::Tensor& x) const { return run(x, at::Tensor(), at::kFloat).sum; }
+    /// The norm of x (float32) + added (of `type`, may be undefined): `sum` is the norm in float32 here, `out` the same in
+    /// `type`.
+    Normed run(const at::Tensor& x, const at::Tensor& added, at::ScalarType type) const;
 
   private:
     ParameterPtr weight_;
@@ -56,14 +68,22 @@ class TrainedRmsNorm {
     TrainedRmsNorm() = default;
     /// `unit_offset`: the file holds the weights less one.
     TrainedRmsNorm(ParameterSet& set, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset);
-    /// float32 [.., columns] -> float32
-    at::Tensor run(const at::Tensor& x) const;
+    /// float32 [.., columns] -> `type`
+    at::Tensor run(const at::Tensor& x, at::ScalarType type) const { return run(x, at::Tensor(), type).out; }
+    /// x (float32) + added (of `type`) and its norm in `type`.
+    Normed run(const at::Tensor& x, const at::Tensor& added, at::ScalarType type) const;
 
   private:
     ParameterPtr weight_;
     float epsilon_ = 0.0F;
     float offset_ = 0.0F;
 };
+
+/// act(gate) * up; SiLU and the tanh form of GELU in one pass.
+at::Tensor gated(Activation activation, const at::Tensor& gate, const at::Tensor& up);
+
+/// x (float32) + added (any type) in float32.
+at::Tensor add_rows(const at::Tensor& x, const at::Tensor& added);
 
 /// Rows of a table as float32. `indices`: [rows] int64. With `anchor`, an undifferentiated scalar that requires a gradient,
 /// the result is part of the graph even though no input is. `rounded`: to int8 by row, gradients pass.

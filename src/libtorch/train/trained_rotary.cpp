@@ -1,25 +1,36 @@
 #include "libtorch/train/trained_rotary.hpp"
 
+#include "libtorch/kernels/training_rows.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
 at::Tensor copied(std::span<const float> values, std::int64_t rows, std::int64_t half) {
-    at::Tensor out = at::empty({rows, 1, half}, at::kFloat);
+    at::Tensor out = at::empty({rows, half}, at::kFloat);
     std::copy(values.begin(), values.end(), out.mutable_data_ptr<float>());
     return out;
 }
 
-// Both halves of every head by one angle, the other way round with `back`.
+kernels::NumberType number_type(at::ScalarType type) {
+    return type == at::kBFloat16 ? kernels::NumberType::kBFloat16 : kernels::NumberType::kFloat32;
+}
+
+// Every head of every row by the row's angles, the other way round with `back`.
 at::Tensor turned(const at::Tensor& x, std::int64_t heads, const at::Tensor& cosines, const at::Tensor& sines, bool back) {
-    const std::int64_t half = cosines.size(2);
-    const at::Tensor wide = x.reshape({x.size(0), heads, 2 * half}).to(at::kFloat);
-    const at::Tensor low = wide.narrow(2, 0, half);
-    const at::Tensor high = wide.narrow(2, half, half);
-    const double sign = back ? -1.0 : 1.0;
-    at::Tensor out = at::empty({x.size(0), heads, 2 * half}, x.options());
-    out.narrow(2, 0, half).copy_(low.mul(cosines).sub_(high.mul(sines), sign));
-    out.narrow(2, half, half).copy_(high.mul(cosines).add_(low.mul(sines), sign));
-    return out.view({x.size(0), heads * 2 * half});
+    const std::int64_t half = cosines.size(1);
+    const at::Tensor from = x.contiguous();
+    at::Tensor out = at::empty(x.sizes(), x.scalar_type());
+    const auto* in = static_cast<const std::byte*>(from.const_data_ptr());
+    auto* to = static_cast<std::byte*>(out.data_ptr());
+    const auto row_bytes = heads * 2 * half * from.itemsize();
+    const kernels::NumberType type = number_type(x.scalar_type());
+    at::parallel_for(0, x.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            kernels::rotate_forward({in + row * row_bytes, type}, heads, half, cosines.const_data_ptr<float>() + row * half,
+                                    sines.const_data_ptr<float>() + row * half, back, {to + row * row_bytes, type});
+        }
+    });
+    return out;
 }
 
 }  // namespace

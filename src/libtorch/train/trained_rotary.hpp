@@ -15,7 +15,7 @@ class TrainedRotary {
     at::Tensor turn(const at::Tensor& x, std::int64_t heads) const;
 
   private:
-    at::Tensor cosines_;  // [rows, 1, half] float32
+    at::Tensor cosines_;  // [rows, half] float32
     at::Tensor sines_;
 };
 
