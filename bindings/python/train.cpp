@@ -42,8 +42,8 @@ py::tuple training_rows_of(const TrainingRows& rows) {
                           rows.skipped_count, std::move(skipped));
 }
 
-/// Steps are told to `on_step` as (evaluated, step, steps, epoch, loss, learning rate, gradient norm, tokens a second, seconds, bytes of
-/// memory, metrics as JSON or None); False stops the run.
+/// Steps are told to `on_step` as (evaluated, step, steps, epoch, loss, learning rate, gradient norm, tokens a second, seconds,
+/// bytes of memory, metrics as JSON or None); False stops the run.
 TrainCallbacks callbacks_of(const py::object& on_step) {
     TrainCallbacks callbacks;
     const std::shared_ptr<py::object> held = hold(on_step);

@@ -1290,8 +1290,8 @@ RAG_API rag_text rag_training_rows_label_at(const rag_training_rows* rows, size_
 RAG_API uint64_t rag_training_rows_skipped_count(const rag_training_rows* rows) RAG_NOEXCEPT; /* bad rows. since 0.1.0 */
 /* Line and reason of one of the first 1,000 skipped rows; {NULL, 0} out of range. `line` may be NULL. since 0.1.0 */
 RAG_API rag_text rag_training_rows_skipped_at(const rag_training_rows* rows, size_t index, uint64_t* line) RAG_NOEXCEPT;
-/* SHA-256 over the rows as rag_training_rows_at gives them, one a line, in lower case: what a run's manifest.json says of its data.
- * since 0.1.0 */
+/* SHA-256 over the rows as rag_training_rows_at gives them, one a line, in lower case: what a run's manifest.json says of its
+ * data. since 0.1.0 */
 RAG_API rag_status rag_training_rows_sha256(const rag_training_rows* rows, rag_string** sum) RAG_NOEXCEPT;
 RAG_API void rag_training_rows_free(rag_training_rows* rows) RAG_NOEXCEPT; /* since 0.1.0 */
 
@@ -1302,17 +1302,17 @@ RAG_API void rag_training_rows_free(rag_training_rows* rows) RAG_NOEXCEPT; /* si
 /* What a run reports: after each step, and after each evaluation. */
 typedef struct rag_training_step {
     uint32_t struct_size;
-    uint32_t evaluated;       /* not 0: metrics_json holds an evaluation behind this step, and the numbers of a step are 0 */
-    uint64_t step;            /* done; 0: before the first */
-    uint64_t steps;           /* planned */
-    double epoch;             /* epochs done, with fractions */
-    double loss;              /* mean of the step's rows (of a language model: of its tokens), nats */
+    uint32_t evaluated; /* not 0: metrics_json holds an evaluation behind this step, and the numbers of a step are 0 */
+    uint64_t step;      /* done; 0: before the first */
+    uint64_t steps;     /* planned */
+    double epoch;       /* epochs done, with fractions */
+    double loss;        /* mean of the step's rows (of a language model: of its tokens), nats */
     double learning_rate;
-    double gradient_norm;     /* before clipping */
+    double gradient_norm; /* before clipping */
     double tokens_per_second;
-    double seconds;           /* of the run so far, those before a resume included */
-    uint64_t rss_bytes;       /* memory of the process */
-    rag_text metrics_json;    /* an object of numbers; lives as long as the call of the callback */
+    double seconds;        /* of the run so far, those before a resume included */
+    uint64_t rss_bytes;    /* memory of the process */
+    rag_text metrics_json; /* an object of numbers; lives as long as the call of the callback */
 } rag_training_step;
 /* Called on the thread that called rag_train, before the next step begins. Not 0 stops the run. */
 typedef int (*rag_training_step_fn)(const rag_training_step* step, void* user_data);
@@ -1322,7 +1322,7 @@ typedef struct rag_train_options {
     uint32_t reserved;            /* 0 */
     rag_text config_json;         /* settings: an object with members as rag_train_config lists them; "output" is needed */
     rag_training_step_fn on_step; /* may be NULL */
-    rag_progress_fn poll;         /* asked at least every 50 ms, on the thread that called, with (0, 0); not 0 stops. May be NULL */
+    rag_progress_fn poll; /* asked at least every 50 ms, on the thread that called, with (0, 0); not 0 stops. May be NULL */
     void* user_data;
 } rag_train_options;
 #define RAG_TRAIN_OPTIONS_INIT {sizeof(rag_train_options), 0, {NULL, 0}, NULL, NULL, NULL}
@@ -1336,16 +1336,16 @@ typedef struct rag_train_options {
  * "step", "best_step", "ended" ("done", "max_minutes", "patience"), "before" and "metrics" (evaluations), "history" (the lines of
  * metrics.jsonl), "seconds", "tokens", "skipped_count", "skipped" (line and reason), "cut_count", "resumed_step".
  *
- * RAG_INVALID_ARGUMENT: a setting by name, a row by file and line, all before the first step; RAG_ALREADY_EXISTS: "output" holds a
- * run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number or runs
- * away (step and rows named); RAG_UNSUPPORTED; RAG_NO_BACKEND; RAG_IO; RAG_STOPPED: the last whole step is in a checkpoint, from
- * which "resume" goes on bit for bit (with one thread). After any other failure the last checkpoint stays as well. Several runs at
- * once need different folders. since 0.1.0 */
+ * RAG_INVALID_ARGUMENT: a setting by name, a row by file and line, all before the first step; RAG_ALREADY_EXISTS: "output" holds
+ * a run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number or
+ * runs away (step and rows named); RAG_UNSUPPORTED; RAG_NO_BACKEND; RAG_IO; RAG_STOPPED: the last whole step is in a checkpoint,
+ * from which "resume" goes on bit for bit (with one thread). After any other failure the last checkpoint stays as well. Several
+ * runs at once need different folders. since 0.1.0 */
 RAG_API rag_status rag_train(rag_text model, rag_text task, const rag_training_rows* train, const rag_training_rows* eval,
                              const rag_train_options* options, rag_string** result) RAG_NOEXCEPT;
 
-/* The settings of `task` as a JSON object with every member: those of `config_json` (an object, or not given), checked, and what a
- * run takes for the rest. docs/training.md says what each means. RAG_INVALID_ARGUMENT names the member. since 0.1.0 */
+/* The settings of `task` as a JSON object with every member: those of `config_json` (an object, or not given), checked, and what
+ * a run takes for the rest. docs/training.md says what each means. RAG_INVALID_ARGUMENT names the member. since 0.1.0 */
 RAG_API rag_status rag_train_config(rag_text task, rag_text config_json, rag_string** config) RAG_NOEXCEPT;
 
 #ifdef __cplusplus

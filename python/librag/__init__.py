@@ -11,6 +11,7 @@ Importing it costs milliseconds: numpy, tqdm and LibTorch come when something fi
 
 from ._evaluate import compare, evaluate, evaluate_answers, evaluate_labels
 from ._librag import version as _version
+from ._train_config import TrainConfig
 from .engine import AnswerStream, Engine
 from .errors import (
     AlreadyExists,
@@ -35,7 +36,7 @@ from .readers import read_bytes, read_documents
 from .tensorboard import TensorBoard
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
-from .training import TrainConfig, Trainer, TrainResult, TrainStep
+from .training import Trainer, TrainResult, TrainStep
 from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
 
 __version__: str = _version()

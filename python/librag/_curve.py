@@ -70,12 +70,13 @@ class LiveCurve:
         self._draw(step)
 
     def _draw(self, step: TrainStep) -> None:
-        from IPython.display import SVG, display
+        import IPython.display
 
+        shown: Any = IPython.display
         loss = f"loss {self._points[-1][1]:.4g}" if self._points else ""
         caption = ", ".join(part for part in (f"step {step.step} of {step.steps}", loss, self._metrics) if part)
-        image = SVG(curve_svg(self._points, step.steps, caption))
+        image = shown.SVG(curve_svg(self._points, step.steps, caption))
         if self._handle is None:
-            self._handle = display(image, display_id=True)
+            self._handle = shown.display(image, display_id=True)
         else:
             self._handle.update(image)

@@ -451,11 +451,12 @@ def _training_settings(config: Path | None, changes: list[str]) -> dict[str, Any
     if config is not None:
         text = config.read_text("utf-8")
         if config.suffix.lower() == ".toml":
-            try:
+            if sys.version_info >= (3, 11):
                 import tomllib
-            except ImportError:
-                raise typer.BadParameter("settings in TOML need Python 3.11; write them in JSON") from None
-            settings = tomllib.loads(text)
+
+                settings = tomllib.loads(text)
+            else:
+                raise typer.BadParameter("settings in TOML need Python 3.11; write them in JSON")
         else:
             settings = json.loads(text)
         if not isinstance(settings, dict):
@@ -480,10 +481,14 @@ def train(
     data: Annotated[Path | None, typer.Argument(metavar="TRAIN", help=".jsonl, .json, .csv, .tsv or a BEIR folder.")] = None,
     evaluation: Annotated[Path | None, typer.Option("--eval", help="Rows held out, in the same shapes.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings in TOML or JSON, see docs/training.md.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Folder of the run. Default: a new one in librag_runs.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --output.")] = False,
-    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Count and name bad rows instead of refusing them.")] = False,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Count and name bad rows instead of refusing them.")
+    ] = False,
     manifest: Annotated[Path | None, typer.Option("--manifest", help="Repeat the run of this manifest.json instead.")] = None,
 ) -> None:
     """Train a model on rows: an adapter or a whole model in a folder. Ctrl-C leaves a checkpoint to --resume from."""

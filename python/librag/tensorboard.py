@@ -80,6 +80,7 @@ class TensorBoard:
         self._write(_event(time.time(), 0, _bytes_field(3, b"brain.Event:2")))
 
     def on_step(self, step: TrainStep) -> None:
+        """Writes loss, learning rate, gradient norm, speed and memory."""
         self.add(
             step.step,
             {
@@ -92,16 +93,19 @@ class TensorBoard:
         )
 
     def on_evaluate(self, step: TrainStep) -> None:
+        """Writes the metrics."""
         self.add(step.step, {f"eval/{name.removeprefix('eval_')}": value for name, value in (step.metrics or {}).items()})
 
     def add(self, step: int, values: dict[str, float]) -> None:
         """Scalars of a step, by tag."""
         scalars = (
-            _bytes_field(1, _bytes_field(1, tag.encode()) + _varint(2 << 3 | 5) + struct.pack("<f", value)) for tag, value in values.items()
+            _bytes_field(1, _bytes_field(1, tag.encode()) + _varint(2 << 3 | 5) + struct.pack("<f", value))
+            for tag, value in values.items()
         )
         self._write(_event(time.time(), step, _bytes_field(5, b"".join(scalars))))
 
     def close(self) -> None:
+        """Ends the file."""
         self._file.close()
 
     def __enter__(self) -> TensorBoard:

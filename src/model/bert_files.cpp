@@ -93,7 +93,15 @@ ClassifierHead read_head(const EncoderConfig& config, const ClassifierFolderConf
 
 }  // namespace
 
-const EncoderFamily kBertFamily = {"bert",       "bert",        "bert.",    "embeddings.word_embeddings.weight",
-                                   &read_config, &list_tensors, &read_head, "pooler.dense", {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"}};
+const EncoderFamily kBertFamily = {
+    "bert",
+    "bert",
+    "bert.",
+    "embeddings.word_embeddings.weight",
+    &read_config,
+    &list_tensors,
+    &read_head,
+    "pooler.dense",
+    {"cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"}};
 
 }  // namespace rag::core

@@ -36,7 +36,14 @@ ClassifierHead read_head(const EncoderConfig& config, const ClassifierFolderConf
 
 }  // namespace
 
-const EncoderFamily kDistilBertFamily = {"distilbert", "distilbert",  "distilbert.", "embeddings.word_embeddings.weight",
-                                         &read_config, &list_tensors, &read_head,    "", {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias"}};
+const EncoderFamily kDistilBertFamily = {"distilbert",
+                                         "distilbert",
+                                         "distilbert.",
+                                         "embeddings.word_embeddings.weight",
+                                         &read_config,
+                                         &list_tensors,
+                                         &read_head,
+                                         "",
+                                         {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias"}};
 
 }  // namespace rag::core

@@ -31,7 +31,7 @@ struct EncoderFiles {
     std::string problem_type;      // "multi_label_classification", ..., or empty
     std::string score_activation;  // "Sigmoid", "Identity", or empty: what sentence-transformers does without one
     // What a folder of the whole model with its head calls things.
-    std::string prefix;              // of the body's tensors: "bert."
+    std::string prefix;                // of the body's tensors: "bert."
     bool first_stage_in_body = false;  // the first stage's tensors carry it too
 };
 

@@ -68,7 +68,7 @@ ClassifierHead read_head(const EncoderConfig& config, const ClassifierFolderConf
 
 }  // namespace
 
-const EncoderFamily kModernBertFamily = {"modernbert", "modernbert",  "model.",   "embeddings.tok_embeddings.weight",
-                                         &read_config, &list_tensors, &read_head, "", {}};
+const EncoderFamily kModernBertFamily = {
+    "modernbert", "modernbert", "model.", "embeddings.tok_embeddings.weight", &read_config, &list_tensors, &read_head, "", {}};
 
 }  // namespace rag::core

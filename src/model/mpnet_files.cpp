@@ -53,7 +53,14 @@ ClassifierHead read_head(const EncoderConfig& config, const ClassifierFolderConf
 
 }  // namespace
 
-const EncoderFamily kMpnetFamily = {"mpnet",      "mpnet",       "mpnet.",   "embeddings.word_embeddings.weight",
-                                    &read_config, &list_tensors, &read_head, "pooler.dense", {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
+const EncoderFamily kMpnetFamily = {"mpnet",
+                                    "mpnet",
+                                    "mpnet.",
+                                    "embeddings.word_embeddings.weight",
+                                    &read_config,
+                                    &list_tensors,
+                                    &read_head,
+                                    "pooler.dense",
+                                    {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
 
 }  // namespace rag::core

@@ -32,9 +32,23 @@ ClassifierHead read_head(const EncoderConfig& config, const ClassifierFolderConf
 
 }  // namespace
 
-const EncoderFamily kRobertaFamily = {"roberta",    "roberta",     "roberta.", "embeddings.word_embeddings.weight",
-                                      &read_config, &list_tensors, &read_head, "pooler.dense", {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
-const EncoderFamily kXlmRobertaFamily = {"xlm-roberta", "roberta",     "roberta.", "embeddings.word_embeddings.weight",
-                                         &read_config,  &list_tensors, &read_head, "pooler.dense", {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
+const EncoderFamily kRobertaFamily = {"roberta",
+                                      "roberta",
+                                      "roberta.",
+                                      "embeddings.word_embeddings.weight",
+                                      &read_config,
+                                      &list_tensors,
+                                      &read_head,
+                                      "pooler.dense",
+                                      {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
+const EncoderFamily kXlmRobertaFamily = {"xlm-roberta",
+                                         "roberta",
+                                         "roberta.",
+                                         "embeddings.word_embeddings.weight",
+                                         &read_config,
+                                         &list_tensors,
+                                         &read_head,
+                                         "pooler.dense",
+                                         {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias"}};
 
 }  // namespace rag::core

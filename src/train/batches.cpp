@@ -41,8 +41,7 @@ Batches order_batches(std::span<const std::uint32_t> lengths, const BatchLimit& 
     for (std::size_t begin = 0; begin < order.size(); begin += window) {
         const std::size_t count = std::min(window, order.size() - begin);
         const std::span<std::uint32_t> part = std::span(order).subspan(begin, count);
-        std::stable_sort(part.begin(), part.end(),
-                         [&](std::uint32_t a, std::uint32_t b) { return lengths[a] < lengths[b]; });
+        std::stable_sort(part.begin(), part.end(), [&](std::uint32_t a, std::uint32_t b) { return lengths[a] < lengths[b]; });
         cut_window(part, lengths, limit, batches);
     }
     CounterRandom(seed, 2 * epoch + 1).shuffle(std::span(batches));

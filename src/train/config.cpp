@@ -75,7 +75,8 @@ void visit_fields(Config& c, Visit visit) {
 }
 
 [[noreturn]] void wrong(const char* name, const char* expected, const json& found) {
-    fail(Code::kInvalidArgument, "{} must be {}, it is {}", name, expected, quote(found.dump(-1, ' ', false, json::error_handler_t::replace)));
+    fail(Code::kInvalidArgument, "{} must be {}, it is {}", name, expected,
+         quote(found.dump(-1, ' ', false, json::error_handler_t::replace)));
 }
 
 void read(const char* name, const json& value, std::string& out) {
@@ -162,7 +163,8 @@ void check(const TrainerConfig& c) {
     check_range("negatives", static_cast<double>(c.negatives), 1, 1024);
     check_range("keep", static_cast<double>(c.keep), 1, 10'000);
     if (c.method != "full" && (c.freeze_embeddings || c.freeze_layers > 0))
-        fail(Code::kInvalidArgument, "freeze_embeddings and freeze_layers belong to the method full; method is {}", quote(c.method));
+        fail(Code::kInvalidArgument, "freeze_embeddings and freeze_layers belong to the method full; method is {}",
+             quote(c.method));
     if (c.method == "full" && c.save == "adapter")
         fail(Code::kInvalidArgument, "save is \"adapter\", and the method full makes none");
     std::set<std::string> seen;

@@ -38,34 +38,34 @@ struct TrainerConfig {
     double max_minutes = 0.0;     // 0: no limit; a run that reaches it ends as if it were done
 
     // Steps.
-    double learning_rate = 0.0;        // highest; 0: 2e-4, with method full 5e-5
-    std::string schedule = "linear";   // "linear", "cosine", "constant"
-    double warmup_ratio = 0.1;         // of all steps
-    std::uint64_t warmup_steps = 0;    // instead of the ratio
-    double weight_decay = 0.01;        // AdamW; biases and norms do not decay
+    double learning_rate = 0.0;       // highest; 0: 2e-4, with method full 5e-5
+    std::string schedule = "linear";  // "linear", "cosine", "constant"
+    double warmup_ratio = 0.1;        // of all steps
+    std::uint64_t warmup_steps = 0;   // instead of the ratio
+    double weight_decay = 0.01;       // AdamW; biases and norms do not decay
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-    double max_grad_norm = 1.0;        // 0: gradients are not clipped
-    double dropout = -1.0;             // below 0: 0.1 for encoders, 0 for decoders
-    std::uint64_t batch_size = 0;      // examples; 0: 8 (causal_lm), 64 (contrastive), 32, or no limit where batch_tokens is given
-    std::uint64_t batch_tokens = 0;    // tokens of a batch at most; 0: no limit
-    std::uint64_t accumulation = 1;    // batches a step
-    std::uint64_t micro_tokens = 4096; // tokens computed at once: memory, not results, depends on it
+    double max_grad_norm = 1.0;      // 0: gradients are not clipped
+    double dropout = -1.0;           // below 0: 0.1 for encoders, 0 for decoders
+    std::uint64_t batch_size = 0;    // examples; 0: 8 (causal_lm), 64 (contrastive), 32, or no limit where batch_tokens is given
+    std::uint64_t batch_tokens = 0;  // tokens of a batch at most; 0: no limit
+    std::uint64_t accumulation = 1;  // batches a step
+    std::uint64_t micro_tokens = 4096;  // tokens computed at once: memory, not results, depends on it
     std::uint64_t seed = 42;
 
     // Texts.
-    std::uint64_t max_tokens = 0;        // longest text; 0: 1024 (causal_lm), else what the model takes
-    std::string long_texts = "cut";      // "cut", "skip" (and count), "error"
+    std::uint64_t max_tokens = 0;          // longest text; 0: 1024 (causal_lm), else what the model takes
+    std::string long_texts = "cut";        // "cut", "skip" (and count), "error"
     std::vector<std::string> labels = {};  // classification, in the order of their numbers; empty: those of the data
 
     // Losses.
-    double scale = 20.0;                   // contrastive: of the cosines
-    std::string rerank_loss = "listwise";  // "listwise": softmax over a positive and its negatives; "binary": cross entropy
-    std::uint64_t negatives = 4;           // rerank: drawn from other rows where a row has none
-    std::string teacher = {};              // distill: its folder or file
-    double temperature = 2.0;              // distill, decoders
-    double hard_weight = 0.5;              // distill, decoders: of the data's own tokens beside the teacher
+    double scale = 20.0;                         // contrastive: of the cosines
+    std::string rerank_loss = "listwise";        // "listwise": softmax over a positive and its negatives; "binary": cross entropy
+    std::uint64_t negatives = 4;                 // rerank: drawn from other rows where a row has none
+    std::string teacher = {};                    // distill: its folder or file
+    double temperature = 2.0;                    // distill, decoders
+    double hard_weight = 0.5;                    // distill, decoders: of the data's own tokens beside the teacher
     std::vector<std::int64_t> keep_layers = {};  // distill, encoders: layers of `model` that the student is made of; empty: all
-    double mask_ratio = 0.15;              // masked_lm
+    double mask_ratio = 0.15;                    // masked_lm
 
     // Evaluation and checkpoints.
     std::uint64_t eval_steps = 0;  // 0: after each epoch
@@ -75,11 +75,11 @@ struct TrainerConfig {
     std::uint64_t patience = 0;    // evaluations without a better metric before the run ends; 0: it does not end early
 
     // Where and with what.
-    std::string output = {};        // folder of the run
-    std::string save = {};          // "adapter", "merged", "both"; empty: adapter, and of rerank and classification both
+    std::string output = {};             // folder of the run
+    std::string save = {};               // "adapter", "merged", "both"; empty: adapter, and of rerank and classification both
     std::string save_dtype = "float32";  // of a merged or full model: "float32", "bfloat16", "float16"
-    bool resume = false;            // goes on from the newest checkpoint in `output`, if there is one
-    std::uint64_t threads = 0;      // 0: as many as the process may use
+    bool resume = false;                 // goes on from the newest checkpoint in `output`, if there is one
+    std::uint64_t threads = 0;           // 0: as many as the process may use
     std::string device = "cpu";
 };
 

@@ -65,9 +65,7 @@ class Loop {
     }
 
   private:
-    void load_epoch() {
-        batches_ = order_batches(in_.task.lengths(), batch_limit(config_), config_.seed, state_.epoch);
-    }
+    void load_epoch() { batches_ = order_batches(in_.task.lengths(), batch_limit(config_), config_.seed, state_.epoch); }
     double seconds() const { return seconds_before_ + std::chrono::duration<double>(Clock::now() - begun_).count(); }
     double epochs_done() const {
         return static_cast<double>(state_.epoch) + static_cast<double>(state_.position) / static_cast<double>(batches_.size());
@@ -82,14 +80,14 @@ class Loop {
     bool between_steps() {
         const bool slow = config_.max_minutes > 0 && seconds() >= config_.max_minutes * 60.0;
         const bool end = last() || slow;
-        const bool evaluate_now = in_.evaluates && (end || state_.step == 0 ||
-                                                    (config_.eval_steps > 0 ? state_.step % config_.eval_steps == 0
-                                                                            : epoch_ended()));
+        const bool evaluate_now =
+            in_.evaluates &&
+            (end || state_.step == 0 || (config_.eval_steps > 0 ? state_.step % config_.eval_steps == 0 : epoch_ended()));
         const bool evaluated = evaluate_now && state_.evaluated != static_cast<std::int64_t>(state_.step);
         if (evaluated) evaluate();
         const bool patient = config_.patience == 0 || state_.worse < config_.patience;
-        const bool save_now = config_.save_steps > 0 ? state_.step % config_.save_steps == 0
-                                                     : (in_.evaluates ? evaluated : epoch_ended());
+        const bool save_now =
+            config_.save_steps > 0 ? state_.step % config_.save_steps == 0 : (in_.evaluates ? evaluated : epoch_ended());
         if (state_.step > 0 && (save_now || evaluated || end || !patient)) save();
         if (!in_.observer.poll()) throw Stopped();
         if (last()) {
@@ -226,7 +224,8 @@ class Loop {
     /// Puts this step among the best ones; true if none was better or as good.
     bool remember(double goodness) {
         auto& best = state_.best;
-        const auto place = std::find_if(best.begin(), best.end(), [&](const BestStep& other) { return goodness > other.goodness; });
+        const auto place =
+            std::find_if(best.begin(), best.end(), [&](const BestStep& other) { return goodness > other.goodness; });
         const bool first = place == best.begin();
         best.insert(place, {state_.step, goodness});
         if (best.size() > config_.keep) best.resize(config_.keep);

@@ -1,6 +1,6 @@
 // The loop of a training: batches, schedule, optimiser steps, evaluation, early stopping, checkpoints, and a stop with a reason
-// where the loss is no number or runs away. It knows no task and no file format. Between two steps its whole state is RunState and
-// the trainer's tensors. Thread rule: one run, one thread.
+// where the loss is no number or runs away. It knows no task and no file format. Between two steps its whole state is RunState
+// and the trainer's tensors. Thread rule: one run, one thread.
 #pragma once
 
 #include <filesystem>
@@ -17,9 +17,9 @@ struct LoopInput {
     TrainedModel& model;
     Task& task;
     const RunIdentity& identity;
-    bool evaluates = false;               // there are rows held out
-    std::string source;                   // of the rows, for messages
-    std::filesystem::path checkpoints;    // folder
+    bool evaluates = false;             // there are rows held out
+    std::string source;                 // of the rows, for messages
+    std::filesystem::path checkpoints;  // folder
     MetricsLog& log;
     const TrainObserver& observer;
 };

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "core/error.hpp"
 #include "core/sha256.hpp"
 #include "formats/file_sums.hpp"
 
@@ -64,7 +65,7 @@ std::map<std::string, std::string> model_sums(const fs::path& model) {
 
 std::string model_sha256(const std::map<std::string, std::string>& sums) {
     Sha256 sum;
-    for (const auto& [name, value] : sums) add_text(sum, value + "  " + name + "\n");
+    for (const auto& [name, value] : sums) add_text(sum, fmt::format("{}  {}\n", value, name));
     return sum.finish();
 }
 

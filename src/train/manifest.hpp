@@ -1,5 +1,5 @@
-// manifest.json of a run: versions, model, data (with SHA-256) and settings, from which `librag train --manifest` repeats it. Pure
-// but for the files that are read.
+// manifest.json of a run: versions, model, data (with SHA-256) and settings, from which `librag train --manifest` repeats it.
+// Pure but for the files that are read.
 #pragma once
 
 #include <filesystem>

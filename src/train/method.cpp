@@ -10,7 +10,11 @@
 namespace rag::core {
 namespace {
 
-const std::vector<std::string> kDefaultTargets = {"q_proj", "v_proj", "query", "value", "q_lin", "v_lin", "attn.q", "attn.v", "Wqkv"};
+/// Those that the settings name, or queries and values as the families call them.
+std::vector<std::string> wanted_targets(const TrainerConfig& config) {
+    if (!config.target_modules.empty()) return config.target_modules;
+    return {"q_proj", "v_proj", "query", "value", "q_lin", "v_lin", "attn.q", "attn.v", "Wqkv"};
+}
 
 bool is_target(std::string_view module, std::string_view target) {
     if (module == target) return true;
@@ -31,7 +35,7 @@ float pair_scale(const TrainerConfig& config) {
 std::vector<TrainedPair> choose_pairs(const LinearShapes& layers, const std::vector<std::string>& heads,
                                       const TrainerConfig& config) {
     const bool given = !config.target_modules.empty();
-    const std::vector<std::string>& targets = given ? config.target_modules : kDefaultTargets;
+    const std::vector<std::string> targets = wanted_targets(config);
     std::set<std::string> used;
     std::vector<TrainedPair> pairs;
     for (const auto& [module, shape] : layers) {
@@ -81,7 +85,7 @@ std::vector<std::string> target_names(const std::vector<TrainedPair>& pairs, con
         for (const TrainedPair& pair : pairs) names.push_back(pair.module);
         return names;
     }
-    for (const std::string& target : config.target_modules.empty() ? kDefaultTargets : config.target_modules) {
+    for (const std::string& target : wanted_targets(config)) {
         if (std::any_of(pairs.begin(), pairs.end(), [&](const TrainedPair& pair) { return is_target(pair.module, target); }))
             names.push_back(target);
     }

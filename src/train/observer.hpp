@@ -15,11 +15,11 @@ struct StepReport {
     double epoch = 0.0;                 // epochs done, with fractions
     double loss = 0.0;                  // mean of the step; NaN in a report of an evaluation
     double learning_rate = 0.0;
-    double gradient_norm = 0.0;         // before clipping
+    double gradient_norm = 0.0;  // before clipping
     double tokens_per_second = 0.0;
-    double seconds = 0.0;               // of the run so far, resumed parts included
-    std::uint64_t rss_bytes = 0;        // of the process
-    const Metrics* metrics = nullptr;   // of the evaluation behind this step; null: this is a report of the step itself
+    double seconds = 0.0;              // of the run so far, resumed parts included
+    std::uint64_t rss_bytes = 0;       // of the process
+    const Metrics* metrics = nullptr;  // of the evaluation behind this step; null: this is a report of the step itself
 };
 
 struct TrainObserver {
@@ -27,8 +27,8 @@ struct TrainObserver {
     std::function<bool()> poll;                      // likewise
 };
 
-/// Calls work(inner); `inner` reports to `observer` on the calling thread. Throws what the work throws, or what the observer threw
-/// once the work has ended.
+/// Calls work(inner); `inner` reports to `observer` on the calling thread. Throws what the work throws, or what the observer
+/// threw once the work has ended.
 void run_observed(const TrainObserver& observer, const std::function<void(const TrainObserver& inner)>& work);
 
 }  // namespace rag::core

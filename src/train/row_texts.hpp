@@ -1,5 +1,5 @@
-// Texts of rows as ids, with what the settings say of texts that are too long: cut, skipped and counted, or an error with file and
-// line. Thread rule: one thread at a time.
+// Texts of rows as ids, with what the settings say of texts that are too long: cut, skipped and counted, or an error with file
+// and line. Thread rule: one thread at a time.
 #pragma once
 
 #include <optional>

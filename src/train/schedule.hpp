@@ -1,5 +1,5 @@
-// The learning rate of a step, as a share of the highest: warm-up from 0 in equal steps, then constant, falling in a straight line
-// to 0, or along half a cosine, as transformers' get_scheduler computes them. Pure functions.
+// The learning rate of a step, as a share of the highest: warm-up from 0 in equal steps, then constant, falling in a straight
+// line to 0, or along half a cosine, as transformers' get_scheduler computes them. Pure functions.
 #pragma once
 
 #include <cstdint>

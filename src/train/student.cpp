@@ -33,7 +33,8 @@ void keep_layers(EncoderFiles& files, std::span<const std::int64_t> layers) {
     std::map<std::int64_t, std::int64_t> numbers;
     for (const std::int64_t layer : layers) {
         if (layer < 0 || layer >= files.config.layers)
-            fail(Code::kInvalidArgument, "keep_layers names layer {}; the model has layers 0 to {}", layer, files.config.layers - 1);
+            fail(Code::kInvalidArgument, "keep_layers names layer {}; the model has layers 0 to {}", layer,
+                 files.config.layers - 1);
         if (!numbers.emplace(layer, static_cast<std::int64_t>(numbers.size())).second)
             fail(Code::kInvalidArgument, "keep_layers names layer {} twice", layer);
     }

@@ -55,8 +55,8 @@ class Run {
           observer_(observer),
           output_(request.config.output),
           checkpoints_(output_ / "checkpoints"),
-          model_(request.model, request.task, complete_config(request.config, request.task),
-                 head_labels(request, request.config), request.backend) {
+          model_(request.model, request.task, complete_config(request.config, request.task), head_labels(request, request.config),
+                 request.backend) {
         identity_.task = request.task;
         identity_.config = complete_config(request.config, request.task);
     }

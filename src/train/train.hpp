@@ -17,7 +17,7 @@ namespace rag::core {
 struct TrainRequest {
     std::filesystem::path model;  // a folder, or a GGUF file for adapters
     TrainTask task = TrainTask::kCausalLm;
-    TrainerConfig config;         // output is needed
+    TrainerConfig config;  // output is needed
     const TrainingRows* train = nullptr;
     const TrainingRows* eval = nullptr;  // null: nothing is held out
     Backend* backend = nullptr;          // null: librag_torch.so
@@ -27,10 +27,10 @@ struct TrainOutcome {
     std::filesystem::path path;       // of the trained model: the whole one where it was written, else the adapter
     std::filesystem::path best_path;  // of the checkpoint that it was made from
     std::filesystem::path manifest;
-    std::uint64_t step = 0;        // taken
-    std::uint64_t best_step = 0;   // that path was made from
-    std::string ended;             // "done", "max_minutes", "patience"
-    Metrics before, metrics;       // evaluation before the first step, and of what was written
+    std::uint64_t step = 0;       // taken
+    std::uint64_t best_step = 0;  // that path was made from
+    std::string ended;            // "done", "max_minutes", "patience"
+    Metrics before, metrics;      // evaluation before the first step, and of what was written
     double seconds = 0.0;
     std::uint64_t tokens = 0;
     RowNotes notes;
@@ -42,8 +42,9 @@ struct TrainOutcome {
 TrainerConfig complete_config(TrainerConfig config, TrainTask task);
 
 /// Throws kInvalidArgument (settings; rows, with file and line), kAlreadyExists (`output` holds a run and `resume` is false),
-/// kInvalidState (resume: a run with other settings or data; a loss that is no number or runs away), Stopped (with a checkpoint of
-/// the last whole step), and what opening the model throws. What is wrong with settings and data is found before the first step.
+/// kInvalidState (resume: a run with other settings or data; a loss that is no number or runs away), Stopped (with a checkpoint
+/// of the last whole step), and what opening the model throws. What is wrong with settings and data is found before the first
+/// step.
 TrainOutcome run_training(const TrainRequest& request, const TrainObserver& observer);
 
 /// The outcome as one JSON object with the names above, notes as "skipped", "skipped_count" and "cut_count".

@@ -185,8 +185,7 @@ void TrainedModel::start(const TrainerConfig& config, Backend* backend) {
         std::vector<float> values(element_count(tensors[index].shape));
         const CounterRandom random(config.seed, tensors[index].name);
         const double bound = 1.0 / std::sqrt(static_cast<double>(tensors[index].shape[1]));
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = static_cast<float>((2.0 * random.uniform(i) - 1.0) * bound);
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((2.0 * random.uniform(i) - 1.0) * bound);
         write(index, TrainedPart::kValue, values);
     }
 }

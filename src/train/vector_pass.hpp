@@ -1,5 +1,5 @@
-// A loss over the outputs of an encoder (vectors, scores) and its way back into the gradients. Where the texts do not fit one pass
-// and the loss needs all outputs together, gradients are cached (Gao, Zhang, Han and Callan 2021, "Scaling Deep Contrastive
+// A loss over the outputs of an encoder (vectors, scores) and its way back into the gradients. Where the texts do not fit one
+// pass and the loss needs all outputs together, gradients are cached (Gao, Zhang, Han and Callan 2021, "Scaling Deep Contrastive
 // Learning Batch Size under Memory Limited Setup", https://arxiv.org/abs/2101.06983): outputs of all parts first, then the loss,
 // then each part once more with what the loss says of it, dropping the same activations. Thread rule: the trainer's.
 #pragma once

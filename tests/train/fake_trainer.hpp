@@ -33,7 +33,10 @@ class FakeTrainer : public core::BackendTrainer {
   public:
     FakeTrainer(std::int64_t hidden, std::int64_t outputs, const core::Weights& weights, const core::TrainerOptions& options,
                 std::shared_ptr<FakeFaults> faults)
-        : hidden_(static_cast<std::size_t>(hidden)), outputs_(static_cast<std::size_t>(outputs)), options_(options), faults_(std::move(faults)) {
+        : hidden_(static_cast<std::size_t>(hidden)),
+          outputs_(static_cast<std::size_t>(outputs)),
+          options_(options),
+          faults_(std::move(faults)) {
         for (const core::TensorView& view : weights.tensors) {
             if (view.type == core::ElementType::kF32) {
                 std::vector<float>& values = all_[view.name];
@@ -176,7 +179,8 @@ class FakeTrainer : public core::BackendTrainer {
                 const double g = clip * gradients_[tensor.name][i];
                 m[i] = static_cast<float>(s.beta1 * m[i] + (1 - s.beta1) * g);
                 v[i] = static_cast<float>(s.beta2 * v[i] + (1 - s.beta2) * g * g);
-                w[i] = static_cast<float>(w[i] * (1 - decay) - s.learning_rate * (m[i] / one) / (std::sqrt(v[i] / two) + s.epsilon));
+                w[i] =
+                    static_cast<float>(w[i] * (1 - decay) - s.learning_rate * (m[i] / one) / (std::sqrt(v[i] / two) + s.epsilon));
             }
         }
         clear_gradients();
@@ -218,7 +222,8 @@ class FakeTrainer : public core::BackendTrainer {
             text.kept[k] = random.uniform(k) < dropout ? 0.0F : 1.0F / (1.0F - dropout);
         for (const std::int32_t id : text.ids)
             for (std::size_t k = 0; k < hidden_; ++k)
-                text.x[k] += text.kept[k] * words[static_cast<std::size_t>(id) * hidden_ + k] / static_cast<float>(text.ids.size());
+                text.x[k] +=
+                    text.kept[k] * words[static_cast<std::size_t>(id) * hidden_ + k] / static_cast<float>(text.ids.size());
         text.h = text.x;
         if (pair_.empty()) return;
         const std::vector<float>&a = all_[pair_ + ".lora_A.weight"], &b = all_[pair_ + ".lora_B.weight"];

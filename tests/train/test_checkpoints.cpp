@@ -8,8 +8,8 @@
 #include "training_runs.hpp"
 
 using namespace rag::core;
-using rag::test::fixture;
 using rag::test::FakeTrainingBackend;
+using rag::test::fixture;
 using rag::test::labelled_rows;
 using rag::test::request_of;
 using rag::test::require_error;
@@ -92,7 +92,8 @@ TEST_CASE("a run that is killed at any call goes on, bit for bit") {
         const pid_t child = ::fork();
         if (child == 0) {
             // Sometimes in the middle of a step, sometimes while a checkpoint is written.
-            backend.faults->calls_to_live = kills < 12 ? static_cast<std::int64_t>(30 + random.below(static_cast<std::uint64_t>(kills), 150)) : -1;
+            backend.faults->calls_to_live =
+                kills < 12 ? static_cast<std::int64_t>(30 + random.below(static_cast<std::uint64_t>(kills), 150)) : -1;
             try {
                 run_training(request, {});
             } catch (...) {
@@ -121,14 +122,14 @@ TEST_CASE("a checkpoint of another run is refused by the name of what differs; a
     const TemporaryFolder folder;
     const TrainingRows train = labelled_rows(60), other = labelled_rows(54);
     FakeTrainingBackend backend;
-    TrainRequest request =
-        request_of(model, TrainTask::kClassification, kConfig, folder / "run", train, backend);
+    TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, folder / "run", train, backend);
     const TrainObserver observer = {[&](const StepReport& report) { return report.step < 8; }, {}};
     CHECK_THROWS_AS(run_training(request, observer), Stopped);
     request.config.resume = true;
     request.config.learning_rate = 0.01;
     request.config.weight_decay = 0.5;
-    require_error(Code::kInvalidState, {"the setting learning_rate", "the setting weight_decay"}, [&] { run_training(request, {}); });
+    require_error(Code::kInvalidState, {"the setting learning_rate", "the setting weight_decay"},
+                  [&] { run_training(request, {}); });
     request.config = parse_trainer_config(kConfig);
     request.config.output = (folder / "run").string();
     request.config.resume = true;

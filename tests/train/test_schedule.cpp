@@ -13,8 +13,7 @@ using namespace rag::core;
 TEST_CASE("schedules are those of transformers' get_scheduler") {
     // python: get_scheduler(name, SGD, num_warmup_steps=2, num_training_steps=10); the rate of each step, highest 1.
     const std::vector<double> linear = {0, 0.5, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125};
-    const std::vector<double> cosine = {0,          0.5,        1,          0.96193977, 0.85355339,
-                                        0.69134172, 0.5,        0.30865828, 0.14644661, 0.03806023};
+    const std::vector<double> cosine = {0, 0.5, 1, 0.96193977, 0.85355339, 0.69134172, 0.5, 0.30865828, 0.14644661, 0.03806023};
     for (std::uint64_t step = 0; step < 10; ++step) {
         INFO(step);
         CHECK(schedule_factor(Schedule::kLinear, step, 2, 10) == Approx(linear[step]));

@@ -1,5 +1,5 @@
-// Whole runs of the hand-written model: each task learns, batches and accumulation are what they say, what goes wrong stops the run
-// with its step and its rows, and bad settings and data are found before the first step.
+// Whole runs of the hand-written model: each task learns, batches and accumulation are what they say, what goes wrong stops the
+// run with its step and its rows, and bad settings and data are found before the first step.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -8,8 +8,8 @@
 #include "training_runs.hpp"
 
 using namespace rag::core;
-using rag::test::fixture;
 using rag::test::FakeTrainingBackend;
+using rag::test::fixture;
 using rag::test::labelled_rows;
 using rag::test::request_of;
 using rag::test::require_error;
@@ -169,15 +169,17 @@ TEST_CASE("contrastive and rerank learn an order, masked_lm what is missing") {
     CHECK(std::filesystem::exists(outcome.path / "modules.json"));
     CHECK(read_encoder_folder(outcome.path).normalize);
     for (const std::string loss : {"listwise", "binary"}) {
-        request = request_of(model, TrainTask::kRerank, with(kFull, R"({"epochs":8,"rerank_loss":")" + loss + "\"}"), folder / loss,
-                             pairs, backend);
+        request = request_of(model, TrainTask::kRerank, with(kFull, R"({"epochs":8,"rerank_loss":")" + loss + "\"}"),
+                             folder / loss, pairs, backend);
         request.eval = &pairs;
         outcome = run_training(request, {});
         CHECK(outcome.metrics.at("eval_loss") < outcome.before.at("eval_loss"));
         CHECK(read_classifier_folder(outcome.path).labels.size() == 1);
     }
-    const TrainingRows texts = rows_of("{\"text\":\"red house red house\"}\n{\"text\":\"blue water blue water\"}\n", RowKind::kText);
-    request = request_of(model, TrainTask::kMaskedLm, with(kFull, R"({"epochs":30,"mask_ratio":0.4})"), folder / "masked", texts, backend);
+    const TrainingRows texts =
+        rows_of("{\"text\":\"red house red house\"}\n{\"text\":\"blue water blue water\"}\n", RowKind::kText);
+    request = request_of(model, TrainTask::kMaskedLm, with(kFull, R"({"epochs":30,"mask_ratio":0.4})"), folder / "masked", texts,
+                         backend);
     request.eval = &texts;
     outcome = run_training(request, {});
     CHECK(outcome.metrics.at("eval_loss") < outcome.before.at("eval_loss"));
@@ -191,7 +193,8 @@ TEST_CASE("a merged model is the base with scale * B A added; a classifier's ada
     const TemporaryFolder folder;
     const TrainingRows train = labelled_rows(24);
     FakeTrainingBackend backend;
-    const std::string config = R"({"learning_rate":0.05,"r":2,"alpha":6,"rslora":true,"save":"both","dropout":0,"target_modules":["query"]})";
+    const std::string config =
+        R"({"learning_rate":0.05,"r":2,"alpha":6,"rslora":true,"save":"both","dropout":0,"target_modules":["query"]})";
     const TrainOutcome outcome =
         run_training(request_of(model, TrainTask::kClassification, config, folder / "run", train, backend), {});
     const auto adapter = tensors_of(folder / "run/adapter/adapter_model.safetensors");
@@ -233,7 +236,8 @@ TEST_CASE("a loss that is no number, or runs away, stops the run and names step 
     FakeTrainingBackend other;
     other.faults->blow_up_from = 20;
     require_error(Code::kInvalidState, {"runs away", "rows.jsonl"}, [&] {
-        run_training(request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":20})"), folder / "away", train, other), {});
+        run_training(
+            request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":20})"), folder / "away", train, other), {});
     });
 }
 
@@ -243,13 +247,15 @@ TEST_CASE("limits end a run in good order: steps, minutes, patience") {
     const TemporaryFolder folder;
     const TrainingRows train = labelled_rows(60);
     FakeTrainingBackend backend;
-    CHECK(run_training(request_of(model, TrainTask::kClassification, with(kFull, R"({"max_steps":5})"), folder / "a", train, backend), {})
+    CHECK(run_training(
+              request_of(model, TrainTask::kClassification, with(kFull, R"({"max_steps":5})"), folder / "a", train, backend), {})
               .step == 5);
     const TrainOutcome quick = run_training(
         request_of(model, TrainTask::kClassification, with(kFull, R"({"max_minutes":1e-9})"), folder / "b", train, backend), {});
     CHECK(quick.ended == "max_minutes");
-    TrainRequest request = request_of(model, TrainTask::kClassification,
-                                      with(kFull, R"({"epochs":50,"patience":2,"eval_steps":4,"keep":2})"), folder / "c", train, backend);
+    TrainRequest request =
+        request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":50,"patience":2,"eval_steps":4,"keep":2})"),
+                   folder / "c", train, backend);
     request.eval = &train;
     const TrainOutcome patient = run_training(request, {});
     CHECK(patient.ended == "patience");
@@ -269,8 +275,8 @@ TEST_CASE("settings and data are refused before the first step") {
     const TemporaryFolder folder;
     FakeTrainingBackend backend;
     const TrainingRows labelled = labelled_rows(9), chat = rows_of(chats());
-    const auto refuse = [&](const std::filesystem::path& model, TrainTask task, const std::string& config, const TrainingRows& rows,
-                            std::initializer_list<std::string> parts) {
+    const auto refuse = [&](const std::filesystem::path& model, TrainTask task, const std::string& config,
+                            const TrainingRows& rows, std::initializer_list<std::string> parts) {
         require_error(Code::kInvalidArgument, parts,
                       [&] { run_training(request_of(model, task, config, folder / "x", rows, backend), {}); });
         CHECK_FALSE(std::filesystem::exists(folder / "x"));
@@ -278,9 +284,10 @@ TEST_CASE("settings and data are refused before the first step") {
     refuse(bert, TrainTask::kClassification, R"({"labels":["red","green"]})", labelled, {"rows.jsonl", "line 3", "\"blue\""});
     refuse(bert, TrainTask::kContrastive, "{}", labelled, {"labelled", "contrastive"});
     refuse(bert, TrainTask::kClassification, R"({"target_modules":["q_proj"]})", labelled, {"\"q_proj\"", "query"});
-    refuse(bert, TrainTask::kClassification, R"({"max_tokens":6,"long_texts":"error"})", labelled, {"rows.jsonl", "line 1", "max_tokens"});
-    refuse(bert, TrainTask::kClassification, R"({"method":"full","freeze_layers":9,"freeze_embeddings":true,"save":"adapter"})", labelled,
-           {"adapter"});
+    refuse(bert, TrainTask::kClassification, R"({"max_tokens":6,"long_texts":"error"})", labelled,
+           {"rows.jsonl", "line 1", "max_tokens"});
+    refuse(bert, TrainTask::kClassification, R"({"method":"full","freeze_layers":9,"freeze_embeddings":true,"save":"adapter"})",
+           labelled, {"adapter"});
     refuse(llama, TrainTask::kCausalLm, R"({"max_tokens":3})", chat, {"no answer within 3 tokens", "line 1"});
     refuse(bert, TrainTask::kMaskedLm, R"({"save":"adapter"})", rows_of(R"({"text":"a b"})", RowKind::kText), {"masked_lm"});
     // Those that have more tokens than max_tokens, and no others.
@@ -290,14 +297,14 @@ TEST_CASE("settings and data are refused before the first step") {
         if (tokenizer->count_tokens(row.text) + 2 > 11) long_lines.push_back(row.line);
     REQUIRE(long_lines.size() > 1);
     REQUIRE(long_lines.size() < 8);
-    const TrainOutcome skipped = run_training(request_of(bert, TrainTask::kClassification,
-                                                         R"({"max_tokens":11,"long_texts":"skip","epochs":1})", folder / "y", labelled, backend),
-                                              {});
+    const TrainOutcome skipped =
+        run_training(request_of(bert, TrainTask::kClassification, R"({"max_tokens":11,"long_texts":"skip","epochs":1})",
+                                folder / "y", labelled, backend),
+                     {});
     CHECK(skipped.notes.skipped_count == long_lines.size());
     for (std::size_t i = 0; i < long_lines.size(); ++i) CHECK(skipped.notes.skipped[i].line == long_lines[i]);
-    require_error(Code::kAlreadyExists, {"holds a run"}, [&] {
-        run_training(request_of(bert, TrainTask::kClassification, "{}", folder / "y", labelled, backend), {});
-    });
+    require_error(Code::kAlreadyExists, {"holds a run"},
+                  [&] { run_training(request_of(bert, TrainTask::kClassification, "{}", folder / "y", labelled, backend), {}); });
     for (const auto& [config, part] : std::map<std::string, std::string>{{R"({"epoch":3})", "\"epoch\" is no setting"},
                                                                          {R"({"r":0})", "r is 0"},
                                                                          {R"({"r":"a"})", "r must be a whole number"},
@@ -307,7 +314,8 @@ TEST_CASE("settings and data are refused before the first step") {
                                                                          {R"({"freeze_layers":1})", "method full"}}) {
         require_error(Code::kInvalidArgument, {part}, [&] { parse_trainer_config(config); });
     }
-    CHECK(trainer_config_json(parse_trainer_config(trainer_config_json(TrainerConfig()))) == trainer_config_json(TrainerConfig()));
+    CHECK(trainer_config_json(parse_trainer_config(trainer_config_json(TrainerConfig()))) ==
+          trainer_config_json(TrainerConfig()));
 }
 
 TEST_CASE("frozen layers and targets are what is trained") {
@@ -317,7 +325,8 @@ TEST_CASE("frozen layers and targets are what is trained") {
     const TrainingRows train = labelled_rows(9);
     FakeTrainingBackend backend;
     const auto run = [&](const std::string& name, const std::string& config) {
-        run_training(request_of(model, TrainTask::kClassification, with(config, R"({"epochs":1})"), folder / name, train, backend), {});
+        run_training(
+            request_of(model, TrainTask::kClassification, with(config, R"({"epochs":1})"), folder / name, train, backend), {});
     };
     run("frozen", R"({"method":"full","freeze_layers":1,"freeze_embeddings":true})");
     for (const std::string& name : backend.options.tensors) {

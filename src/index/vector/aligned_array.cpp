@@ -58,7 +58,7 @@ void* allocate_block(std::size_t bytes) {
     const std::size_t size = mapped_size(bytes);
     // Huge pages begin at multiples of their size: so much more is mapped, and what is not needed given back.
     const std::size_t room = size < 2 * kHuge ? 0 : kHuge;
-    void* mapped = ::mmap(nullptr, size + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapped = ::mmap(nullptr, size + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     if (room == 0) return mapped;
     auto* const begin = static_cast<char*>(mapped);
@@ -81,6 +81,55 @@ AlignedArray<T>::AlignedArray(std::size_t size) : size_(size) {
     const std::size_t bytes = size * sizeof(T);
     data_ = std::unique_ptr<T[], Free>(static_cast<T*>(allocate_block(bytes)), Free{bytes});
 }
+namespace {
+
+// Smaller arrays are copied in less than a millisecond.
+constexpr std::size_t kLeastReserved = 2 * kHuge;
+// Addresses cost nothing; after so many times the size the values are copied once.
+constexpr std::size_t kReservedTimes = 16;
+constexpr std::size_t kMostReserved = std::size_t{64} << 30;
+
+/// Bytes to map for an array of so many.
+std::size_t with_room(std::size_t bytes) {
+    if (bytes < kLeastReserved || bytes >= kMostReserved / kReservedTimes) return bytes;
+    return bytes * kReservedTimes;
+}
+
+}  // namespace
+
+template <typename T>
+GrowingArray<T>::Memory::Memory(std::size_t size) : used(size), room(size), begin(nullptr) {
+    if (size > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
+    const std::size_t bytes = size * sizeof(T);
+    const std::size_t wanted = with_room(bytes);
+    if (wanted > bytes) {
+        try {
+            begin = static_cast<T*>(allocate_block(wanted));
+            room = wanted / sizeof(T);
+            return;
+        } catch (const std::bad_alloc&) {
+            // Where addresses are limited, without room.
+        }
+    }
+    begin = static_cast<T*>(allocate_block(bytes));
+}
+
+template <typename T>
+GrowingArray<T>::GrowingArray(std::size_t size) : memory_(std::make_shared<Memory>(size)) {}
+
+template <typename T>
+GrowingArray<T>::GrowingArray(const GrowingArray& base, std::size_t kept, std::size_t size) {
+    if (base.memory_ && base.memory_->used == kept && size >= kept && size <= base.memory_->room) {
+        memory_ = base.memory_;
+        memory_->used = size;
+        kept_ = kept;
+    } else {
+        memory_ = std::make_shared<Memory>(size);
+    }
+}
+
+template class GrowingArray<float>;
+template class GrowingArray<std::int8_t>;
 template class AlignedArray<float>;
 template class AlignedArray<std::int8_t>;
 template class AlignedArray<std::uint32_t>;

@@ -49,4 +49,34 @@ class AlignedArray {
     std::size_t size_ = 0;
 };
 
+/// Values that a longer array can go on from without a copy: more addresses are reserved than memory is used, and the longer
+/// array writes behind the values it keeps, where readers of the shorter one do not look. Aligned and not initialised as above.
+/// Thread rule: one thread at a time makes arrays from one another; any may read what was written.
+template <typename T>
+class GrowingArray {
+  public:
+    GrowingArray() = default;
+    /// Throws std::bad_alloc.
+    explicit GrowingArray(std::size_t size);
+    /// Goes on behind the first `kept` values of `base` where that is its last such array and there is room: then kept() of them
+    /// are there already. Else all are to be written.
+    GrowingArray(const GrowingArray& base, std::size_t kept, std::size_t size);
+    T* data() noexcept { return memory_ ? memory_->begin : nullptr; }
+    const T* data() const noexcept { return memory_ ? memory_->begin : nullptr; }
+    std::size_t kept() const noexcept { return kept_; }
+
+  private:
+    struct Memory {
+        explicit Memory(std::size_t size);
+        ~Memory() { free_block(begin, room * sizeof(T)); }
+        Memory(const Memory&) = delete;
+        Memory& operator=(const Memory&) = delete;
+        std::size_t used;
+        std::size_t room;
+        T* begin;
+    };
+    std::shared_ptr<Memory> memory_;
+    std::size_t kept_ = 0;
+};
+
 }  // namespace rag::core

@@ -27,8 +27,16 @@ BoundedMeta encode_bounded_row(const float* values, std::size_t dimension, std::
 BoundedCodes::BoundedCodes(std::size_t dimension, std::size_t capacity)
     : dimension_(dimension), stride_(padded_codes(dimension)), codes_(nullptr), metas_(capacity) {
     if (capacity > std::numeric_limits<std::size_t>::max() / stride_) throw std::bad_alloc();
-    own_ = AlignedArray<std::int8_t>(capacity * stride_);
+    own_ = GrowingArray<std::int8_t>(capacity * stride_);
     codes_ = own_.data();
+}
+
+BoundedCodes::BoundedCodes(const BoundedCodes& base, std::size_t kept, std::size_t capacity)
+    : dimension_(base.dimension_), stride_(base.stride_), codes_(nullptr), metas_(capacity) {
+    if (capacity > std::numeric_limits<std::size_t>::max() / stride_) throw std::bad_alloc();
+    own_ = GrowingArray<std::int8_t>(base.own_, kept * stride_, capacity * stride_);
+    codes_ = own_.data();
+    std::copy_n(base.metas_.begin(), this->kept(), metas_.begin());
 }
 
 BoundedCodes::BoundedCodes(std::size_t dimension, std::vector<BoundedMeta> metas, const std::int8_t* codes,

@@ -27,6 +27,8 @@ class BoundedCodes {
   public:
     /// Throws std::bad_alloc.
     BoundedCodes(std::size_t dimension, std::size_t capacity);
+    /// The first `kept` codes are those of `base`: kept() of them are there already, the others are to be set.
+    BoundedCodes(const BoundedCodes& base, std::size_t kept, std::size_t capacity);
     /// Codes of a file: [metas.size(), padded_codes(dimension)], living as long as `owner`.
     BoundedCodes(std::size_t dimension, std::vector<BoundedMeta> metas, const std::int8_t* codes,
                  std::shared_ptr<const void> owner);
@@ -36,12 +38,13 @@ class BoundedCodes {
     const std::int8_t* row(std::size_t index) const noexcept { return codes_ + index * stride_; }
     std::size_t stride() const noexcept { return stride_; }
     const BoundedMeta& meta(std::size_t row) const noexcept { return metas_[row]; }
+    std::size_t kept() const noexcept { return own_.kept() / stride_; }
     const std::vector<BoundedMeta>& metas() const noexcept { return metas_; }
 
   private:
     std::size_t dimension_;
     std::size_t stride_;
-    AlignedArray<std::int8_t> own_;  // [capacity, stride]
+    GrowingArray<std::int8_t> own_;  // [capacity, stride]
     const std::int8_t* codes_;
     std::vector<BoundedMeta> metas_;
     std::shared_ptr<const void> owner_;

@@ -14,7 +14,11 @@ CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* cod
 }
 
 Codes::Codes(const Rows& rows, const Codes* base, const Progress& progress)
-    : stride_(padded_codes(rows.dimension())), metas_(rows.size()), own_(rows.size() * stride_), codes_(own_.data()) {
+    : stride_(padded_codes(rows.dimension())),
+      metas_(rows.size()),
+      own_(base == nullptr ? GrowingArray<std::int8_t>(rows.size() * stride_)
+                           : GrowingArray<std::int8_t>(base->own_, base->size() * stride_, rows.size() * stride_)),
+      codes_(own_.data()) {
     constexpr std::size_t kRowsPerReport = 256;
     const std::size_t copied = base == nullptr ? 0 : base->size();
     for (std::size_t row = 0; row < metas_.size(); ++row) {
@@ -22,7 +26,7 @@ Codes::Codes(const Rows& rows, const Codes* base, const Progress& progress)
         std::int8_t* const to = own_.data() + row * stride_;
         if (row < copied) {
             metas_[row] = base->metas_[row];
-            std::copy_n(base->row(row), stride_, to);
+            if (row * stride_ >= own_.kept()) std::copy_n(base->row(row), stride_, to);
         } else {
             metas_[row] = encode_row(rows.vector(row), rows.dimension(), to);
         }

@@ -25,7 +25,7 @@ CodeMeta encode_row(const float* values, std::size_t dimension, std::int8_t* cod
 
 class Codes {
   public:
-    /// `base` (may be null): the codes of the first base->size() rows, which are copied. Polls `progress`.
+    /// `base` (may be null): the codes of the first base->size() rows, which are shared or copied. Polls `progress`.
     Codes(const Rows& rows, const Codes* base, const Progress& progress);
     /// Codes of a file: [metas.size(), padded_codes(dimension)], living as long as `owner`.
     Codes(std::size_t dimension, std::vector<CodeMeta> metas, const std::int8_t* codes, std::shared_ptr<const void> owner);
@@ -39,7 +39,7 @@ class Codes {
   private:
     std::size_t stride_;
     std::vector<CodeMeta> metas_;
-    AlignedArray<std::int8_t> own_;
+    GrowingArray<std::int8_t> own_;
     const std::int8_t* codes_;
     std::shared_ptr<const void> owner_;
 };

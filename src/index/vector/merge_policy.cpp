@@ -11,8 +11,10 @@ constexpr double kLargestDeadShare = 0.2;
 constexpr std::size_t kMostSegments = 8;
 // A copied row costs a hundredth of an inserted one.
 constexpr std::size_t kCopiesPerRow = 32;
-// A small index takes this many times its tail limit at once.
+// A small index takes this many times its tail limit at once, a large one so large a share of its rows: what is taken is there
+// twice meanwhile.
 constexpr std::size_t kLargestStep = 4;
+constexpr std::size_t kLargestShare = 4;
 
 struct Parts {
     std::vector<VectorSegment> sealed;  // the largest first
@@ -61,7 +63,7 @@ MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tai
     });
     if (dead != parts.sealed.end()) return {{*dead}, false};
     if (parts.tail_rows >= std::max(tail_limit, parts.sealed_rows / kCopiesPerRow)) {
-        return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, parts.sealed_rows));
+        return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, parts.sealed_rows / kLargestShare));
     }
     if (parts.sealed.size() > kMostSegments) {
         return extend(parts, {parts.sealed.begin() + 1, parts.sealed.end()}, parts.sealed_rows);

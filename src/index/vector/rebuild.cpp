@@ -46,7 +46,12 @@ void Rebuild::copy(std::size_t dimension, RowCodes codes, const Progress& progre
     if (!std::is_sorted(live.begin(), live.end(), by_id)) std::sort(live.begin(), live.end(), by_id);
     const std::size_t kept = has_base_ ? noted_.front().rows : 0;
     const bool ascending = kept == 0 || (first.ascending() && (live.empty() || live.front().id > first.greatest_id()));
-    rows_ = std::make_shared<Rows>(dimension, kept + live.size(), ascending ? IdOrder::kAscending : IdOrder::kAny, codes);
+    const IdOrder order = ascending ? IdOrder::kAscending : IdOrder::kAny;
+    if (kept > 0) {
+        rows_ = std::make_shared<Rows>(first, kept + live.size(), order, codes);
+    } else {
+        rows_ = std::make_shared<Rows>(dimension, live.size(), order, codes);
+    }
     for (std::size_t row = 0; row < kept; ++row) {
         if (row % kRowsPerReport == 0) report(progress, 0, live.size());
         copy_row(0, row);

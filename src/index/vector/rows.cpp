@@ -21,6 +21,23 @@ Rows::Rows(std::size_t dimension, std::size_t capacity, IdOrder order, RowCodes 
     if (codes == RowCodes::kKept) codes_.emplace(dimension, capacity);
 }
 
+Rows::Rows(const Rows& base, std::size_t capacity, IdOrder order, RowCodes codes)
+    : dimension_(base.dimension_),
+      stride_(base.stride_),
+      ids_(capacity),
+      lengths_(capacity),
+      dead_((capacity + 63) / 64),
+      own_(base.own_, base.size() * base.stride_, capacity * base.stride_),
+      vectors_(own_.data()) {
+    if (order == IdOrder::kAny) table_.emplace(capacity);
+    if (codes == RowCodes::kNone) return;
+    if (base.codes_) {
+        codes_.emplace(*base.codes_, base.size(), capacity);
+    } else {
+        codes_.emplace(base.dimension_, capacity);
+    }
+}
+
 Rows::Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
            const float* vectors, std::shared_ptr<const void> owner)
     : dimension_(dimension),
@@ -104,8 +121,8 @@ void Rows::append(std::int64_t id, const float* values, double factor, float len
 
 void Rows::append_copy(const Rows& from, std::size_t row) noexcept {
     const std::size_t at = size_.load(std::memory_order_relaxed);
-    std::copy_n(from.vector(row), stride_, own_.data() + at * stride_);
-    if (codes_) codes_->set(at, from.vector(row));
+    if (at * stride_ >= own_.kept()) std::copy_n(from.vector(row), stride_, own_.data() + at * stride_);
+    if (codes_ && at >= codes_->kept()) codes_->set(at, from.vector(row));
     ids_[at] = from.id(row);
     lengths_[at] = from.length(row);
     publish(from.id(row));

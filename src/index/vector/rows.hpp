@@ -34,6 +34,9 @@ class Rows {
   public:
     /// Room for `capacity` rows of `dimension` floats, and for their codes.
     Rows(std::size_t dimension, std::size_t capacity, IdOrder order, RowCodes codes = RowCodes::kNone);
+    /// The same, for the rows of `base` first, each to be appended by append_copy: their vectors and codes are not copied where
+    /// they can be shared (GrowingArray).
+    Rows(const Rows& base, std::size_t capacity, IdOrder order, RowCodes codes);
     /// Rows of a file: `vectors` is [ids.size(), padded_floats(dimension)] and lives as long as `owner`.
     Rows(std::size_t dimension, std::vector<std::int64_t> ids, std::vector<float> lengths, std::span<const std::uint64_t> dead,
          const float* vectors, std::shared_ptr<const void> owner);
@@ -81,7 +84,7 @@ class Rows {
     std::vector<std::int64_t> ids_;
     std::vector<float> lengths_;
     std::vector<std::atomic<std::uint64_t>> dead_;
-    AlignedArray<float> own_;
+    GrowingArray<float> own_;
     const float* vectors_;
     std::shared_ptr<const void> owner_;
     std::optional<IdTable> table_;  // none: ids ascend

@@ -23,9 +23,8 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kMaxStateBytes = std::size_t{16} << 20;
 constexpr std::string_view kPrefix = "step-";
-constexpr std::pair<TrainedPart, const char*> kParts[] = {{TrainedPart::kValue, ""},
-                                                          {TrainedPart::kFirstMoment, "#first_moment"},
-                                                          {TrainedPart::kSecondMoment, "#second_moment"}};
+constexpr std::pair<TrainedPart, const char*> kParts[] = {
+    {TrainedPart::kValue, ""}, {TrainedPart::kFirstMoment, "#first_moment"}, {TrainedPart::kSecondMoment, "#second_moment"}};
 
 void sync_folder(const fs::path& folder) {
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -38,10 +37,9 @@ void sync_folder(const fs::path& folder) {
 json state_json(const RunState& s) {
     json best = json::array();
     for (const BestStep& one : s.best) best.push_back({one.step, one.goodness});
-    return {{"step", s.step},           {"epoch", s.epoch},           {"position", s.position}, {"evaluated", s.evaluated},
-            {"best", std::move(best)}, {"worse", s.worse},       {"mean_loss", s.mean_loss},
-            {"least_loss", s.least_loss}, {"losses", s.losses},       {"above", s.above},       {"seconds", s.seconds},
-            {"tokens", s.tokens}};
+    return {{"step", s.step},          {"epoch", s.epoch}, {"position", s.position},   {"evaluated", s.evaluated},
+            {"best", std::move(best)}, {"worse", s.worse}, {"mean_loss", s.mean_loss}, {"least_loss", s.least_loss},
+            {"losses", s.losses},      {"above", s.above}, {"seconds", s.seconds},     {"tokens", s.tokens}};
 }
 
 /// A number of the state that may not be missing.

@@ -21,16 +21,16 @@ struct BestStep {
 
 /// Where a run stands between two steps. All that its next step depends on beside tensors, data and settings.
 struct RunState {
-    std::uint64_t step = 0;      // done
-    std::uint64_t epoch = 0;     // of the next step
-    std::uint64_t position = 0;  // batches of that epoch that are done
-    std::int64_t evaluated = -1; // the last step that was evaluated
-    std::vector<BestStep> best;  // evaluations with the best metrics, the best first, as many as config.keep
-    std::uint64_t worse = 0;     // evaluations since
-    double mean_loss = 0.0;      // running, for telling divergence
+    std::uint64_t step = 0;       // done
+    std::uint64_t epoch = 0;      // of the next step
+    std::uint64_t position = 0;   // batches of that epoch that are done
+    std::int64_t evaluated = -1;  // the last step that was evaluated
+    std::vector<BestStep> best;   // evaluations with the best metrics, the best first, as many as config.keep
+    std::uint64_t worse = 0;      // evaluations since
+    double mean_loss = 0.0;       // running, for telling divergence
     double least_loss = 0.0;
-    std::uint64_t losses = 0;    // that it was made of
-    std::uint64_t above = 0;     // steps in a row that were far above the least
+    std::uint64_t losses = 0;  // that it was made of
+    std::uint64_t above = 0;   // steps in a row that were far above the least
     double seconds = 0.0;
     std::uint64_t tokens = 0;
 };

@@ -1,5 +1,5 @@
-// Losses over few numbers: scores of labels, vectors. Each adds `scale` times its gradient to `gradient` and gives scale times the
-// summed loss (natural logarithms, in double). One loss a file. Pure functions.
+// Losses over few numbers: scores of labels, vectors. Each adds `scale` times its gradient to `gradient` and gives scale times
+// the summed loss (natural logarithms, in double). One loss a file. Pure functions.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// LoRA pairs as a PEFT folder (https://huggingface.co/docs/peft/developer_guides/checkpoint): keys carry the names that modules have
-// in the class that the task is loaded with (BertForSequenceClassification: "bert.encoder..."), new heads are modules_to_save.
+// LoRA pairs as a PEFT folder (https://huggingface.co/docs/peft/developer_guides/checkpoint): keys carry the names that modules
+// have in the class that the task is loaded with (BertForSequenceClassification: "bert.encoder..."), new heads are
+// modules_to_save.
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -35,7 +35,8 @@ std::uint16_t half_bits(float value) noexcept {
     const float size = std::abs(value);
     if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7e00U);
     if (size >= 65520.0F) return static_cast<std::uint16_t>(sign | 0x7c00U);
-    if (size < 0x1p-14F) return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(std::ldexp(size, 24))));
+    if (size < 0x1p-14F)
+        return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(std::ldexp(size, 24))));
     const std::uint32_t rebased = (bits & 0x7fffffffU) - (112U << 23U);
     return static_cast<std::uint16_t>(sign | ((rebased + 0xfffU + ((rebased >> 13U) & 1U)) >> 13U));
 }

@@ -62,9 +62,9 @@ class TrainedValues {
 
 /// "BertForSequenceClassification" from any class of the family in the folder's config.json, else from its model_type.
 std::string class_name(const json& config, const char* ending) {
-    constexpr std::pair<const char*, const char*> kNames[] = {{"bert", "Bert"},           {"roberta", "Roberta"},
-                                                              {"xlm-roberta", "XLMRoberta"}, {"distilbert", "DistilBert"},
-                                                              {"mpnet", "MPNet"},         {"modernbert", "ModernBert"}};
+    constexpr std::pair<const char*, const char*> kNames[] = {
+        {"bert", "Bert"},   {"roberta", "Roberta"},      {"xlm-roberta", "XLMRoberta"}, {"distilbert", "DistilBert"},
+        {"mpnet", "MPNet"}, {"modernbert", "ModernBert"}};
     for (const auto& [type, name] : kNames) {
         if (config.value("model_type", "") == type) return std::string(name) + ending;
     }
@@ -133,7 +133,7 @@ fs::path describe(const TrainedModel& model, const fs::path& folder, const Saved
 }  // namespace
 
 void write_model_folder(TrainedModel& model, const TrainerConfig& config, const fs::path& folder) {
-    const Precision precision = config.save_dtype == "bfloat16" ? Precision::kBFloat16
+    const Precision precision = config.save_dtype == "bfloat16"  ? Precision::kBFloat16
                                 : config.save_dtype == "float16" ? Precision::kFloat16
                                                                  : Precision::kFloat32;
     const fs::path place = describe(model, folder, saved_weights(precision));
@@ -145,13 +145,15 @@ void write_model_folder(TrainedModel& model, const TrainerConfig& config, const 
         if (tensor.name.starts_with("dense.")) continue;  // lies in a module's folder, and was copied with it
         const bool narrow = precision != Precision::kFloat32 && tensor.shape.size() == 2;
         entries.push_back({whole ? whole_model_name(model.encoder(), tensor.name) : tensor.name,
-                           !narrow ? "F32" : precision == Precision::kBFloat16 ? "BF16" : "F16", tensor.shape});
+                           !narrow                             ? "F32"
+                           : precision == Precision::kBFloat16 ? "BF16"
+                                                               : "F16",
+                           tensor.shape});
         tensors.push_back(&tensor);
     }
     TrainedValues values(model);
-    write_safetensors(place, entries, {{"format", "pt"}}, kShardBytes, [&](std::size_t index) {
-        return element_bytes(values.of(*tensors[index]), entries[index].type);
-    });
+    write_safetensors(place, entries, {{"format", "pt"}}, kShardBytes,
+                      [&](std::size_t index) { return element_bytes(values.of(*tensors[index]), entries[index].type); });
 }
 
 }  // namespace rag::core

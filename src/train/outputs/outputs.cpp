@@ -22,7 +22,8 @@ fs::path replace_folder(const fs::path& target, const std::function<void(const f
 
 bool readable_tensors(const Weights& weights) {
     for (const TensorView& tensor : weights.tensors) {
-        if (tensor.type != ElementType::kF32 && tensor.type != ElementType::kF16 && tensor.type != ElementType::kBF16) return false;
+        if (tensor.type != ElementType::kF32 && tensor.type != ElementType::kF16 && tensor.type != ElementType::kBF16)
+            return false;
     }
     return true;
 }
@@ -35,13 +36,15 @@ OutputPlan plan_outputs(const TrainedModel& model, const TrainerConfig& config) 
     const bool whole_head = model.task() == TrainTask::kMaskedLm;  // a bias without a module
     const bool head = model.task() == TrainTask::kClassification || model.task() == TrainTask::kRerank;
     if (whole_head && config.save == "adapter")
-        fail(Code::kInvalidArgument, "save is \"adapter\", and PEFT's folders cannot hold the head of masked_lm: save \"merged\"");
+        fail(Code::kInvalidArgument,
+             "save is \"adapter\", and PEFT's folders cannot hold the head of masked_lm: save \"merged\"");
     const bool shortened = !config.keep_layers.empty();  // an adapter would name layers that the base has under other numbers
     if (shortened && config.save == "adapter")
         fail(Code::kInvalidArgument, "save is \"adapter\", and a student of keep_layers is written whole: save \"merged\"");
     OutputPlan plan;
     plan.adapter = pairs && !whole_head && !shortened && config.save != "merged";
-    plan.merged = !pairs || whole_head || shortened || config.save == "merged" || config.save == "both" || (config.save.empty() && head);
+    plan.merged =
+        !pairs || whole_head || shortened || config.save == "merged" || config.save == "both" || (config.save.empty() && head);
     const bool folder = fs::is_directory(model.source()) && readable_tensors(model.weights());
     if (plan.merged && !folder)
         fail(Code::kInvalidArgument, "a whole model can be written from a folder of float32, bfloat16 or float16; {} is none: {}",

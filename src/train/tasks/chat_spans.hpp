@@ -16,9 +16,9 @@ struct ChatText {
     std::vector<ByteSpan> answers;  // what the model is to say: the answers with the mark that ends each
 };
 
-/// `messages` and `tools`: JSON as TrainingRow has it. The template is applied to the messages before each answer, which must be a
-/// beginning of what it makes of the answer too. Throws kInvalidArgument when it is not (some templates change earlier messages)
-/// and what apply_chat_template throws.
+/// `messages` and `tools`: JSON as TrainingRow has it. The template is applied to the messages before each answer, which must be
+/// a beginning of what it makes of the answer too. Throws kInvalidArgument when it is not (some templates change earlier
+/// messages) and what apply_chat_template throws.
 ChatText mark_answers(const Tokenizer& tokenizer, const std::string& messages, const std::string& tools);
 
 }  // namespace rag::core

@@ -1,7 +1,7 @@
-// Contrastive: queries, what they should find and, where the rows have them, what they should not. Multiple negatives ranking over
-// a batch: every document of the batch that does not belong to the query is wrong for it, whichever row it came from; documents
-// that equal one of the query's own positives are left out of its sum. Metrics over the held-out rows and their documents: loss,
-// ndcg@10, recall@10, mrr@10.
+// Contrastive: queries, what they should find and, where the rows have them, what they should not. Multiple negatives ranking
+// over a batch: every document of the batch that does not belong to the query is wrong for it, whichever row it came from;
+// documents that equal one of the query's own positives are left out of its sum. Metrics over the held-out rows and their
+// documents: loss, ndcg@10, recall@10, mrr@10.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -36,7 +36,8 @@ struct Retrieval {
 class Contrastive : public Task {
   public:
     explicit Contrastive(const TaskInput& input)
-        : input_(input), width_(static_cast<std::size_t>(input.model.encoder().config.outputs())),
+        : input_(input),
+          width_(static_cast<std::size_t>(input.model.encoder().config.outputs())),
           train_(read(input.train, &notes_)) {
         if (input.eval != nullptr) eval_ = read(*input.eval, nullptr);
     }

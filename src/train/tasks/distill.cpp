@@ -35,7 +35,8 @@ class DistillEncoder : public Task {
         : input_(input), width_(static_cast<std::size_t>(input.model.encoder().config.outputs())) {
         const auto teacher = Encoder::open(input.config.teacher, teacher_options(input.config, backend));
         if (static_cast<std::size_t>(teacher->dimension()) != width_)
-            fail(Code::kInvalidArgument, "the teacher's vectors have {} dimensions, the student's {}", teacher->dimension(), width_);
+            fail(Code::kInvalidArgument, "the teacher's vectors have {} dimensions, the student's {}", teacher->dimension(),
+                 width_);
         train_ = read(input.train, &notes_, *teacher);
         if (input.eval != nullptr) eval_ = read(*input.eval, nullptr, *teacher);
     }
@@ -65,8 +66,7 @@ class DistillEncoder : public Task {
         for (const TokenText& text : eval_.texts) texts.push_back(&text);
         std::vector<float> outputs = compute_vectors(pass(0, stop), texts);
         std::vector<float> unused(outputs.size());
-        const double loss =
-            normalized_error(outputs, eval_.vectors, 1.0 / static_cast<double>(outputs.size()), unused);
+        const double loss = normalized_error(outputs, eval_.vectors, 1.0 / static_cast<double>(outputs.size()), unused);
         double cosine = 0.0;
         for (std::size_t i = 0; i < texts.size(); ++i) {
             double product = 0.0, one = 0.0, other = 0.0;
@@ -101,8 +101,7 @@ class DistillEncoder : public Task {
             double sum = 0.0;
             for (std::size_t k = 0; k < width_; ++k) sum += static_cast<double>(unit[begin + k]) * unit[begin + k];
             lengths.push_back(std::max(std::sqrt(sum), 1e-12));
-            for (std::size_t k = 0; k < width_; ++k)
-                unit[begin + k] = static_cast<float>(unit[begin + k] / lengths.back());
+            for (std::size_t k = 0; k < width_; ++k) unit[begin + k] = static_cast<float>(unit[begin + k] / lengths.back());
         }
         const double loss = squared_error(unit, targets, scale, by_unit);
         for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -131,8 +130,8 @@ class DistillEncoder : public Task {
         }
         const std::uint64_t bytes = views.size() * width_ * sizeof(float);
         if (bytes > kMaxTeacherBytes)
-            fail(Code::kInvalidArgument, "the teacher's vectors of {} texts take {} bytes, at most {} are kept", views.size(), bytes,
-                 kMaxTeacherBytes);
+            fail(Code::kInvalidArgument, "the teacher's vectors of {} texts take {} bytes, at most {} are kept", views.size(),
+                 bytes, kMaxTeacherBytes);
         out.vectors.resize(views.size() * width_);
         teacher.encode(views, out.vectors, input_.model.encoder().normalize, 0, nullptr,
                        {EncoderPrompt::Kind::kText, std::string()});
@@ -213,8 +212,8 @@ class DistillDecoder : public Task {
             TokenLoss loss;
             StopCheck stop(context.stop);
             const std::uint64_t seed = CounterRandom(context.seed, std::uint64_t{i}).bits(0);
-            stop.finish(input_.model.trainer().token_loss(packed.view(), targets, scale, {training, training, seed}, loss,
-                                                          stop.call()));
+            stop.finish(
+                input_.model.trainer().token_loss(packed.view(), targets, scale, {training, training, seed}, loss, stop.call()));
             sum.cross_entropy += loss.cross_entropy;
             sum.teacher += loss.teacher;
             sum.count += loss.count;

@@ -1,7 +1,7 @@
 // Reranking: how well a document fits a query, as one value of a classifier's head. A row is a group, its positive and its
-// negatives; a row without negatives gets other rows' positives, drawn anew in each step. Losses: "listwise", cross entropy of the
-// softmax over the group (the default: it trains the order, which is what a reranker is for), or "binary", cross entropy of each
-// pair's sigmoid. Metrics over the held-out groups: loss, accuracy (the positive is first), mrr@10.
+// negatives; a row without negatives gets other rows' positives, drawn anew in each step. Losses: "listwise", cross entropy of
+// the softmax over the group (the default: it trains the order, which is what a reranker is for), or "binary", cross entropy of
+// each pair's sigmoid. Metrics over the held-out groups: loss, accuracy (the positive is first), mrr@10.
 #include <algorithm>
 #include <set>
 #include <unordered_map>
@@ -54,9 +54,8 @@ class Rerank : public Task {
             if (groups[g]->drawn) extra[g] = draw(*groups[g], CounterRandom(context.seed, std::uint64_t{g}));
             add(*groups[g], extra[g], texts, sizes);
         }
-        return train_on_vectors(pass(context.seed, context.stop), texts, [&](auto scores, auto gradient) {
-            return loss(scores, sizes, gradient);
-        });
+        return train_on_vectors(pass(context.seed, context.stop), texts,
+                                [&](auto scores, auto gradient) { return loss(scores, sizes, gradient); });
     }
 
     Metrics evaluate(const std::function<bool()>& stop) override {

@@ -23,8 +23,8 @@ void check_kind(const TrainingRows& rows, TrainTask task) {
         return false;
     };
     if (!takes(rows.kind))
-        fail(Code::kInvalidArgument, "{}: the rows are of the kind {}, which the task {} does not train on", quote(rows.source, 400),
-             row_kind_name(rows.kind), train_task_name(task));
+        fail(Code::kInvalidArgument, "{}: the rows are of the kind {}, which the task {} does not train on",
+             quote(rows.source, 400), row_kind_name(rows.kind), train_task_name(task));
 }
 
 }  // namespace

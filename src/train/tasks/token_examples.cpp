@@ -70,7 +70,8 @@ void add_text(const TaskInput& input, const TrainingRow& row, std::vector<TokenE
         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
         const std::size_t count = std::min(window, ids.size() - begin);
         if (count < 2) break;
-        out.push_back(make_example({first, first + static_cast<std::ptrdiff_t>(count)}, std::vector<bool>(count, true), row.line));
+        out.push_back(
+            make_example({first, first + static_cast<std::ptrdiff_t>(count)}, std::vector<bool>(count, true), row.line));
     }
     if (out.size() == before) RowTexts::note_skipped(notes, row, "fewer than two tokens");
 }
