@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,14 @@ def ours(work: str, steps: int, models: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         output = {"output": str(Path(scratch) / "run")}
         if work == "lora":
-            settings = {**common, **output, "batch_size": LORA_BATCH, "max_tokens": MAX_TOKENS, "dropout": 0.0, "learning_rate": 2e-4}
+            settings = {
+                **common,
+                **output,
+                "batch_size": LORA_BATCH,
+                "max_tokens": MAX_TOKENS,
+                "dropout": 0.0,
+                "learning_rate": 2e-4,
+            }
             trainer = librag.Trainer(models / GGUF, "causal_lm", settings)
             result = trainer.fit(conversations(LORA_BATCH * steps))
         else:
@@ -77,7 +85,9 @@ def ours(work: str, steps: int, models: Path) -> dict[str, Any]:
             result = trainer.fit(intents(CLASSIFICATION_BATCH * steps))
     entries = [entry for entry in result.history if "loss" in entry]
     # From the end of the first step on: both sides warm up in it.
-    tokens = sum(entry["tokens_per_second"] * (entry["seconds"] - before["seconds"]) for before, entry in zip(entries, entries[1:]))
+    tokens = sum(
+        entry["tokens_per_second"] * (entry["seconds"] - before["seconds"]) for before, entry in zip(entries, entries[1:])
+    )
     seconds = entries[-1]["seconds"] - entries[0]["seconds"]
     return finished(int(tokens), seconds, [entry["loss"] for entry in entries])
 
@@ -187,7 +197,10 @@ def run(models: Path, rounds: int) -> list[Any]:
                 if done.returncode != 0:
                     raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
                 found[side].append(json.loads(done.stdout.splitlines()[-1]))
-        names = {"ours": "librag bfloat16", "theirs": "peft + transformers bfloat16" if work == "lora" else "transformers bfloat16"}
+        names = {
+            "ours": "librag bfloat16",
+            "theirs": "peft + transformers bfloat16" if work == "lora" else "transformers bfloat16",
+        }
         for side, label in names.items():
             losses = {key: found[side][-1][key] for key in ("first_loss", "last_loss")}
             results.append(Result(name, label, "tokens/s", [one["tokens_per_second"] for one in found[side]], losses))
