@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <iterator>
 
 #include "core/error.hpp"
@@ -104,11 +105,36 @@ void Indexes::refresh() {
     if (bm25_index || vector_index) {
         auto view = store_.read();
         if (bm25_index) sync_bm25(*bm25_index, view, {});
-        if (vector_index) sync_vectors(*vector_index, view, {});
+        if (vector_index && !take_written(*vector_index, view)) sync_vectors(*vector_index, view, {});
         background_.wake();
     }
     seen_version_ = version;
     checked_version_ = version;
+}
+
+/// A reader maps the file that the writer has written meanwhile, where that spares it a graph of its own. False: nothing changed.
+bool Indexes::take_written(const VectorIndex& index, StoreView& view) {
+    const auto files = view.files();
+    const auto written = std::find_if(files.begin(), files.end(), [&](const DerivedFile& file) {
+        return file.kind == "vector" && file.sequence > vectors_.file_sequence;
+    });
+    if (written == files.end()) return false;
+    const VectorIndexOptions options = vector_options(index.options().dimension);
+    const std::int64_t missing = view.count_embedded_to(view.last_chunk_key()) - static_cast<std::int64_t>(index.size());
+    if (missing + static_cast<std::int64_t>(index.stats().tail_rows) < static_cast<std::int64_t>(options.tail_limit))
+        return false;
+    vectors_.file_sequence = written->sequence;
+    // The writer may have replaced it again already: the next refresh sees that.
+    std::error_code error;
+    if (!std::filesystem::exists(store_.folder() / written->name, error)) return false;
+    std::shared_ptr<VectorIndex> fresh = load_vectors(*written, options);
+    if (!fresh) return false;
+    background_.stop();  // a graph for the index that goes
+    vectors_.last_key = written->sequence == view.sequence() ? view.last_chunk_key() : 0;
+    sync_vectors(*fresh, view, {});
+    const std::lock_guard lock(pointers_);
+    vectors_.index = std::move(fresh);
+    return true;
 }
 
 std::shared_ptr<Bm25Index> Indexes::bm25(const Progress& progress) {
@@ -181,6 +207,7 @@ std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t 
     vectors_.last_key = 0;
     for (const auto& file : view.files()) {
         if (file.kind != "vector") continue;
+        vectors_.file_sequence = file.sequence;
         index = load_vectors(file, vector_options(dimension));
         if (!index) continue;
         vectors_.has_file = true;

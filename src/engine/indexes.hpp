@@ -95,11 +95,13 @@ class Indexes {
         std::int64_t last_key = 0;     // what is committed up to here is known to the index; guarded by change_, as the rest
         std::uint64_t unsaved = 0;     // chunks added and removed since its file
         bool has_file = false;
+        std::int64_t file_sequence = 0;  // of the file that it came from, or that was tried
     };
 
     bool work(const Progress& progress);
     VectorIndexOptions vector_options(std::size_t dimension) const;
     void refresh();
+    bool take_written(const VectorIndex& index, StoreView& view);
     void remove_locked(std::span<const std::int64_t> keys) noexcept;
     std::unique_ptr<Bm25Index> load_bm25(const DerivedFile& file);
     std::unique_ptr<VectorIndex> load_vectors(const DerivedFile& file, const VectorIndexOptions& options);

@@ -92,7 +92,7 @@ void Indexes::save_where(const Worth& worth, const Progress& progress) {
     if (store_.in_memory() || store_.read_only()) return;
     const std::lock_guard saving(saving_);
     save_slot("bm25", bm25_, worth,
-              [](const Bm25Index& index, const auto& path, std::uint64_t sequence) { index.save(path, sequence); });
+              [&](const Bm25Index& index, const auto& path, std::uint64_t sequence) { index.save(path, sequence, progress); });
     report(progress, 0, 0);
     save_slot("vector", vectors_, worth, [&](VectorIndex& index, const auto& path, std::uint64_t sequence) {
         index.set_sequence(sequence);

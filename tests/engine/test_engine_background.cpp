@@ -69,3 +69,27 @@ TEST_CASE("adding, replacing and deleting while graphs are built, with a reader 
     CHECK(writer->verify().ok);
     CHECK(reader->verify().ok);
 }
+
+TEST_CASE("a reader maps the file that a writer has written meanwhile") {
+    TemporaryFolder folder;
+    add_numbered(*open_engine(folder / "kb"), 0, 1);
+    const auto reader = open_engine(folder / "kb", true);
+    REQUIRE(search_vector(*reader, vector_of(0)).front().document_id == "doc0");
+    {
+        const auto writer = open_engine(folder / "kb");
+        add_many(*writer, 1, 20'000);
+        while (vector_stats(*writer).at("segments") == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    // A graph of its own would take seconds, and would be asked for by this search only.
+    REQUIRE(search_vector(*reader, vector_of(15'000)).front().document_id == "doc15000");
+    CHECK(vector_stats(*reader).at("segments") == 1);
+    CHECK(vector_stats(*reader).at("chunks") == 20'000);
+    {
+        const auto writer = open_engine(folder / "kb");
+        add_numbered(*writer, 20'000, 20'100);
+        remove(*writer, {"doc15000"});
+    }
+    CHECK(search_vector(*reader, vector_of(20'050)).front().document_id == "doc20050");
+    CHECK(search_vector(*reader, vector_of(15'000)).front().document_id != "doc15000");
+    CHECK(vector_stats(*reader).at("chunks") == 20'099);
+}

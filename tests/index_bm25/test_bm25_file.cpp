@@ -1,4 +1,5 @@
 // Files of Bm25Index: what is saved comes back, and a damaged, newer or foreign file is refused in words.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
@@ -71,6 +72,29 @@ TEST_CASE("a loaded index answers as the saved one, tombstones and sequence incl
     // An empty index is a file too.
     Bm25Index().save(folder.path() / "empty");
     CHECK(Bm25Index::load(folder.path() / "empty")->size() == 0);
+}
+
+TEST_CASE("saving tells how far it is, and when it is stopped the former file stays") {
+    const rag::test::TemporaryFolder folder;
+    const auto path = folder.path() / "bm25.index";
+    Bm25Index index;
+    fill(index, 0, 8000, 1);
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+    index.save(path, 1, [&](std::uint64_t done, std::uint64_t all) {
+        seen.emplace_back(done, all);
+        return true;
+    });
+    REQUIRE(seen.size() > 3);
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+    CHECK(seen.back().first < seen.back().second);
+    const std::string before = read_file(path);
+    fill(index, 10'000, 100, 2);
+    std::size_t polls = 0;
+    CHECK_THROWS_AS(index.save(path, 2, [&](std::uint64_t, std::uint64_t) { return ++polls < 3; }), Stopped);
+    CHECK(read_file(path) == before);
+    CHECK(Bm25Index::load(path)->stats().sequence == 1);
+    index.save(path, 2);
+    CHECK(Bm25Index::load(path)->size() == 8100);
 }
 
 TEST_CASE("a file of format 1 stays readable") {

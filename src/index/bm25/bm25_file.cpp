@@ -217,9 +217,23 @@ SegmentState read_segment(std::span<const std::byte> blocks, const SegmentEntry&
 
 }  // namespace
 
-void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence) const {
+void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence, const Progress& progress) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     SummedFile out(file);
+    std::uint64_t all = 0;
+    std::uint64_t done = 0;
+    for (const SegmentState& state : now->segments) {
+        all += state.segment->block().size() + state.segment->positions().block().size();
+    }
+    const auto write = [&](std::span<const std::byte> bytes) {
+        constexpr std::size_t kBytesPerReport = std::size_t{1} << 18;
+        for (; !bytes.empty(); bytes = bytes.subspan(std::min(kBytesPerReport, bytes.size()))) {
+            report(progress, done, all);
+            const auto part = bytes.first(std::min(kBytesPerReport, bytes.size()));
+            out.write(part);
+            done += part.size();
+        }
+    };
     out.write(bytes_of(kMagic));
     const std::array<std::uint32_t, 2> version{kBm25FormatVersion, 0};
     out.write(std::as_bytes(std::span(version)));
@@ -240,7 +254,7 @@ void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence) 
         SegmentEntry entry;
         entry.offset = out.align();
         entry.size = state.segment->block().size();
-        out.write(state.segment->block());
+        write(state.segment->block());
         if (state.removed) {
             entry.tombstones = out.align();
             out.write(std::as_bytes(state.removed->bits()));
@@ -248,7 +262,7 @@ void Bm25Index::save(const std::filesystem::path& file, std::uint64_t sequence) 
         if (state.segment->positions().exist()) {
             entry.positions = out.align();
             entry.position_bytes = state.segment->positions().block().size();
-            out.write(state.segment->positions().block());
+            write(state.segment->positions().block());
         }
         directory.put(entry);
     }

@@ -119,7 +119,8 @@ class Bm25Index {
     void compact(const Progress& progress = {});
 
     /// Writes the index to one file, atomically; searches and the index itself are not disturbed. `sequence` is the caller's.
-    void save(const std::filesystem::path& file, std::uint64_t sequence = 0) const;
+    /// Polls `progress` with bytes; Stopped: the former file stays.
+    void save(const std::filesystem::path& file, std::uint64_t sequence = 0, const Progress& progress = {}) const;
     /// Maps a file that save() wrote, checking all of it. kNotFound, kIo; kCorrupt names the file and the damaged block;
     /// kVersion: a newer format, or terms of another analyzer (another ICU): the index has to be built again from its texts.
     static std::unique_ptr<Bm25Index> load(const std::filesystem::path& file);
