@@ -85,9 +85,7 @@ def ours(work: str, steps: int, models: Path) -> dict[str, Any]:
             result = trainer.fit(intents(CLASSIFICATION_BATCH * steps))
     entries = [entry for entry in result.history if "loss" in entry]
     # From the end of the first step on: both sides warm up in it.
-    tokens = sum(
-        entry["tokens_per_second"] * (entry["seconds"] - before["seconds"]) for before, entry in zip(entries, entries[1:])
-    )
+    tokens = sum(entry["tokens_per_second"] * (entry["seconds"] - before["seconds"]) for before, entry in pairwise(entries))
     seconds = entries[-1]["seconds"] - entries[0]["seconds"]
     return finished(int(tokens), seconds, [entry["loss"] for entry in entries])
 

@@ -23,15 +23,24 @@ void check_options(const TrainerOptions& options) {
     }
 }
 
-constexpr std::int64_t kRowGrain = 64;
+constexpr std::int64_t kLeastRows = 64;
 
-// A batch and behind it texts that nobody asks for, so that its rows are a multiple of kRowGrain: oneDNN makes a program for
-// every number of rows, which takes longer than running it, and keeps a thousand of them. Their gradients are zeros.
+// Numbers of rows that batches are rounded up to: multiples of an eighth of a power of two.
+std::int64_t rounded_rows(std::int64_t rows) {
+    std::int64_t grain = kLeastRows;
+    while (grain * 16 <= rows) {
+        grain *= 2;
+    }
+    return (rows + grain - 1) / grain * grain;
+}
+
+// A batch and behind it texts that nobody asks for, so that its rows are one of few numbers: oneDNN makes a program for every
+// number of rows, which takes longer than running it, and keeps a thousand of them, a megabyte each. Their gradients are zeros.
 class RoundedBatch {
   public:
     RoundedBatch(const TokenBatch& batch, at::ScalarType type, std::int64_t max_tokens) : batch_(batch) {
         const auto rows = static_cast<std::int64_t>(batch.ids.size());
-        std::int64_t missing = type == at::kFloat ? 0 : (kRowGrain - rows % kRowGrain) % kRowGrain;
+        std::int64_t missing = type == at::kFloat ? 0 : rounded_rows(rows) - rows;
         if (missing == 0) {
             return;
         }
