@@ -99,44 +99,48 @@ class ModelTrainer : public BackendTrainer {
     std::uint64_t state_bytes() const noexcept override { return state_bytes_; }
 
     BackendStatus backward(std::span<const float> gradient, const HostCall& call) noexcept override {
-        return run([&] {
-            if (!kept_.defined()) {
-                fail(Code::kInvalidState, "backward without a forward pass that was kept");
-            }
-            const at::Tensor out = std::exchange(kept_, at::Tensor());
-            if (gradient.size() != static_cast<std::size_t>(out.numel())) {
-                fail(Code::kInvalidArgument, gradient.size(), " gradients for ", out.numel(), " outputs");
-            }
-            poll(call);
-            at::Tensor values = at::empty(out.sizes(), at::kFloat);
-            std::copy(gradient.begin(), gradient.end(), values.mutable_data_ptr<float>());
-            run_backward(out, values);
-        });
+        return run(
+            [&] {
+                if (!kept_.defined()) {
+                    fail(Code::kInvalidState, "backward without a forward pass that was kept");
+                }
+                const at::Tensor out = std::exchange(kept_, at::Tensor());
+                if (gradient.size() != static_cast<std::size_t>(out.numel())) {
+                    fail(Code::kInvalidArgument, gradient.size(), " gradients for ", out.numel(), " outputs");
+                }
+                poll(call);
+                at::Tensor values = at::empty(out.sizes(), at::kFloat);
+                std::copy(gradient.begin(), gradient.end(), values.mutable_data_ptr<float>());
+                run_backward(out, values);
+            },
+            kept_rows_);
     }
 
     BackendStatus token_loss(const TokenBatch& batch, const TokenTargets& targets, double scale, const ForwardOptions& options,
                              TokenLoss& loss, const HostCall& call) noexcept override {
-        return run([&] {
-            loss = {};
-            const std::vector<std::int64_t> asked = check_targets(batch, targets);
-            if (asked.empty()) {
-                return;
-            }
-            const at::AutoGradMode recording(options.keep);
-            const RoundedBatch rounded(batch, set_->type(), max_tokens());
-            const at::Tensor hidden = body_->run(rounded.view(), pass(options, call), anchor_);
-            const at::Tensor rows = at::index_select(hidden, 0, index_tensor(std::span<const std::int64_t>(asked)));
-            const at::Tensor inputs = output_inputs(rows);
-            std::vector<std::int64_t> wanted;
-            for (const std::int64_t row : asked) {
-                wanted.push_back(targets.targets[static_cast<std::size_t>(row)]);
-            }
-            const at::Tensor gradient =
-                libtorch::token_loss(output_layer(), inputs.detach(), wanted, targets, scale, options.keep, loss);
-            if (options.keep) {
-                run_backward(inputs, gradient);
-            }
-        });
+        return run(
+            [&] {
+                loss = {};
+                const std::vector<std::int64_t> asked = check_targets(batch, targets);
+                if (asked.empty()) {
+                    return;
+                }
+                const at::AutoGradMode recording(options.keep);
+                const RoundedBatch rounded(batch, set_->type(), max_tokens());
+                const at::Tensor hidden = body_->run(rounded.view(), pass(options, call), anchor_);
+                const at::Tensor rows = at::index_select(hidden, 0, index_tensor(std::span<const std::int64_t>(asked)));
+                const at::Tensor inputs = output_inputs(rows);
+                std::vector<std::int64_t> wanted;
+                for (const std::int64_t row : asked) {
+                    wanted.push_back(targets.targets[static_cast<std::size_t>(row)]);
+                }
+                const at::Tensor gradient =
+                    libtorch::token_loss(output_layer(), inputs.detach(), wanted, targets, scale, options.keep, loss);
+                if (options.keep) {
+                    run_backward(inputs, gradient);
+                }
+            },
+            batch.ids.size());
     }
 
     BackendStatus clear_gradients() noexcept override {
@@ -168,9 +172,11 @@ class ModelTrainer : public BackendTrainer {
     virtual std::int64_t vocab_size() const = 0;
     virtual std::int64_t max_tokens() const = 0;
 
-    /// `job` on the worker, with autograd.
-    BackendStatus run(const std::function<void()>& job) noexcept {
+    /// `job` on the worker, with autograd. `rows` go through the layers: what threads are worth waking for.
+    BackendStatus run(const std::function<void()>& job, std::size_t rows = 1) noexcept {
         return worker_.run([&] {
+            // Forward, and twice as much back.
+            worker_.size_team(set_ == nullptr ? 0 : 3 * set_->weights() * static_cast<std::int64_t>(rows));
             const c10::InferenceMode off(false);
             const BufferPool::Use use(pool_);
             job();
@@ -213,6 +219,7 @@ class ModelTrainer : public BackendTrainer {
     std::unique_ptr<TrainedBody> body_;
     at::Tensor anchor_;
     at::Tensor kept_;  // the output of a pass that backward() needs
+    std::size_t kept_rows_ = 1;
     std::uint64_t state_bytes_ = 0;
 
   private:
@@ -287,30 +294,33 @@ class EncoderTrainer : public ModelTrainer {
 
     BackendStatus forward(const TokenBatch& batch, const ForwardOptions& options, std::span<float> out,
                           const HostCall& call) noexcept override {
-        return run([&] {
-            check_batch(batch);
-            check_ids(batch.type_ids, std::max<std::int64_t>(config_.type_vocab_size, 1), "type id");
-            const std::size_t needed = (batch.offsets.size() - 1) * static_cast<std::size_t>(config_.outputs());
-            if (out.size() != needed) {
-                fail(Code::kInvalidArgument, "room for ", out.size(), " values, expected ", needed);
-            }
-            const at::AutoGradMode recording(options.keep);
-            const Dropout none(0.0, 0);
-            const RoundedBatch rounded(batch, set_->type(), config_.max_positions);
-            at::Tensor x = pool_texts(config_.pooling, batch, body_->run(rounded.view(), pass(options, call), anchor_));
-            for (const Stage& stage : stages_) {
-                // The first stage's inputs are dropped as transformers does before a classifier.
-                x = activate(stage.activation, stage.linear.run(x.to(set_->type()), none).to(at::kFloat));
-                if (stage.norm) {
-                    x = stage.norm->run(x);
+        return run(
+            [&] {
+                check_batch(batch);
+                check_ids(batch.type_ids, std::max<std::int64_t>(config_.type_vocab_size, 1), "type id");
+                const std::size_t needed = (batch.offsets.size() - 1) * static_cast<std::size_t>(config_.outputs());
+                if (out.size() != needed) {
+                    fail(Code::kInvalidArgument, "room for ", out.size(), " values, expected ", needed);
                 }
-            }
-            const at::Tensor values = x.detach().contiguous();
-            std::copy_n(values.const_data_ptr<float>(), out.size(), out.data());
-            if (options.keep) {
-                kept_ = x;
-            }
-        });
+                const at::AutoGradMode recording(options.keep);
+                const Dropout none(0.0, 0);
+                const RoundedBatch rounded(batch, set_->type(), config_.max_positions);
+                at::Tensor x = pool_texts(config_.pooling, batch, body_->run(rounded.view(), pass(options, call), anchor_));
+                for (const Stage& stage : stages_) {
+                    // The first stage's inputs are dropped as transformers does before a classifier.
+                    x = activate(stage.activation, stage.linear.run(x.to(set_->type()), none).to(at::kFloat));
+                    if (stage.norm) {
+                        x = stage.norm->run(x);
+                    }
+                }
+                const at::Tensor values = x.detach().contiguous();
+                std::copy_n(values.const_data_ptr<float>(), out.size(), out.data());
+                if (options.keep) {
+                    kept_ = x;
+                    kept_rows_ = batch.ids.size();
+                }
+            },
+            batch.ids.size());
     }
 
   private:

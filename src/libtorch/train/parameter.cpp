@@ -185,6 +185,7 @@ ParameterPtr ParameterSet::packed_matrix(const MatrixSpec& spec) {
 }
 
 ParameterPtr ParameterSet::matrix(const MatrixSpec& spec) {
+    weights_ += spec.rows * spec.columns;
     const bool trained = is_trained(spec.name);
     const bool packed = options_.precision == Precision::kInt8 || options_.precision == Precision::kInt4;
     const bool router = spec.name.ends_with(".gate.weight");  // which experts are chosen hangs on small differences

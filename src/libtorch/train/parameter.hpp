@@ -92,6 +92,8 @@ class ParameterSet {
     void finish();
     const std::vector<ParameterPtr>& trained() const noexcept { return trained_; }
     std::uint64_t size_bytes() const;
+    /// Of all matrices: multiply-adds of a row of input.
+    std::int64_t weights() const noexcept { return weights_; }
 
   private:
     bool is_trained(const std::string& name);
@@ -108,6 +110,7 @@ class ParameterSet {
     std::unordered_map<std::string, std::size_t> wanted_pairs_;  // canonical modules -> place in options.pairs
     std::vector<bool> pair_found_;
     std::unordered_map<std::string, ParameterPtr> tables_;
+    std::int64_t weights_ = 0;
     std::vector<ParameterPtr> all_;
     std::vector<ParameterPtr> trained_;
 };
