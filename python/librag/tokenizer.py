@@ -327,6 +327,11 @@ class Tokenizer:
         return Tokenizer.from_json, (self._core.to_json(), self._core.configuration())
 
 
+def _encoding_from_bytes(data: bytes) -> Encoding:
+    """What a pickled ``Encoding`` is made by."""
+    return Encoding._from_bytes(data)
+
+
 def _options(
     truncation: Truncation,
     max_length: int | None,
