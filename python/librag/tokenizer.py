@@ -1,4 +1,4 @@
-"""Text to token ids and back, exactly as Hugging Face's tokenizers does it."""
+"""Text to token ids and back, exactly as Hugging Face's tokenizers does it (docs/tokenizers.md)."""
 
 from __future__ import annotations
 

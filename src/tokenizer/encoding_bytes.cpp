@@ -40,7 +40,8 @@ void write(const OverflowingEncoding& from, std::string& out) {  // NOLINT(misc-
     for (const std::uint32_t value : encoding.special_tokens_mask) put(out, static_cast<std::uint8_t>(value));
     put_column(out, encoding.sequence_ids);
     put_column(out, encoding.words);
-    for (const auto& [index, text] : encoding.texts) {
+    for (std::size_t i = 0; i < encoding.texts.size(); ++i) {
+        const std::string_view text = encoding.texts[i].second;
         put(out, static_cast<std::uint32_t>(text.size()));
         out += text;
     }
@@ -95,7 +96,6 @@ class Reader {
         for (const std::int8_t id : encoding.sequence_ids) require(id >= -1 && id <= 1, "no text has the number", id);
         encoding.words = column<std::int32_t>(count);
         for (const std::int32_t word : encoding.words) require(word >= -1, "no word has the number", word);
-        encoding.texts.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
             const std::string_view text = in_.take_text(in_.read<std::uint32_t>());
             require(find_invalid_utf8(text) == std::string_view::npos, "no UTF-8 in token", i);
