@@ -36,7 +36,7 @@ struct rag_tokenizer {
     std::shared_ptr<const rag::core::Tokenizer> tokenizer;
 };
 struct rag_encoding {
-    std::shared_ptr<const rag::core::Tokenizer> tokenizer;
+    std::shared_ptr<const rag::core::Tokenizer> tokenizer;  // null: encoding.texts has the texts of all tokens
     rag::core::Encoding encoding;
     mutable std::once_flag overflow_once;  // what overflows is made when it is first asked for
     mutable std::vector<std::unique_ptr<rag_encoding>> overflow;
@@ -108,6 +108,9 @@ namespace rag::capi {
 inline core::Engine& use(rag_engine* engine) {
     return *require(engine, "engine").engine;
 }
+
+/// `tokenizer` may be null, see rag_encoding.
+std::unique_ptr<rag_encoding> wrap_encoding(std::shared_ptr<const core::Tokenizer> tokenizer, core::Encoding encoding);
 
 /// A text that a handle owns, terminated.
 inline rag_text view(const std::string& text) noexcept {

@@ -1,4 +1,4 @@
-// rag_tokenizer_*, rag_encoding_* and rag_decode_stream_*: the tokenizer over C.
+// rag_tokenizer_* and rag_decode_stream_*: the tokenizer over C. Encodings are in encoding.cpp.
 #include "arguments.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -111,13 +111,6 @@ core::TextPair pair_of(rag_text text, rag_text pair) {
     return out;
 }
 
-std::unique_ptr<rag_encoding> wrap(const std::shared_ptr<const core::Tokenizer>& tokenizer, core::Encoding encoding) {
-    auto out = std::make_unique<rag_encoding>();
-    out->tokenizer = tokenizer;
-    out->encoding = std::move(encoding);
-    return out;
-}
-
 /// Lists of words as the core takes them.
 class WordsPair {
   public:
@@ -156,27 +149,8 @@ void encode_all(const rag_tokenizer& tokenizer, const std::vector<core::TextPair
     auto made = tokenizer.tokenizer->encode_batch(texts, encode_options_of(*tokenizer.tokenizer, known), batch);
     std::vector<std::unique_ptr<rag_encoding>> handles;
     handles.reserve(made.size());
-    for (core::Encoding& encoding : made) handles.push_back(wrap(tokenizer.tokenizer, std::move(encoding)));
+    for (core::Encoding& encoding : made) handles.push_back(rag::capi::wrap_encoding(tokenizer.tokenizer, std::move(encoding)));
     for (size_t i = 0; i < handles.size(); ++i) encodings[i] = handles[i].release();
-}
-
-using Overflow = std::vector<std::unique_ptr<rag_encoding>>;
-
-Overflow wrap_overflow(const rag_encoding& parent, std::vector<core::OverflowingEncoding> list) {
-    Overflow out;
-    out.reserve(list.size());
-    for (core::OverflowingEncoding& one : list) {
-        auto handle = wrap(parent.tokenizer, std::move(one.encoding));
-        std::call_once(handle->overflow_once, [&] { handle->overflow = wrap_overflow(parent, std::move(one.overflowing)); });
-        out.push_back(std::move(handle));
-    }
-    return out;
-}
-
-const Overflow& overflow_of(const rag_encoding& encoding) {
-    std::call_once(encoding.overflow_once,
-                   [&] { encoding.overflow = wrap_overflow(encoding, encoding.tokenizer->overflowing(encoding.encoding)); });
-    return encoding.overflow;
 }
 
 }  // namespace
@@ -226,7 +200,7 @@ rag_status rag_tokenizer_encode(const rag_tokenizer* tokenizer, rag_text text, r
         require(encoding, "encoding") = nullptr;
         const core::Tokenizer& target = use(tokenizer);
         const core::EncodeOptions known = encode_options_of(target, known_options(options));
-        *encoding = wrap(tokenizer->tokenizer, target.encode(pair_of(text, pair), known)).release();
+        *encoding = rag::capi::wrap_encoding(tokenizer->tokenizer, target.encode(pair_of(text, pair), known)).release();
     });
 }
 
@@ -251,7 +225,7 @@ rag_status rag_tokenizer_encode_words(const rag_tokenizer* tokenizer, rag_words 
         const core::Tokenizer& target = use(tokenizer);
         const core::EncodeOptions known = encode_options_of(target, known_options(options));
         const WordsPair words(text, pair);
-        *encoding = wrap(tokenizer->tokenizer, target.encode(words.view(), known)).release();
+        *encoding = rag::capi::wrap_encoding(tokenizer->tokenizer, target.encode(words.view(), known)).release();
     });
 }
 
@@ -271,49 +245,6 @@ rag_status rag_tokenizer_encode_words_batch(const rag_tokenizer* tokenizer, cons
         for (const WordsPair& both : words) list.push_back(both.view());
         encode_all(*tokenizer, list, options, encodings);
     });
-}
-
-rag_status rag_encoding_get(const rag_encoding* encoding, rag_encoding_view* view) noexcept {
-    return guard([&] {
-        const core::Encoding& source = require(encoding, "encoding").encoding;
-        using Offset = decltype(source.offsets)::value_type;
-        static_assert(sizeof(Offset) == 2 * sizeof(std::uint32_t) && std::is_standard_layout_v<Offset>);
-        rag_encoding_view out = RAG_ENCODING_VIEW_INIT;
-        out.count = source.ids.size();
-        out.ids = source.ids.data();
-        out.offsets = source.offsets.empty() ? nullptr : &source.offsets.data()->first;
-        out.type_ids = source.type_ids.data();
-        out.attention_mask = source.attention_mask.data();
-        out.special_tokens_mask = source.special_tokens_mask.data();
-        out.sequence_ids = source.sequence_ids.data();
-        out.word_ids = source.words.data();
-        rag::capi::write_struct(view, out, "rag_encoding_view");
-    });
-}
-
-rag_text rag_encoding_token(const rag_encoding* encoding, size_t index) noexcept {
-    if (encoding == nullptr || index >= encoding->encoding.size()) return {nullptr, 0};
-    return text_of(encoding->tokenizer->token(encoding->encoding, index));
-}
-
-rag_status rag_encoding_overflow_count(const rag_encoding* encoding, size_t* count) noexcept {
-    return guard([&] {
-        require(count, "count") = 0;
-        *count = overflow_of(require(encoding, "encoding")).size();
-    });
-}
-
-rag_status rag_encoding_overflow_at(const rag_encoding* encoding, size_t index, const rag_encoding** overflow) noexcept {
-    return guard([&] {
-        require(overflow, "overflow") = nullptr;
-        const Overflow& all = overflow_of(require(encoding, "encoding"));
-        if (index >= all.size()) fail(Code::kInvalidArgument, "index is {}, {} encodings overflow", index, all.size());
-        *overflow = all[index].get();
-    });
-}
-
-void rag_encoding_free(rag_encoding* encoding) noexcept {
-    delete encoding;
 }
 
 rag_status rag_tokenizer_decode(const rag_tokenizer* tokenizer, const int32_t* ids, size_t count, int32_t skip_special_tokens,

@@ -119,6 +119,19 @@ void bind_encoding(py::module_& module) {
                 return py::bool_(equal(self, py::cast<const Encoding&>(other)));
             },
             py::arg("other"))
+        .def_static(
+            "_from_bytes", [](const py::bytes& bytes) { return Encoding::from_bytes(std::string_view(bytes)); }, py::arg("bytes"))
+        .def("__reduce__",
+             [](const py::object& self) {
+                 const py::bytes bytes(py::cast<const Encoding&>(self).to_bytes());
+                 // By the name of a Python function: one of pybind11's has none that pickle could write.
+                 return py::make_tuple(py::module_::import("librag.tokenizer").attr("_encoding_from_bytes"),
+                                       py::make_tuple(bytes));
+             })
+        // Immutable: a copy is the thing itself.
+        .def("__copy__", [](const py::object& self) { return self; })
+        .def(
+            "__deepcopy__", [](const py::object& self, const py::object&) { return self; }, py::arg("memo"))
         .def("__len__", &Encoding::size)
         .def("__repr__", &repr)
         .def("_repr_html_", &html);

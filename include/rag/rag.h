@@ -785,6 +785,11 @@ RAG_API rag_text rag_encoding_token(const rag_encoding* encoding, size_t index) 
 RAG_API rag_status rag_encoding_overflow_count(const rag_encoding* encoding, size_t* count) RAG_NOEXCEPT;
 RAG_API rag_status rag_encoding_overflow_at(const rag_encoding* encoding, size_t index,
                                             const rag_encoding** overflow) RAG_NOEXCEPT; /* since 0.1.0 */
+/* All of an encoding as bytes, what overflows included, and one made of such bytes, which needs no tokenizer: to hand it to another
+ * process or keep it. Untrusted bytes are fine: RAG_CORRUPT for those that are no encoding's, RAG_VERSION_MISMATCH for those of a
+ * newer librag. since 0.1.0 */
+RAG_API rag_status rag_encoding_to_bytes(const rag_encoding* encoding, rag_string** bytes) RAG_NOEXCEPT;
+RAG_API rag_status rag_encoding_from_bytes(rag_text bytes, rag_encoding** encoding) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API void rag_encoding_free(rag_encoding* encoding) RAG_NOEXCEPT; /* not those of rag_encoding_overflow_at. since 0.1.0 */
 
 /* The text of these ids; ids that no token has are left out, as Hugging Face does. Always well-formed. since 0.1.0 */

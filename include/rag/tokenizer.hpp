@@ -74,6 +74,19 @@ class Encoding {
         return out;
     }
 
+    /// All of it as bytes, and one of such bytes, which needs no tokenizer (rag_encoding_to_bytes). Throws for bytes that are no
+    /// encoding's.
+    std::string to_bytes() const {
+        rag_string* bytes = nullptr;
+        detail::check(rag_encoding_to_bytes(handle_.get(), &bytes));
+        return detail::take(bytes);
+    }
+    static Encoding from_bytes(std::string_view bytes) {
+        rag_encoding* handle = nullptr;
+        detail::check(rag_encoding_from_bytes(detail::text(bytes), &handle));
+        return Encoding(handle);
+    }
+
     /// Shares a handle of the C interface.
     explicit Encoding(std::shared_ptr<const rag_encoding> handle) : handle_(std::move(handle)) {
         static_assert(sizeof(Offset) == 2 * sizeof(std::uint32_t), "offsets are pairs of numbers without a gap");

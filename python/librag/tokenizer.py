@@ -1,4 +1,4 @@
-"""Text to token ids and back, exactly as Hugging Face's tokenizers does it."""
+"""Text to token ids and back, exactly as Hugging Face's tokenizers does it (docs/tokenizers.md)."""
 
 from __future__ import annotations
 
@@ -325,6 +325,11 @@ class Tokenizer:
 
     def __reduce__(self) -> tuple[object, ...]:
         return Tokenizer.from_json, (self._core.to_json(), self._core.configuration())
+
+
+def _encoding_from_bytes(data: bytes) -> Encoding:
+    """What a pickled ``Encoding`` is made by."""
+    return Encoding._from_bytes(data)
 
 
 def _options(

@@ -153,14 +153,14 @@ void Indexes::verify(const Progress& progress, std::vector<std::string>& problem
     report(progress, 0, 0);
     std::string why;
     compare_keys("BM25", view.chunk_keys(), bm25_index->ids(), problems);
-    if (!bm25_index->verify(why)) problems.push_back("BM25 index: " + why);
+    if (!bm25_index->verify(why, progress)) problems.push_back("BM25 index: " + why);
     report(progress, 0, 0);
     if (!vector_index) {
         compare_keys("vector", view.embedded_keys(), {}, problems);
         return;
     }
     compare_keys("vector", view.embedded_keys(), vector_index->ids(), problems);
-    if (!vector_index->verify(why)) problems.push_back("vector index: " + why);
+    if (!vector_index->verify(why, progress)) problems.push_back("vector index: " + why);
     compare_vectors(*vector_index, view, progress, problems);
 }
 

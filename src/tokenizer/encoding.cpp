@@ -49,12 +49,11 @@ void Encoding::drop_front(std::size_t count) {
         const auto end = std::min(column.size(), count);
         column.erase(column.begin(), column.begin() + static_cast<std::ptrdiff_t>(end));
     });
-    std::erase_if(texts, [&](const auto& entry) { return entry.first < count; });
-    for (auto& [index, text] : texts) index -= count;
+    texts = texts.slice(count, size());
 }
 
 void Encoding::append(const Encoding& other) {
-    for (const auto& [index, text] : other.texts) texts.emplace_back(size() + index, text);
+    texts.append(other.texts, size());
     for_columns(*this, other, [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); });
 }
 
@@ -64,11 +63,7 @@ Encoding Encoding::slice(std::size_t first, std::size_t count) const {
         const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
         to.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
     });
-    auto entry = std::lower_bound(texts.begin(), texts.end(), first,
-                                  [](const auto& left, std::size_t wanted) { return left.first < wanted; });
-    for (; entry != texts.end() && entry->first - first < count; ++entry) {
-        out.texts.emplace_back(entry->first - first, entry->second);
-    }
+    out.texts = texts.slice(first, count);
     return out;
 }
 

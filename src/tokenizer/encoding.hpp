@@ -4,9 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
+
+#include "tokenizer/token_texts.hpp"
 
 namespace rag::core {
 
@@ -22,9 +23,9 @@ struct Encoding {
     std::vector<std::int8_t> sequence_ids;           // 0: of the first text, 1: of the second, -1: of none
     /// Which piece of its text a token comes from, pieces being what added tokens and the pre-tokenizer cut; -1: of none.
     std::vector<std::int32_t> words;
-    /// Tokens whose text is not that of their id, as (index, text), in order: an added token that took white space along, a
+    /// Of tokens whose text is not that of their id: an added token that took white space along, a
     /// special token that the file spells differently. Tokenizer::token() uses it.
-    std::vector<std::pair<std::size_t, std::string>> texts;
+    TokenTexts texts;
     /// Set where truncation cut something off that was asked to be kept: Tokenizer::overflowing() makes encodings of it.
     std::shared_ptr<CutTexts> cut;
     /// The first text is not told apart from the rest, as in Hugging Face where no post-processor did so: padding is of it too.

@@ -18,9 +18,7 @@ std::optional<std::int32_t> Tokenizer::State::id_of(std::string_view token) cons
 }
 
 std::string_view Tokenizer::State::text_of(const Encoding& encoding, std::size_t index) const {
-    const auto at = std::lower_bound(encoding.texts.begin(), encoding.texts.end(), index,
-                                     [](const auto& entry, std::size_t wanted) { return entry.first < wanted; });
-    if (at != encoding.texts.end() && at->first == index) return at->second;
+    if (const auto text = encoding.texts.find(index)) return *text;
     return token_of(encoding.ids[index]).value_or(std::string_view());
 }
 

@@ -109,6 +109,29 @@ TEST_CASE("An encoding says everything about its tokens") {
     CHECK(kept.token(1) == "b");
 }
 
+TEST_CASE("An encoding comes back from its bytes without its tokenizer") {
+    rag::EncodeOptions options;
+    options.truncation = RAG_TRUNCATION_LONGEST_FIRST;
+    options.max_length = 3;
+    options.keep_overflow = true;
+    const auto encoding = small().encode("ab  c!", "b", options);
+    const auto back = rag::Encoding::from_bytes(encoding.to_bytes());
+    CHECK(ids(back) == ids(encoding));
+    CHECK(back.tokens() == encoding.tokens());
+    CHECK(std::vector<rag::Offset>(back.offsets()) == std::vector<rag::Offset>(encoding.offsets()));
+    CHECK(back.token(back.size()).empty());
+    REQUIRE(!encoding.overflowing().empty());
+    REQUIRE(back.overflowing().size() == encoding.overflowing().size());
+    CHECK(back.overflowing()[0].tokens() == encoding.overflowing()[0].tokens());
+    CHECK(back.to_bytes() == encoding.to_bytes());
+    CHECK(contains(refusal([] { rag::Encoding::from_bytes("RAGE"); }), "RAG_CORRUPT"));
+    rag_string* bytes = nullptr;
+    CHECK(rag_encoding_to_bytes(nullptr, &bytes) == RAG_INVALID_ARGUMENT);
+    rag_encoding* none = nullptr;
+    CHECK(rag_encoding_from_bytes({nullptr, 4}, &none) == RAG_INVALID_ARGUMENT);
+    CHECK(none == nullptr);
+}
+
 TEST_CASE("Offsets count bytes or characters, and ill-formed text is refused or replaced") {
     const auto tokenizer = small();
     const std::string bad = "\xc3\xa9 \xf0\x9f b\xff";

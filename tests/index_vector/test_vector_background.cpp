@@ -182,3 +182,28 @@ TEST_CASE("without the background mode equal calls give equal bytes") {
         CHECK(index.stats().segments >= 1);
     }
 }
+
+TEST_CASE("verify does not wait for a graph that is being built, and can be stopped") {
+    constexpr std::size_t kRows = 3000;
+    VectorIndex index(background_options(16, 100));
+    index.add(rag::test::consecutive_ids(kRows), rag::test::random_vectors(kRows, 16, 9));
+    std::atomic<bool> building{false};
+    std::atomic<bool> go_on{false};
+    std::thread builder([&] {
+        index.seal([&](std::uint64_t, std::uint64_t) {
+            building = true;
+            while (!go_on) std::this_thread::yield();
+            return true;
+        });
+    });
+    while (!building) std::this_thread::yield();
+    std::string why;
+    CHECK(index.verify(why));
+    CHECK(index.stats().segments == 0);
+    go_on = true;
+    builder.join();
+    CHECK(index.stats().segments == 1);
+    CHECK(index.verify(why));
+    CHECK_THROWS_AS(index.verify(why, [](std::uint64_t, std::uint64_t) { return false; }), Stopped);
+    index.add(std::vector<std::int64_t>{1'000'000}, rag::test::random_vectors(1, 16, 10));  // no lock was left
+}

@@ -1,6 +1,7 @@
 """The tokenizer's Python face: options a call, overflowing windows, batches, streams, saving; compared with Hugging Face tokenizers
 on small vocabularies, with texts and settings that hypothesis makes up."""
 
+import copy
 import gzip
 import json
 import pathlib
@@ -322,16 +323,30 @@ def test_a_folder_adds_tokens_as_transformers_does(
 def test_special_tokens_by_name_and_pickles() -> None:
     configuration = json.dumps({"eos_token": "[SEP]", "pad_token": {"content": "[CLS]"}, "bos_token": "nowhere"})
     tokenizer = librag.Tokenizer.from_json(TEXT_OF["template"], configuration)
-    for copy in (tokenizer, pickle.loads(pickle.dumps(tokenizer))):
-        assert (copy.eos_token, copy.eos_token_id) == ("[SEP]", 1)
-        assert (copy.pad_token, copy.pad_token_id) == ("[CLS]", 0)
-        assert copy.bos_token is None
-        assert copy.bos_token_id is None
-        assert copy.mask_token is None
-        assert copy.encode("a b", padding=5).tokens[-1] == "[CLS]"
-        assert copy.encode("a b").ids == tokenizer.encode("a b").ids
+    for twin in (tokenizer, pickle.loads(pickle.dumps(tokenizer))):
+        assert (twin.eos_token, twin.eos_token_id) == ("[SEP]", 1)
+        assert (twin.pad_token, twin.pad_token_id) == ("[CLS]", 0)
+        assert twin.bos_token is None
+        assert twin.bos_token_id is None
+        assert twin.mask_token is None
+        assert twin.encode("a b", padding=5).tokens[-1] == "[CLS]"
+        assert twin.encode("a b").ids == tokenizer.encode("a b").ids
     with pytest.raises(librag.InvalidArgument, match="pad_id"):
         TOKENIZERS["template"][0].encode("a", padding=5)
+
+
+def test_encodings_are_copied_and_pickled() -> None:
+    ours, _ = TOKENIZERS["template"]
+    encoding = ours.encode("a b c a b c", truncation=True, max_length=4, stride=1)
+    assert encoding.overflowing
+    for twin in (pickle.loads(pickle.dumps(encoding)), copy.copy(encoding), copy.deepcopy([encoding])[0]):
+        assert twin == encoding
+        assert twin.tokens == encoding.tokens
+        assert twin.overflowing == encoding.overflowing
+        assert repr(twin) == repr(encoding)
+    assert pickle.loads(pickle.dumps(encoding.overflowing[0])) == encoding.overflowing[0]
+    with pytest.raises(librag.Corrupt, match="an encoding"):
+        type(encoding)._from_bytes(b"RAGE\x01\0\0\0\xff\xff\xff\xff")
 
 
 def test_wrong_arguments_say_what_to_pass(tmp_path: pathlib.Path) -> None:

@@ -83,7 +83,7 @@ TEST_CASE("tokens taken from the front take their texts along") {
     CHECK(encoding.ids == std::vector<std::int32_t>{1, 2});
     CHECK(encoding.words.size() == 2);
     REQUIRE(encoding.texts.size() == 1);
-    CHECK(encoding.texts[0] == std::pair<std::size_t, std::string>{1, "x"});
+    CHECK(encoding.texts[0] == std::pair<std::size_t, std::string_view>{1, "x"});
 }
 
 TEST_CASE("an unknown token reads as its text in a window that truncation cut off, special tokens before it or not") {

@@ -314,10 +314,10 @@ Bm25Index::Stats Bm25Index::stats() const {
     return stats;
 }
 
-bool Bm25Index::verify(std::string& why) const {
+bool Bm25Index::verify(std::string& why, const Progress& progress) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     for (const SegmentState& state : now->segments) {
-        if (!state.segment->verify(segment_k1(), options_.b, why)) return false;
+        if (!state.segment->verify(segment_k1(), options_.b, why, progress)) return false;
     }
     const std::vector<std::int64_t> all = ids();
     const auto twice = std::adjacent_find(all.begin(), all.end());

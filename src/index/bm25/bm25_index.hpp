@@ -141,7 +141,7 @@ class Bm25Index {
     };
     Stats stats() const;
     /// Slow check of everything that load() does not check; false says `why`.
-    bool verify(std::string& why) const;
+    bool verify(std::string& why, const Progress& progress = {}) const;
 
     const Bm25Options& options() const noexcept { return options_; }
     const Analyzer& analyzer() const noexcept { return analyzer_; }

@@ -249,9 +249,11 @@ void Segment::terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const
     }
 }
 
-bool Segment::verify(double k1, double b, std::string& why) const {
+bool Segment::verify(double k1, double b, std::string& why, const Progress& progress) const {
+    constexpr std::uint32_t kDocumentsPerReport = 256;
     std::vector<std::uint32_t> numbers;
     for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
+        if (doc % kDocumentsPerReport == 0) report(progress, 0, 0);
         try {
             terms_of(doc, numbers);
         } catch (const Error& error) {

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/bm25/positions.hpp"
 
 namespace rag::core {
@@ -110,7 +111,7 @@ class Segment {
     void terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const;
 
     /// What open() does not check because no read depends on it: forward lists and postings agree, bounds bound. False: `why`.
-    bool verify(double k1, double b, std::string& why) const;
+    bool verify(double k1, double b, std::string& why, const Progress& progress = {}) const;
 
   private:
     Segment(std::span<const std::byte> block, std::shared_ptr<const void> owner, const std::string& name);

@@ -5,6 +5,7 @@
 namespace rag::core {
 namespace {
 
+/// The neighbours in a list that ends by kNoRow.
 template <typename Visit>
 bool each_neighbour(const std::uint32_t* list, std::size_t capacity, Visit visit) {
     for (std::size_t i = 0; i < capacity && list[i] != kNoRow; ++i) {
@@ -39,7 +40,7 @@ std::vector<std::uint32_t> Graph::unreached(const Progress& progress) const {
         const std::uint32_t row = stack.back();
         stack.pop_back();
         each_neighbour(neighbours0(row), 2 * m, [&](std::uint32_t next) {
-            if (!reached[next]) {
+            if (next < rows() && !reached[next]) {
                 reached[next] = true;
                 stack.push_back(next);
             }
@@ -84,7 +85,7 @@ bool Graph::check(std::string& why) const {
 }
 
 std::size_t Graph::bytes() const noexcept {
-    return levels.size() + (level0.size() + upper_begin.size() + upper.size() + stragglers.size()) * sizeof(std::uint32_t);
+    return levels.size() + (rows() * 2 * m + upper_begin.size() + upper.size() + stragglers.size()) * sizeof(std::uint32_t);
 }
 
 }  // namespace rag::core

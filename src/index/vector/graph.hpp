@@ -1,12 +1,14 @@
 // A finished HNSW graph (Malkov and Yashunin, 2016, arXiv:1603.09320), frozen out of hnswlib, which builds it: flat arrays that
 // are searched, written and mapped as they are. hnswlib's own form keeps links between vectors in one block and the upper
-// layers in one allocation a node; frozen, both stay on cache lines, and nothing of a file reaches hnswlib.
-// Immutable after it is built or checked: any thread may search.
+// layers in one allocation a node; frozen, both stay on cache lines. The links of layer 0 may lie in a mapped file: whoever
+// follows them stops at the first that is no row, so that bytes which change under us lead nowhere else. Immutable after it is
+// built or checked: any thread may search.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,7 +32,9 @@ struct Graph {
     std::uint32_t entry = kNoRow;
     std::uint32_t top_level = 0;
     std::vector<std::uint8_t> levels;        // [rows] highest layer of each row
-    AlignedArray<std::uint32_t> level0;      // [rows, 2m] neighbours, ended by kNoRow when fewer
+    AlignedArray<std::uint32_t> own_level0;  // empty: level0 is in a file
+    const std::uint32_t* level0 = nullptr;   // [rows, 2m] neighbours, ended by kNoRow when fewer
+    std::shared_ptr<const void> owner;       // of the file
     std::vector<std::uint32_t> upper_begin;  // [rows] index of a row's first upper list, in lists; kNoRow for level 0
     std::vector<std::uint32_t> upper;        // [lists, m] neighbours of layers 1, 2, ... of each row, ended as above
     // Rows that no way from the entry reaches on layer 0 (hnswlib's pruning can cut the last link to a row): always scored.
@@ -40,9 +44,7 @@ struct Graph {
     std::uint32_t beam_rows = 0;
 
     std::size_t rows() const noexcept { return levels.size(); }
-    const std::uint32_t* neighbours0(std::uint32_t row) const noexcept {
-        return level0.data() + static_cast<std::size_t>(row) * 2 * m;
-    }
+    const std::uint32_t* neighbours0(std::uint32_t row) const noexcept { return level0 + static_cast<std::size_t>(row) * 2 * m; }
     const std::uint32_t* neighbours(std::uint32_t row, std::size_t level) const noexcept {
         return upper.data() + (static_cast<std::size_t>(upper_begin[row]) + level - 1) * m;
     }

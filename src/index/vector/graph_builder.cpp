@@ -79,11 +79,15 @@ class RowData {
     AlignedArray<char> scratch_;
 };
 
-/// Gives a list of a frozen graph back to hnswlib.
-void thaw_list(Hnsw& graph, const std::uint32_t* from, std::size_t capacity, hnswlib::linklistsizeint* list) {
-    const auto size = static_cast<std::size_t>(std::find(from, from + capacity, kNoRow) - from);
+/// Gives a list of a frozen graph of `rows` rows back to hnswlib.
+void thaw_list(Hnsw& graph, const std::uint32_t* from, std::size_t capacity, std::size_t rows, hnswlib::linklistsizeint* list) {
+    std::size_t size = 0;
+    for (; size < capacity; ++size) {
+        const std::uint32_t next = from[size];
+        if (next >= rows) break;
+        list[1 + size] = next;
+    }
     graph.setListCount(list, static_cast<unsigned short>(size));
-    std::copy_n(from, size, list + 1);
 }
 
 /// Makes an empty hnswlib graph the one that `base` was frozen from, but for its order of insertion: rows are numbered as in
@@ -96,7 +100,7 @@ void thaw(Hnsw& graph, const Graph& base, RowData data, const Progress& progress
         std::memcpy(graph.getDataByInternalId(node), data(row), graph.data_size_);
         graph.setExternalLabel(node, row);
         graph.label_lookup_[row] = node;
-        thaw_list(graph, base.neighbours0(node), 2 * base.m, graph.get_linklist0(node));
+        thaw_list(graph, base.neighbours0(node), 2 * base.m, base.rows(), graph.get_linklist0(node));
         const std::size_t levels = base.levels[row];
         graph.element_levels_[row] = static_cast<int>(levels);
         graph.linkLists_[row] = nullptr;
@@ -108,7 +112,8 @@ void thaw(Hnsw& graph, const Graph& base, RowData data, const Progress& progress
             throw std::bad_alloc();
         }
         for (std::size_t level = 1; level <= levels; ++level)
-            thaw_list(graph, base.neighbours(node, level), base.m, graph.get_linklist(node, static_cast<int>(level)));
+            thaw_list(graph, base.neighbours(node, level), base.m, base.rows(),
+                      graph.get_linklist(node, static_cast<int>(level)));
     }
     graph.enterpoint_node_ = base.entry;
     graph.maxlevel_ = static_cast<int>(base.top_level);
@@ -145,11 +150,12 @@ Graph freeze(const Hnsw& graph, const Progress& progress) {
         out.levels[row] = static_cast<std::uint8_t>(graph.element_levels_[i]);
     }
     out.upper.resize(out.index_upper() * out.m);
-    out.level0 = AlignedArray<std::uint32_t>(count * 2 * out.m);
+    out.own_level0 = AlignedArray<std::uint32_t>(count * 2 * out.m);
+    out.level0 = out.own_level0.data();
     const bool ordered = in_order(graph);
     for (std::size_t row = 0; row < count; ++row) {
         if (row % kCopiesPerReport == 0) report(progress, count, count);
-        freeze_list(graph, ordered, graph.get_linklist0(internal[row]), out.level0.data() + row * 2 * out.m, 2 * out.m);
+        freeze_list(graph, ordered, graph.get_linklist0(internal[row]), out.own_level0.data() + row * 2 * out.m, 2 * out.m);
         for (std::size_t level = 1; level <= out.levels[row]; ++level) {
             freeze_list(graph, ordered, graph.get_linklist(internal[row], static_cast<int>(level)),
                         out.upper.data() + (out.upper_begin[row] + level - 1) * out.m, out.m);

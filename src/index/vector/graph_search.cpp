@@ -23,12 +23,15 @@ void prefetch_links(const Graph& graph, std::uint32_t row) {
     for (std::size_t at = 0; at < 2 * graph.m * sizeof(std::uint32_t); at += kLine) hwy::Prefetch(bytes + at);
 }
 
-/// The list at `list` (ended by kNoRow or `capacity`) in scratch.batch; with `unvisited`, only rows seen for the first time.
+/// The list at `list` (ended by what is no row or `capacity`) in scratch.batch; with `unvisited`, only rows seen for the first
+/// time.
 template <bool unvisited>
-void gather(const std::uint32_t* list, std::size_t capacity, Scratch& scratch) {
+void gather(const std::uint32_t* list, std::size_t capacity, std::size_t rows, Scratch& scratch) {
     scratch.batch.clear();
-    for (std::size_t i = 0; i < capacity && list[i] != kNoRow; ++i) {
-        if (!unvisited || scratch.visit(list[i])) scratch.batch.push_back(list[i]);
+    for (std::size_t i = 0; i < capacity; ++i) {
+        const std::uint32_t next = list[i];  // once: it may lie in a file
+        if (next >= rows) break;
+        if (!unvisited || scratch.visit(next)) scratch.batch.push_back(next);
     }
     if (scratch.distances.size() < scratch.batch.size()) scratch.distances.resize(scratch.batch.size());
 }
@@ -45,7 +48,7 @@ GraphCandidate descend(const Graph& graph, const QueryDistance& distance, Scratc
     for (std::size_t level = graph.top_level; level > 0; --level) {
         for (bool nearer = true; nearer;) {
             nearer = false;
-            gather<false>(graph.neighbours(best.row, level), graph.m, scratch);
+            gather<false>(graph.neighbours(best.row, level), graph.m, graph.rows(), scratch);
             measure(distance, best.distance, scratch);
             for (std::size_t i = 0; i < scratch.batch.size(); ++i) {
                 if (scratch.distances[i] < best.distance) {
@@ -112,19 +115,24 @@ void gather_over(const Graph& graph, std::uint32_t row, const RowFilter& allowed
     const auto take = [&](std::uint32_t next) {
         if (scratch.visit(next)) scratch.batch.push_back(next);
     };
+    const std::size_t rows = graph.rows();
     const std::uint32_t* near = graph.neighbours0(row);
-    for (std::size_t i = 0; i < capacity && near[i] != kNoRow; ++i) {
-        if (allowed(near[i])) {
-            take(near[i]);
+    for (std::size_t i = 0; i < capacity; ++i) {
+        const std::uint32_t next = near[i];  // once: it may lie in a file
+        if (next >= rows) break;
+        if (allowed(next)) {
+            take(next);
         } else {
-            prefetch_links(graph, near[i]);
-            scratch.passed.push_back(near[i]);
+            prefetch_links(graph, next);
+            scratch.passed.push_back(next);
         }
     }
     for (std::size_t i = 0; i < scratch.passed.size() && scratch.batch.size() < capacity; ++i) {
         const std::uint32_t* far = graph.neighbours0(scratch.passed[i]);
-        for (std::size_t j = 0; j < capacity && far[j] != kNoRow; ++j) {
-            if (allowed(far[j])) take(far[j]);
+        for (std::size_t j = 0; j < capacity; ++j) {
+            const std::uint32_t next = far[j];
+            if (next >= rows) break;
+            if (allowed(next)) take(next);
         }
     }
     if (scratch.distances.size() < scratch.batch.size()) scratch.distances.resize(scratch.batch.size());
@@ -132,7 +140,7 @@ void gather_over(const Graph& graph, std::uint32_t row, const RowFilter& allowed
 
 /// Rows that the walk cannot reach, and that it has not met by way of the upper layers, in scratch.batch with their distances.
 void measure_stragglers(const Graph& graph, const QueryDistance& distance, float limit, Scratch& scratch) {
-    gather<true>(graph.stragglers.data(), graph.stragglers.size(), scratch);
+    gather<true>(graph.stragglers.data(), graph.stragglers.size(), graph.rows(), scratch);
     measure(distance, limit, scratch);
 }
 
@@ -248,7 +256,7 @@ void search_graph(const Graph& graph, const QueryDistance& distance, std::size_t
     scratch.visit(start.row);
     beam.insert(start);
     for (std::uint32_t row = beam.take(); row != kNoRow; row = beam.take()) {
-        gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
+        gather<true>(graph.neighbours0(row), 2 * graph.m, graph.rows(), scratch);
         if (const std::uint32_t ahead = beam.peek(); ahead != kNoRow) prefetch_links(graph, ahead);
         measure(distance, beam.limit(), scratch);
         for (std::size_t i = 0; i < scratch.batch.size(); ++i) {
@@ -290,7 +298,7 @@ bool search_graph_filtered(const Graph& graph, const QueryDistance& distance, st
         if (passing == Passing::kOver) {
             gather_over(graph, row, allowed, scratch);
         } else {
-            gather<true>(graph.neighbours0(row), 2 * graph.m, scratch);
+            gather<true>(graph.neighbours0(row), 2 * graph.m, graph.rows(), scratch);
         }
         if (!frontier.empty()) prefetch_links(graph, frontier.front().row);
         measure(distance, limit(), scratch);

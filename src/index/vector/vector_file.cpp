@@ -191,7 +191,7 @@ void write_segment(const FrozenSegment& frozen, Writer& out) {
     }
     if (graph == nullptr) return;
     out.array(graph->levels.data(), count);
-    out.array(graph->level0.data(), count * 2 * graph->m);
+    out.array(graph->level0, count * 2 * graph->m);
     out.array(graph->upper.data(), graph->upper.size());
     out.array(graph->stragglers.data(), graph->stragglers.size());
 }
@@ -303,10 +303,8 @@ class SegmentReader {
         if (lists != header_.upper_lists) {
             fail(Code::kCorrupt, "{} has {} upper lists, its levels need {}", what_, header_.upper_lists, lists);
         }
-        const auto links = static_cast<std::size_t>(header_.rows) * 2 * options_.m;
-        const auto* level0 = view<std::uint32_t>(header_.rows, 2 * options_.m);
-        graph->level0 = AlignedArray<std::uint32_t>(links);
-        std::copy_n(level0, links, graph->level0.data());
+        graph->level0 = view<std::uint32_t>(header_.rows, 2 * options_.m);
+        graph->owner = owner_;
         graph->upper = copy<std::uint32_t>(lists, options_.m);
         graph->stragglers = copy<std::uint32_t>(header_.stragglers);
         std::string why;

@@ -1,5 +1,5 @@
-// The file of a vector index, version 2. Little-endian; every array begins at a multiple of 64 bytes, so that vectors and codes
-// are used where they are mapped; links are copied, because a search follows them without asking.
+// The file of a vector index, version 2. Little-endian; every array begins at a multiple of 64 bytes, so that vectors, codes
+// and the links of layer 0 are used where they are mapped; the few of upper layers are copied.
 //   header, 128 bytes     magic "RAGVEC\0\0", version u32, header bytes u32, dimension, metric, type, m, ef_construction, block
 //                         bytes (u32 each), seed, sequence, segments, live rows (u64 each), zeros
 //   each segment          SegmentHeader (64 bytes: rows, dead u64, sealed, entry, top level, has codes u32, upper lists,

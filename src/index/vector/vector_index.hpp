@@ -115,7 +115,8 @@ class VectorIndex {
 
     VectorIndexStats stats() const;
     /// Checks that ids, tombstones, vectors, codes and graphs agree with one another; on failure `why` names the first fault.
-    bool verify(std::string& why) const;
+    /// Does not wait for a graph that is being built; those who add and remove rows wait for this. Polls `progress`.
+    bool verify(std::string& why, const Progress& progress = {}) const;
 
   private:
     using Segments = std::vector<VectorSegment>;

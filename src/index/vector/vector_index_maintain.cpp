@@ -175,9 +175,12 @@ void VectorIndex::adopt(Segments segments, const std::string& name) {
 
 namespace {
 
-bool verify_rows(const Rows& rows, Metric metric, std::string& why) {
+constexpr std::size_t kRowsPerReport = 1024;
+
+bool verify_rows(const Rows& rows, Metric metric, std::string& why, const Progress& progress) {
     constexpr double kUnitTolerance = 1e-4;
     for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (row % kRowsPerReport == 0) report(progress, 0, 0);
         double squared = 0;
         for (std::size_t i = 0; i < rows.stride(); ++i) {
             squared += static_cast<double>(rows.vector(row)[i]) * static_cast<double>(rows.vector(row)[i]);
@@ -192,10 +195,11 @@ bool verify_rows(const Rows& rows, Metric metric, std::string& why) {
     return true;
 }
 
-bool verify_codes(const VectorSegment& segment, std::string& why) {
+bool verify_codes(const VectorSegment& segment, std::string& why, const Progress& progress) {
     const Rows& rows = *segment.rows;
     std::vector<std::int8_t> codes(padded_codes(rows.dimension()));
     for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (row % kRowsPerReport == 0) report(progress, 0, 0);
         bool right = true;
         if (segment.codes) {
             encode_row(rows.vector(row), rows.dimension(), codes.data());
@@ -215,8 +219,7 @@ bool verify_codes(const VectorSegment& segment, std::string& why) {
 
 }  // namespace
 
-bool VectorIndex::verify(std::string& why) const {
-    const std::lock_guard building(building_);
+bool VectorIndex::verify(std::string& why, const Progress& progress) const {
     const std::lock_guard writing(writer_);
     for (const VectorSegment& segment : *segments_) {
         const Rows& rows = *segment.rows;
@@ -225,11 +228,11 @@ bool VectorIndex::verify(std::string& why) const {
             why = fmt::format("row {} with id {} is live but not found by its id", row, rows.id(row));
             return false;
         }
-        if (!verify_rows(rows, options_.metric, why)) return false;
-        if (!verify_codes(segment, why)) return false;
+        if (!verify_rows(rows, options_.metric, why, progress)) return false;
+        if (!verify_codes(segment, why, progress)) return false;
         if (!segment.graph) continue;
         if (!segment.graph->check(why)) return false;
-        if (segment.graph->rows() != rows.size() || segment.graph->unreached() != segment.graph->stragglers) {
+        if (segment.graph->rows() != rows.size() || segment.graph->unreached(progress) != segment.graph->stragglers) {
             why = fmt::format("the list of {} unreachable rows does not fit the graph of {}", segment.graph->stragglers.size(),
                               rows.size());
             return false;

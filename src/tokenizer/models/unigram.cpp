@@ -47,7 +47,10 @@ Unigram::Unigram(Vocabulary vocabulary, std::size_t count, const std::vector<Uni
 template <typename Score>
 void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const {
     const auto size = static_cast<std::uint32_t>(piece.size());
-    steps.assign(piece.size() + 1, {0, kNowhere, -1});
+    // Steps behind `made` are as they were for another text: a run of unknown characters leaves them out.
+    if (steps.size() <= piece.size()) steps.resize(piece.size() + 1);
+    steps[0] = {0, kNowhere, -1};
+    std::uint32_t made = 0;
     std::uint32_t reached = 0;  // the furthest end of a token so far
     for (std::uint32_t at = 0; at < size;) {
         if (reached <= at && unk_ >= 0 && !begins_token_[static_cast<unsigned char>(piece[at])]) {
@@ -58,11 +61,13 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
                 at = std::min(size, at + character_length(piece[at]));
             } while (at < size && !begins_token_[static_cast<unsigned char>(piece[at])]);
             steps[at] = {score, begin, unk_};
+            made = at;
             continue;
         }
         const double so_far = steps[at].score;
         const auto improve = [&](std::uint32_t end, double sum, std::int32_t id) {
             const double score = static_cast<Score>(sum);
+            while (made < end) steps[++made] = {0, kNowhere, -1};
             Step& step = steps[end];
             if (step.start != kNowhere && !(score > step.score)) return false;
             step = {score, at, id};

@@ -51,8 +51,12 @@ void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std
     for (const Span& piece : pieces) {
         std::uint32_t from = piece.start;
         for (std::uint32_t at = piece.start;;) {
-            while (at < piece.end && !may_be_white(all[at])) ++at;
+            while (at + kHanBytes <= piece.end && is_common_han(all, at)) at += kHanBytes;
             if (at == piece.end) break;
+            if (!may_be_white(all[at])) {
+                ++at;
+                continue;
+            }
             const Character character = character_at(all, at);
             const std::uint32_t end = at + character.length;
             if ((character.properties & unicode::kWhite) != 0) {
