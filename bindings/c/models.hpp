@@ -25,6 +25,9 @@ inline std::int64_t truncate_dim_of(const rag_model_options* options) {
 inline core::ModelOptions model_options_of(const rag_model_options* options) {
     const rag_model_options known = read_model_options(options);
     core::ModelOptions out;
+    if (given(known.exceptions)) out.exceptions = core::read_precision_exceptions(text_of(known.exceptions, "exceptions"));
+    if (known.int8_cache > 1) fail(Code::kInvalidArgument, "int8_cache is {}, it must be 0 or 1", known.int8_cache);
+    out.int8_cache = known.int8_cache != 0;
     switch (known.dtype) {
         case RAG_FLOAT32:
             out.precision = core::Precision::kFloat32;

@@ -240,13 +240,17 @@ void bind_models(py::module_& module) {
 
     py::class_<Generator> generator(module, "Generator");
     generator
-        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
+        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
+                         const std::string& exceptions, bool int8_cache) {
                  const std::string_view view = text_of(path, "path");
-                 const ModelOptions options = options_of(dtype, device, threads);
+                 ModelOptions options = options_of(dtype, device, threads);
+                 options.exceptions = exceptions;
+                 options.int8_cache = int8_cache;
                  const GilRelease release;
                  return std::make_unique<Generator>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("exceptions"),
+             py::arg("int8_cache"))
         .def(
             "generate",
             [](const Generator& self, const py::object& prompt, const py::dict& options) {

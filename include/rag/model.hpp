@@ -25,6 +25,8 @@ struct ModelOptions {
     std::uint32_t threads = 0;  ///< 0: as many as the process may use
     std::string device = "cpu";
     std::uint32_t truncate_dim = 0;  ///< encoders: vectors are cut to so many first dimensions; 0: not
+    std::string exceptions;          ///< generators: "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
+    bool int8_cache = false;         ///< generators: keys and values in bytes
 };
 
 /// What stands in front of every text; see rag_prompt.
@@ -84,6 +86,8 @@ inline rag_model_options to_c(const ModelOptions& options) {
     out.threads = options.threads;
     out.device = text(options.device);
     out.truncate_dim = options.truncate_dim;
+    out.exceptions = text(options.exceptions);
+    out.int8_cache = options.int8_cache ? 1 : 0;
     return out;
 }
 }  // namespace detail

@@ -881,8 +881,13 @@ typedef struct rag_model_options {
     /* Encoders alone: vectors are cut to so many first dimensions (Matryoshka); 0: not. RAG_INVALID_ARGUMENT above the model's.
      */
     uint32_t truncate_dim;
+    /* Generators alone: other dtypes for layers whose names fit a pattern, "lm_head=bfloat16,model.layers.0.*=float32"; `*`
+     * stands for anything, a later pattern goes before an earlier one. Layers that are computed together (q, k and v; gate and
+     * up) take one dtype. RAG_INVALID_ARGUMENT for a pattern that fits no layer, for what cannot be read, for an encoder. */
+    rag_text exceptions;
+    uint32_t int8_cache; /* generators alone: 1: keys and values in bytes, a scale for every head and position: half the memory */
 } rag_model_options;
-#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0}
+#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0, {NULL, 0}, 0}
 
 /* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json): BERT, RoBERTa,
  * XLM-RoBERTa, DistilBERT, MPNet or ModernBERT with every pooling mode, Dense and Normalize modules. RAG_UNSUPPORTED names the

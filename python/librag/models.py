@@ -361,17 +361,43 @@ def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
+def _dtype_and_exceptions(dtype: str | Mapping[str, str]) -> tuple[str, str]:
+    """What most layers have, and "pattern=dtype,..." for the others."""
+    if isinstance(dtype, str):
+        default, _, exceptions = dtype.partition(",")
+        return default, exceptions
+    if "default" not in dtype:
+        raise ValueError(f'dtype is {dict(dtype)!r}, it needs a "default"')
+    return dtype["default"], ",".join(f"{pattern}={name}" for pattern, name in dtype.items() if pattern != "default")
+
+
 class Generator(_SavedModel):
     """A GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE.
 
     Any thread; steps of concurrent calls are computed together.
+
+    ``dtype`` may make exceptions for layers by name: ``{"default": "int8", "lm_head": "bfloat16", "model.layers.0.*": "float32"}``,
+    or the same as ``"int8,lm_head=bfloat16,model.layers.0.*=float32"``. ``*`` stands for anything, a later pattern goes before an
+    earlier one, q, k and v take one dtype, gate and up too. ``InvalidArgument``: a pattern that fits no layer.
+    ``kv_dtype="int8"`` keeps keys and values in bytes with a scale for every head and position: half of bfloat16's memory.
     """
 
     def __init__(
-        self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        dtype: Dtype | str | Mapping[str, str] = "float32",
+        device: str = "cpu",
+        threads: int | None = None,
+        kv_dtype: Literal["int8"] | None = None,
     ) -> None:
-        self._path, self._dtype = os.fspath(path), dtype
-        self._core: _librag.Generator = _librag.Generator(self._path, dtype, device, optional("threads", threads))
+        if kv_dtype not in (None, "int8"):
+            raise ValueError(f'kv_dtype is {kv_dtype!r}, it must be None or "int8"')
+        chosen, exceptions = _dtype_and_exceptions(dtype)
+        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
+        self._core: _librag.Generator = _librag.Generator(
+            self._path, chosen, device, optional("threads", threads), exceptions, kv_dtype == "int8"
+        )
 
     @property
     def context_length(self) -> int:

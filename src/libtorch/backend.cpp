@@ -8,14 +8,42 @@
 namespace rag::core::libtorch {
 namespace {
 
+// The kernels of every precision are the processor's; a name that LibTorch does not know, one that is not there and one that is
+// there are told apart.
+void check_device(const std::string& name) {
+    if (name == "cpu") {
+        return;
+    }
+    std::optional<c10::Device> device;
+    try {
+        device.emplace(name);
+    } catch (const c10::Error&) {
+        fail(Code::kInvalidArgument, "device ", quote(name), " is unknown to LibTorch ", TORCH_VERSION,
+             "; models run on \"cpu\"");
+    }
+    const bool there = device->is_cpu() || (device->is_cuda() && at::globalContext().hasCUDA());
+    fail(Code::kUnsupported, "device ", quote(name), there ? " is there" : " is not there", ", but models run on \"cpu\" alone");
+}
+
+void check_precision(Precision precision) {
+    if (precision > Precision::kInt4) {
+        fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(precision), " is unknown");
+    }
+}
+
+void check_exceptions(const BackendOptions& options, bool allowed) {
+    if (!allowed && (!options.exceptions.empty() || options.int8_cache)) {
+        fail(Code::kUnsupported, "encoders take one precision for all layers, and keep no keys and values");
+    }
+    for (const PrecisionException& exception : options.exceptions) {
+        check_precision(exception.precision);
+    }
+}
+
 template <typename Options>
 void check_options(const Options& options) {
-    if (options.device != "cpu") {
-        fail(Code::kUnsupported, "device ", quote(options.device), " is not supported, only \"cpu\"");
-    }
-    if (options.precision > Precision::kInt4) {
-        fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(options.precision), " is unknown");
-    }
+    check_device(options.device);
+    check_precision(options.precision);
     if (options.threads > 1024) {
         fail(Code::kInvalidArgument, options.threads, " threads asked for (allowed: 0..1024)");
     }
@@ -43,6 +71,7 @@ class TorchBackend : public Backend {
                                std::unique_ptr<BackendEncoder>& out) noexcept override {
         out.reset();
         return flattened([&] {
+            check_exceptions(options, false);
             struct Known {
                 std::string_view name;
                 decltype(&load_bert) load;
@@ -65,6 +94,7 @@ class TorchBackend : public Backend {
                                std::unique_ptr<BackendDecoder>& out) noexcept override {
         out.reset();
         return flattened([&] {
+            check_exceptions(options, true);
             std::string known;
             for (const auto& [name, describe] : kDecoders) {
                 if (config.architecture == name) {

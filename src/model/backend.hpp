@@ -18,7 +18,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 7;
+inline constexpr std::uint32_t kBackendVersion = 8;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -76,8 +76,17 @@ struct HostCall {
     void* context = nullptr;
 };
 
+/// Linear layers whose module name ("model.layers.0.mlp.down_proj", "lm_head") fits the pattern; `*` stands for anything.
+struct PrecisionException {
+    std::string pattern;
+    Precision precision = Precision::kFloat32;
+};
+
 struct BackendOptions {
     Precision precision = Precision::kFloat32;
+    /// Of decoders alone; a later one goes before an earlier one. One that fits nothing is an error.
+    std::vector<PrecisionException> exceptions;
+    bool int8_cache = false;  // decoders: keys and values as bytes with a scale for every head and position
     std::string device = "cpu";
     std::uint32_t threads = 0;  // 0: as many as the process may use (the host fills it in)
 };

@@ -21,6 +21,15 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const DecoderFiles& files) {
     return tokenizer;
 }
 
+// ", but lm_head bfloat16; keys and values int8", or nothing
+std::string exceptions_text(const ModelOptions& options) {
+    std::string out;
+    for (const PrecisionException& exception : options.exceptions) {
+        out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
+    }
+    return options.int8_cache ? out + ", keys and values int8" : out;
+}
+
 }  // namespace
 
 Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string source)
@@ -28,6 +37,7 @@ Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string so
       files_(std::move(files)),
       source_(std::move(source)),
       precision_(options.precision),
+      exceptions_(exceptions_text(options)),
       tokenizer_(open_tokenizer(files_)) {
     check_status(backend().load_decoder(files_.config, files_.weights, backend_options(options), model_));
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no decoder for {}", quote(source_, 400));
@@ -66,8 +76,8 @@ std::shared_ptr<const Tokenizer> Decoder::shared_tokenizer() const {
 
 std::string Decoder::describe() const {
     const DecoderConfig& c = files_.config;
-    return fmt::format("{}: {} decoder, {} layers, {} dimensions, {} tokens of context, {}; {}", source_, c.architecture,
-                       c.layers, c.hidden_size, c.context_length, precision_name(precision_), backend().describe());
+    return fmt::format("{}: {} decoder, {} layers, {} dimensions, {} tokens of context, {}{}; {}", source_, c.architecture,
+                       c.layers, c.hidden_size, c.context_length, precision_name(precision_), exceptions_, backend().describe());
 }
 
 /// The adapters of `mix`, given to the backend when they are used first. adapters_mutex_ is held.

@@ -78,6 +78,7 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     DecoderFiles files_;
     std::string source_;
     Precision precision_;
+    std::string exceptions_;  // for describe()
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::unique_ptr<BackendDecoder> model_;
     std::unique_ptr<StepBatcher> batcher_;  // steps of all sessions

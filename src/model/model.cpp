@@ -1,5 +1,7 @@
 #include "model/model.hpp"
 
+#include <algorithm>
+
 #include "core/cancel.hpp"
 #include "core/checksum.hpp"
 #include "core/error.hpp"
@@ -41,6 +43,29 @@ std::string_view precision_name(Precision precision) {
     return "unknown";
 }
 
+Precision read_precision(std::string_view name) {
+    for (const Precision precision :
+         {Precision::kFloat32, Precision::kBFloat16, Precision::kFloat16, Precision::kInt8, Precision::kInt4}) {
+        if (precision_name(precision) == name) return precision;
+    }
+    fail(Code::kInvalidArgument, "dtype is {}, it must be float32, bfloat16, float16, int8 or int4", quote(name));
+}
+
+std::vector<PrecisionException> read_precision_exceptions(std::string_view text) {
+    constexpr std::size_t kMost = 1000;
+    std::vector<PrecisionException> out;
+    while (!text.empty()) {
+        const std::string_view one = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(text.size(), one.size() + 1));
+        const std::size_t middle = one.find('=');
+        if (middle == std::string_view::npos || middle == 0)
+            fail(Code::kInvalidArgument, "{} is no exception like \"lm_head=bfloat16\"", quote(one));
+        if (out.size() == kMost) fail(Code::kInvalidArgument, "more than {} exceptions of dtypes", kMost);
+        out.push_back({std::string(one.substr(0, middle)), read_precision(one.substr(middle + 1))});
+    }
+    return out;
+}
+
 void check_status(const BackendStatus& status) {
     if (status.ok()) return;
     if (status.code == static_cast<std::int32_t>(Code::kStopped)) throw Stopped();
@@ -56,6 +81,8 @@ BackendOptions Model::backend_options(const ModelOptions& options) {
         fail(Code::kInvalidArgument, "{} threads are asked for, at most {} are allowed", options.threads, kMaxThreads);
     BackendOptions result;
     result.precision = options.precision;
+    result.exceptions = options.exceptions;
+    result.int8_cache = options.int8_cache;
     result.device = options.device;
     result.threads = options.threads != 0 ? options.threads : static_cast<std::uint32_t>(available_cpus());
     return result;

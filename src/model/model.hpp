@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/fork_guard.hpp"
 #include "model/backend.hpp"
@@ -20,6 +21,8 @@ namespace rag::core {
 
 struct ModelOptions {
     Precision precision = Precision::kFloat32;
+    std::vector<PrecisionException> exceptions;  // of decoders' layers
+    bool int8_cache = false;                     // of decoders
     std::string device = "cpu";
     unsigned threads = 0;        // 0: as many as the process may use
     BatchLimits batching;        // of a decoder's concurrent callers
@@ -28,6 +31,10 @@ struct ModelOptions {
 
 /// "float32", "bfloat16", "float16", "int8", "int4".
 std::string_view precision_name(Precision precision);
+/// The precision of such a name. Throws kInvalidArgument.
+Precision read_precision(std::string_view name);
+/// "lm_head=bfloat16,model.layers.0.*=float32". Throws kInvalidArgument for what cannot be read, at most 1,000 of them.
+std::vector<PrecisionException> read_precision_exceptions(std::string_view text);
 
 /// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.
 void check_status(const BackendStatus& status);

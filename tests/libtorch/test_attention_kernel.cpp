@@ -45,6 +45,19 @@ std::vector<std::uint16_t> to_bfloat16(std::vector<float>& floats) {
     return out;
 }
 
+// Bytes and a scale a row; the floats become what these say.
+std::vector<std::int8_t> to_bytes(std::vector<float>& floats, std::int64_t columns, std::vector<float>& scales) {
+    std::vector<std::int8_t> out;
+    for (std::size_t i = 0; i < floats.size(); ++i) {
+        if (i % static_cast<std::size_t>(columns) == 0) {
+            scales.push_back(0.01F + 0.001F * static_cast<float>(scales.size() % 7));
+        }
+        out.push_back(static_cast<std::int8_t>(std::fmin(std::fmax(std::nearbyint(floats[i] / scales.back()), -127.0F), 127.0F)));
+        floats[i] = scales.back() * static_cast<float>(out.back());
+    }
+    return out;
+}
+
 std::vector<float> naive(const Problem& p, const std::vector<float>& q, const std::vector<float>& k,
                          const std::vector<float>& v) {
     std::vector<float> out(q.size());
@@ -92,6 +105,18 @@ float worst(const Problem& p) {
         v16 = to_bfloat16(v);
         head.keys = k16.data();
         head.values = v16.data();
+    }
+    std::vector<std::int8_t> k8;
+    std::vector<std::int8_t> v8;
+    std::vector<float> key_scales;
+    std::vector<float> value_scales;
+    if (p.type == NumberType::kInt8) {
+        k8 = to_bytes(k, p.head_dim, key_scales);
+        v8 = to_bytes(v, p.head_dim, value_scales);
+        head.keys = k8.data();
+        head.values = v8.data();
+        head.key_scales = key_scales.data();
+        head.value_scales = value_scales.data();
     }
     std::vector<float> out(q.size(), NAN);
     head.queries = q.data();
@@ -148,6 +173,15 @@ TEST_CASE("causal attention behind a cache, grouped heads") {
 TEST_CASE("keys and values of 16 bits") {
     for (const std::int64_t head_dim : {8, 20, 64}) {
         CHECK(worst({9, 3, 209, head_dim, 200, NumberType::kBFloat16}) < 2e-6F);
+    }
+}
+
+TEST_CASE("keys and values of bytes, a few rows and many") {
+    for (const std::int64_t head_dim : {8, 20, 64}) {
+        for (const std::int64_t rows : {1, 2, 9, 60}) {
+            CHECK(worst({rows, 3, 200 + rows, head_dim, 200, NumberType::kInt8}) < 4e-6F);
+            CHECK(worst({rows, 1, 300 + rows, head_dim, 300, NumberType::kInt8, 100, 0, 5.0F}) < 4e-6F);
+        }
     }
 }
 

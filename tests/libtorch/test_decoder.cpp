@@ -90,6 +90,55 @@ TEST_CASE("truncate forgets what came after") {
     CHECK(forward(*decoder, *session, ids.first(20), 1) == expected);
 }
 
+TEST_CASE("keys and values in bytes stay near, step by step as in one pass, behind a cut too") {
+    BackendOptions options;
+    const auto exact = load(tiny_llama_config(), tiny_llama(), options);
+    options.int8_cache = true;
+    const auto bytes = load(tiny_llama_config(), tiny_llama(), options);
+    const TinyBatch text({600});
+    const std::span<const std::int32_t> ids = text.ids;
+    const std::vector<float> wanted = forward(*exact, *session_of(*exact), ids, ids.size());
+    const auto session = session_of(*bytes);
+    const std::vector<float> found = forward(*bytes, *session, ids, ids.size());
+    float range = 0.0F;
+    for (const float value : wanted) {
+        range = std::max(range, std::fabs(value));
+    }
+    CHECK(max_difference(wanted, found) < 0.02F * range);
+    CHECK(max_difference(wanted, found) > 0.0F);
+    REQUIRE(session->truncate(300).ok());
+    for (std::size_t i = 300; i < 320; ++i) {
+        const std::vector<float> step = forward(*bytes, *session, ids.subspan(i, 1), 1);
+        const auto at = static_cast<std::ptrdiff_t>(i * kVocab);
+        CHECK(max_difference({found.begin() + at, found.begin() + at + kVocab}, step) < 2e-3F * range);
+    }
+}
+
+TEST_CASE("exceptions of precision reach the layers that they name") {
+    BackendOptions options;
+    options.precision = Precision::kInt8;
+    const TinyBatch text({40});
+    const auto plain = load(tiny_llama_config(), tiny_llama(), options);
+    options.exceptions = {{"*", Precision::kFloat32}};
+    const auto all = load(tiny_llama_config(), tiny_llama(), options);
+    const auto exact = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
+    // Keys and values are kept in bfloat16 where the model is int8.
+    const auto wanted = logits_of(*exact, text.ids, 40);
+    CHECK(max_difference(logits_of(*all, text.ids, 40), wanted) < max_difference(logits_of(*plain, text.ids, 40), wanted));
+    CHECK(all->weight_bytes() == exact->weight_bytes());
+    options.exceptions = {{"model.layers.*.mlp.*", Precision::kFloat32}, {"model.layers.0.*", Precision::kInt8}};
+    const auto some = load(tiny_llama_config(), tiny_llama(), options);
+    CHECK(some->weight_bytes() > plain->weight_bytes());
+    CHECK(some->weight_bytes() < all->weight_bytes());
+    std::unique_ptr<BackendDecoder> none;
+    options.exceptions = {{"model.layers.9.*", Precision::kFloat32}};
+    const BackendStatus unknown = backend().load_decoder(tiny_llama_config(), tiny_llama().to_weights(), options, none);
+    CHECK(unknown.code == static_cast<std::int32_t>(Code::kInvalidArgument));
+    CHECK_THAT(unknown.text, Contains("model.layers.9.*"));
+    options.exceptions = {{"*.q_proj", Precision::kFloat32}};
+    CHECK_THAT(backend().load_decoder(tiny_llama_config(), tiny_llama().to_weights(), options, none).text, Contains("together"));
+}
+
 TEST_CASE("refused calls leave the session as it was") {
     const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     const TinyBatch text({700});

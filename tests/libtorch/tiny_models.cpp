@@ -152,7 +152,7 @@ TinyWeights tiny_llama(const DecoderConfig& c) {
 namespace {
 
 BackendOptions options(Precision precision) {
-    return {precision, "cpu", 2};
+    return {precision, {}, false, "cpu", 2};
 }
 
 }  // namespace
@@ -166,8 +166,12 @@ std::unique_ptr<BackendEncoder> load(const EncoderConfig& config, const TinyWeig
 }
 
 std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, Precision precision) {
+    return load(config, weights, options(precision));
+}
+
+std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, const BackendOptions& options) {
     std::unique_ptr<BackendDecoder> out;
-    const BackendStatus status = backend().load_decoder(config, weights.to_weights(), options(precision), out);
+    const BackendStatus status = backend().load_decoder(config, weights.to_weights(), options, out);
     INFO(status.text);
     REQUIRE(status.ok());
     return out;

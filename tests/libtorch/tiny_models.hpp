@@ -43,6 +43,7 @@ TinyWeights tiny_llama(const DecoderConfig& config = tiny_llama_config());
 
 std::unique_ptr<BackendEncoder> load(const EncoderConfig& config, const TinyWeights& weights, Precision precision);
 std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, Precision precision);
+std::unique_ptr<BackendDecoder> load(const DecoderConfig& config, const TinyWeights& weights, const BackendOptions& options);
 
 /// One sequence alone: its status.
 BackendStatus forward(BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> ids,

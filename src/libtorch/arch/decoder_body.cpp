@@ -79,15 +79,20 @@ RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& mo
     return {source, module, columns, config_.rms_norm_eps, config_.unit_offset_norms};
 }
 
-void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, Precision precision) {
+void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan) {
     const std::int64_t hidden = config_.hidden_size;
     table_ = source->float_tensor("model.embed_tokens.weight", {config_.vocab_size, hidden});
-    if (config_.tied_embeddings && table_precision(precision) == Precision::kInt8) {
+    Precision kept = plan.of("model.embed_tokens", table_precision(plan.base()));
+    if (config_.tied_embeddings) {
+        kept = plan.of("lm_head", kept);
+    }
+    if (config_.tied_embeddings && kept == Precision::kInt8) {
         shared_table_ = std::make_shared<const Int8Panels>(table_);
         embedding_ = Embedding(shared_table_);
     } else {
-        embedding_ = Embedding(table_, precision);
+        embedding_ = Embedding(table_, kept);
     }
+    table_kept_ = kept;
     layers_.reserve(static_cast<std::size_t>(config_.layers));
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const std::string prefix = "model.layers." + std::to_string(i) + ".";
@@ -95,9 +100,9 @@ void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, Precis
         Layer& layer = layers_.emplace_back();
         layer.windowed = !config_.windowed.empty() && config_.windowed[index] != 0;
         layer.attention_norm = load_norm(*source, prefix + "input_layernorm", hidden);
-        load_attention(source, precision, prefix, layer);
+        load_attention(source, plan, prefix, layer);
         layer.mlp_norm = load_norm(*source, prefix + parts_.mlp_norm, hidden);
-        load_mlp(source, precision, prefix, config_.experts > 0 && (config_.sparse.empty() || config_.sparse[index] != 0), layer);
+        load_mlp(source, plan, prefix, config_.experts > 0 && (config_.sparse.empty() || config_.sparse[index] != 0), layer);
         if (parts_.attention_output_norm != nullptr) {
             layer.attention_output_norm = load_norm(*source, prefix + parts_.attention_output_norm, hidden);
         }
@@ -108,7 +113,7 @@ void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, Precis
     norm_ = load_norm(*source, "model.norm", hidden);
 }
 
-void DecoderBody::load_attention(const std::shared_ptr<const WeightSource>& source, Precision precision,
+void DecoderBody::load_attention(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan,
                                  const std::string& prefix, Layer& layer) const {
     const std::int64_t query_rows = config_.heads * config_.head_dim;
     const std::int64_t key_rows = config_.kv_heads * config_.head_dim;
@@ -120,20 +125,20 @@ void DecoderBody::load_attention(const std::shared_ptr<const WeightSource>& sour
                          config_.hidden_size,
                          parts_.qkv_bias,
                          true};
-    layer.qkv = Linear(source, qkv, precision);
-    layer.attention_output = Linear(
-        source, {{{prefix + "self_attn.o_proj", config_.hidden_size, 0}}, query_rows, parts_.output_bias, true}, precision);
+    layer.qkv = Linear(source, qkv, plan);
+    layer.attention_output =
+        Linear(source, {{{prefix + "self_attn.o_proj", config_.hidden_size, 0}}, query_rows, parts_.output_bias, true}, plan);
     if (parts_.head_norms) {
         layer.query_norm = load_norm(*source, prefix + "self_attn.q_norm", config_.head_dim);
         layer.key_norm = load_norm(*source, prefix + "self_attn.k_norm", config_.head_dim);
     }
 }
 
-void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, Precision precision, const std::string& prefix,
-                           bool sparse, Layer& layer) const {
+void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan,
+                           const std::string& prefix, bool sparse, Layer& layer) const {
     if (!sparse) {
         layer.mlp.emplace(source, GatedMlpNames{prefix + "mlp.gate_proj", prefix + "mlp.up_proj", prefix + "mlp.down_proj"},
-                          config_.hidden_size, config_.intermediate_size, config_.mlp_bias, parts_.activation, precision);
+                          config_.hidden_size, config_.intermediate_size, config_.mlp_bias, parts_.activation, plan);
         return;
     }
     std::vector<GatedMlpNames> names;
@@ -143,7 +148,7 @@ void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, Pr
     }
     const ExpertsSpec spec{config_.experts, config_.experts_per_token, config_.hidden_size, config_.expert_size,
                            config_.normalize_experts};
-    layer.experts.emplace(source, prefix + parts_.experts.router, names, spec, parts_.activation, precision);
+    layer.experts.emplace(source, prefix + parts_.experts.router, names, spec, parts_.activation, plan);
 }
 
 KvCache DecoderBody::new_cache(at::ScalarType type) const {

@@ -54,8 +54,8 @@ class DecoderBody {
     DecoderBody(const DecoderBody&) = delete;
     DecoderBody& operator=(const DecoderBody&) = delete;
 
-    void load(const std::shared_ptr<const WeightSource>& source, Precision precision);
-    /// `type`: of the elements, at::kFloat or at::kBFloat16.
+    void load(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan);
+    /// `type`: of the elements, at::kFloat, at::kBFloat16 or at::kChar.
     KvCache new_cache(at::ScalarType type) const;
 
     /// [rows, hidden] float32 of all sequences one after another, before the last norm. Ids were checked before.
@@ -66,6 +66,8 @@ class DecoderBody {
     const DecoderConfig& config() const { return config_; }
     /// Once after load(): the embedding in float32, for an output layer that is tied to it.
     at::Tensor take_table() { return std::exchange(table_, at::Tensor()); }
+    /// What the embedding, and an output layer that is tied to it, are kept in.
+    Precision table_kept() const { return table_kept_; }
     /// The embedding as an output layer may use it; null where it is kept otherwise.
     const std::shared_ptr<const Int8Panels>& shared_table() const { return shared_table_; }
     std::vector<Linear*> linears();
@@ -88,10 +90,10 @@ class DecoderBody {
     struct Pass;
 
     RmsNorm load_norm(const WeightSource& source, const std::string& module, std::int64_t columns) const;
-    void load_attention(const std::shared_ptr<const WeightSource>& source, Precision precision, const std::string& prefix,
+    void load_attention(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan, const std::string& prefix,
                         Layer& layer) const;
-    void load_mlp(const std::shared_ptr<const WeightSource>& source, Precision precision, const std::string& prefix, bool sparse,
-                  Layer& layer) const;
+    void load_mlp(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan, const std::string& prefix,
+                  bool sparse, Layer& layer) const;
     AttentionShape attention_shape(const Layer& layer) const;
     void turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const;
     at::Tensor attend(std::size_t index, const Pass& pass, const at::Tensor& x) const;
@@ -101,6 +103,7 @@ class DecoderBody {
     const DecoderParts parts_;
     at::Tensor table_;
     std::shared_ptr<const Int8Panels> shared_table_;
+    Precision table_kept_ = Precision::kFloat32;
     Embedding embedding_;
     std::vector<Layer> layers_;
     RmsNorm norm_;

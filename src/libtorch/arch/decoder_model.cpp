@@ -68,7 +68,8 @@ bool stop_all(void* context) {
 class DecoderModel : public ModelCore {
   public:
     DecoderModel(const DecoderConfig& config, const DecoderParts& parts, const Weights& weights, const BackendOptions& options)
-        : ModelCore(weights, "", options), body_(config, parts) {
+        : ModelCore(weights, "", options), plan_(options.precision, options.exceptions), body_(config, parts) {
+        cache_type_ = options.int8_cache ? at::kChar : precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
         check_decoder_config(config, weights);
     }
 
@@ -76,19 +77,21 @@ class DecoderModel : public ModelCore {
         const DecoderConfig& config = body_.config();
         const std::int64_t hidden = config.hidden_size;
         worker.size_team(hidden * (config.vocab_size + config.layers * 3 * (hidden + config.intermediate_size)));
-        body_.load(source, precision);
+        body_.load(source, plan_);
         const at::Tensor table = body_.take_table();
         if (body_.shared_table() != nullptr) {
             tied_head_ = std::make_shared<const Int8PanelLinear>(body_.shared_table(), at::Tensor());
         } else if (config.tied_embeddings) {
-            tied_head_ = pack_linear(table_precision(precision), {{table, at::Tensor()}}, {.wide_inputs = true});
+            tied_head_ = pack_linear(body_.table_kept(), {{table, at::Tensor()}}, {.wide_inputs = true});
         } else {
-            head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, table_precision(precision));
+            const Precision kept = plan_.of("lm_head", table_precision(precision));
+            head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, kept);
         }
+        plan_.check_all_used(source->source());
         loaded();
     }
 
-    KvCache new_cache() const { return body_.new_cache(precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16); }
+    KvCache new_cache() const { return body_.new_cache(cache_type_); }
 
     // On the worker.
     std::unique_ptr<BackendAdapter> keep(const AdapterWeights& adapter) {
@@ -146,10 +149,12 @@ class DecoderModel : public ModelCore {
             return total + head_.packed().size_bytes();
         }
         // In float32 and int8 a tied output layer is the embedding's own memory.
-        const bool shared = precision == Precision::kFloat32 || body_.shared_table() != nullptr;
+        const bool shared = body_.table_kept() == Precision::kFloat32 || body_.shared_table() != nullptr;
         return shared ? total : total + tied_head_->size_bytes();
     }
 
+    const PrecisionPlan plan_;
+    at::ScalarType cache_type_ = at::kFloat;
     DecoderBody body_;
     std::shared_ptr<const PackedLinear> tied_head_;
     Linear head_;

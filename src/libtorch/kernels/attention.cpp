@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "libtorch/kernels/attention.cpp"
@@ -136,11 +137,21 @@ void WidenRows(const void* from, std::int64_t stride, std::int64_t first, std::i
     }
 }
 
-// Keys or values first .. first + rows as float rows; returns the stride.
-const float* FloatRows(const AttentionHead& head, const void* from, std::int64_t first, std::int64_t rows, float* scratch,
-                       std::int64_t& stride) {
+void ScaleRows(const float* scales, std::int64_t rows, std::int64_t columns, float* x) {
+    for (std::int64_t j = 0; j < rows; ++j) {
+        std::transform(x + j * columns, x + (j + 1) * columns, x + j * columns, [=](float value) { return value * scales[j]; });
+    }
+}
+
+// Keys or values first .. first + rows as float rows; returns the stride. `scales`: of kInt8.
+const float* FloatRows(const AttentionHead& head, const void* from, const float* scales, std::int64_t first, std::int64_t rows,
+                       float* scratch, std::int64_t& stride) {
     stride = head.head_dim;
     switch (head.key_type) {
+        case NumberType::kInt8:
+            WidenRows<std::int8_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
+            ScaleRows(scales + first, rows, head.head_dim, scratch);
+            return scratch;
         case NumberType::kFloat16:
             WidenRows<hwy::float16_t>(from, head.key_stride, first, rows, head.head_dim, scratch);
             return scratch;
@@ -234,7 +245,7 @@ void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count,
     for (std::int64_t first = of_first.begin; first < of_last.end; first += kKeyBlock) {
         const std::int64_t keys = std::min(kKeyBlock, of_last.end - first);
         std::int64_t stride = 0;
-        const float* key_rows = FloatRows(head, head.keys, first, keys, s.keys, stride);
+        const float* key_rows = FloatRows(head, head.keys, head.key_scales, first, keys, s.keys, stride);
         Multiply(key_rows, keys, stride, 1, head.head_dim, s.queries, width, false, s.scores);
         if (head.softcap > 0.0F) {
             CapScores(head.softcap, keys * width, s.scores);
@@ -247,7 +258,7 @@ void AttendMany(const AttentionHead& head, std::int64_t row, std::int64_t count,
         }
         SoftmaxColumn(s.scores, keys, head.head_dim, width, s.maximum, s.total, s.sums);
         SoftmaxColumn(s.scores + half, keys, head.head_dim, width, s.maximum + half, s.total + half, s.sums + half);
-        const float* value_rows = FloatRows(head, head.values, first, keys, s.values, stride);
+        const float* value_rows = FloatRows(head, head.values, head.value_scales, first, keys, s.values, stride);
         Multiply(value_rows, head.head_dim, 1, stride, keys, s.scores, width, true, s.sums);
     }
     StoreOutput(head, row, count, width, s);
@@ -324,6 +335,14 @@ float FewSoftmax(float* scores, std::int64_t count, float& maximum, float& total
     return correction;
 }
 
+// Scores or weights times the scales of their keys or values, which bytes alone have.
+template <typename T>
+void ScaleFew(const float* scales, std::int64_t first, std::int64_t count, float* x) {
+    if constexpr (std::is_same_v<T, std::int8_t>) {
+        std::transform(x, x + count, scales + first, x, [](float value, float scale) { return value * scale; });
+    }
+}
+
 // kRows rows from `row` on, head_dim along the lanes (a multiple of them).
 template <std::int64_t kRows, typename T>
 void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
@@ -348,6 +367,7 @@ void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
         FewScores<kRows>(queries, static_cast<const T*>(head.keys) + offset, head.key_stride, keys, head.head_dim, scores);
         for (std::int64_t r = 0; r < kRows; ++r) {
             float* of_row = scores + r * kKeyBlock;
+            ScaleFew<T>(head.key_scales, first, keys, of_row);
             if (head.softcap > 0.0F) {
                 CapScores(head.softcap, keys, of_row);
             }
@@ -355,6 +375,7 @@ void AttendFew(const AttentionHead& head, std::int64_t row, float* memory) {
             std::fill(of_row, of_row + std::clamp<std::int64_t>(visible.begin - first, 0, keys), kMasked);
             std::fill(of_row + std::clamp<std::int64_t>(visible.end - first, 0, keys), of_row + keys, kMasked);
             correction[r] = FewSoftmax(of_row, keys, maximum[r], total[r]);
+            ScaleFew<T>(head.value_scales, first, keys, of_row);
         }
         FewSums<kRows>(scores, static_cast<const T*>(head.values) + offset, head.key_stride, keys, head.head_dim, correction,
                        sums);
@@ -395,6 +416,8 @@ void AttendBlock(const AttentionHead& head, std::int64_t block, float* memory) {
             return AttendFewRows<hwy::float16_t>(head, row, count, memory);
         case NumberType::kBFloat16:
             return AttendFewRows<hwy::bfloat16_t>(head, row, count, memory);
+        case NumberType::kInt8:
+            return AttendFewRows<std::int8_t>(head, row, count, memory);
     }
 }
 

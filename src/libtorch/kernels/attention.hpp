@@ -24,6 +24,8 @@ struct AttentionHead {
     const void* keys = nullptr;    // key j at element j * key_stride
     const void* values = nullptr;  // the same stride
     std::int64_t key_stride = 0;
+    const float* key_scales = nullptr;  // of kInt8: [key_count]
+    const float* value_scales = nullptr;
     std::int64_t key_count = 0;
     std::int64_t head_dim = 0;
     std::int64_t past = 0;

@@ -70,6 +70,8 @@ void MultiplyAny(NumberType type, const void* weight, std::int64_t inputs, std::
             return MultiplyTyped<hwy::float16_t>(weight, inputs, begin, end, x, rows, bias, out, out_stride);
         case NumberType::kBFloat16:
             return MultiplyTyped<hwy::bfloat16_t>(weight, inputs, begin, end, x, rows, bias, out, out_stride);
+        case NumberType::kInt8:
+            return MultiplyTyped<std::int8_t>(weight, inputs, begin, end, x, rows, bias, out, out_stride);
     }
 }
 

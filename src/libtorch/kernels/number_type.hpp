@@ -5,6 +5,7 @@
 
 namespace rag::core::libtorch::kernels {
 
-enum class NumberType : std::uint32_t { kFloat32, kFloat16, kBFloat16 };
+/// kInt8: signed bytes, each row of them with a scale that lies elsewhere.
+enum class NumberType : std::uint32_t { kFloat32, kFloat16, kBFloat16, kInt8 };
 
 }  // namespace rag::core::libtorch::kernels

@@ -23,6 +23,13 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<FloatTag> WidenVector(const float* from) {
     return hwy::HWY_NAMESPACE::LoadU(FloatTag(), from);
 }
 
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<FloatTag> WidenVector(const std::int8_t* from) {
+    const hwy::HWY_NAMESPACE::RebindToSigned<FloatTag> whole;
+    const hwy::HWY_NAMESPACE::Rebind<std::int8_t, FloatTag> narrow;
+    return hwy::HWY_NAMESPACE::ConvertTo(FloatTag(),
+                                         hwy::HWY_NAMESPACE::PromoteTo(whole, hwy::HWY_NAMESPACE::LoadU(narrow, from)));
+}
+
 HWY_INLINE float WidenScalar(float value) {
     return value;
 }
@@ -31,6 +38,10 @@ HWY_INLINE float WidenScalar(hwy::float16_t value) {
     const hwy::HWY_NAMESPACE::CappedTag<float, 1> wide;
     const hwy::HWY_NAMESPACE::Rebind<hwy::float16_t, decltype(wide)> narrow;
     return hwy::HWY_NAMESPACE::GetLane(hwy::HWY_NAMESPACE::PromoteTo(wide, hwy::HWY_NAMESPACE::LoadU(narrow, &value)));
+}
+
+HWY_INLINE float WidenScalar(std::int8_t value) {
+    return static_cast<float>(value);
 }
 
 HWY_INLINE float WidenScalar(hwy::bfloat16_t value) {

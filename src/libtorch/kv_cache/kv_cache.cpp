@@ -1,5 +1,7 @@
 #include "libtorch/kv_cache/kv_cache.hpp"
 
+#include <numeric>
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -22,6 +24,26 @@ void write_heads(const float* from, std::int64_t rows, std::int64_t stride, T* t
     });
 }
 
+// Bytes of -127..127 and the scale of each head and row.
+void quantize_heads(const float* from, std::int64_t rows, std::int64_t stride, std::int8_t* to, float* scales,
+                    std::int64_t kv_heads, std::int64_t capacity, std::int64_t head_dim) {
+    at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            for (std::int64_t head = 0; head < kv_heads; ++head) {
+                const float* source = from + row * stride + head * head_dim;
+                const float largest = std::accumulate(source, source + head_dim, 0.0F,
+                                                      [](float most, float value) { return std::max(most, std::fabs(value)); });
+                const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
+                scales[head * capacity + row] = largest / 127.0F;
+                std::int8_t* target = to + (head * capacity + row) * head_dim;
+                for (std::int64_t c = 0; c < head_dim; ++c) {
+                    target[c] = static_cast<std::int8_t>(std::clamp(std::nearbyint(source[c] * inverse), -127.0F, 127.0F));
+                }
+            }
+        }
+    });
+}
+
 }  // namespace
 
 KvCache::KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type,
@@ -32,6 +54,7 @@ KvCache::KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t cont
         Group& group = groups_[!windowed.empty() && windowed[static_cast<std::size_t>(layer)] != 0 ? 1 : 0];
         places_.push_back({static_cast<std::size_t>(&group - groups_.data()), group.pieces.size() / 2});
         group.pieces.resize(group.pieces.size() + 2);
+        group.scales.resize(type == at::kChar ? group.pieces.size() : 0);
     }
 }
 
@@ -62,22 +85,32 @@ void KvCache::reserve_group(Group& group, std::int64_t length, std::int64_t end,
     grow(group, kept, length, std::min(context_length_, std::max({needed + needed / 8, 2 * (length - kept), kFirstCapacity})));
 }
 
-void KvCache::grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const {
-    std::vector<at::Tensor> pieces;
-    for (const at::Tensor& piece : group.pieces) {
-        pieces.push_back(at::empty({kv_heads_, capacity, head_dim_}, type_));
+std::vector<at::Tensor> KvCache::grown(const Group& group, const std::vector<at::Tensor>& old, at::ScalarType type,
+                                       std::int64_t kept, std::int64_t length, std::int64_t capacity) const {
+    std::vector<at::Tensor> out;
+    for (const at::Tensor& piece : old) {
+        out.push_back(at::empty({kv_heads_, capacity, &old == &group.scales ? 1 : head_dim_}, type));
         if (length > kept) {
-            pieces.back().narrow(1, 0, length - kept).copy_(piece.narrow(1, kept - group.base, length - kept));
+            out.back().narrow(1, 0, length - kept).copy_(piece.narrow(1, kept - group.base, length - kept));
         }
     }
+    return out;
+}
+
+void KvCache::grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const {
+    std::vector<at::Tensor> pieces = grown(group, group.pieces, type_, kept, length, capacity);
+    std::vector<at::Tensor> scales = grown(group, group.scales, at::kFloat, kept, length, capacity);
     group.pieces = std::move(pieces);
+    group.scales = std::move(scales);
     group.base = kept;
     group.capacity = capacity;
 }
 
 void KvCache::shift(Group& group, std::int64_t kept, std::int64_t length) const {
-    const auto row = static_cast<std::size_t>(head_dim_) * c10::elementSize(type_);
-    for (const at::Tensor& piece : group.pieces) {
+    std::vector<at::Tensor> all = group.pieces;
+    all.insert(all.end(), group.scales.begin(), group.scales.end());
+    for (const at::Tensor& piece : all) {
+        const auto row = static_cast<std::size_t>(piece.size(2)) * piece.element_size();
         auto* bytes = static_cast<std::byte*>(piece.mutable_data_ptr());
         for (std::int64_t head = 0; head < kv_heads_; ++head) {
             std::byte* begin = bytes + static_cast<std::size_t>(head * group.capacity) * row;
@@ -93,9 +126,13 @@ void KvCache::write(std::size_t layer, std::int64_t first, std::int64_t rows, co
     const Place place = places_[layer];
     const Group& group = groups_[place.group];
     const std::int64_t offset = (first - group.base) * head_dim_;
-    for (const auto& [from, piece] :
-         {std::pair{keys, group.pieces[2 * place.index]}, std::pair{values, group.pieces[2 * place.index + 1]}}) {
-        if (type_ == at::kFloat) {
+    for (const auto& [from, index] : {std::pair{keys, 2 * place.index}, std::pair{values, 2 * place.index + 1}}) {
+        const at::Tensor& piece = group.pieces[index];
+        if (type_ == at::kChar) {
+            quantize_heads(from, rows, stride, piece.mutable_data_ptr<std::int8_t>() + offset,
+                           group.scales[index].mutable_data_ptr<float>() + (first - group.base), kv_heads_, group.capacity,
+                           head_dim_);
+        } else if (type_ == at::kFloat) {
             write_heads(from, rows, stride, piece.mutable_data_ptr<float>() + offset, kv_heads_, group.capacity, head_dim_);
         } else {
             write_heads(from, rows, stride, piece.mutable_data_ptr<at::BFloat16>() + offset, kv_heads_, group.capacity,
@@ -116,6 +153,11 @@ AttentionRows KvCache::view(std::size_t layer, std::int64_t first, std::int64_t 
                 head_dim_,
                 group.capacity * head_dim_,
                 first + rows - group.base};
+    if (type_ == at::kChar) {
+        out.keys.key_scales = group.scales[2 * place.index].const_data_ptr<float>();
+        out.keys.value_scales = group.scales[2 * place.index + 1].const_data_ptr<float>();
+        out.keys.scale_stride = group.capacity;
+    }
     return out;
 }
 
@@ -128,8 +170,10 @@ bool KvCache::reaches_back(std::int64_t length) const {
 std::uint64_t KvCache::size_bytes() const {
     std::uint64_t total = 0;
     for (const Group& group : groups_) {
-        for (const at::Tensor& piece : group.pieces) {
-            total += piece.defined() ? piece.nbytes() : 0;
+        for (const auto* tensors : {&group.pieces, &group.scales}) {
+            for (const at::Tensor& tensor : *tensors) {
+                total += tensor.defined() ? tensor.nbytes() : 0;
+            }
         }
     }
     return total;

@@ -1,7 +1,8 @@
 // Keys and values of one sequence, for every layer one contiguous piece [kv_heads, capacity, head_dim]. Capacity doubles as
 // needed up to the model's context, so that appending does not move what is there. Layers with a window keep what the next token
-// can see and what a failed call must find again; older positions are dropped when room is needed. In float32 models elements are
-// float32, else bfloat16. Thread rule: on the model's worker.
+// can see and what a failed call must find again; older positions are dropped when room is needed. Elements are float32,
+// bfloat16, or signed bytes with a float32 scale for every head and position, so that a position can be dropped, moved or turned
+// to another place without its neighbours. Thread rule: on the model's worker.
 #pragma once
 
 #include "libtorch/layers/attention.hpp"
@@ -36,6 +37,7 @@ class KvCache {
         std::int64_t base = 0;    // the position of the first slot
         std::int64_t capacity = 0;
         std::vector<at::Tensor> pieces;  // keys of the first layer, its values, keys of the second, ...
+        std::vector<at::Tensor> scales;  // of bytes: [kv_heads, capacity, 1] float32 for each piece
     };
     struct Place {
         std::size_t group;
@@ -44,6 +46,9 @@ class KvCache {
     void reserve_group(Group& group, std::int64_t length, std::int64_t end, std::int64_t oldest) const;
     void grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const;
     void shift(Group& group, std::int64_t kept, std::int64_t length) const;
+
+    std::vector<at::Tensor> grown(const Group& group, const std::vector<at::Tensor>& old, at::ScalarType type, std::int64_t kept,
+                                  std::int64_t length, std::int64_t capacity) const;
 
     std::int64_t kv_heads_;
     std::int64_t head_dim_;

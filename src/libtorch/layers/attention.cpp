@@ -13,6 +13,8 @@ kernels::NumberType key_type(at::ScalarType type) {
             return kernels::NumberType::kFloat16;
         case at::kBFloat16:
             return kernels::NumberType::kBFloat16;
+        case at::kChar:
+            return kernels::NumberType::kInt8;
         default:
             fail(Code::kInternal, "keys of type ", c10::toString(type));
     }
@@ -103,6 +105,10 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
             task.keys = static_cast<const std::byte*>(sequence.keys.keys) + offset;
             task.values = static_cast<const std::byte*>(sequence.keys.values) + offset;
             task.key_stride = sequence.keys.stride;
+            if (sequence.keys.key_scales != nullptr) {
+                task.key_scales = sequence.keys.key_scales + head * sequence.keys.scale_stride;
+                task.value_scales = sequence.keys.value_scales + head * sequence.keys.scale_stride;
+            }
             task.key_count = sequence.keys.count;
             task.head_dim = shape.head_dim;
             task.past = sequence.past;

@@ -34,6 +34,10 @@ struct KeyView {
     std::int64_t stride = 0;
     std::int64_t head_stride = 0;
     std::int64_t count = 0;
+    /// Of at::kChar: key j of head h is key_scales[h * scale_stride + j] times its bytes; values likewise.
+    const float* key_scales = nullptr;
+    const float* value_scales = nullptr;
+    std::int64_t scale_stride = 0;
 };
 
 /// One sequence: its rows follow those of the sequence before; row i stands at key past + i.

@@ -21,10 +21,11 @@ void normalize_exponentials(std::span<float> scores) {
 }  // namespace
 
 Experts::Experts(const std::shared_ptr<const WeightSource>& source, const std::string& router,
-                 const std::vector<GatedMlpNames>& names, const ExpertsSpec& spec, Activation activation, Precision precision)
+                 const std::vector<GatedMlpNames>& names, const ExpertsSpec& spec, Activation activation,
+                 const PrecisionPlan& plan)
     : spec_(spec), router_(source, {{{router, spec.experts, 0}}, spec.hidden, false}, Precision::kFloat32) {
     for (const GatedMlpNames& expert : names) {
-        experts_.emplace_back(source, expert, spec.hidden, spec.size, false, activation, precision);
+        experts_.emplace_back(source, expert, spec.hidden, spec.size, false, activation, plan);
     }
 }
 

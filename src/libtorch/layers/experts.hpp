@@ -22,7 +22,7 @@ class Experts {
     Experts() = default;
     /// `router`: module name of the [experts, hidden] matrix; `names` of every expert.
     Experts(const std::shared_ptr<const WeightSource>& source, const std::string& router, const std::vector<GatedMlpNames>& names,
-            const ExpertsSpec& spec, Activation activation, Precision precision);
+            const ExpertsSpec& spec, Activation activation, const PrecisionPlan& plan);
 
     /// apply(linear, x, rows): the product for the rows of the pass that `rows` numbers, which x holds in that order.
     template <typename Apply>

@@ -10,10 +10,10 @@ constexpr std::int64_t kRowGrain = 8;  // rows that are worth another thread
 }  // namespace
 
 GatedMlp::GatedMlp(const std::shared_ptr<const WeightSource>& source, const GatedMlpNames& names, std::int64_t hidden,
-                   std::int64_t size, bool bias, Activation activation, Precision precision)
+                   std::int64_t size, bool bias, Activation activation, const PrecisionPlan& plan)
     : activation_(activation),
-      gate_up_(source, {{{names.gate, size, 0}, {names.up, size, 0}}, hidden, bias, true}, precision),
-      down_(source, {{{names.down, hidden, 0}}, size, bias, true}, precision) {
+      gate_up_(source, {{{names.gate, size, 0}, {names.up, size, 0}}, hidden, bias, true}, plan),
+      down_(source, {{{names.down, hidden, 0}}, size, bias, true}, plan) {
     if (activation != Activation::kSilu && activation != Activation::kGeluTanh) {
         fail(Code::kUnsupported, "activation ", static_cast<std::uint32_t>(activation), " of a gated layer");
     }

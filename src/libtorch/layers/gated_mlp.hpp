@@ -18,7 +18,7 @@ class GatedMlp {
   public:
     GatedMlp() = default;
     GatedMlp(const std::shared_ptr<const WeightSource>& source, const GatedMlpNames& names, std::int64_t hidden,
-             std::int64_t size, bool bias, Activation activation, Precision precision);
+             std::int64_t size, bool bias, Activation activation, const PrecisionPlan& plan);
 
     /// `apply` computes a Linear; whoever computes with adapters that are not merged puts their part in.
     template <typename Apply>

@@ -13,10 +13,14 @@ at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads) {
 
 }  // namespace
 
-Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, Precision precision)
-    : source_(std::move(source)), spec_(std::move(spec)), precision_(precision) {
+Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, const PrecisionPlan& plan)
+    : source_(std::move(source)), spec_(std::move(spec)), precision_(plan.of(spec_.parts.front().module)) {
     for (const LinearPart& part : spec_.parts) {
         outputs_ += part.rows;
+        if (plan.of(part.module) != precision_) {
+            fail(Code::kInvalidArgument, quote(spec_.parts.front().module), " and ", quote(part.module),
+                 " are computed together and take one precision");
+        }
     }
     packed_ = with_deltas(std::vector<at::Tensor>(spec_.parts.size()));
 }

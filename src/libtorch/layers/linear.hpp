@@ -5,6 +5,7 @@
 
 #include "libtorch/quant/input_statistics.hpp"
 #include "libtorch/quant/packed_linear.hpp"
+#include "libtorch/quant/precision_plan.hpp"
 #include "libtorch/quant/weight_source.hpp"
 
 namespace rag::core::libtorch {
@@ -30,7 +31,8 @@ struct LinearSpec {
 class Linear {
   public:
     Linear() = default;
-    Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, Precision precision);
+    /// Parts of one layer for which `plan` has different precisions are an error that names them.
+    Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, const PrecisionPlan& plan);
 
     /// x: [rows, in] float32 -> [rows, sum of parts] float32
     at::Tensor run(const at::Tensor& x) const;
