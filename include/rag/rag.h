@@ -785,9 +785,9 @@ RAG_API rag_text rag_encoding_token(const rag_encoding* encoding, size_t index) 
 RAG_API rag_status rag_encoding_overflow_count(const rag_encoding* encoding, size_t* count) RAG_NOEXCEPT;
 RAG_API rag_status rag_encoding_overflow_at(const rag_encoding* encoding, size_t index,
                                             const rag_encoding** overflow) RAG_NOEXCEPT; /* since 0.1.0 */
-/* All of an encoding as bytes, what overflows included, and one made of such bytes, which needs no tokenizer: to hand it to another
- * process or keep it. Untrusted bytes are fine: RAG_CORRUPT for those that are no encoding's, RAG_VERSION_MISMATCH for those of a
- * newer librag. since 0.1.0 */
+/* All of an encoding as bytes, what overflows included, and one made of such bytes, which needs no tokenizer: to hand it to
+ * another process or keep it. Untrusted bytes are fine: RAG_CORRUPT for those that are no encoding's, RAG_VERSION_MISMATCH for
+ * those of a newer librag. since 0.1.0 */
 RAG_API rag_status rag_encoding_to_bytes(const rag_encoding* encoding, rag_string** bytes) RAG_NOEXCEPT;
 RAG_API rag_status rag_encoding_from_bytes(rag_text bytes, rag_encoding** encoding) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API void rag_encoding_free(rag_encoding* encoding) RAG_NOEXCEPT; /* not those of rag_encoding_overflow_at. since 0.1.0 */
@@ -883,7 +883,8 @@ typedef struct rag_model_options {
     uint32_t truncate_dim;
     /* Generators alone: other dtypes for layers whose names fit a pattern, "lm_head=bfloat16,model.layers.0.*=float32"; `*`
      * stands for anything, a later pattern goes before an earlier one. Layers that are computed together (q, k and v; gate and
-     * up) take one dtype. RAG_INVALID_ARGUMENT for a pattern that fits no layer, for what cannot be read, for an encoder. */
+     * up) take one dtype. RAG_INVALID_ARGUMENT for a pattern that fits no layer or cannot be read, RAG_UNSUPPORTED for an
+     * encoder. */
     rag_text exceptions;
     uint32_t int8_cache; /* generators alone: 1: keys and values in bytes, a scale for every head and position: half the memory */
 } rag_model_options;
