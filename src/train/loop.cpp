@@ -54,6 +54,9 @@ class Loop {
     LoopResult run() {
         check_status(in_.model.trainer().clear_gradients());
         load_epoch();
+        if (state_.epoch >= config_.epochs + 1 || state_.position >= batches_.size() || state_.step > result_.steps)
+            fail(Code::kCorrupt, "the checkpoint stands at step {} of {}, batch {} of {} in epoch {}", state_.step, result_.steps,
+                 state_.position, batches_.size(), state_.epoch);
         try {
             while (between_steps()) step();
         } catch (const Stopped&) {

@@ -23,7 +23,8 @@ struct FakeFaults {
     std::int64_t nan_loss_at = -1;   // a forward pass, counted from 0
     std::int64_t blow_up_from = -1;  // outputs grow from this pass on
     std::int64_t passes = 0;
-    std::int64_t calls_to_live = -1;  // the process kills itself at this call of the trainer
+    std::vector<std::pair<std::int32_t, std::int32_t>> tokens;  // ids and targets that token_loss was asked for
+    std::int64_t calls_to_live = -1;                            // the process kills itself at this call of the trainer
     void live() {
         if (calls_to_live >= 0 && calls_to_live-- == 0) ::raise(SIGKILL);
     }
@@ -127,6 +128,7 @@ class FakeTrainer : public core::BackendTrainer {
                                    const core::ForwardOptions& options, core::TokenLoss& loss,
                                    const core::HostCall& call) noexcept override {
         if (call.stop != nullptr && call.stop(call.context)) return {1, "stopped"};
+        for (std::size_t i = 0; i < batch.ids.size(); ++i) faults_->tokens.emplace_back(batch.ids[i], targets.targets[i]);
         const std::vector<float>& words = all_[words_];
         const std::size_t vocab = words.size() / hidden_;
         for (std::size_t i = 0; i < batch.ids.size(); ++i) {

@@ -7,9 +7,11 @@
 #include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
+#include "core/mapped_file.hpp"
 #include "formats/json_text.hpp"
 #include "formats/safetensors.hpp"
 #include "formats/safetensors_writer.hpp"
@@ -46,7 +48,10 @@ json state_json(const RunState& s) {
 template <typename T>
 T number(const json& object, const char* key, const std::string& file) {
     const auto found = object.find(key);
-    if (found == object.end() || !found->is_number()) fail(Code::kCorrupt, "{}: {} is no number", quote(file, 400), key);
+    const bool whole =
+        found != object.end() && (std::is_unsigned_v<T> ? found->is_number_unsigned() : found->is_number_integer());
+    const bool good = std::is_floating_point_v<T> ? found != object.end() && found->is_number() : whole;
+    if (!good) fail(Code::kCorrupt, "{}: {} is missing, or no number that it can be", quote(file, 400), key);
     return found->get<T>();
 }
 
@@ -77,6 +82,14 @@ std::string text(const json& object, const char* key, const std::string& file) {
     return JsonFields(object, file).required_text(key);
 }
 
+TrainerConfig written_config(const json& settings, const std::string& file) {
+    try {
+        return parse_trainer_config(settings.dump(-1, ' ', false, json::error_handler_t::replace));
+    } catch (const Error& error) {
+        fail(Code::kCorrupt, "{}: config: {}", quote(file, 400), error.what());
+    }
+}
+
 void check_identity(const json& object, const std::string& file, const RunIdentity& identity) {
     std::vector<std::string> differing;
     if (text(object, "task", file) != train_task_name(identity.task)) differing.emplace_back("the task");
@@ -85,7 +98,7 @@ void check_identity(const json& object, const std::string& file, const RunIdenti
     if (text(object, "eval_sha256", file) != identity.eval_sha256) differing.emplace_back("the evaluation data");
     const json* settings = JsonFields(object, file).find("config");
     if (settings == nullptr) fail(Code::kCorrupt, "{}: config is missing", quote(file, 400));
-    for (const std::string& name : config_differences(parse_trainer_config(settings->dump()), identity.config))
+    for (const std::string& name : config_differences(written_config(*settings, file), identity.config))
         differing.push_back("the setting " + name);
     if (differing.empty()) return;
     std::string names;
@@ -160,14 +173,23 @@ std::vector<std::uint64_t> list_checkpoints(const fs::path& folder) {
     return steps;
 }
 
-RunState read_checkpoint(const fs::path& path, TrainedModel& model, const RunIdentity& identity) {
-    const std::string file = (path / "state.json").string();
-    const json object = read_json_object(file, kMaxStateBytes);
+RunState parse_run_state(std::string_view text, const std::string& file, const RunIdentity& identity) {
+    const json object = parse_json(text, file);
+    if (!object.is_object()) fail(Code::kCorrupt, "{} holds no object", quote(file, 400));
     const std::int64_t format = number<std::int64_t>(object, "format", file);
     if (format != kFormat)
         fail(Code::kVersion, "{}: a checkpoint of format {}, format {} is read", quote(file, 400), format, kFormat);
     check_identity(object, file, identity);
-    const RunState state = read_state(object, file);
+    return read_state(object, file);
+}
+
+RunState read_checkpoint(const fs::path& path, TrainedModel& model, const RunIdentity& identity) {
+    const std::string file = (path / "state.json").string();
+    const auto bytes = MappedFile::open(file);
+    if (bytes->bytes().size() > kMaxStateBytes)
+        fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(file, 400), bytes->bytes().size(), kMaxStateBytes);
+    const RunState state =
+        parse_run_state({reinterpret_cast<const char*>(bytes->bytes().data()), bytes->bytes().size()}, file, identity);
     const auto tensors = SafetensorsFile::open(path / "model.safetensors");
     for (std::size_t index = 0; index < model.trainer().tensors().size(); ++index) {
         for (const auto& [part, suffix] : kParts) read_part(*tensors, model, index, part, suffix);

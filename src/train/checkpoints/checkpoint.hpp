@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "train/config.hpp"
@@ -50,8 +51,12 @@ void write_checkpoint(const std::filesystem::path& folder, TrainedModel& model, 
 std::vector<std::uint64_t> list_checkpoints(const std::filesystem::path& folder);
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder, std::uint64_t step);
 
-/// Puts the tensors of a checkpoint into the model and gives its state. Throws kInvalidState when it belongs to another run,
-/// naming the settings or the data that differ; kCorrupt.
+/// The state in a state.json. Throws kCorrupt, kVersion, and kInvalidState when it belongs to another run, naming the settings or
+/// the data that differ.
+RunState parse_run_state(std::string_view text, const std::string& file, const RunIdentity& identity);
+
+/// Puts the tensors of a checkpoint into the model and gives its state. Throws as parse_run_state, and kCorrupt for
+/// tensors that are not the model's.
 RunState read_checkpoint(const std::filesystem::path& path, TrainedModel& model, const RunIdentity& identity);
 /// The newest that can be read; nothing if there is none.
 std::optional<RunState> read_newest_checkpoint(const std::filesystem::path& folder, TrainedModel& model,
