@@ -40,7 +40,8 @@ def test_keys_and_values_in_bytes(fixtures_dir: pathlib.Path) -> None:
     path = fixtures_dir / "tiny_llama"
     exact = librag.Generator(path).logits(IDS)
     found = librag.Generator(path, kv_dtype="int8").logits(IDS)
-    assert 0.0 < np.abs(found - exact).max() < 0.02 * np.abs(exact).max()
+    # As near as bfloat16 has to be: a fiftieth of the output's range.
+    assert 0.0 < np.abs(found - exact).max() < 0.02 * np.ptp(exact)
     with pytest.raises(ValueError, match="kv_dtype"):
         librag.Generator(path, kv_dtype="int4")  # type: ignore[arg-type]
 
