@@ -1,5 +1,6 @@
 """MiniLM over abstracts of about 240 tokens, short texts and single queries, and a CrossEncoder of its shape over 100 passages, beside
-sentence-transformers; quality is cosine to its float32. At the end the memory of a process that encodes 10,000 texts."""
+sentence-transformers, OpenVINO and ONNX Runtime; quality is cosine to the float32 of sentence-transformers. 16 callers of one sentence
+each beside one after another. At the end the memory of a process that encodes 10,000 texts."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import librag
 import numpy as np
+from encode_peers import Peer, peers
 from measure import Result, per_second, take_turns
 from texts import abstracts
 
@@ -33,17 +36,20 @@ def run(models: Path, rounds: int) -> list[Result]:
     half = SentenceTransformer(str(folder), device="cpu", model_kwargs={"torch_dtype": torch.bfloat16})
     ours = {f"librag {dtype}": librag.Encoder(folder, dtype=dtype) for dtype in DTYPES}
     theirs = {"sentence-transformers float32": reference, "sentence-transformers bfloat16": half}
+    theirs |= peers(folder, Path(__file__).resolve().parent.parent / "build" / "encode_peers")
 
     results = throughput("abstracts", abstracts(128), ours, theirs, rounds)
     results += throughput("short texts", short_texts(512), ours, theirs, rounds)
     one = {who: (lambda m=model: latency(lambda: m.encode(SHORT))) for who, model in ours.items()}
     one |= {who: (lambda m=model: latency(lambda: encode(m, [SHORT]))) for who, model in theirs.items()}
     results += take_turns("encode one query", "ms", one, rounds)
-    return results + rerank(folder, rounds) + memory(folder)
+    return results + callers(ours, rounds) + rerank(folder, rounds) + memory(folder)
 
 
 def encode(model: Any, batch: list[str]) -> Any:
-    """sentence-transformers, as its users call it."""
+    """The peers, as their users call them."""
+    if isinstance(model, Peer):
+        return model.encode(batch)
     return model.encode(batch, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
 
 
@@ -78,6 +84,37 @@ def latency(run_once: Callable[[], Any]) -> float:
         run_once()
         times.append((time.perf_counter() - started) * 1000)
     return float(np.median(times))
+
+
+def callers(models: dict[str, librag.Encoder], rounds: int) -> list[Result]:
+    """One sentence a call: from one thread, and from 16 at once; texts a second, and the largest difference of the vectors."""
+    texts = short_texts(256)
+    results = []
+    for who, model in models.items():
+        alone = [model.encode([text], show_progress=False)[0] for text in texts]
+        together: list[Any] = []
+
+        def one_by_one(model: librag.Encoder = model) -> None:
+            for text in texts:
+                model.encode([text], show_progress=False)
+
+        def one(text: str, model: librag.Encoder = model) -> Any:
+            return model.encode([text], show_progress=False)[0]
+
+        def at_once(one: Callable[[str], Any] = one, together: list[Any] = together) -> None:
+            with ThreadPoolExecutor(16) as pool:
+                together[:] = pool.map(one, texts)
+
+        turns = {f"{who}, one caller": one_by_one, f"{who}, 16 callers": at_once}
+        found = take_turns(
+            "callers of one sentence", "texts/s", {k: lambda f=f: per_second(256, f) for k, f in turns.items()}, rounds
+        )
+        found[1].quality = {
+            "times one caller": found[1].median / found[0].median,
+            "largest difference": float(np.abs(np.asarray(together) - np.asarray(alone)).max()),
+        }
+        results += found
+    return results
 
 
 def rerank(folder: Path, rounds: int) -> list[Result]:

@@ -52,6 +52,16 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
     if (known.threads > kMostThreads)
         fail(Code::kInvalidArgument, "threads is {}, at most {} are taken", known.threads, kMostThreads);
     out.threads = known.threads;
+    constexpr std::uint32_t kLongestWait = 1000000;
+    if (known.batch_wait_microseconds > kLongestWait)
+        fail(Code::kInvalidArgument, "batch_wait_microseconds is {}, at most {} are taken", known.batch_wait_microseconds,
+             kLongestWait);
+    constexpr std::uint32_t kMostRequests = 4096;
+    if (known.batch_requests > kMostRequests)
+        fail(Code::kInvalidArgument, "batch_requests is {}, at most {} are taken", known.batch_requests, kMostRequests);
+    if (known.batch_requests != 0) out.batching.requests = known.batch_requests;
+    if (known.batch_tokens != 0) out.batching.tokens = known.batch_tokens;
+    out.batching.wait = std::chrono::microseconds(known.batch_wait_microseconds);
     if (given(known.device)) out.device = std::string(text_of(known.device, "device"));
     return out;
 }

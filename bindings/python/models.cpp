@@ -17,11 +17,15 @@ Dtype dtype_of(const std::string& name) {
     throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + name + "\", it must be float32, bfloat16, float16, int8 or int4");
 }
 
-ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads) {
+/// Requests, tokens, microseconds.
+using Batching = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
+
+ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads, const Batching& batching) {
     ModelOptions options;
     options.dtype = dtype_of(dtype);
     options.device = device;
     options.threads = threads;
+    std::tie(options.batch_requests, options.batch_tokens, options.batch_wait_microseconds) = batching;
     return options;
 }
 
@@ -207,14 +211,15 @@ void bind_models(py::module_& module) {
     py::class_<Encoder> encoder(module, "Encoder");
     encoder
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         std::uint32_t truncate_dim) {
+                         const Batching& batching, std::uint32_t truncate_dim) {
                  const std::string_view view = text_of(path, "path");
-                 ModelOptions options = options_of(dtype, device, threads);
+                 ModelOptions options = options_of(dtype, device, threads, batching);
                  options.truncate_dim = truncate_dim;
                  const GilRelease release;
                  return std::make_unique<Encoder>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("truncate_dim"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"),
+             py::arg("truncate_dim"))
         .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"),
              py::arg("prompt_kind"), py::arg("prompt"))
         .def_property_readonly("prompts", &Encoder::prompts)
@@ -225,13 +230,14 @@ void bind_models(py::module_& module) {
 
     py::class_<Classifier> classifier(module, "Classifier");
     classifier
-        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads) {
+        .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
+                         const Batching& batching) {
                  const std::string_view view = text_of(path, "path");
-                 const ModelOptions options = options_of(dtype, device, threads);
+                 const ModelOptions options = options_of(dtype, device, threads, batching);
                  const GilRelease release;
                  return std::make_unique<Classifier>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"))
         .def("predict", &predict, py::arg("texts"), py::arg("pairs"), py::arg("scores"), py::arg("batch_tokens"),
              py::arg("progress"))
         .def_property_readonly("labels", &Classifier::labels)
@@ -241,15 +247,15 @@ void bind_models(py::module_& module) {
     py::class_<Generator> generator(module, "Generator");
     generator
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const std::string& exceptions, bool int8_cache) {
+                         const Batching& batching, const std::string& exceptions, bool int8_cache) {
                  const std::string_view view = text_of(path, "path");
-                 ModelOptions options = options_of(dtype, device, threads);
+                 ModelOptions options = options_of(dtype, device, threads, batching);
                  options.exceptions = exceptions;
                  options.int8_cache = int8_cache;
                  const GilRelease release;
                  return std::make_unique<Generator>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("exceptions"),
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("exceptions"),
              py::arg("int8_cache"))
         .def(
             "generate",

@@ -24,9 +24,12 @@ struct ModelOptions {
     Dtype dtype = Dtype::kFloat32;
     std::uint32_t threads = 0;  ///< 0: as many as the process may use
     std::string device = "cpu";
-    std::uint32_t truncate_dim = 0;  ///< encoders: vectors are cut to so many first dimensions; 0: not
-    std::string exceptions;          ///< generators: "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
-    bool int8_cache = false;         ///< generators: keys and values in bytes
+    std::uint32_t truncate_dim = 0;    ///< encoders: vectors are cut to so many first dimensions; 0: not
+    std::string exceptions;            ///< generators: "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
+    bool int8_cache = false;           ///< generators: keys and values in bytes
+    std::uint32_t batch_requests = 0;  ///< calls of concurrent threads that are computed together, at most; 0: 32
+    std::uint32_t batch_tokens = 0;    ///< and their tokens; 0: 2048
+    std::uint32_t batch_wait_microseconds = 3000;  ///< how long for those that are under way
 };
 
 /// What stands in front of every text; see rag_prompt.
@@ -88,6 +91,9 @@ inline rag_model_options to_c(const ModelOptions& options) {
     out.truncate_dim = options.truncate_dim;
     out.exceptions = text(options.exceptions);
     out.int8_cache = options.int8_cache ? 1 : 0;
+    out.batch_requests = options.batch_requests;
+    out.batch_tokens = options.batch_tokens;
+    out.batch_wait_microseconds = options.batch_wait_microseconds;
     return out;
 }
 }  // namespace detail

@@ -887,8 +887,13 @@ typedef struct rag_model_options {
      * encoder. */
     rag_text exceptions;
     uint32_t int8_cache; /* generators alone: 1: keys and values in bytes, a scale for every head and position: half the memory */
+    /* Calls of concurrent threads are computed together: so many at most, with so many tokens in all (a larger one computes
+     * alone), after waiting so long for those that are under way. A caller who is alone never waits. */
+    uint32_t batch_requests;          /* 0: 32 */
+    uint32_t batch_tokens;            /* 0: 2048 */
+    uint32_t batch_wait_microseconds; /* at most 1000000 */
 } rag_model_options;
-#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0, {NULL, 0}, 0}
+#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0, {NULL, 0}, 0, 0, 0, 3000}
 
 /* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json): BERT, RoBERTa,
  * XLM-RoBERTa, DistilBERT, MPNet or ModernBERT with every pooling mode, Dense and Normalize modules. RAG_UNSUPPORTED names the

@@ -37,7 +37,7 @@ from .tensorboard import TensorBoard
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
 from .training import Trainer, TrainResult, TrainStep
-from .types import Answer, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
+from .types import Answer, Batching, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
 
 __version__: str = _version()
 
@@ -48,6 +48,7 @@ __all__ = [
     "AnswerStream",
     "BM25Index",
     "BackendMissing",
+    "Batching",
     "Busy",
     "Change",
     "Changes",

@@ -17,7 +17,7 @@ from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
 from .errors import InvalidArgument
 from .tokenizer import Tokenizer
-from .types import FINISHES, Generation, Messages, Usage
+from .types import FINISHES, Batching, Generation, Messages, Usage
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -118,7 +118,8 @@ class _SavedModel(_Model):
 
 class Encoder(_SavedModel):
     """A sentence-transformers folder: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet or ModernBERT, with the pooling, Dense and
-    Normalize modules, the prompts and the limit that the folder names. Any thread; calls are served one after another.
+    Normalize modules, the prompts and the limit that the folder names. Any thread; calls of several are computed
+    together as ``batching`` says (a ``Batching``).
 
     ``truncate_dim``: vectors are cut to so many first dimensions (Matryoshka)."""
 
@@ -129,11 +130,13 @@ class Encoder(_SavedModel):
         dtype: Dtype = "float32",
         device: str = "cpu",
         threads: int | None = None,
+        batching: Batching | None = None,
         truncate_dim: int | None = None,
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
+        limits = (batching or Batching())._limits()
         self._core: _librag.Encoder = _librag.Encoder(
-            self._path, dtype, device, optional("threads", threads), optional("truncate_dim", truncate_dim)
+            self._path, dtype, device, optional("threads", threads), limits, optional("truncate_dim", truncate_dim)
         )
 
     @property
@@ -233,10 +236,17 @@ class _Scorer(_Model):
     """What Classifier and CrossEncoder share."""
 
     def __init__(
-        self, path: str | PathLike[str], *, dtype: Dtype = "float32", device: str = "cpu", threads: int | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        dtype: Dtype = "float32",
+        device: str = "cpu",
+        threads: int | None = None,
+        batching: Batching | None = None,
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
-        self._core: _librag.Classifier = _librag.Classifier(self._path, dtype, device, optional("threads", threads))
+        limits = (batching or Batching())._limits()
+        self._core: _librag.Classifier = _librag.Classifier(self._path, dtype, device, optional("threads", threads), limits)
 
     @property
     def labels(self) -> list[str]:
@@ -389,14 +399,16 @@ class Generator(_SavedModel):
         dtype: Dtype | str | Mapping[str, str] = "float32",
         device: str = "cpu",
         threads: int | None = None,
+        batching: Batching | None = None,
         kv_dtype: Literal["int8"] | None = None,
     ) -> None:
         if kv_dtype not in (None, "int8"):
             raise ValueError(f'kv_dtype is {kv_dtype!r}, it must be None or "int8"')
         chosen, exceptions = _dtype_and_exceptions(dtype)
         self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
+        limits = (batching or Batching())._limits()
         self._core: _librag.Generator = _librag.Generator(
-            self._path, chosen, device, optional("threads", threads), exceptions, kv_dtype == "int8"
+            self._path, chosen, device, optional("threads", threads), limits, exceptions, kv_dtype == "int8"
         )
 
     @property

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ._arguments import number, whole
+from .errors import InvalidArgument
+
 # "[1]", "[2, 3]" and their wide forms, with the spaces before them.
 _OWN_MARKERS = re.compile(r" *[\[\u3010\uff3b][,\-^ ]*[0-9][0-9,\-^ ]*[\]\u3011\uff3d]")
 
@@ -131,6 +134,23 @@ class Citation:
     quote: str
     """The span."""
     doc_id: str
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How calls of concurrent threads are computed together: at most ``requests`` of them with at most ``tokens`` tokens in all (a
+    larger one computes alone), after waiting ``wait_ms`` at most for those that are under way. A caller who is alone never waits.
+    """
+
+    requests: int = 32
+    tokens: int = 2048
+    wait_ms: float = 3.0
+
+    def _limits(self) -> tuple[int, int, int]:
+        wait_ms = number("wait_ms", self.wait_ms)
+        if not 0 <= wait_ms <= 1000:
+            raise InvalidArgument(f"wait_ms is {wait_ms}, it must be 0 to 1000")
+        return whole("requests", self.requests, 1, 4096), whole("tokens", self.tokens, 1), round(wait_ms * 1000)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ Classifier::Classifier(const ModelOptions& options, EncoderFiles files, std::str
       files_(std::move(files)),
       source_(std::move(source)),
       precision_(options.precision),
-      runner_(backend(), backend_options(options), files_, source_) {
+      runner_(backend(), backend_options(options), options.batching, files_, source_) {
     const std::string& name = files_.score_activation;
     if (name.empty()) {
         cross_encoder_ = files_.labels.size() == 1 ? Transform::kSigmoid : Transform::kNone;

@@ -41,7 +41,7 @@ Encoder::Encoder(const ModelOptions& options, EncoderFiles files, std::string so
       files_(std::move(files)),
       source_(std::move(source)),
       precision_(options.precision),
-      runner_(backend(), backend_options(options), files_, source_),
+      runner_(backend(), backend_options(options), options.batching, files_, source_),
       truncate_dim_(truncate_dim) {}
 
 std::shared_ptr<Encoder> Encoder::open(const std::filesystem::path& path, const ModelOptions& options,

@@ -52,6 +52,8 @@ class Encoder : public Model {
     std::int64_t prompt_tokens() const;
     const Tokenizer& tokenizer() const noexcept { return *runner_.tokenizer(); }
     std::shared_ptr<const Tokenizer> shared_tokenizer() const noexcept { return runner_.tokenizer(); }
+    /// Passes of concurrent callers so far.
+    CallBatcher::Counts batch_counts() const { return runner_.batch_counts(); }
     /// The folder's prompts by name.
     const std::map<std::string, std::string>& prompts() const noexcept { return files_.prompts; }
     /// The text that a prompt stands for. Throws kNotFound for a name that the folder does not have, listing those it has.

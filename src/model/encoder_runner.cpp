@@ -55,8 +55,8 @@ struct EncoderRunner::Window {
     std::function<bool()> stop;
 };
 
-EncoderRunner::EncoderRunner(Backend& backend, const BackendOptions& options, const EncoderFiles& files,
-                             const std::string& source)
+EncoderRunner::EncoderRunner(Backend& backend, const BackendOptions& options, const BatchLimits& batching,
+                             const EncoderFiles& files, const std::string& source)
     : outputs_(files.config.outputs()),
       has_types_(files.config.type_vocab_size > 1),
       threads_(options.threads),
@@ -64,10 +64,12 @@ EncoderRunner::EncoderRunner(Backend& backend, const BackendOptions& options, co
       tokens_(tokenizer_, files.max_tokens) {
     check_status(backend.load_encoder(files.config, files.weights, options, model_));
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no encoder for {}", quote(source, 400));
+    batcher_ = std::make_unique<TextBatcher>(*model_, outputs_, batching);
 }
 
 void EncoderRunner::abandon() noexcept {
     static_cast<void>(model_.release());
+    static_cast<void>(batcher_.release());
     static_cast<void>(pool_.release());
 }
 
@@ -109,7 +111,7 @@ void EncoderRunner::run_batch(const Request& request, const Window& window, std:
     const auto width = static_cast<std::size_t>(outputs_);
     std::vector<float> rows(batch.size() * width);
     StopCheck stop(window.stop);
-    stop.finish(model_->encode({ids, type_ids, offsets, request.unpooled}, rows, stop.call()));
+    stop.finish(batcher_->run({ids, type_ids, offsets, request.unpooled}, rows, stop.call()));
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const std::span<float> to = request.out.subspan((window.first + batch[i]) * width, width);
         const std::span<const float> row = std::span(rows).subspan(i * width, width);
@@ -128,6 +130,7 @@ void EncoderRunner::run(const Request& request) const {
         require_utf8(texts[i].text, fmt::format("text {}", i));
         if (texts[i].pair) require_utf8(*texts[i].pair, fmt::format("the second text of pair {}", i));
     }
+    const TextBatcher::UnderWay under_way(*batcher_);
     const std::size_t limit = request.batch_tokens != 0 ? request.batch_tokens : kDefaultBatchTokens;
     std::uint64_t done = 0;
     report(request.progress, done, texts.size());

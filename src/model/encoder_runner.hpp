@@ -1,6 +1,7 @@
 // Texts through an encoder's backend: tokenized on several threads, sorted by length, batched by tokens without padding, results
 // back in the texts' order. What an Encoder and a Classifier have in common.
-// Thread rule: run() from any thread at any time; the backend serves calls one after another. Not after fork(): the owner checks.
+// Thread rule: run() from any thread at any time; batches of concurrent callers are computed together (text_batcher.hpp). Not
+// after fork(): the owner checks.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include "core/thread_pool.hpp"
 #include "model/encoder_files.hpp"
 #include "model/model.hpp"
+#include "model/text_batcher.hpp"
 #include "model/text_tokens.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -25,7 +27,8 @@ class EncoderRunner {
   public:
     /// Reads the tokenizer and loads the model. Throws kCorrupt (the tokenizer is another model's), kUnsupported, and what the
     /// backend says. `source`: for messages.
-    EncoderRunner(Backend& backend, const BackendOptions& options, const EncoderFiles& files, const std::string& source);
+    EncoderRunner(Backend& backend, const BackendOptions& options, const BatchLimits& batching, const EncoderFiles& files,
+                  const std::string& source);
 
     struct Request {
         std::span<const TextPair> texts;               // a text, or a pair with its token types; `words` are not looked at
@@ -42,6 +45,8 @@ class EncoderRunner {
     const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept { return tokenizer_; }
     const TextTokens& tokens() const noexcept { return tokens_; }
     BackendEncoder& model() const noexcept { return *model_; }
+    /// Passes of concurrent callers so far.
+    CallBatcher::Counts batch_counts() const { return batcher_->counts(); }
     /// For the child of a fork(): gives up what cannot be destroyed there, because its threads do not exist.
     void abandon() noexcept;
 
@@ -59,6 +64,7 @@ class EncoderRunner {
     std::shared_ptr<const Tokenizer> tokenizer_;
     TextTokens tokens_;
     std::unique_ptr<BackendEncoder> model_;
+    std::unique_ptr<TextBatcher> batcher_;
     mutable std::once_flag pool_made_;
     mutable std::unique_ptr<ThreadPool> pool_;
 };

@@ -25,7 +25,7 @@ struct ModelOptions {
     bool int8_cache = false;                     // of decoders
     std::string device = "cpu";
     unsigned threads = 0;        // 0: as many as the process may use
-    BatchLimits batching;        // of a decoder's concurrent callers
+    BatchLimits batching;        // of concurrent callers
     Backend* backend = nullptr;  // nullptr: librag_torch.so; tests put their own here, which must outlive the model
 };
 

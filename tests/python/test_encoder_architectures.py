@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,25 @@ def test_what_is_not_known_is_refused_by_name(sentence_copy: Path) -> None:
     write_dense(sentence_copy / "2_Dense", 33, 24, "torch.nn.modules.activation.Tanh", True, 1)
     with pytest.raises(librag.Corrupt, match="33 inputs stands behind 32 dimensions"):
         librag.Encoder(sentence_copy)
+
+
+@pytest.mark.parametrize("batching", [librag.Batching(), librag.Batching(requests=3, tokens=20, wait_ms=0)])
+def test_callers_at_once_get_what_one_gets(batching: librag.Batching, tmp_path: Path) -> None:
+    write_encoder(tmp_path, "bert", SHAPES[0], seed=3)
+    encoder = librag.Encoder(tmp_path, threads=2, batching=batching)
+    texts = TEXTS * 8
+    alone = [encoder.encode(text) for text in texts]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(encoder.encode, texts))
+    assert max(float(np.abs(a - b).max()) for a, b in zip(alone, together, strict=True)) <= FP32
+
+
+def test_limits_of_batches_are_checked(tmp_path: Path) -> None:
+    for bad in (
+        librag.Batching(requests=0),
+        librag.Batching(tokens=0),
+        librag.Batching(wait_ms=-1),
+        librag.Batching(requests=5000),
+    ):
+        with pytest.raises(librag.InvalidArgument):
+            librag.Encoder(tmp_path, batching=bad)

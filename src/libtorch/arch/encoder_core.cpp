@@ -1,5 +1,6 @@
 #include "libtorch/arch/encoder_core.hpp"
 
+#include "libtorch/kernels/tiles.hpp"
 #include "libtorch/layers/activation.hpp"
 #include "libtorch/layers/pooling.hpp"
 
@@ -8,14 +9,20 @@ namespace {
 
 // Tokens that go through the layers together: enough to keep the matrix product busy, few enough for the caches.
 constexpr std::int64_t kGroupTokens = 512;
+// Fewer are not worth a group of their own.
+constexpr std::int64_t kSmallestGroup = 64;
 
-// The ends of groups of whole texts, the last one included.
-std::vector<std::size_t> split_texts(std::span<const std::int64_t> offsets) {
+// Multiply-adds that matrix tiles do while vectors do one: so much more work is worth another thread.
+constexpr std::int64_t kTileGain = 16;
+
+// The ends of groups of whole texts, the last one included: at least one a thread where that is possible.
+std::vector<std::size_t> split_texts(std::span<const std::int64_t> offsets, std::int64_t threads) {
+    const std::int64_t most = std::clamp(at::divup(offsets.back(), threads), kSmallestGroup, kGroupTokens);
     std::vector<std::size_t> ends;
     const std::size_t texts = offsets.size() - 1;
     for (std::size_t first = 0; first < texts; first = ends.back()) {
         std::size_t last = first + 1;
-        while (last < texts && offsets[last + 1] - offsets[first] <= kGroupTokens) {
+        while (last < texts && offsets[last + 1] - offsets[first] <= most) {
             ++last;
         }
         ends.push_back(last);
@@ -131,8 +138,10 @@ void EncoderCore::check_batch(const TokenBatch& batch, std::size_t out_size) con
 
 void EncoderCore::encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) {
     check_batch(batch, out.size());
-    worker.size_team(work(static_cast<std::int64_t>(batch.ids.size())));
-    const std::vector<std::size_t> ends = split_texts(batch.offsets);
+    const std::int64_t needed = work(static_cast<std::int64_t>(batch.ids.size()));
+    const bool tiles = (precision == Precision::kInt8 || precision == Precision::kBFloat16) && kernels::tiles_available();
+    worker.size_team(tiles ? needed / kTileGain : needed);
+    const std::vector<std::size_t> ends = split_texts(batch.offsets, at::get_num_threads());
     const auto run = [&](std::size_t group, const HostCall& own_call) {
         run_group(batch, group == 0 ? 0 : ends[group - 1], ends[group], out, own_call);
     };
