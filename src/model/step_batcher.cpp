@@ -25,7 +25,13 @@ void StepBatcher::compute(std::span<BatchedCall* const> steps) {
     items_.clear();
     for (const BatchedCall* step : steps) items_.push_back(*static_cast<const Step*>(step)->item);
     const BackendStatus status = decoder_.forward(items_);
-    for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->status = status.ok() ? std::move(items_[i].status) : status;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (status.ok()) {
+            steps[i]->status = std::move(items_[i].status);
+        } else {
+            steps[i]->status = status;
+        }
+    }
 }
 
 }  // namespace rag::core

@@ -16,6 +16,10 @@ from librag import _librag, errors
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# Methods with an underscore that the stub declares too.
+SPECIAL = ("__len__", "__eq__", "__reduce__", "__copy__", "__deepcopy__", "_from_bytes")
+
+
 def run(code: str) -> str:
     """Runs Python code in a fresh process and gives what it printed."""
     return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
@@ -50,7 +54,7 @@ def test_stub_has_the_shape_of_the_module() -> None:
             for key, value in vars(real[name]).items()
             if not key.startswith("_")
             or (key == "__init__" and "pybind11_object" not in str(value.__doc__))
-            or key in ("__len__", "__eq__")
+            or key in SPECIAL
         }
         if "__init__" not in declared:
             members.pop("__init__", None)
@@ -58,7 +62,7 @@ def test_stub_has_the_shape_of_the_module() -> None:
         for key, item in declared.items():
             is_property = any(isinstance(d, ast.Name) and d.id == "property" for d in item.decorator_list)
             assert is_property == isinstance(members[key], property), f"{name}.{key}"
-            if is_property or key in ("__len__", "__eq__"):
+            if is_property or key in SPECIAL:
                 continue
             # pybind11's docstring begins with the signature: the argument names must be the stub's.
             signature = (inspect.getdoc(getattr(real[name], key)) or "").split("\n")[0]
