@@ -52,9 +52,7 @@ def test_stub_has_the_shape_of_the_module() -> None:
         members = {
             key: value
             for key, value in vars(real[name]).items()
-            if not key.startswith("_")
-            or (key == "__init__" and "pybind11_object" not in str(value.__doc__))
-            or key in SPECIAL
+            if not key.startswith("_") or (key == "__init__" and "pybind11_object" not in str(value.__doc__)) or key in SPECIAL
         }
         if "__init__" not in declared:
             members.pop("__init__", None)
