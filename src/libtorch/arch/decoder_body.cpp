@@ -5,12 +5,6 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;  // rows that are worth another thread
 
-// `pattern` with `number` in the place of {}.
-std::string numbered(const std::string& pattern, std::int64_t number) {
-    const std::size_t place = pattern.find("{}");
-    return place == std::string::npos ? pattern : std::string(pattern).replace(place, 2, std::to_string(number));
-}
-
 void check_rotary(const RotaryConfig& rotary, std::int64_t head_dim, const char* name, const Weights& weights) {
     if (static_cast<std::int64_t>(rotary.frequencies.size()) != head_dim / 2) {
         fail(Code::kCorrupt, "the configuration of ", quote(weights.source), " has ", rotary.frequencies.size(),
@@ -43,6 +37,11 @@ void check_cap(float cap, const char* name, const Weights& weights) {
 }
 
 }  // namespace
+
+std::string numbered(const std::string& pattern, std::int64_t number) {
+    const std::size_t place = pattern.find("{}");
+    return place == std::string::npos ? pattern : std::string(pattern).replace(place, 2, std::to_string(number));
+}
 
 void check_decoder_config(const DecoderConfig& config, const Weights& weights) {
     constexpr std::int64_t kLimit = std::int64_t{1} << 24;

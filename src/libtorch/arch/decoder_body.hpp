@@ -23,6 +23,9 @@ struct ExpertNames {
     const char* down = "mlp.experts.{}.down_proj";
 };
 
+/// `pattern` with `number` in the place of {}.
+std::string numbered(const std::string& pattern, std::int64_t number);
+
 /// What the layers of an architecture consist of. Module names are below a layer ("input_layernorm").
 struct DecoderParts {
     bool qkv_bias = false;

@@ -1,24 +1,10 @@
 #include "libtorch/layers/attention.hpp"
 
 #include "libtorch/kernels/tile_attention.hpp"
+#include "libtorch/layers/number_type.hpp"
 
 namespace rag::core::libtorch {
 namespace {
-
-kernels::NumberType key_type(at::ScalarType type) {
-    switch (type) {
-        case at::kFloat:
-            return kernels::NumberType::kFloat32;
-        case at::kHalf:
-            return kernels::NumberType::kFloat16;
-        case at::kBFloat16:
-            return kernels::NumberType::kBFloat16;
-        case at::kChar:
-            return kernels::NumberType::kInt8;
-        default:
-            fail(Code::kInternal, "keys of type ", c10::toString(type));
-    }
-}
 
 std::int64_t block_count(const kernels::AttentionHead& head) {
     return at::divup(head.positions * head.group, kernels::attention_block_rows());
@@ -101,7 +87,7 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
             task.query_stride = queries.stride(0);
             task.positions = sequence.rows;
             task.group = group;
-            task.key_type = key_type(sequence.keys.type);
+            task.key_type = number_type(sequence.keys.type);
             task.keys = static_cast<const std::byte*>(sequence.keys.keys) + offset;
             task.values = static_cast<const std::byte*>(sequence.keys.values) + offset;
             task.key_stride = sequence.keys.stride;

@@ -3,16 +3,6 @@
 #include "libtorch/quant/packed_int4.hpp"
 
 namespace rag::core::libtorch {
-namespace {
-
-// [heads * (half * 2), in], neighbouring pairs -> two halves
-at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads) {
-    const std::int64_t half = weight.size(0) / heads / 2;
-    return weight.view({heads, half, 2, weight.size(1)}).transpose(1, 2).contiguous().view(weight.sizes());
-}
-
-}  // namespace
-
 Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, const PrecisionPlan& plan)
     : source_(std::move(source)), spec_(std::move(spec)), precision_(plan.of(spec_.parts.front().module)) {
     for (const LinearPart& part : spec_.parts) {

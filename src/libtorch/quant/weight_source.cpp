@@ -87,4 +87,9 @@ at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const v
     return out;
 }
 
+at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads) {
+    const std::int64_t half = weight.size(0) / heads / 2;
+    return weight.view({heads, half, 2, weight.size(1)}).transpose(1, 2).contiguous().view(weight.sizes());
+}
+
 }  // namespace rag::core::libtorch

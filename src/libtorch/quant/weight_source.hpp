@@ -43,4 +43,8 @@ void check_view(const TensorView& view, const std::string& source);
 /// Checks a view's byte count against its type and shape, and returns its values as float32 (zero copy where it can).
 at::Tensor to_float_tensor(const TensorView& view, const std::shared_ptr<const void>& owner, const std::string& source);
 
+/// A weight whose rows lie in neighbouring pairs, as GGUF's llama stores queries and keys, in Hugging Face's two halves of each
+/// head. [heads * half * 2, columns]
+at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads);
+
 }  // namespace rag::core::libtorch

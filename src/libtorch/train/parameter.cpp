@@ -5,12 +5,6 @@
 namespace rag::core::libtorch {
 namespace {
 
-// GGUF's neighbouring pairs -> two halves; [heads * half * 2, columns]
-at::Tensor restore_halves(const at::Tensor& weight, std::int64_t heads) {
-    const std::int64_t half = weight.size(0) / heads / 2;
-    return weight.view({heads, half, 2, weight.size(1)}).transpose(1, 2).contiguous().view(weight.sizes());
-}
-
 // One row a group of codes: as Int8Linear keeps them.
 std::function<at::Tensor()> int8_unpacker(const at::Tensor& weight, std::uint64_t& bytes) {
     at::Tensor codes = at::empty(weight.sizes(), at::kChar);

@@ -26,11 +26,6 @@ struct Layer {
     bool windowed = false;
 };
 
-std::string numbered(const std::string& pattern, std::int64_t number) {
-    const std::size_t place = pattern.find("{}");
-    return place == std::string::npos ? pattern : std::string(pattern).replace(place, 2, std::to_string(number));
-}
-
 class DecoderTrainedBody : public TrainedBody {
   public:
     DecoderTrainedBody(const DecoderConfig& config, const DecoderParts& parts, ParameterSet& set)

@@ -1,6 +1,7 @@
 #include "libtorch/train/trained_layers.hpp"
 
 #include "libtorch/kernels/training_rows.hpp"
+#include "libtorch/layers/number_type.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -20,10 +21,6 @@ at::Tensor round_inputs(const at::Tensor& x) {
     const at::Tensor scale = x.amax(1, true).clamp_min_(0.0).sub_(least).div_(255.0).clamp_min_(1e-30);
     const at::Tensor zero = least.div(scale).neg_().round_();
     return x.div(scale).add_(zero).round_().clamp_(0.0, 255.0).sub_(zero).mul_(scale);
-}
-
-kernels::NumberType number_type(at::ScalarType type) {
-    return type == at::kBFloat16 ? kernels::NumberType::kBFloat16 : kernels::NumberType::kFloat32;
 }
 
 std::byte* bytes_at(const at::Tensor& x, std::int64_t element) {

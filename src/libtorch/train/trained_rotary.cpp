@@ -1,6 +1,7 @@
 #include "libtorch/train/trained_rotary.hpp"
 
 #include "libtorch/kernels/training_rows.hpp"
+#include "libtorch/layers/number_type.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -9,10 +10,6 @@ at::Tensor copied(std::span<const float> values, std::int64_t rows, std::int64_t
     at::Tensor out = at::empty({rows, half}, at::kFloat);
     std::copy(values.begin(), values.end(), out.mutable_data_ptr<float>());
     return out;
-}
-
-kernels::NumberType number_type(at::ScalarType type) {
-    return type == at::kBFloat16 ? kernels::NumberType::kBFloat16 : kernels::NumberType::kFloat32;
 }
 
 // Every head of every row by the row's angles, the other way round with `back`.

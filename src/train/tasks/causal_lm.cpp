@@ -2,11 +2,9 @@
 // one pass without seeing each other. Metrics: loss, perplexity, accuracy of the next token.
 #include <cmath>
 
-#include "core/error.hpp"
-#include "model/host_call.hpp"
 #include "train/random.hpp"
 #include "train/tasks/token_examples.hpp"
-#include "train/token_text.hpp"
+#include "train/tasks/token_pass.hpp"
 
 namespace rag::core {
 namespace {
@@ -22,23 +20,14 @@ class CausalLm : public Task {
     std::string main_metric() const override { return "eval_loss"; }
 
     double add_gradients(std::span<const std::vector<std::uint32_t>> batches, const StepContext& context) override {
-        std::vector<const TokenExample*> examples;
-        std::uint64_t asked = 0;
-        for (const auto& batch : batches) {
-            for (const std::uint32_t number : batch) {
-                examples.push_back(&train_[number]);
-                asked += train_[number].asked;
-            }
-        }
-        const TokenLoss sum = run(examples, 1.0 / static_cast<double>(asked), true, context);
+        const ChosenExamples chosen = choose_examples(train_, batches);
+        const TokenLoss sum = run(chosen.examples, 1.0 / static_cast<double>(chosen.asked), true, context);
         return sum.cross_entropy / static_cast<double>(sum.count);
     }
 
     Metrics evaluate(const std::function<bool()>& stop) override {
         if (eval_.empty()) return {};
-        std::vector<const TokenExample*> examples;
-        for (const TokenExample& example : eval_) examples.push_back(&example);
-        const TokenLoss sum = run(examples, 1.0, false, {0, stop});
+        const TokenLoss sum = run(every_example(eval_), 1.0, false, {0, stop});
         const auto count = static_cast<double>(sum.count);
         return {{"eval_loss", sum.cross_entropy / count},
                 {"perplexity", std::exp(sum.cross_entropy / count)},
@@ -47,29 +36,10 @@ class CausalLm : public Task {
 
   private:
     TokenLoss run(const std::vector<const TokenExample*>& examples, double scale, bool training, const StepContext& context) {
-        TokenLoss sum;
-        std::uint64_t part = 0;
-        for (std::size_t begin = 0; begin < examples.size();) {
-            PackedTexts packed;
-            std::vector<std::int32_t> targets;
-            std::size_t end = begin;
-            while (end < examples.size() &&
-                   (end == begin || packed.tokens() + examples[end]->ids.size() <= input_.config.micro_tokens)) {
-                packed.add(examples[end]->ids);
-                targets.insert(targets.end(), examples[end]->targets.begin(), examples[end]->targets.end());
-                ++end;
-            }
-            TokenLoss loss;
-            StopCheck stop(context.stop);
-            const std::uint64_t seed = CounterRandom(context.seed, part++).bits(0);
-            stop.finish(input_.model.trainer().token_loss(packed.view(), {targets, {}, 1.0F, 0.0F}, scale,
-                                                          {training, training, seed}, loss, stop.call()));
-            sum.cross_entropy += loss.cross_entropy;
-            sum.count += loss.count;
-            sum.right += loss.right;
-            begin = end;
-        }
-        return sum;
+        std::vector<TokenPart> parts;
+        for (const TokenExample* example : examples) parts.push_back({example->ids, example->targets});
+        return run_token_passes(input_, parts, {scale, training, context.stop},
+                                [&](std::uint64_t pass) { return CounterRandom(context.seed, pass).bits(0); });
     }
 
     TaskInput input_;

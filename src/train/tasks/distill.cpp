@@ -14,6 +14,7 @@
 #include "train/random.hpp"
 #include "train/row_texts.hpp"
 #include "train/tasks/token_examples.hpp"
+#include "train/tasks/token_pass.hpp"
 #include "train/vector_pass.hpp"
 
 namespace rag::core {
@@ -160,22 +161,13 @@ class DistillDecoder : public Task {
     std::string main_metric() const override { return "eval_loss"; }
 
     double add_gradients(std::span<const std::vector<std::uint32_t>> batches, const StepContext& context) override {
-        std::vector<const TokenExample*> examples;
-        std::uint64_t asked = 0;
-        for (const auto& batch : batches) {
-            for (const std::uint32_t number : batch) {
-                examples.push_back(&train_[number]);
-                asked += train_[number].asked;
-            }
-        }
-        return mean_loss(run(examples, 1.0 / static_cast<double>(asked), true, context));
+        const ChosenExamples chosen = choose_examples(train_, batches);
+        return mean_loss(run(chosen.examples, 1.0 / static_cast<double>(chosen.asked), true, context));
     }
 
     Metrics evaluate(const std::function<bool()>& stop) override {
         if (eval_.empty()) return {};
-        std::vector<const TokenExample*> examples;
-        for (const TokenExample& example : eval_) examples.push_back(&example);
-        const TokenLoss sum = run(examples, 1.0, false, {0, stop});
+        const TokenLoss sum = run(every_example(eval_), 1.0, false, {0, stop});
         return {{"eval_loss", mean_loss(sum)},
                 {"perplexity", std::exp(sum.cross_entropy / static_cast<double>(sum.count))},
                 {"accuracy", static_cast<double>(sum.right) / static_cast<double>(sum.count)}};
@@ -209,15 +201,8 @@ class DistillDecoder : public Task {
             packed.add(examples[i]->ids);
             const TokenTargets targets = {examples[i]->targets, logits, static_cast<float>(input_.config.temperature),
                                           static_cast<float>(1.0 - input_.config.hard_weight)};
-            TokenLoss loss;
-            StopCheck stop(context.stop);
             const std::uint64_t seed = CounterRandom(context.seed, std::uint64_t{i}).bits(0);
-            stop.finish(
-                input_.model.trainer().token_loss(packed.view(), targets, scale, {training, training, seed}, loss, stop.call()));
-            sum.cross_entropy += loss.cross_entropy;
-            sum.teacher += loss.teacher;
-            sum.count += loss.count;
-            sum.right += loss.right;
+            add_loss(run_token_pass(input_, packed, targets, {scale, training, context.stop}, seed), sum);
         }
         return sum;
     }

@@ -5,10 +5,9 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "model/host_call.hpp"
 #include "train/random.hpp"
 #include "train/row_texts.hpp"
-#include "train/token_text.hpp"
+#include "train/tasks/token_pass.hpp"
 
 namespace rag::core {
 namespace {
@@ -93,30 +92,11 @@ class MaskedLm : public Task {
             masked.push_back(mask(*windows[i], CounterRandom(context.seed, 2 * std::uint64_t{i})));
             asked += masked.back().asked;
         }
-        TokenLoss sum;
-        std::uint64_t part = 0;
-        for (std::size_t begin = 0; begin < masked.size();) {
-            PackedTexts packed;
-            std::vector<std::int32_t> targets;
-            std::size_t end = begin;
-            while (end < masked.size() &&
-                   (end == begin || packed.tokens() + masked[end].ids.size() <= input_.config.micro_tokens)) {
-                packed.add(masked[end].ids);
-                targets.insert(targets.end(), masked[end].targets.begin(), masked[end].targets.end());
-                ++end;
-            }
-            TokenLoss loss;
-            StopCheck stop(context.stop);
-            const std::uint64_t seed = CounterRandom(context.seed, 2 * part++ + 1).bits(0);
-            stop.finish(input_.model.trainer().token_loss(packed.view(), {targets, {}, 1.0F, 0.0F},
-                                                          1.0 / static_cast<double>(std::max<std::int64_t>(asked, 1)),
-                                                          {training, training, seed}, loss, stop.call()));
-            sum.cross_entropy += loss.cross_entropy;
-            sum.count += loss.count;
-            sum.right += loss.right;
-            begin = end;
-        }
-        return sum;
+        std::vector<TokenPart> parts;
+        for (const Masked& one : masked) parts.push_back({one.ids, one.targets});
+        const double scale = 1.0 / static_cast<double>(std::max<std::int64_t>(asked, 1));
+        return run_token_passes(input_, parts, {scale, training, context.stop},
+                                [&](std::uint64_t pass) { return CounterRandom(context.seed, 2 * pass + 1).bits(0); });
     }
 
     std::vector<Window> read(const TrainingRows& rows, RowNotes* notes) const {

@@ -100,4 +100,21 @@ std::vector<TokenExample> read_token_examples(const TaskInput& input, const Trai
     return out;
 }
 
+ChosenExamples choose_examples(std::span<const TokenExample> all, std::span<const std::vector<std::uint32_t>> batches) {
+    ChosenExamples out;
+    for (const auto& batch : batches) {
+        for (const std::uint32_t number : batch) {
+            out.examples.push_back(&all[number]);
+            out.asked += all[number].asked;
+        }
+    }
+    return out;
+}
+
+std::vector<const TokenExample*> every_example(std::span<const TokenExample> all) {
+    std::vector<const TokenExample*> out;
+    for (const TokenExample& example : all) out.push_back(&example);
+    return out;
+}
+
 }  // namespace rag::core

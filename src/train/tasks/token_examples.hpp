@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "train/tasks/task.hpp"
@@ -19,6 +20,14 @@ struct TokenExample {
 
 /// Throws kInvalidArgument with file and line for what cannot be read as a conversation.
 std::vector<TokenExample> read_token_examples(const TaskInput& input, const TrainingRows& rows, RowNotes* notes);
+
+/// The examples of a step, and how many targets they ask for together.
+struct ChosenExamples {
+    std::vector<const TokenExample*> examples;
+    std::uint64_t asked = 0;
+};
+ChosenExamples choose_examples(std::span<const TokenExample> all, std::span<const std::vector<std::uint32_t>> batches);
+std::vector<const TokenExample*> every_example(std::span<const TokenExample> all);
 
 inline constexpr std::int64_t kDefaultDecoderTokens = 1024;  // config.max_tokens 0
 
