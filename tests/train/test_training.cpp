@@ -55,7 +55,8 @@ TEST_CASE("classification learns, and writes a folder that is a classifier") {
     const TemporaryFolder folder;
     const TrainingRows train = labelled_rows(60), eval = labelled_rows(30);
     FakeTrainingBackend backend;
-    TrainRequest request = request_of(model, TrainTask::kClassification, kFull, folder / "run", train, backend);
+    TrainRequest request =
+        request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":12})"), folder / "run", train, backend);
     request.eval = &eval;
     std::vector<std::uint64_t> steps;
     std::size_t evaluations = 0;
@@ -70,10 +71,10 @@ TEST_CASE("classification learns, and writes a folder that is a classifier") {
     CHECK(outcome.metrics.at("accuracy") == 1.0);
     CHECK(outcome.metrics.at("macro_f1") == 1.0);
     CHECK(outcome.ended == "done");
-    CHECK(outcome.step == 32);  // ceil(60 / 8) * 4
-    CHECK(steps.size() == 32);
+    CHECK(outcome.step == 96);  // ceil(60 / 8) * 12
+    CHECK(steps.size() == 96);
     CHECK(steps.front() == 1);
-    CHECK(evaluations == 5);
+    CHECK(evaluations == 13);
     const json config = json::parse(rag::test::read_file(outcome.path / "config.json"));
     CHECK(config["architectures"][0] == "BertForSequenceClassification");
     CHECK(config["id2label"] == json({{"0", "blue"}, {"1", "green"}, {"2", "red"}}));
@@ -85,8 +86,8 @@ TEST_CASE("classification learns, and writes a folder that is a classifier") {
     CHECK(tensors.contains("bert.pooler.dense.weight"));
     CHECK(tensors.contains("classifier.weight"));
     const json history = json::parse(outcome.history);
-    CHECK(history.size() == 37);
-    CHECK(history[1]["loss"].get<double>() > history[36 - 1]["loss"].get<double>());
+    CHECK(history.size() == 109);
+    CHECK(history[1]["loss"].get<double>() > history[107]["loss"].get<double>());
     CHECK(json::parse(rag::test::read_file(outcome.manifest))["train"]["rows"] == 60);
     // The same again, bit for bit; another seed differs.
     request.config.output = (folder / "again").string();
