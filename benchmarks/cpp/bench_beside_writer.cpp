@@ -134,7 +134,11 @@ std::vector<Sample> search(const Engine& engine, const Documents& queries, std::
                 const double core = core_ms();
                 const double cpu = cpu_ms();
                 const auto begin = Clock::now();
-                if (engine.search(query).size() != 10) std::abort();
+                const std::size_t found = engine.search(query).size();
+                if (found != 10) {
+                    std::fprintf(stderr, "a search found %zu chunks, not 10\n", found);
+                    std::abort();
+                }
                 Sample sample;
                 sample.wall = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
                 sample.computing = cpu_ms() - cpu;

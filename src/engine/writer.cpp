@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "model/encoder.hpp"
+#include "store/paced_files.hpp"
 
 namespace rag::core {
 namespace {
@@ -170,6 +171,7 @@ std::vector<std::int64_t> Writer::commit(const std::vector<Step>& steps, const s
     std::vector<std::int64_t> outdated;
     if (steps.empty() && attributes.empty()) return outdated;
     const std::int64_t now = now_ms();
+    const PacedWrites paced(pace_);
     auto transaction = store_.write();
     if (dimension != 0) set_vectors_meta(transaction, dimension);
     for (const auto& document : attributes) {

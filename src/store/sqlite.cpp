@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/signals_blocked.hpp"
+#include "store/paced_files.hpp"
 
 namespace rag::core {
 namespace {
@@ -136,7 +137,7 @@ Connection::Connection(const std::string& file, Access access, bool immutable) :
     if (access == Access::kReadWrite) flags |= SQLITE_OPEN_READWRITE;
     if (access == Access::kCreate) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     const std::string target = file == ":memory:" ? file : file_uri(file, immutable);
-    const int result = sqlite3_open_v2(target.c_str(), &handle_, flags, nullptr);
+    const int result = sqlite3_open_v2(target.c_str(), &handle_, flags, file == ":memory:" ? nullptr : paced_files());
     try {
         if (handle_ == nullptr) throw std::bad_alloc();
         if (result != SQLITE_OK) raise(result);

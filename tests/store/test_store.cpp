@@ -1,13 +1,19 @@
 // The store does what it says: transactions, snapshots, keys that never come back, one writer, readers beside it.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <deque>
 #include <fstream>
+#include <optional>
 #include <thread>
 
+#include "core/courtesy.hpp"
 #include "core/error.hpp"
+#include "core/thread_pool.hpp"
+#include "store/paced_files.hpp"
 #include "store/store.hpp"
 #include "test_files.hpp"
 
@@ -401,4 +407,36 @@ TEST_CASE("vacuum gives space back") {
     store->vacuum();
     CHECK(std::filesystem::file_size(folder / "kb" / "knowledge.sqlite3") < 200000);
     CHECK(store->read().chunk_keys() == key_before);
+}
+
+TEST_CASE("what SQLite writes gives way between pages where searches keep all cores busy") {
+    const auto switches = [] {
+        rusage usage{};
+        REQUIRE(::getrusage(RUSAGE_THREAD, &usage) == 0);
+        return usage.ru_nvcsw;
+    };
+    Courtesy courtesy;
+    std::deque<Courtesy::Guest> searches;
+    for (std::size_t i = 0; i < available_cpus(); ++i) searches.emplace_back(courtesy);
+    const std::string text(4000, 'x');
+    const auto write = [&](bool paced) {
+        TemporaryFolder folder;
+        auto store = Store::open({folder / "kb", false});
+        Pace pace(courtesy);
+        pace.give_way();
+        const long before = switches();
+        {
+            std::optional<PacedWrites> scope;
+            if (paced) scope.emplace(pace);
+            auto transaction = store->write();
+            for (int i = 0; i < 3000; ++i) add_document(transaction, std::to_string(i), text);
+            transaction.commit();
+        }
+        const long after = switches();
+        CHECK(store->read().counts().documents == 3000);
+        CHECK(store->verify().empty());
+        return after - before;
+    };
+    // 12 MB of pages take tens of milliseconds, and a pause comes after a quarter of one.
+    CHECK(write(true) > write(false) + 10);
 }
