@@ -101,8 +101,8 @@ rag_status rag_bm25_index_load(rag_text path, rag_bm25_index** index) noexcept {
     });
 }
 
-rag_status rag_bm25_index_save(const rag_bm25_index* index, rag_text path) noexcept {
-    return guard([&] { use(index).save(rag::capi::path_of(path, "path")); });
+rag_status rag_bm25_index_save(const rag_bm25_index* index, rag_text path, rag_progress_fn progress, void* user_data) noexcept {
+    return guard([&] { use(index).save(rag::capi::path_of(path, "path"), 0, rag::capi::progress_of(progress, user_data)); });
 }
 
 void rag_bm25_index_free(rag_bm25_index* index) noexcept {

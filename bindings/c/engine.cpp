@@ -107,6 +107,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.chunk_overlap = known.chunk_overlap;
         out.vector_type = rag::capi::vector_type_of(known.vector_dtype);
         out.chunker = core::chunker_of(known.chunker);
+        out.progress = rag::capi::progress_of(known.progress, known.user_data);
         *engine = new rag_engine{core::Engine::open(out)};
     });
 }

@@ -71,8 +71,9 @@ rag_status rag_vector_index_load(rag_text path, rag_vector_index** index) noexce
     });
 }
 
-rag_status rag_vector_index_save(const rag_vector_index* index, rag_text path) noexcept {
-    return guard([&] { use(index).save(rag::capi::path_of(path, "path")); });
+rag_status rag_vector_index_save(const rag_vector_index* index, rag_text path, rag_progress_fn progress,
+                                 void* user_data) noexcept {
+    return guard([&] { use(index).save(rag::capi::path_of(path, "path"), rag::capi::progress_of(progress, user_data)); });
 }
 
 void rag_vector_index_free(rag_vector_index* index) noexcept {

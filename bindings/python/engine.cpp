@@ -292,7 +292,7 @@ void bind_engine(py::module_& module) {
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, const Classifier* reranker,
                          bool read_only, std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
-                         std::uint32_t chunker) {
+                         std::uint32_t chunker, py::object callback) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
@@ -302,6 +302,7 @@ void bind_engine(py::module_& module) {
                  options.chunk_overlap = chunk_overlap;
                  options.vector_dtype = index_dtype(vector_dtype);
                  options.chunker = static_cast<Chunker>(chunker);
+                 options.progress = progress_of(std::move(callback));
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -310,7 +311,7 @@ void bind_engine(py::module_& module) {
                  return std::make_unique<Engine>(view, options);
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("reranker"), py::arg("read_only"),
-             py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"))
+             py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"))

@@ -136,12 +136,13 @@ void bind_common(py::class_<Index>& index) {
             py::arg("path"))
         .def(
             "save",
-            [](const Index& self, const py::object& path) {
+            [](const Index& self, const py::object& path, py::object callback) {
                 const std::string_view view = text_of(path, "path");
+                const Progress progress = progress_of(std::move(callback));
                 const GilRelease release;
-                self.save(view);
+                self.save(view, progress);
             },
-            py::arg("path"))
+            py::arg("path"), py::arg("progress"))
         .def(
             "remove",
             [](Index& self, const py::object& object) {

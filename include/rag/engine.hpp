@@ -26,6 +26,8 @@ struct EngineOptions {
     Dtype vector_dtype = Dtype::kInt8;  ///< of the vector index: kInt8 or kFloat32
     Chunker chunker = Chunker::kAuto;
     const Classifier* reranker = nullptr;  ///< of one label; needed for Query::rerank
+    /// While opening brings an older format to this one, in documents; a stop leaves the older one as it was.
+    Progress progress = nullptr;
 };
 
 struct StoredDocument {
@@ -87,8 +89,14 @@ class Engine {
         c_options.vector_dtype = static_cast<std::uint32_t>(options.vector_dtype);
         c_options.chunker = static_cast<std::uint32_t>(options.chunker);
         c_options.reranker = options.reranker != nullptr ? options.reranker->handle() : nullptr;
+        detail::ProgressBridge bridge(options.progress);
+        c_options.progress = bridge.function();
+        c_options.user_data = bridge.data();
         rag_engine* handle = nullptr;
-        detail::check(rag_engine_open(path.empty() ? rag_text{nullptr, 0} : detail::text(path), &c_options, &handle));
+        const rag_text folder = path.empty() ? rag_text{nullptr, 0} : detail::text(path);
+        const rag_status status = rag_engine_open(folder, &c_options, &handle);
+        bridge.rethrow();
+        detail::check(status);
         handle_.reset(handle);
     }
     rag_engine* handle() const noexcept { return handle_.get(); }

@@ -66,7 +66,13 @@ class VectorIndex {
     }
     /// Takes over a handle of the C interface.
     explicit VectorIndex(rag_vector_index* handle) : handle_(handle) {}
-    void save(std::string_view path) const { detail::check(rag_vector_index_save(handle_.get(), detail::text(path))); }
+    /// Replaces the file at once, or (stopped, failed) not at all; `progress` gets the bytes written.
+    void save(std::string_view path, const Progress& progress = nullptr) const {
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_vector_index_save(handle_.get(), detail::text(path), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
 
     std::uint64_t size() const noexcept { return rag_vector_index_count(handle_.get()); }
     std::uint32_t dimension() const noexcept { return rag_vector_index_dimension(handle_.get()); }
@@ -144,7 +150,13 @@ class Bm25Index {
     }
     /// Takes over a handle of the C interface.
     explicit Bm25Index(rag_bm25_index* handle) : handle_(handle) {}
-    void save(std::string_view path) const { detail::check(rag_bm25_index_save(handle_.get(), detail::text(path))); }
+    /// Replaces the file at once, or (stopped, failed) not at all; `progress` gets the bytes written.
+    void save(std::string_view path, const Progress& progress = nullptr) const {
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_bm25_index_save(handle_.get(), detail::text(path), bridge.function(), bridge.data());
+        bridge.rethrow();
+        detail::check(status);
+    }
 
     std::uint64_t size() const noexcept { return rag_bm25_index_count(handle_.get()); }
 

@@ -152,13 +152,16 @@ typedef struct rag_engine_options {
     uint32_t vector_dtype;  /* of the vector index, as in rag_vector_index_options: RAG_INT8 (in INIT; faster) or RAG_FLOAT32 */
     uint32_t chunker;       /* rag_chunker */
     const rag_classifier* reranker; /* of one label (RAG_INVALID_ARGUMENT); NULL: a query with `rerank` is RAG_INVALID_STATE */
+    rag_progress_fn progress;       /* while opening brings an older format to this one, in documents; may be NULL */
+    void* user_data;
 } rag_engine_options;
-#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL}
+#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL, NULL, NULL}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
- * embedder other than the one that made its vectors (both are named). RAG_VERSION_MISMATCH: made by a newer librag. RAG_CORRUPT:
- * the database is damaged; derived index files that are lost or damaged are rebuilt instead. since 0.1.0 */
+ * embedder other than the one that made its vectors (both are named). RAG_VERSION_MISMATCH: made by a newer librag. RAG_STOPPED:
+ * by options.progress, the older format is as it was. RAG_CORRUPT: the database is damaged; derived index files that are lost or
+ * damaged are rebuilt instead. since 0.1.0 */
 RAG_API rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) RAG_NOEXCEPT;
 
 /* Writes the derived index files and closes; every later call is RAG_INVALID_STATE. Nothing acknowledged is lost without it, the
@@ -479,6 +482,7 @@ RAG_API rag_status rag_engine_compact(rag_engine* engine, rag_progress_fn progre
 
 /* --- change feed, backup, export, import ------------------------------------------------------------------------------------ */
 
+/* Updated: the document's content, or links from or to it. */
 typedef enum rag_change_kind { RAG_CHANGE_ADDED = 0, RAG_CHANGE_UPDATED = 1, RAG_CHANGE_REMOVED = 2 } rag_change_kind;
 typedef struct rag_change {
     uint32_t struct_size; /* set by the caller: RAG_CHANGE_INIT */
@@ -491,10 +495,10 @@ typedef struct rag_change {
 typedef struct rag_changes rag_changes;
 
 /* What a copy of the state `since` has to do to follow, in order: take over each document that was added or updated, as it is now
- * (rag_engine_get), and remove the others. 0: a copy that is empty. Of a document its last change is told, and a removal before
- * that. Whole transactions, until there are `limit` changes (0: 1,000) or more; go on from rag_changes_next until that equals
- * rag_changes_last. Removals are kept for the last 100,000 of them at least; RAG_NOT_FOUND: some after `since` are gone, so a new
- * copy must begin with 0. RAG_INVALID_ARGUMENT: `since` is yet to come. since 0.1.0 */
+ * (rag_engine_get; its links: rag_engine_links), and remove the others. 0: a copy that is empty. Of a document its last change is
+ * told, and a removal before that. Whole transactions, until there are `limit` changes (0: 1,000) or more; go on from
+ * rag_changes_next until that equals rag_changes_last. Removals are kept for the last 100,000 of them at least; RAG_NOT_FOUND:
+ * some after `since` are gone, so a new copy must begin with 0. RAG_INVALID_ARGUMENT: `since` is yet to come. since 0.1.0 */
 RAG_API rag_status rag_engine_changes(rag_engine* engine, uint64_t since, uint64_t limit, rag_changes** changes) RAG_NOEXCEPT;
 RAG_API size_t rag_changes_count(const rag_changes* changes) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
 RAG_API rag_status rag_changes_at(const rag_changes* changes, size_t index, rag_change* change) RAG_NOEXCEPT; /* since 0.1.0 */
@@ -520,9 +524,9 @@ typedef struct rag_export_options {
 } rag_export_options;
 #define RAG_EXPORT_OPTIONS_INIT {sizeof(rag_export_options), 0, NULL, NULL, NULL}
 
-/* Writes all documents of one state as lines of JSON, in memory that does not grow with them: into the file `path`, which appears
- * when it is whole, or (not given) to options.line. docs/export.md tells the fields. `options` may be NULL with a path; `count`
- * (may be NULL): how many documents. since 0.1.0 */
+/* Writes all documents and links of one state as lines of JSON, in memory that does not grow with them: into the file `path`,
+ * which appears when it is whole, or (not given) to options.line. docs/export.md tells the fields. `options` may be NULL with a
+ * path; `count` (may be NULL): how many documents. since 0.1.0 */
 RAG_API rag_status rag_engine_export(rag_engine* engine, rag_text path, const rag_export_options* options,
                                      uint64_t* count) RAG_NOEXCEPT;
 
@@ -1082,10 +1086,12 @@ typedef struct rag_vector_index_options {
 RAG_API rag_status rag_vector_index_create(const rag_vector_index_options* options,
                                            rag_vector_index** index) RAG_NOEXCEPT;              /* since 0.1.0 */
 RAG_API rag_status rag_vector_index_load(rag_text path, rag_vector_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
-RAG_API rag_status rag_vector_index_save(const rag_vector_index* index,
-                                         rag_text path) RAG_NOEXCEPT;                /* replaces the file at once. since 0.1.0 */
-RAG_API void rag_vector_index_free(rag_vector_index* index) RAG_NOEXCEPT;            /* since 0.1.0 */
-RAG_API uint64_t rag_vector_index_count(const rag_vector_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
+/* Replaces the file at once; after a failure or RAG_STOPPED it is as it was. `progress` (may be NULL): bytes written, 0. since
+ * 0.1.0 */
+RAG_API rag_status rag_vector_index_save(const rag_vector_index* index, rag_text path, rag_progress_fn progress,
+                                         void* user_data) RAG_NOEXCEPT;
+RAG_API void rag_vector_index_free(rag_vector_index* index) RAG_NOEXCEPT;                /* since 0.1.0 */
+RAG_API uint64_t rag_vector_index_count(const rag_vector_index* index) RAG_NOEXCEPT;     /* since 0.1.0 */
 RAG_API uint32_t rag_vector_index_dimension(const rag_vector_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
 
 /* Adds `count` vectors [count, dimension]. Ids are 0 or more. An id that exists is RAG_ALREADY_EXISTS; NaN, infinity, a zero
@@ -1145,8 +1151,10 @@ RAG_API rag_status rag_bm25_index_create(const rag_bm25_index_options* options,
                                          rag_bm25_index** index) RAG_NOEXCEPT; /* since 0.1.0 */
 /* RAG_VERSION: a newer format, or words cut by another ICU: build the index again from its texts. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_load(rag_text path, rag_bm25_index** index) RAG_NOEXCEPT;
-RAG_API rag_status rag_bm25_index_save(const rag_bm25_index* index,
-                                       rag_text path) RAG_NOEXCEPT;              /* replaces the file at once. since 0.1.0 */
+/* Replaces the file at once; after a failure or RAG_STOPPED it is as it was. `progress` (may be NULL): bytes written, bytes in
+ * all. since 0.1.0 */
+RAG_API rag_status rag_bm25_index_save(const rag_bm25_index* index, rag_text path, rag_progress_fn progress,
+                                       void* user_data) RAG_NOEXCEPT;
 RAG_API void rag_bm25_index_free(rag_bm25_index* index) RAG_NOEXCEPT;            /* since 0.1.0 */
 RAG_API uint64_t rag_bm25_index_count(const rag_bm25_index* index) RAG_NOEXCEPT; /* since 0.1.0 */
 

@@ -50,7 +50,8 @@ class Maintenance:
     def changes(self, since: int = 0, limit: int = 1000) -> Changes:
         """What a copy of the state ``since`` (0: empty) has to do to follow.
 
-        In order: take over each document that was added or updated, as it is now, and remove the others. Whole transactions, until
+        In order: take over each document that was added or updated (or linked, or unlinked), as it is now, with links(id), and
+        remove the others. Whole transactions, until
         there are ``limit`` changes or more; go on from ``.next`` while ``.more``. NotFound: removals after ``since`` are not kept any
         more (the last 100,000 are), so a new copy must begin with 0.
         """
@@ -68,7 +69,7 @@ class Maintenance:
     def export(
         self, target: str | PathLike[str] | BinaryIO | TextIO, *, vectors: bool = True, show_progress: bool | None = None
     ) -> int:
-        """Writes all documents as lines of JSON, in constant memory; how many there were.
+        """Writes all documents and the links between them as lines of JSON, in constant memory; how many documents there were.
 
         ``target``: a path (the file appears when it is whole), or a file that is open for writing. Without ``vectors``,
         import_() cuts and embeds the texts anew.

@@ -21,16 +21,25 @@ def wanted(show_progress: bool | None) -> bool:
     return stderr is not None and stderr.isatty()
 
 
-class Bar:
-    """A tqdm bar fed by (done, total); a no-op when it is not wanted."""
+def _make_bar(description: str, unit: str, total: int | None) -> Any:
+    from tqdm.auto import tqdm
 
-    def __init__(self, show_progress: bool | None, description: str, unit: str, total: int | None = None) -> None:
+    return tqdm(total=total, desc=description, unit=unit, leave=True)
+
+
+class Bar:
+    """A tqdm bar fed by (done, total); a no-op when it is not wanted. ``late``: there is none before the first of them."""
+
+    def __init__(
+        self, show_progress: bool | None, description: str, unit: str, total: int | None = None, *, late: bool = False
+    ) -> None:
         self._bar: Any = None
         self._base = 0
+        self._make: Callable[[], Any] | None = None
         if wanted(show_progress):
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=total, desc=description, unit=unit, leave=True)
+            self._make = lambda: _make_bar(description, unit, total)
+            if not late:
+                self._bar = self._make()
 
     def __enter__(self) -> Bar:
         return self
@@ -42,7 +51,7 @@ class Bar:
     @property
     def callback(self) -> Callable[[int, int], None] | None:
         """What to hand to the core, or None when no bar is shown."""
-        return None if self._bar is None else self._update
+        return None if self._make is None else self._update
 
     def advance(self, count: int) -> None:
         """Counts ``count`` units as done for good: the next part of a stream starts from there."""
@@ -58,6 +67,10 @@ class Bar:
             self._bar.update(done - self._bar.n)
 
     def _update(self, done: int, total: int) -> None:
+        if self._bar is None:
+            if self._make is None or total == 0:
+                return
+            self._bar = self._make()
         bar = self._bar
         if bar.total is None and total and self._base == 0:
             bar.total = total

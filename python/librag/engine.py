@@ -62,24 +62,28 @@ class Engine(Maintenance):
         chunk_overlap: int = 0,
         vector_dtype: str = "int8",
         chunker: ChunkerName = "auto",
+        show_progress: bool | None = None,
     ) -> None:
         """``chunker``: "auto" cuts by the kind of each document (sections, definitions, sentences), "tokens" fills chunks with words,
-        "sentences" keeps to sentences and paragraphs, whatever the kind."""
+        "sentences" keeps to sentences and paragraphs, whatever the kind. A base of an older format is brought to the present one,
+        behind a bar; Ctrl-C leaves it as it was."""
         self._path = None if path is None else os.fspath(path)
         self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
         self._generator = generator if generator is None or isinstance(generator, Generator) else Generator(generator)
         self._reranker = reranker if reranker is None or isinstance(reranker, CrossEncoder) else CrossEncoder(reranker)
-        self._core = _librag.Engine(
-            self._path,
-            None if self._embedder is None else self._embedder._core,
-            None if self._generator is None else self._generator._core,
-            None if self._reranker is None else self._reranker._core,
-            read_only,
-            optional("chunk_tokens", chunk_tokens, 0),
-            whole("chunk_overlap", chunk_overlap),
-            vector_dtype,
-            place_in("chunker", chunker, CHUNKERS),
-        )
+        with Bar(show_progress, "migrating", "doc", late=True) as bar:
+            self._core = _librag.Engine(
+                self._path,
+                None if self._embedder is None else self._embedder._core,
+                None if self._generator is None else self._generator._core,
+                None if self._reranker is None else self._reranker._core,
+                read_only,
+                optional("chunk_tokens", chunk_tokens, 0),
+                whole("chunk_overlap", chunk_overlap),
+                vector_dtype,
+                place_in("chunker", chunker, CHUNKERS),
+                bar.callback,
+            )
 
     @property
     def embedder(self) -> Encoder | None:

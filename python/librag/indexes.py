@@ -64,9 +64,10 @@ class VectorIndex:
         """How many of these ids were there."""
         return self._core.remove(ids)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Writes one file, replacing an older one at once."""
-        self._core.save(os.fspath(path))
+    def save(self, path: str | PathLike[str], *, show_progress: bool | None = None) -> None:
+        """Writes one file, replacing an older one at once; after Ctrl-C or a failure the older one is as it was."""
+        with Bar(show_progress, "saving", "B") as bar:
+            self._core.save(os.fspath(path), bar.callback)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> VectorIndex:
@@ -147,9 +148,10 @@ class BM25Index:
         """How many of these ids were there."""
         return self._core.remove(ids)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Writes one file, replacing an older one at once."""
-        self._core.save(os.fspath(path))
+    def save(self, path: str | PathLike[str], *, show_progress: bool | None = None) -> None:
+        """Writes one file, replacing an older one at once; after Ctrl-C or a failure the older one is as it was."""
+        with Bar(show_progress, "saving", "B") as bar:
+            self._core.save(os.fspath(path), bar.callback)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> BM25Index:

@@ -47,6 +47,9 @@ struct EngineOptions {
     /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
     VectorType vector_type = VectorType::kInt8;
     ChunkerKind chunker = ChunkerKind::kAuto;
+    /// While opening brings an older format to this one: in documents, on the calling thread, every 50 ms. Stopped: the knowledge
+    /// base is as it was.
+    Progress progress = nullptr;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/link_check.hpp"
 
 namespace rag::core {
 namespace {
@@ -27,34 +28,40 @@ ChunkEnd end_of(std::string_view name, StoreView& view) {
     fail(Code::kNotFound, "there is no document or chunk {} to link", quote(name));
 }
 
-std::optional<std::string> name_of(const ChunkEnd& end, StoreView& view) {
-    auto id = view.document_id(end.document);
-    if (!id || end.ordinal == ChunkEnd::kWhole) return id;
-    if (!view.find_chunk_at(end.document, end.ordinal)) return std::nullopt;
-    return fmt::format("{}#{}", *id, end.ordinal);
+std::string name_of(std::string_view id, std::int64_t ordinal) {
+    return ordinal == ChunkEnd::kWhole ? std::string(id) : fmt::format("{}#{}", id, ordinal);
 }
 
-LinkRow row_of(const Link& link, StoreView& view) {
-    LinkRow row{end_of(link.source, view), end_of(link.target, view), link.type, link.weight};
-    if (row.source == row.target) fail(Code::kInvalidArgument, "a link leads from {} to itself", quote(link.source));
+/// None: the document lost that chunk.
+std::optional<std::string> name_of(const ChunkEnd& end, StoreView& view) {
+    const auto id = view.document_id(end.document);
+    if (!id || (end.ordinal != ChunkEnd::kWhole && !view.find_chunk_at(end.document, end.ordinal))) return std::nullopt;
+    return name_of(*id, end.ordinal);
+}
+
+}  // namespace
+
+void check_link(const LinkRow& link, std::string_view source, std::string_view target) {
+    if (link.source == link.target) fail(Code::kInvalidArgument, "a link leads from {} to itself", quote(source));
     if (!(link.weight > 0) || std::isinf(link.weight)) {
-        fail(Code::kInvalidArgument, "the link from {} to {} has weight {}, it must be above 0", quote(link.source),
-             quote(link.target), link.weight);
+        fail(Code::kInvalidArgument, "the link from {} to {} has weight {}, it must be above 0", quote(source), quote(target),
+             link.weight);
     }
     if (link.type.size() > kMaxIdBytes)
         fail(Code::kInvalidArgument, "the type of a link has {} bytes, at most {} are taken", link.type.size(), kMaxIdBytes);
     require_utf8(link.type, "the type of a link");
-    return row;
 }
-
-}  // namespace
 
 void Engine::link(std::span<const Link> links) {
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
     const std::lock_guard writing(call->writing);
     auto transaction = call->store->write();
-    for (const Link& link : links) transaction.set_link(row_of(link, transaction));
+    for (const Link& link : links) {
+        const LinkRow row{end_of(link.source, transaction), end_of(link.target, transaction), link.type, link.weight};
+        check_link(row, link.source, link.target);
+        transaction.set_link(row);
+    }
     if (!links.empty()) transaction.commit();
 }
 
@@ -76,8 +83,16 @@ std::uint64_t Engine::unlink(std::span<const Link> links) {
 std::vector<Link> Engine::links(std::span<const std::string_view> ids) const {
     const Call call(*this);
     auto view = call->store->read();
+    std::vector<Link> out;
+    if (ids.empty()) {
+        view.each_named_link([&](const NamedLink& link) {
+            out.push_back({name_of(link.source, link.source_ordinal), name_of(link.target, link.target_ordinal),
+                           std::string(link.type), link.weight});
+            return true;
+        });
+        return out;
+    }
     std::vector<LinkRow> rows;
-    if (ids.empty()) rows = view.all_links();
     std::set<std::int64_t> documents;
     for (const auto id : ids) {
         const auto head = view.find_head(id);
@@ -88,7 +103,6 @@ std::vector<Link> Engine::links(std::span<const std::string_view> ids) const {
             if (other == head->key || !documents.contains(other)) rows.push_back(std::move(row));
         }
     }
-    std::vector<Link> out;
     for (LinkRow& row : rows) {
         auto source = name_of(row.source, view);
         auto target = name_of(row.target, view);

@@ -1,6 +1,7 @@
 // Opening and closing, and the check that begins every call.
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/polled.hpp"
 #include "engine/engine_state.hpp"
 
 namespace rag::core {
@@ -56,7 +57,9 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     auto state = std::make_unique<State>();
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;
-    state->store = Store::open({options.path, options.read_only});
+    state->options.progress = nullptr;  // the caller's, for this call
+    run_polled(options.progress,
+               [&](const Progress& progress) { state->store = Store::open({options.path, options.read_only, progress}); });
     state->name = state->store->name();
     state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type);
     {

@@ -14,6 +14,10 @@ namespace {
 
 LineHeader header_of(StoreView& view, bool vectors) {
     LineHeader header;
+    view.each_named_link([&](const NamedLink&) {
+        header.links = true;
+        return false;
+    });
     if (!vectors) return header;
     header.dimension = stored_dimension(view);
     header.embedder = view.meta("embedder").value_or("");
@@ -73,6 +77,14 @@ std::uint64_t Engine::export_lines(const LineSink& write, const ExportOptions& o
         if (options.vectors) line.chunks = chunks_of(view, row, header.dimension);
         write(write_line(line) + "\n");
         ++done;
+    });
+    std::uint64_t links = 0;
+    view.each_named_link([&](const NamedLink& link) {
+        if (links++ % 256 == 0) report(options.progress, done, total);
+        write(write_line(LineLink{std::string(link.source), std::string(link.target), link.source_ordinal, link.target_ordinal,
+                                  std::string(link.type), link.weight}) +
+              "\n");
+        return true;
     });
     report(options.progress, done, total);
     return done;

@@ -2,9 +2,15 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "engine/link_check.hpp"
 #include "model/encoder.hpp"
 
 namespace rag::core {
+namespace {
+
+constexpr std::size_t kLinksAtOnce = 1024;
+
+}  // namespace
 
 Importer::Importer(Store& store, Indexes& indexes, const EngineOptions& options, const std::filesystem::path& path,
                    std::size_t batch_documents, const Progress& progress)
@@ -27,6 +33,8 @@ std::uint64_t Importer::run() {
             Line parsed = parse_line(line);
             if (auto* document = std::get_if<LineDocument>(&parsed)) {
                 take(std::move(*document));
+            } else if (const auto* link = std::get_if<LineLink>(&parsed)) {
+                take(*link);
             } else {
                 if (reader_.number() != 1) fail(Code::kInvalidArgument, "a header stands in the first line or nowhere");
                 take(std::get<LineHeader>(parsed));
@@ -40,6 +48,7 @@ std::uint64_t Importer::run() {
         }
     }
     store();
+    store_links();
     return documents_;
 }
 
@@ -92,6 +101,7 @@ void Importer::convert(Read& read) const {
 void Importer::take(LineDocument&& document) {
     std::size_t size = document.text.size();
     for (const LineChunk& chunk : document.chunks) size += chunk.vector.size() * sizeof(float);
+    store_links();
     // One transaction changes a document once: the second of the same id begins the next.
     const bool repeated = !document.id.empty() && ids_.contains(document.id);
     if (checked_.size() >= batch_documents_ || repeated || (!checked_.empty() && bytes_ + size > kBatchBytes)) store();
@@ -125,6 +135,38 @@ void Importer::store() {
     batch_.clear();
     ids_.clear();
     bytes_ = 0;
+}
+
+std::optional<ChunkEnd> Importer::find_end(const std::string& id, std::int64_t chunk) const {
+    auto view = store_.read();
+    const auto head = view.find_head(id);
+    if (!head) fail(Code::kInvalidArgument, "there is no document {} to link", quote(id));
+    if (chunk != LineLink::kWhole && !view.find_chunk_at(head->key, chunk)) return std::nullopt;
+    return ChunkEnd{head->key, chunk == LineLink::kWhole ? ChunkEnd::kWhole : chunk};
+}
+
+/// Links of chunks that a text does not have any more, because it was cut anew, are left out.
+void Importer::take(const LineLink& link) {
+    store();  // its ends may be among them
+    const auto source = find_end(link.source, link.source_chunk);
+    const auto target = find_end(link.target, link.target_chunk);
+    if (!source || !target) {
+        log(LogLevel::kInfo, "line {} of {} links a chunk that is not there: left out", reader_.number(),
+            quote(reader_.name(), 400));
+        return;
+    }
+    const LinkRow row{*source, *target, link.type, link.weight};
+    check_link(row, link.source, link.target);
+    links_.push_back(row);
+    if (links_.size() >= kLinksAtOnce) store_links();
+}
+
+void Importer::store_links() {
+    if (links_.empty()) return;
+    auto transaction = store_.write();
+    for (const LinkRow& link : links_) transaction.set_link(link);
+    transaction.commit();
+    links_.clear();
 }
 
 }  // namespace rag::core

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -34,8 +35,11 @@ class Importer {
 
     void take(const LineHeader& header);
     void take(LineDocument&& document);
+    void take(const LineLink& link);
     void convert(Read& read) const;
     void store();
+    void store_links();
+    std::optional<ChunkEnd> find_end(const std::string& id, std::int64_t chunk) const;
 
     Store& store_;
     const EngineOptions& options_;
@@ -51,6 +55,7 @@ class Importer {
     std::vector<CheckedDocument> checked_;
     std::unordered_set<std::string> ids_;  // of the batch
     std::size_t bytes_ = 0;                // of the batch
+    std::vector<LinkRow> links_;           // of lines behind those of the batch, which is stored by then
     std::uint64_t stored_ = 0;
     std::uint64_t documents_ = 0;
 };

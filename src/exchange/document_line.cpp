@@ -17,6 +17,7 @@ using Json = nlohmann::json;
 static_assert(std::endian::native == std::endian::little, "vectors are exported little-endian");
 
 constexpr const char* kHeaderKey = "librag_export";
+constexpr const char* kLinkKey = "link";
 constexpr std::size_t kMaxDimension = 65536;
 /// A document around its metadata.
 constexpr int kMaxLineNesting = kMaxJsonNesting + 4;
@@ -96,6 +97,12 @@ class Fields {
         if (number < 0) fail(Code::kInvalidArgument, "{} has {} in \"{}\", which cannot be negative", name_, number, key);
         return number;
     }
+    double real(const char* key, double missing) {
+        const Json* value = find(key);
+        if (value == nullptr) return missing;
+        if (!value->is_number()) wrong(key, "a number");
+        return value->get<double>();
+    }
     bool flag(const char* key) {
         const Json* value = find(key);
         if (value == nullptr) return false;
@@ -167,6 +174,7 @@ LineHeader header_of(const Json& object) {
     header.dimension = static_cast<std::size_t>(fields.number("dimension", 0, kMaxDimension));
     header.embedder = fields.text("embedder");
     header.embedder_name = fields.text("embedder_name");
+    header.links = version > 1;
     fields.end();
     return header;
 }
@@ -192,11 +200,32 @@ LineDocument document_of(const Json& object) {
     return document;
 }
 
+LineLink link_of(const Json& object) {
+    Fields line(object, "the line of a link");
+    const Json* content = line.find(kLinkKey);
+    line.end();
+    if (content == nullptr) fail(Code::kInvalidArgument, "the link is null");
+    Fields fields(*content, "the link");
+    LineLink link;
+    link.source = fields.text("source");
+    link.target = fields.text("target");
+    if (link.source.empty() || link.target.empty())
+        fail(Code::kInvalidArgument, "the link has no \"{}\"", link.source.empty() ? "source" : "target");
+    link.source_chunk = fields.number("source_chunk", LineLink::kWhole, kMaxOffset);
+    link.target_chunk = fields.number("target_chunk", LineLink::kWhole, kMaxOffset);
+    link.type = fields.text("type");
+    link.weight = fields.real("weight", 1);
+    if (!(link.weight > 0) || std::isinf(link.weight))
+        fail(Code::kInvalidArgument, "the link has weight {}, it must be above 0", link.weight);
+    fields.end();
+    return link;
+}
+
 }  // namespace
 
 std::string write_line(const LineHeader& header) {
     std::string out = "{";
-    add_number(out, kHeaderKey, kExportVersion);
+    add_number(out, kHeaderKey, header.links ? kExportVersion : 1);
     if (header.dimension != 0) add_number(out, "dimension", static_cast<std::int64_t>(header.dimension));
     add_text(out, "embedder", header.embedder);
     add_text(out, "embedder_name", header.embedder_name);
@@ -228,10 +257,23 @@ std::string write_line(const LineDocument& document) {
     return out + "}";
 }
 
+std::string write_line(const LineLink& link) {
+    std::string out = fmt::format("{{\"{}\":{{", kLinkKey);
+    add_quoted(out, "source", link.source);
+    if (link.source_chunk != LineLink::kWhole) add_number(out, "source_chunk", link.source_chunk);
+    add_quoted(out, "target", link.target);
+    if (link.target_chunk != LineLink::kWhole) add_number(out, "target_chunk", link.target_chunk);
+    add_text(out, "type", link.type);
+    add_key(out, "weight");
+    out += Json(link.weight).dump();
+    return out + "}}";
+}
+
 Line parse_line(std::string_view line) {
     const Json object = parse_argument(line, "it", kMaxLineBytes, kMaxLineNesting);
     if (!object.is_object()) fail(Code::kInvalidArgument, "it is no JSON object");
     if (object.contains(kHeaderKey)) return header_of(object);
+    if (object.contains(kLinkKey)) return link_of(object);
     return document_of(object);
 }
 

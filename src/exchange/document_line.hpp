@@ -4,9 +4,11 @@
 //   {"id":"a","text":"...","title":"...","source":"...","language":"en","metadata":{},"created_ms":1,"updated_ms":2,
 //    "chunks":[{"start":0,"stop":9,"parent_start":0,"parent_stop":20,"title_path":"A > B","vector":"base64"}]}
 //
-// Only "text" must be there. "chunks" say how the text was cut and embedded: offsets in bytes of its UTF-8, vectors as
-// little-endian float32. "given": true at the only chunk of a document: its vector came with it. Thread rule: plain functions and
-// values.
+//   {"link":{"source":"a","source_chunk":3,"target":"b","type":"see also","weight":2}}   behind the documents
+//
+// Of a link, an end without a chunk's number is the document as a whole. Of a document, only "text" must be there. "chunks" say
+// how the text was cut and embedded: offsets in bytes of its UTF-8, vectors as little-endian float32. "given": true at the only
+// chunk of a document: its vector came with it. Thread rule: plain functions and values.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +20,8 @@
 
 namespace rag::core {
 
-inline constexpr std::int64_t kExportVersion = 1;
+/// 2: there may be links. What holds none says 1, which older readers take.
+inline constexpr std::int64_t kExportVersion = 2;
 /// Longer lines are refused: 64 MiB of text as JSON, and its vectors.
 inline constexpr std::size_t kMaxLineBytes = std::size_t{512} << 20;
 
@@ -26,6 +29,7 @@ struct LineHeader {
     std::size_t dimension = 0;  // of the vectors; 0: there are none
     std::string embedder;       // what made them; empty: they were given
     std::string embedder_name;  // for messages
+    bool links = false;         // behind the documents
 };
 
 struct LineChunk {
@@ -43,11 +47,20 @@ struct LineDocument {
     std::vector<LineChunk> chunks;                // empty: not told
 };
 
-using Line = std::variant<LineHeader, LineDocument>;
+struct LineLink {
+    static constexpr std::int64_t kWhole = -1;
+    std::string source, target;  // ids of documents
+    std::int64_t source_chunk = kWhole, target_chunk = kWhole;
+    std::string type;
+    double weight = 1;
+};
+
+using Line = std::variant<LineHeader, LineDocument, LineLink>;
 
 /// Without the line's end. `metadata` must be a JSON object.
 std::string write_line(const LineHeader& header);
 std::string write_line(const LineDocument& document);
+std::string write_line(const LineLink& link);
 
 /// kInvalidArgument says what is wrong with the line: no JSON object, an unknown or misplaced key, a value of another type, a
 /// number that cannot be, ill-formed UTF-8; kVersion: a newer export. Whether offsets fit the text is for whoever uses them.

@@ -8,15 +8,17 @@
 namespace rag::core {
 namespace {
 
+void check_weight(const std::string& database, std::string_view document, double weight) {
+    if (weight > 0 && !std::isinf(weight)) return;
+    fail(Code::kCorrupt, "{} is damaged: a link of document {} has weight {}", quote(database, 400), quote(document), weight);
+}
+
 /// Rows of "source_document, source_ordinal, target_document, target_ordinal, type, weight".
 void read_links(Statement& rows, const std::string& database, std::vector<LinkRow>& out) {
     while (rows.step()) {
         LinkRow link{
             {rows.integer(0), rows.integer(1)}, {rows.integer(2), rows.integer(3)}, std::string(rows.text(4)), rows.real(5)};
-        if (!(link.weight > 0) || std::isinf(link.weight)) {
-            fail(Code::kCorrupt, "{} is damaged: a link of document {} has weight {}", quote(database, 400), link.source.document,
-                 link.weight);
-        }
+        check_weight(database, std::to_string(link.source.document), link.weight);
         out.push_back(std::move(link));
     }
 }
@@ -78,35 +80,51 @@ std::vector<LinkRow> StoreView::links_of(std::int64_t document) {
     return links;
 }
 
-std::vector<LinkRow> StoreView::all_links() {
-    std::vector<LinkRow> links;
-    Statement rows =
-        connection().prepare("SELECT source_document, source_ordinal, target_document, target_ordinal, type, weight FROM links");
-    read_links(rows, connection().name(), links);
-    return links;
+void StoreView::each_named_link(const NamedLinkVisitor& visit) {
+    Statement rows = connection().prepare(
+        "SELECT s.id, l.source_ordinal, t.id, l.target_ordinal, l.type, l.weight FROM links l "
+        "JOIN documents s ON s.key=l.source_document JOIN documents t ON t.key=l.target_document "
+        "WHERE (l.source_ordinal<0 OR EXISTS(SELECT 1 FROM chunks WHERE document=s.key AND ordinal=l.source_ordinal)) "
+        "AND (l.target_ordinal<0 OR EXISTS(SELECT 1 FROM chunks WHERE document=t.key AND ordinal=l.target_ordinal)) "
+        "ORDER BY l.source_document, l.source_ordinal, l.target_document, l.target_ordinal, l.type");
+    while (rows.step()) {
+        const NamedLink link{rows.text(0), rows.integer(1), rows.text(2), rows.integer(3), rows.text(4), rows.real(5)};
+        check_weight(connection().name(), rows.text(0), link.weight);
+        if (!visit(link)) return;
+    }
 }
 
 void WriteTransaction::set_link(const LinkRow& link) {
-    raise_sequence();
-    Statement row = connection().prepare(
-        "INSERT INTO links(source_document, source_ordinal, target_document, target_ordinal, type, weight) VALUES(?,?,?,?,?,?) "
-        "ON CONFLICT DO UPDATE SET weight=excluded.weight");
-    row.bind(1, link.source.document).bind(2, link.source.ordinal).bind(3, link.target.document).bind(4, link.target.ordinal);
-    row.bind(5, std::string_view(link.type)).bind_real(6, link.weight);
-    row.run();
+    {
+        Statement row = connection().prepare(
+            "INSERT INTO links(source_document, source_ordinal, target_document, target_ordinal, type, weight) "
+            "VALUES(?,?,?,?,?,?) ON CONFLICT DO UPDATE SET weight=excluded.weight WHERE weight<>excluded.weight");
+        row.bind(1, link.source.document).bind(2, link.source.ordinal).bind(3, link.target.document);
+        row.bind(4, link.target.ordinal).bind(5, std::string_view(link.type)).bind_real(6, link.weight);
+        row.run();
+    }
+    if (connection().changes() > 0) touch_ends(link.source, link.target);
 }
 
 std::int64_t WriteTransaction::remove_links(const ChunkEnd& source, const ChunkEnd& target,
                                             std::optional<std::string_view> type) {
-    Statement row = connection().prepare(
-        "DELETE FROM links WHERE source_document=? AND source_ordinal=? AND target_document=? AND target_ordinal=? AND "
-        "(?6 OR type=?5)");
-    row.bind(1, source.document).bind(2, source.ordinal).bind(3, target.document).bind(4, target.ordinal);
-    row.bind(5, type.value_or(std::string_view())).bind(6, type ? std::int64_t{0} : std::int64_t{1});
-    row.run();
+    {
+        Statement row = connection().prepare(
+            "DELETE FROM links WHERE source_document=? AND source_ordinal=? AND target_document=? AND target_ordinal=? AND "
+            "(?6 OR type=?5)");
+        row.bind(1, source.document).bind(2, source.ordinal).bind(3, target.document).bind(4, target.ordinal);
+        row.bind(5, type.value_or(std::string_view())).bind(6, type ? std::int64_t{0} : std::int64_t{1});
+        row.run();
+    }
     const std::int64_t removed = connection().changes();
-    if (removed > 0) raise_sequence();
+    if (removed > 0) touch_ends(source, target);
     return removed;
+}
+
+/// Both: a copy takes a link over with whichever of its documents it takes over last.
+void WriteTransaction::touch_ends(const ChunkEnd& source, const ChunkEnd& target) {
+    touch_document(source.document);
+    touch_document(target.document);
 }
 
 }  // namespace rag::core

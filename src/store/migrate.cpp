@@ -1,5 +1,6 @@
 #include "store/migrate.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ namespace {
 /// their vector; links and removals are new. Embeddings stay where they are.
 class FromFormat1 {
   public:
-    explicit FromFormat1(Connection& connection) : connection_(connection) {}
+    /// `done` counts documents.
+    FromFormat1(Connection& connection, std::atomic<std::uint64_t>& done) : connection_(connection), done_(done) {}
 
     void run() {
         connection_.execute(
@@ -61,6 +63,7 @@ class FromFormat1 {
             insert.bind(9, rows.integer(5)).bind(10, fields.title).bind(11, fields.metadata).bind(12, rows.text(8));
             insert.run();
             chunks(rows.integer(0), fields, rows.text(8));
+            ++done_;
         }
     }
 
@@ -128,16 +131,21 @@ class FromFormat1 {
     }
 
     Connection& connection_;
+    std::atomic<std::uint64_t>& done_;
 };
 
 }  // namespace
 
-void migrate(Connection& connection) {
+void migrate(Connection& connection, const Progress& progress) {
     // Tables change places under the same names: what refers to them must be left alone meanwhile. Both settings work only
     // outside of a transaction.
     connection.execute("PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON; BEGIN IMMEDIATE");
     try {
-        FromFormat1(connection).run();
+        std::atomic<std::uint64_t> done{0};
+        const auto total = static_cast<std::uint64_t>(connection.query_integer("SELECT count(*) FROM documents"));
+        report(progress, 0, total);
+        const Interruptible interruptible(connection, progress, [&] { return std::pair(done.load(), total); });
+        FromFormat1(connection, done).run();
         set_format_version(connection);
         connection.execute("COMMIT");
     } catch (...) {

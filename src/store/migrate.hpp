@@ -3,12 +3,15 @@
 // anew. For store/ only.
 #pragma once
 
+#include "core/cancel.hpp"
+
 namespace rag::core {
 
 class Connection;
 
-/// check_database() said kOlderFormat. The connection must be the only writer. kCorrupt names a document or chunk whose rows
-/// contradict each other.
-void migrate(Connection& connection);
+/// check_database() said kOlderFormat. The connection must be the only writer. `progress` is asked every 20 ms, in documents, on
+/// a thread of its own. kCorrupt names a document or chunk whose rows contradict each other; Stopped. After either the database
+/// is as it was.
+void migrate(Connection& connection, const Progress& progress);
 
 }  // namespace rag::core

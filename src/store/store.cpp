@@ -134,7 +134,7 @@ std::unique_ptr<Store> Store::open(const StoreOptions& options) {
     std::unique_ptr<Store> store(new Store());
     store->read_only_ = options.read_only;
     if (options.folder) {
-        store->open_folder(*options.folder);
+        store->open_folder(*options.folder, options.progress);
         return store;
     }
     if (options.read_only) fail(Code::kInvalidArgument, "a knowledge base in memory cannot be opened read-only: it is empty");
@@ -144,7 +144,7 @@ std::unique_ptr<Store> Store::open(const StoreOptions& options) {
     return store;
 }
 
-void Store::open_folder(const fs::path& folder) {
+void Store::open_folder(const fs::path& folder, const Progress& progress) {
     if (folder.empty()) fail(Code::kInvalidArgument, "the path of a knowledge base is empty");
     if (folder.native().find('\0') != std::string::npos)
         fail(Code::kInvalidArgument, "the path {} holds a zero byte", quoted(folder));
@@ -153,17 +153,17 @@ void Store::open_folder(const fs::path& folder) {
     if (error) fail(Code::kIo, "cannot make {} absolute: {}", quoted(folder), error.message());
     prepare_folder(*folder_, read_only_);
     if (!read_only_) lock_ = std::make_unique<WriterLock>(*folder_ / kLockName);
-    open_database((*folder_ / kDatabaseName).string());
+    open_database((*folder_ / kDatabaseName).string(), progress);
     if (!read_only_) sweep();
 }
 
-void Store::open_database(const std::string& file) {
+void Store::open_database(const std::string& file, const Progress& progress) {
     database_ = file;
     if (!read_only_) {
         main_ = connect(true);
         const DatabaseState state = check_database(*main_);
         if (state == DatabaseState::kKnowledgeBase) settle_log(*main_, database_);
-        if (state == DatabaseState::kOlderFormat) migrate(*main_);
+        if (state == DatabaseState::kOlderFormat) migrate(*main_, progress);
         if (state == DatabaseState::kEmpty) {
             refuse_lost_database(*folder_);
             create_tables(*main_);

@@ -30,6 +30,7 @@ class Store;
 struct StoreOptions {
     std::optional<std::filesystem::path> folder;  // none: in memory
     bool read_only = false;
+    Progress progress = nullptr;  // while an older format is brought to this one, in documents; on a thread of its own
 };
 
 /// A consistent state to read, as of its first read. Give it back soon: an old snapshot keeps the log from being cut.
@@ -93,7 +94,8 @@ class WriteTransaction : public StoreView {
     void remove_chunks(std::span<const std::int64_t> keys);
     /// Removes a document with its chunks, vectors and links; returns the keys of the chunks.
     std::vector<std::int64_t> remove_document(std::int64_t document);
-    /// Adds a link, or gives one with these ends and this type another weight.
+    /// Adds a link, or gives one with these ends and this type another weight. For the change feed both documents were changed,
+    /// unless the link was there just so.
     void set_link(const LinkRow& link);
     /// Removes links with these ends; of one type, or (none) of all. Returns how many there were.
     std::int64_t remove_links(const ChunkEnd& source, const ChunkEnd& target, std::optional<std::string_view> type);
@@ -107,6 +109,7 @@ class WriteTransaction : public StoreView {
     friend class Store;
     WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn);
     std::int64_t raise_sequence();
+    void touch_ends(const ChunkEnd& source, const ChunkEnd& target);
     void count_removals();
     std::unique_lock<std::recursive_mutex> turn_;
     bool open_ = true;
@@ -118,7 +121,7 @@ class Store {
   public:
     /// Opens a knowledge base, or creates it in a folder that is empty or does not exist (not read-only). Errors: kNotFound
     /// (read-only and nothing there), kInvalidArgument (a file, or a folder of something else), kVersion, kCorrupt, kBusy
-    /// (another writer), kIo.
+    /// (another writer), kIo; Stopped by options.progress: the older format is as it was.
     static std::unique_ptr<Store> open(const StoreOptions& options);
     ~Store();
     Store(const Store&) = delete;
@@ -157,8 +160,8 @@ class Store {
   private:
     friend class StoreSnapshot;
     Store() = default;
-    void open_folder(const std::filesystem::path& folder);
-    void open_database(const std::string& file);
+    void open_folder(const std::filesystem::path& folder, const Progress& progress);
+    void open_database(const std::string& file, const Progress& progress);
     void open_reader();
     void notice_writer();
     std::unique_ptr<Connection> connect(bool write) const;

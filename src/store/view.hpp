@@ -83,7 +83,8 @@ struct ChunkRow {
     std::string metadata;
 };
 
-/// What a transaction did to a document. A number of rag_change_kind.
+/// What a transaction did to a document: kUpdated also where links from or to it were added, changed or removed. A number of
+/// rag_change_kind.
 enum class ChangeKind : std::uint32_t { kAdded = 0, kUpdated = 1, kRemoved = 2 };
 
 struct Change {
@@ -114,6 +115,16 @@ struct LinkRow {
     ChunkEnd source;
     ChunkEnd target;
     std::string type;
+    double weight = 1;
+};
+
+/// The same with the documents' ids.
+struct NamedLink {
+    std::string_view source;
+    std::int64_t source_ordinal = ChunkEnd::kWhole;
+    std::string_view target;
+    std::int64_t target_ordinal = ChunkEnd::kWhole;
+    std::string_view type;
     double weight = 1;
 };
 
@@ -200,8 +211,10 @@ class StoreView {
     std::optional<std::string> document_id(std::int64_t document);
     /// Links that begin or end at the document or at one of its chunks.
     std::vector<LinkRow> links_of(std::int64_t document);
-    /// All links, in an order of their own.
-    std::vector<LinkRow> all_links();
+    /// Calls visit(link) for every link whose ends are there, in the order of its ends' keys, until one returns false. The views
+    /// are valid during the call, which may read from this view.
+    using NamedLinkVisitor = std::function<bool(const NamedLink& link)>;
+    void each_named_link(const NamedLinkVisitor& visit);
 
   protected:
     explicit StoreView(Connection* connection) : connection_(connection) {}

@@ -114,7 +114,12 @@ void WriteTransaction::update_attributes(std::int64_t document, std::string_view
 }
 
 void WriteTransaction::touch_document(std::int64_t document) {
-    connection().prepare("UPDATE documents SET sequence=? WHERE key=?").bind(1, raise_sequence()).bind(2, document).run();
+    // Only once a transaction: the whole row is written.
+    connection()
+        .prepare("UPDATE documents SET sequence=?1 WHERE key=?2 AND sequence<>?1")
+        .bind(1, raise_sequence())
+        .bind(2, document)
+        .run();
 }
 
 void WriteTransaction::insert_chunk(std::int64_t document, const NewChunk& chunk) {

@@ -82,6 +82,70 @@ TEST_CASE("backup, export and import give the same knowledge") {
     CHECK(second.verify());
 }
 
+TEST_CASE("links go with an export and show in the changes") {
+    rag::test::TemporaryFolder folder;
+    const std::string file = folder / "all.jsonl";
+    rag::Engine engine;
+    fill(engine, 3);
+    const auto before = engine.changes().last;
+    engine.link({{"d0", "d1#0", "see also", 2.0}, {"d2", "d0", "\xe5\x8f\x82\xe8\xa7\x81", 0.5}});
+    CHECK(engine.changes(before).changes.size() == 3);
+    engine.export_file(file);
+    rag::Engine second;
+    CHECK(second.import_file(file) == 3);
+    const auto links = second.links();
+    REQUIRE(links.size() == 2);
+    CHECK(links[0].source == "d0");
+    CHECK(links[0].target == "d1#0");
+    CHECK(links[0].type == "see also");
+    CHECK(links[0].weight == 2.0);
+    CHECK(links[1].type == "\xe5\x8f\x82\xe8\xa7\x81");
+}
+
+TEST_CASE("saving an index tells its progress; stopped, the older file stays") {
+    rag::test::TemporaryFolder folder;
+    const std::string words = folder / "words", vectors = folder / "vectors";
+    rag::Bm25Index bm25;
+    rag::VectorIndexOptions options;
+    options.dimension = 2;
+    rag::VectorIndex near(options);
+    bm25.add({1}, {"one"});
+    const std::int64_t ids[] = {1, 2};
+    const float unit[] = {1.0F, 0.0F, 0.0F, 1.0F};
+    near.add(ids, unit, 1, 2);
+    bm25.save(words);
+    near.save(vectors);
+    bm25.add({2}, {"two"});
+    near.add(ids + 1, unit + 2, 1, 2);
+    const rag::Progress stop = [](std::uint64_t, std::uint64_t) { return false; };
+    const rag::Progress raise = [](std::uint64_t, std::uint64_t) -> bool { throw std::runtime_error("mine"); };
+    CHECK_THROWS_AS(bm25.save(words, stop), rag::Stopped);
+    CHECK_THROWS_AS(near.save(vectors, stop), rag::Stopped);
+    CHECK_THROWS_WITH(bm25.save(words, raise), "mine");
+    CHECK_THROWS_WITH(near.save(vectors, raise), "mine");
+    CHECK(rag::Bm25Index::load(words).size() == 1);
+    CHECK(rag::VectorIndex::load(vectors).size() == 1);
+    std::uint64_t last = 0, all = 0;
+    bm25.save(words, [&](std::uint64_t done, std::uint64_t total) {
+        last = done;
+        all = total;
+        return true;
+    });
+    CHECK(last <= all);
+    CHECK(all > 0);
+    last = 0;
+    near.save(vectors, [&](std::uint64_t done, std::uint64_t) {
+        last = done;
+        return true;
+    });
+    CHECK(last > 0);
+    CHECK(rag::Bm25Index::load(words).size() == 2);
+    CHECK(rag::VectorIndex::load(vectors).size() == 2);
+    const auto value = [](uint64_t, uint64_t, void*) { return 42; };
+    CHECK(rag_bm25_index_save(nullptr, {words.data(), words.size()}, value, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_vector_index_save(nullptr, {words.data(), words.size()}, value, nullptr) == RAG_INVALID_ARGUMENT);
+}
+
 TEST_CASE("callbacks that stop or throw end the call and leave nothing half done") {
     rag::test::TemporaryFolder folder;
     rag::Engine engine;

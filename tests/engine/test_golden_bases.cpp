@@ -44,6 +44,20 @@ std::int64_t query(const fs::path& folder, const std::string& sql) {
     return value;
 }
 
+/// Many documents without vectors, each a copy of a stored one with one chunk: 20,012 in all.
+void make_long(const fs::path& folder) {
+    query(
+        folder,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO documents(id, hash, created_ms, "
+        "updated_ms, sequence, title, metadata, text) SELECT 'copy-'||i, hash, created_ms, updated_ms, sequence, title, "
+        "metadata, "
+        "text FROM n, documents WHERE id='note-1'");
+    query(
+        folder,
+        "INSERT INTO chunks(document, ordinal, start, stop, embedded) SELECT key, 0, 0, length(text), 0 FROM documents WHERE id "
+        "LIKE 'copy-%'");
+}
+
 std::string sequence_of(const Engine& engine) {
     return Json::parse(engine.stats())["sequence"].dump();
 }
@@ -138,17 +152,7 @@ TEST_CASE("a damaged base of an older format is refused by name and left as it w
 TEST_CASE("a migration that is killed has not happened") {
     TemporaryFolder folder;
     fs::copy(kGolden / "format_1" / "knowledge", folder / "kb");
-    // Many documents without vectors, each a copy of a stored one with one chunk.
-    query(
-        folder / "kb",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO documents(id, hash, created_ms, "
-        "updated_ms, sequence, title, metadata, text) SELECT 'copy-'||i, hash, created_ms, updated_ms, sequence, title, "
-        "metadata, "
-        "text FROM n, documents WHERE id='note-1'");
-    query(
-        folder / "kb",
-        "INSERT INTO chunks(document, ordinal, start, stop, embedded) SELECT key, 0, 0, length(text), 0 FROM documents WHERE id "
-        "LIKE 'copy-%'");
+    make_long(folder / "kb");
     std::mt19937 random(5);
     int killed = 0;
     for (int round = 0; round < 12; ++round) {
@@ -177,4 +181,49 @@ TEST_CASE("a migration that is killed has not happened") {
     auto store = Store::open({folder / "kb", false});
     CHECK(store->read().counts().documents == 20012);
     CHECK(store->verify().empty());
+}
+
+TEST_CASE("a migration tells how far it is, and can be stopped") {
+    TemporaryFolder folder;
+    fs::copy(kGolden / "format_1" / "knowledge", folder / "kb");
+    make_long(folder / "kb");
+    EngineOptions options;
+    options.path = folder / "kb";
+    const auto caller = std::this_thread::get_id();
+    // Stopped at once, and after some were done.
+    for (const std::uint64_t enough : {std::uint64_t{0}, std::uint64_t{1}}) {
+        options.progress = [&](std::uint64_t done, std::uint64_t total) {
+            CHECK(std::this_thread::get_id() == caller);
+            CHECK((total == 0 || total == 20012));
+            return done < enough;
+        };
+        CHECK(failure_of([&] { Engine::open(options); }).code == Code::kStopped);
+        CHECK(query(folder / "kb", "PRAGMA user_version") == 1);
+        CHECK(query(folder / "kb", "SELECT count(*) FROM documents") == 20012);
+        CHECK(query(folder / "kb", "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'format1%'") == 0);
+    }
+    std::uint64_t last = 0;
+    std::uint64_t calls = 0;
+    options.progress = [&](std::uint64_t done, std::uint64_t) {
+        CHECK(done >= last);
+        last = done;
+        ++calls;
+        return true;
+    };
+    auto engine = Engine::open(options);
+    CHECK(last == 20012);
+    CHECK(calls > 1);
+    CHECK(engine->count() == 20012);
+    calls = 0;
+    upsert(*engine, {{"plain", "some text", "", "", {}}});  // what opening was given is not kept
+    CHECK(calls == 0);
+    CHECK(engine->verify().ok);
+    engine->close();
+    // What needs no migration tells nothing of documents.
+    options.progress = [&](std::uint64_t done, std::uint64_t total) {
+        CHECK(done == 0);
+        CHECK(total == 0);
+        return true;
+    };
+    CHECK(Engine::open(options)->count() == 20013);
 }

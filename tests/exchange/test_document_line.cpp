@@ -1,5 +1,6 @@
 // Lines of an export: what is written is read back, what is no such line is refused by name, and files are read line by line.
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -79,6 +80,34 @@ TEST_CASE("what is written is read back, to the last bit of a vector") {
     CHECK(header.embedder_name == "name \"x\"");
 }
 
+TEST_CASE("links are written and read back, to the last bit of a weight") {
+    std::mt19937 random(2);
+    for (int round = 0; round < 500; ++round) {
+        LineLink link;
+        link.source = "s" + random_text(random);
+        link.target = "t" + random_text(random);
+        link.source_chunk = random() % 2 == 0 ? LineLink::kWhole : static_cast<std::int64_t>(random() % 1000);
+        link.target_chunk = random() % 2 == 0 ? LineLink::kWhole : static_cast<std::int64_t>(random() % 1000);
+        link.type = random_text(random);
+        link.weight = std::ldexp(1 + static_cast<double>(random()) / 4294967296.0, static_cast<int>(random() % 200) - 100);
+        const std::string line = write_line(link);
+        INFO(line);
+        CHECK(line.find('\n') == std::string::npos);
+        const auto read = std::get<LineLink>(parse_line(line));
+        CHECK(std::tie(read.source, read.target, read.source_chunk, read.target_chunk, read.type, read.weight) ==
+              std::tie(link.source, link.target, link.source_chunk, link.target_chunk, link.type, link.weight));
+    }
+    const auto plain = std::get<LineLink>(parse_line(R"({"link":{"source":"a","target":"b"}})"));
+    CHECK(plain.weight == 1);
+    CHECK(plain.source_chunk == LineLink::kWhole);
+    // Without links a header says what older readers know.
+    CHECK(write_line(LineHeader{}) == R"({"librag_export":1})");
+    LineHeader header;
+    header.links = true;
+    CHECK(write_line(header) == R"({"librag_export":2})");
+    CHECK(std::get<LineHeader>(parse_line(write_line(header))).links);
+}
+
 TEST_CASE("what is no line of an export is refused, and says why") {
     const auto refused = [](const std::string& line, const std::string& why, Code code = Code::kInvalidArgument) {
         INFO(line.substr(0, 200));
@@ -105,10 +134,20 @@ TEST_CASE("what is no line of an export is refused, and says why") {
     refused(R"({"text":"x","chunks":[{"vector":"AAAA"}]})", "base64");
     refused(R"({"text":"x","chunks":[{"vector":"*"}]})", "base64");
     refused(R"({"text":"x","chunks":[{"vector":")" + std::string(65538 / 3 * 16, 'A') + "\"}]}", "at most 65536");
-    refused(R"({"librag_export":2})", "newer", Code::kVersion);
+    refused(R"({"librag_export":3})", "newer", Code::kVersion);
     refused(R"({"librag_export":0})", "version 0");
     refused(R"({"librag_export":1,"text":"x"})", "unknown");
     refused("{\"text\":\"\xff\"}", "not JSON");
+    refused(R"({"link":null})", "null");
+    refused(R"({"link":7})", "the link is no JSON object");
+    refused(R"({"link":{"source":"a"}})", "no \"target\"");
+    refused(R"({"link":{"source":"","target":"b"}})", "no \"source\"");
+    refused(R"({"link":{"source":"a","target":"b","weight":0}})", "weight 0");
+    refused(R"({"link":{"source":"a","target":"b","weight":"1"}})", "a number in \"weight\"");
+    refused(R"({"link":{"source":"a","target":"b","source_chunk":-1}})", "cannot be negative");
+    refused(R"({"link":{"source":"a","target":"b","source_chunk":0.5}})", "an integer");
+    refused(R"({"link":{"source":"a","target":"b","kind":"x"}})", "unknown");
+    refused(R"({"link":{"source":"a","target":"b"},"text":"x"})", "unknown");
     LineDocument damaged;
     damaged.text = "\xff";
     CHECK_THROWS_WITH(write_line(damaged), Contains("UTF-8"));

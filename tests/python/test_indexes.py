@@ -46,6 +46,25 @@ def test_vector_index_against_numpy(metric: str, dtype: str, tmp_path: Path) -> 
     np.testing.assert_array_equal(again.search(queries, 10, ef=400)[0], found)
 
 
+def test_saving_shows_a_bar_and_can_be_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bm25 = librag.BM25Index()
+    vectors = librag.VectorIndex(4)
+    bm25.add([1], ["one"])
+    vectors.add([1], np.eye(4)[:1])
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    for index, path in ((bm25, tmp_path / "b.idx"), (vectors, tmp_path / "v.idx")):
+        index.save(path, show_progress=True)
+        assert "saving" in capsys.readouterr().err
+        before = path.read_bytes()
+        with pytest.raises(KeyboardInterrupt):
+            index._core.save(str(path), interrupt)
+        assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["b.idx", "v.idx"]
+
+
 def test_vector_index_remove_filter_and_short_rows() -> None:
     index = librag.VectorIndex(4)
     index.add([1, 2, 3], np.eye(4)[:3])

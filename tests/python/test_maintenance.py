@@ -103,6 +103,15 @@ OPERATIONS = st.lists(
             st.integers(0, 2),
         ),
         st.tuples(st.just("delete"), st.lists(st.sampled_from(DOCUMENT_IDS), min_size=1, max_size=3), st.none(), st.none()),
+        st.tuples(
+            st.just("link"),
+            st.lists(st.sampled_from(DOCUMENT_IDS), min_size=2, max_size=2, unique=True),
+            st.integers(1, 3),
+            st.none(),
+        ),
+        st.tuples(
+            st.just("unlink"), st.lists(st.sampled_from(DOCUMENT_IDS), min_size=2, max_size=2, unique=True), st.none(), st.none()
+        ),
         st.tuples(st.just("follow"), st.none(), st.integers(1, 5), st.none()),
     ),
     max_size=25,
@@ -115,6 +124,14 @@ def test_a_second_base_that_follows_the_changes_stays_equal(operations: list[Any
     with librag.Engine() as first, librag.Engine() as second:
         state = 0
 
+        def copy_links(id: str) -> None:
+            """As they are now, where the other end is there: else that document's change is yet to come."""
+            for link in second.links(id):
+                second.unlink(link.source, link.target, type=link.type)
+            for link in first.links(id):
+                if second.get(link.source) is not None and second.get(link.target) is not None:
+                    second.link(link.source, link.target, type=link.type, weight=link.weight)
+
         def follow(limit: int) -> None:
             nonlocal state
             while True:
@@ -124,8 +141,10 @@ def test_a_second_base_that_follows_the_changes_stays_equal(operations: list[Any
                         second.delete(change.id)
                         continue
                     document = first.get(change.id)
-                    if document is not None:  # removed since: a later change says so
-                        second.upsert(document)
+                    if document is None:  # removed since: a later change says so
+                        continue
+                    second.upsert(document)
+                    copy_links(change.id)
                 state = found.next
                 if not found.more:
                     return
@@ -135,10 +154,17 @@ def test_a_second_base_that_follows_the_changes_stays_equal(operations: list[Any
                 first.upsert([{"id": id, "text": value, "metadata": {"n": number}} for id in ids])
             elif kind == "delete":
                 first.delete(ids)
+            elif kind == "link":
+                if None not in first.get(ids):
+                    first.link(ids[0], ids[1], type="t", weight=value)
+            elif kind == "unlink":
+                if None not in first.get(ids):
+                    first.unlink(ids[0], ids[1])
             else:
                 follow(value)
         follow(1)
         assert content(second, DOCUMENT_IDS) == content(first, DOCUMENT_IDS)
+        assert links_of(second) == links_of(first)
         assert second.verify()
         assert state == first.stats()["sequence"]
 
@@ -262,6 +288,80 @@ def test_export_and_import_are_a_round_trip(tmp_path: Path) -> None:
         assert new.stats()["sequence"] == sequence
 
 
+def links_of(engine: librag.Engine) -> list[Any]:
+    return sorted((link.source, link.target, link.type, link.weight) for link in engine.links())
+
+
+def test_links_leave_with_an_export_and_come_back(tmp_path: Path) -> None:
+    long_text = "\n\n".join(f"Paragraph {i} speaks of rivers. " * 30 for i in range(6))
+    with librag.Engine(chunk_tokens=40) as old:
+        old.add([long_text, "Levees hold rivers.", "\u6cb3\u6d41\u4e0e\u5824\u575d"], ids=["a", "b#1", "\u6cb3"])
+        old.link("a", "b#1", type="see also", weight=0.1)
+        old.link("a#2", "\u6cb3#0", type="\u53c2\u89c1", weight=3)
+        old.link("\u6cb3", "a")
+        assert old.export(tmp_path / "links.jsonl") == 3
+        lines = [json.loads(line) for line in (tmp_path / "links.jsonl").read_text("utf-8").splitlines()]
+        assert lines[0]["librag_export"] == 2
+        assert lines[-3:] == [
+            {"link": {"source": "a", "target": "b#1", "type": "see also", "weight": 0.1}},
+            {
+                "link": {
+                    "source": "a",
+                    "source_chunk": 2,
+                    "target": "\u6cb3",
+                    "target_chunk": 0,
+                    "type": "\u53c2\u89c1",
+                    "weight": 3.0,
+                }
+            },
+            {"link": {"source": "\u6cb3", "target": "a", "weight": 1.0}},
+        ]
+        with librag.Engine(tmp_path / "new", chunk_tokens=40) as new:
+            assert new.import_(tmp_path / "links.jsonl") == 3
+            assert links_of(new) == links_of(old)
+            assert new.export(tmp_path / "again.jsonl") == 3
+            assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "links.jsonl").read_bytes()
+            sequence = new.stats()["sequence"]
+            new.import_(tmp_path / "links.jsonl")  # once more changes nothing
+            assert new.stats()["sequence"] == sequence
+        # Texts that are cut anew: links of chunks that are not there any more are left out.
+        old.export(tmp_path / "texts.jsonl", vectors=False)
+        with librag.Engine() as new:
+            new.import_(tmp_path / "texts.jsonl")
+            assert ("a", "b#1", "see also", 0.1) in links_of(new)
+            assert new.verify()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"link": {"source": "a", "target": "nobody"}}', "line 3.*no document .nobody."),
+        ('{"link": {"source": "a", "target": "a"}}', "line 3.*to itself"),
+        ('{"link": {"source": "a", "target": "b", "weight": -1}}', "line 3.*weight -1"),
+        ('{"link": {"source": "a"}}', "line 3.*no .target."),
+        ('{"link": {"source": "a", "target": "b", "colour": 1}}', "line 3.*unknown"),
+    ],
+)
+def test_a_bad_link_is_named_by_its_line(tmp_path: Path, line: str, why: str) -> None:
+    (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b", "text": "y"}\n' + line + "\n", "utf-8")
+    with librag.Engine() as engine:
+        with pytest.raises(librag.InvalidArgument, match=why) as raised:
+            engine.import_(tmp_path / "in.jsonl")
+        assert f"({engine.count()} documents before it" in str(raised.value)
+        assert engine.links() == []
+
+
+def test_links_are_in_the_change_feed() -> None:
+    with librag.Engine() as engine:
+        engine.add(["one", "two", "three"], ids=["a", "b", "c"])
+        engine.link("a", "c#0", type="t")
+        assert [(c.kind, c.sequence, c.id) for c in engine.changes(1)] == [("updated", 2, "a"), ("updated", 2, "c")]
+        engine.link("a", "c#0", type="t")  # just so: no change
+        assert engine.changes(2) == []
+        engine.unlink("a", "c#0")
+        assert [(c.kind, c.sequence, c.id) for c in engine.changes(2)] == [("updated", 3, "a"), ("updated", 3, "c")]
+
+
 def test_export_into_files_that_are_open(tmp_path: Path) -> None:
     with filled() as engine:
         engine.export(tmp_path / "file.jsonl", vectors=False)
@@ -339,7 +439,7 @@ def test_whole_batches_before_a_bad_line_stay(tmp_path: Path) -> None:
 
 
 def test_newer_exports_and_missing_files_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "new.jsonl").write_text('{"librag_export": 2}\n')
+    (tmp_path / "new.jsonl").write_text('{"librag_export": 3}\n')
     with librag.Engine() as engine:
         with pytest.raises(librag.VersionMismatch, match="newer librag"):
             engine.import_(tmp_path / "new.jsonl")

@@ -67,6 +67,29 @@ Code code_of(const std::function<void()>& call) {
 
 }  // namespace
 
+TEST_CASE("links change both of their documents, if they change anything") {
+    auto store = Store::open({});
+    commit(*store, [](auto& write) { add(write, "a"), add(write, "b"), add(write, "c"); });
+    const auto end = [&](const char* id) { return ChunkEnd{store->read().find_head(id)->key, ChunkEnd::kWhole}; };
+    const ChunkEnd a = end("a"), b = end("b"), c = end("c");
+    const auto link = [&](const ChunkEnd& from, const ChunkEnd& to, double weight) {
+        commit(*store, [&](auto& write) { write.set_link({from, to, "t", weight}); });
+    };
+    link(a, c, 1);
+    CHECK(told(store->read().changes(1, 100)) == "~a@2 ~c@2 next 2 of 2");
+    link(a, c, 1);  // just so
+    CHECK(told(store->read().changes(2, 100)) == "next 2 of 2");
+    link(a, c, 2);
+    CHECK(told(store->read().changes(2, 100)) == "~a@3 ~c@3 next 3 of 3");
+    commit(*store, [&](auto& write) { write.set_link({a, b, "t", 1}), write.set_link({c, b, "t", 1}); });
+    CHECK(told(store->read().changes(3, 100)) == "~a@4 ~b@4 ~c@4 next 4 of 4");
+    commit(*store, [&](auto& write) { CHECK(write.remove_links(b, a, std::nullopt) == 0); });
+    CHECK(told(store->read().changes(4, 100)) == "next 4 of 4");
+    commit(*store, [&](auto& write) { CHECK(write.remove_links(a, b, std::nullopt) == 1); });
+    CHECK(told(store->read().changes(4, 100)) == "~a@5 ~b@5 next 5 of 5");
+    CHECK(store->verify().empty());
+}
+
 TEST_CASE("changes come in order, whole transactions at a time") {
     auto store = Store::open({});
     CHECK(told(store->read().changes(0, 10)) == "next 0 of 0");
