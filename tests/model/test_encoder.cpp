@@ -37,7 +37,7 @@ std::vector<std::string> many_texts(std::size_t count) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) {
         std::string text;
-        for (std::size_t word = 0; word <= i * 7 % 6; ++word)
+        for (std::size_t word = 0; word <= i * 7 % 3; ++word)
             text += (word % 2 == 0 ? "river mill " : "boat 7 ") + std::to_string(i) + " ";
         texts.push_back(text);
     }
