@@ -23,6 +23,7 @@ import numpy as np
 from measure import Result
 
 DIM, CENTRES, QUERIES, WORDS = 384, 500, 1_000, 50_000
+SECONDS = 6  # of searches alone, and beside the writer
 
 OPEN = """
 import sys, time
@@ -116,26 +117,27 @@ def build(path: str, chunks: int, size: str, data: Data) -> list[Result]:
     return results
 
 
-def beside_writer(chunks: int, size: str, threads: int, how: str) -> list[Result]:
-    """By bench_beside_writer.cpp: in Python threads would wait for the interpreter's lock."""
+def beside_writer(chunks: int, size: str, cases: dict[int, str]) -> list[Result]:
+    """By bench_beside_writer.cpp: in Python threads would wait for the interpreter's lock. ``cases``: what each number of threads is."""
     program = Path(__file__).resolve().parent.parent / "build/release/tests/engine/bench_beside_writer"
     if not program.exists():
         raise FileNotFoundError(f"{program} is not built: make build")
-    done = subprocess.run([str(program), str(chunks), "8", str(threads)], capture_output=True, text=True, check=True)
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    results = []
-    found: dict[str, dict[str, float]] = {}
-    for what, kind, *rest in rows[:-1]:
-        if kind == "searches":
-            found[what] = {"p50": float(rest[2]), "p99": float(rest[4])}
-            continue
-        parts = {f"{kind}, {name}": float(ms) for name, ms in zip(rest[::2], rest[1::2], strict=True)}
-        found[what] |= parts
-    for what, parts in found.items():
-        benchmark = f"hybrid search, {size}, {how}, {what}"
-        for p in ("p50", "p99"):
-            results.append(Result(benchmark, "librag", "ms", [parts[p]], parts if p == "p99" else {}, note=p))
-    results[-1].note += "; " + rows[-1][0]
+    command = [str(program), str(chunks), str(SECONDS), ",".join(str(threads) for threads in cases)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    results: list[Result] = []
+    case = ""
+    found: dict[str, float] = {}
+    for what, kind, *rest in (line.split("\t") if "\t" in line else (line, "ratio") for line in done.stdout.splitlines()):
+        benchmark = f"hybrid search, {size}, {case}, {what}"
+        if what == "threads":
+            case = cases[int(kind)]
+        elif kind == "searches":
+            results.append(Result(benchmark, "librag", "ms", [float(rest[2])], note="p50"))
+            results.append(Result(benchmark, "librag", "ms", [float(rest[4])], found := {}, note="p99"))
+        elif kind == "ratio":
+            results[-1].note += f"; {what}"
+        else:
+            found |= {f"{kind}, {name}": float(ms) for name, ms in zip(rest[::2], rest[1::2], strict=True)}
     return results
 
 
@@ -167,5 +169,5 @@ def run(models: Path, rounds: int) -> list[Result]:
     if chunks > 100_000:
         return results
     cores = len(os.sched_getaffinity(0))
-    results += beside_writer(chunks, size, cores, "a thread a core")
-    return results + beside_writer(chunks, size, max(1, cores - 1), "a thread a core, the writer's among them")
+    cases = {max(1, cores - 1): "a thread a core, the writer's among them", cores: "a thread a core"}
+    return results + beside_writer(chunks, size, cases)

@@ -4,7 +4,10 @@
 //
 //   bench_beside_writer [chunks=100000] [seconds=10] [threads=0: as many as cores] [folder: a temporary one]
 //
-// Prints tab-separated rows: what, searches, then for p50, p99 and the slowest hundredth: milliseconds.
+// threads may be a list, such as 2,1: each is measured on a copy of the same knowledge base. One that is in the folder with as
+// many chunks is taken, and nothing is written to it.
+// Prints tab-separated rows for each: "threads" and their number, then what, searches, and for p50, p99 and the slowest
+// hundredth milliseconds, then the ratio in words.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +33,7 @@ namespace {
 
 using namespace rag::core;
 using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
 
 constexpr std::size_t kDimension = 384;
 constexpr std::size_t kCentres = 500;
@@ -184,54 +189,82 @@ std::size_t tail_of(const Engine& engine) {
     return place == std::string::npos ? 0 : static_cast<std::size_t>(std::atoll(stats.c_str() + place + 7));
 }
 
+/// The knowledge base to be copied: made if the folder has none, its graph built, closed.
+void prepare(const fs::path& folder, std::size_t chunks) {
+    EngineOptions options;
+    options.path = folder;
+    const auto engine = Engine::open(options);
+    Data data(3);
+    std::size_t stored = engine->count();
+    for (; stored < chunks; stored += 1000) add(*engine, Documents(data, 1000), stored, 1000);
+    static_cast<void>(search(*engine, Documents(data, 1), 1, 0.1));  // loads what was stored before
+    while (tail_of(*engine) > std::max<std::size_t>(16'384, stored / 32))
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    engine->close();
+}
+
+void measure(const fs::path& folder, std::size_t threads, double seconds, const Documents& queries, const Documents& fresh) {
+    std::printf("threads\t%zu\n", threads);
+    EngineOptions options;
+    options.path = folder;
+    const auto engine = Engine::open(options);
+    const std::size_t stored = engine->count();
+    static_cast<void>(search(*engine, queries, threads, 1));
+    const double idle = print("alone", search(*engine, queries, threads, seconds));
+    std::atomic<bool> done{false};
+    std::atomic<std::size_t> written{0};
+    std::size_t longest_tail = 0;
+    std::thread writer([&] {
+        pthread_setname_np(pthread_self(), "write");
+        while (!done) {
+            add(*engine, fresh, stored + written, kBatch);
+            written += kBatch;
+        }
+    });
+    std::thread watcher([&] {
+        while (!done) {
+            longest_tail = std::max(longest_tail, tail_of(*engine));
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+    });
+    const double beside = print("beside a writer", search(*engine, queries, threads, seconds));
+    done = true;
+    writer.join();
+    watcher.join();
+    std::printf("p99 beside a writer is %.2f times that without; %.0f documents/s were written, the longest tail had %zu rows\n",
+                beside / idle, static_cast<double>(written) / seconds, longest_tail);
+    std::fflush(stdout);
+}
+
+std::vector<std::size_t> numbers_of(const char* list) {
+    std::vector<std::size_t> out;
+    std::istringstream stream(list);
+    for (std::string word; std::getline(stream, word, ',');) {
+        const auto number = static_cast<std::size_t>(std::atol(word.c_str()));
+        out.push_back(number == 0 ? available_cpus() : number);
+    }
+    return out;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const auto chunks = static_cast<std::size_t>(argc > 1 ? std::atol(argv[1]) : 100'000);
     const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
-    auto threads = static_cast<std::size_t>(argc > 3 ? std::atol(argv[3]) : 0);
-    if (threads == 0) threads = available_cpus();
-    std::string folder = argc > 4 ? argv[4] : "/tmp/rag_beside_writer_XXXXXX";
-    const bool temporary = argc <= 4;
-    if (temporary && mkdtemp(folder.data()) == nullptr) return 1;
-    {
-        EngineOptions options;
-        options.path = std::filesystem::path(folder) / "kb";
-        const auto engine = Engine::open(options);
-        Data data(2);
-        const Documents queries(data, 1000);
-        const Documents fresh(data, kNew);
-        std::size_t stored = engine->count();
-        for (; stored < chunks; stored += 1000) add(*engine, Documents(data, 1000), stored, 1000);
-        static_cast<void>(search(*engine, queries, 1, 0.1));  // loads what was stored before
-        while (tail_of(*engine) > std::max<std::size_t>(16'384, stored / 32))
-            std::this_thread::sleep_for(std::chrono::milliseconds(100));
-        static_cast<void>(search(*engine, queries, threads, 1));
-        const double idle = print("alone", search(*engine, queries, threads, seconds));
-        std::atomic<bool> done{false};
-        std::atomic<std::size_t> written{0};
-        std::size_t longest_tail = 0;
-        std::thread writer([&] {
-            pthread_setname_np(pthread_self(), "write");
-            while (!done) {
-                add(*engine, fresh, stored + written, kBatch);
-                written += kBatch;
-            }
-        });
-        std::thread watcher([&] {
-            while (!done) {
-                longest_tail = std::max(longest_tail, tail_of(*engine));
-                std::this_thread::sleep_for(std::chrono::milliseconds(100));
-            }
-        });
-        const double beside = print("beside a writer", search(*engine, queries, threads, seconds));
-        done = true;
-        writer.join();
-        watcher.join();
-        std::printf(
-            "p99 beside a writer is %.2f times that without; %.0f documents/s were written, the longest tail had %zu rows\n",
-            beside / idle, static_cast<double>(written) / seconds, longest_tail);
+    const auto threads = numbers_of(argc > 3 ? argv[3] : "0");
+    std::string temporary = "/tmp/rag_beside_writer_XXXXXX";
+    if (mkdtemp(temporary.data()) == nullptr) return 1;
+    const fs::path base = fs::path(argc > 4 ? argv[4] : temporary.c_str()) / "kb";
+    prepare(base, chunks);
+    Data data(2);
+    const Documents queries(data, 1000);
+    const Documents fresh(data, kNew);
+    for (const std::size_t number : threads) {
+        const fs::path copy = fs::path(temporary) / "copy";
+        fs::copy(base, copy);
+        measure(copy, number, seconds, queries, fresh);
+        fs::remove_all(copy);
     }
-    if (temporary) std::filesystem::remove_all(folder);
+    fs::remove_all(temporary);
     return 0;
 }

@@ -93,12 +93,11 @@ def links_of(
         if target is None:
             raise TypeError("a link needs a target")
         return [(source, target, type, number("weight", weight))]
+    if not isinstance(source, Iterable | Link):
+        raise TypeError(f"source must be str, a Link or a list of links, not {source.__class__.__name__}")
     if target is not None:
         raise TypeError("target goes with one source, not with a list of links")
-    many = [source] if isinstance(source, Link) else source
-    if not isinstance(many, Iterable):
-        raise TypeError(f"links must be Link or tuples, not {many.__class__.__name__}")
-    return [_link(one) for one in many]
+    return [_link(one) for one in ([source] if isinstance(source, Link) else source)]
 
 
 def _link(one: Any) -> tuple[str, str, str, float]:

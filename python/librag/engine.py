@@ -182,6 +182,8 @@ class Engine(Maintenance):
         """The stored documents in the order of ``ids``, None where one is unknown; of one str, one."""
         if isinstance(ids, str):
             return self.get([ids])[0]
+        if not isinstance(ids, Iterable):
+            raise TypeError(f"ids must be str or an iterable of str, not {type(ids).__name__}")
         return [
             None
             if d is None

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _librag
-from ._arguments import UINT64, optional, whole
+from ._arguments import UINT64, number, optional, whole
 from ._progress import Bar
+from .errors import InvalidArgument
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -108,6 +109,10 @@ class BM25Index:
         title_weight: float = 2.0,
         positions: bool = False,
     ) -> None:
+        given = {"k1": k1, "b": b, "k3": k3, "title_weight": title_weight} | ({} if delta is None else {"delta": delta})
+        for name, value in given.items():
+            if not number(name, value) >= 0:
+                raise InvalidArgument(f"{name} is {value}, it must be 0 or more")
         self._core = _librag.BM25Index(k1, b, language, variant, -1.0 if delta is None else delta, k3, title_weight, positions)
 
     def add(

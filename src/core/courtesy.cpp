@@ -37,7 +37,7 @@ void Pace::give_way() noexcept {
     }
     const double worked = now - worked_to_ms_;
     if (worked < kLeastWorkMs) return;
-    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(std::min(worked, kLongestPauseMs)));
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(std::min(patience_ * worked, kLongestPauseMs)));
     worked_to_ms_ = cpu_ms();
 }
 

@@ -1,8 +1,8 @@
 // Who waits for whom when there are fewer cores than threads: answers before upkeep. Searches are counted; work that takes long
 // (a writer's transaction, the building of a graph) asks at its polling points whether they keep all cores busy, and then pauses
-// for as long as it has worked since its last pause. So a search is held up by pieces of work of a fraction of a millisecond
-// instead of the scheduler's slices of some, and the work goes on at no less than half its speed, however many searches there
-// are. Thread rule: a Courtesy any thread; a Pace belongs to one thread at a time.
+// for as long as it has worked since its last pause, or a multiple of that. So a search is held up by pieces of work of a
+// fraction of a millisecond instead of the scheduler's slices of some, and the work goes on at half its speed (or that share of
+// it) or more, however many searches there are. Thread rule: a Courtesy any thread; a Pace belongs to one thread at a time.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,10 @@ class Courtesy {
 /// Of one piece of long work.
 class Pace {
   public:
-    explicit Pace(Courtesy& courtesy) noexcept : courtesy_(courtesy) { courtesy_.workers_.fetch_add(1); }
+    /// `patience`: pauses take so many times as long as the work between them.
+    explicit Pace(Courtesy& courtesy, double patience = 1) noexcept : courtesy_(courtesy), patience_(patience) {
+        courtesy_.workers_.fetch_add(1);
+    }
     ~Pace() { courtesy_.workers_.fetch_sub(1); }
     Pace(const Pace&) = delete;
     Pace& operator=(const Pace&) = delete;
@@ -50,6 +53,7 @@ class Pace {
 
   private:
     Courtesy& courtesy_;
+    const double patience_;
     bool counting_ = false;
     double worked_to_ms_ = 0;  // the thread's CPU time at the last pause
 };

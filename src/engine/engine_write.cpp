@@ -7,6 +7,7 @@
 #include "engine/engine_state.hpp"
 #include "engine/writer.hpp"
 #include "search/metadata_filter.hpp"
+#include "store/paced_files.hpp"
 
 namespace rag::core {
 
@@ -47,9 +48,16 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
     std::vector<std::int64_t> documents;
     std::vector<std::int64_t> chunks;
     {
+        Pace pace(call->indexes->courtesy());
+        const PacedWrites paced(pace);
         auto transaction = call->store->write();
+        // In memory there is one connection for all: searches would wait for this transaction.
+        const auto give_way = [&] {
+            if (!call->store->in_memory()) pace.give_way();
+        };
         if (ids.empty()) {
             transaction.each_metadata([&](std::int64_t document, std::string_view metadata) {
+                give_way();
                 if (filter->matches(metadata)) documents.push_back(document);
             });
         }
@@ -58,6 +66,7 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
             if (head && (!filter || filter->matches(head->metadata))) documents.push_back(head->key);
         }
         for (const std::int64_t document : documents) {
+            give_way();
             const auto keys = transaction.remove_document(document);
             chunks.insert(chunks.end(), keys.begin(), keys.end());
         }

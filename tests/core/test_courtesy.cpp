@@ -35,6 +35,8 @@ TEST_CASE("work pauses while searches need the cores") {
     Pace pace(courtesy);
     // Half, as long as it may run at all; on a busy machine more.
     CHECK(share_paused(pace) > 0.3);
+    Pace patient(courtesy, 3);
+    CHECK(share_paused(patient) > 0.6);  // three quarters
 }
 
 TEST_CASE("work that alone has the machine does not pause") {

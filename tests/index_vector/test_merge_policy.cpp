@@ -61,14 +61,16 @@ TEST_CASE("a large graph waits for a tail that is worth copying it") {
     CHECK(plan_seal({sealed(0, 6400)}).sources.empty());
 }
 
-TEST_CASE("a long tail is taken in steps, each at most a quarter of what is there") {
+TEST_CASE("a long tail is taken in steps that do not grow with what is there, unless less is not worth a copy") {
     std::vector<VectorSegment> segments;
     for (std::int64_t i = 0; i < 20; ++i) segments.push_back(piece(i * 100, 100));
     CHECK(sizes(plan_merge(segments, 100)) == Sizes{100, 100, 100, 100});
     segments.push_back(sealed(10'000, 700));
-    CHECK(sizes(plan_merge(segments, 100)) == Sizes{700, 100, 100, 100, 100});  // four times the limit, for a small one
-    segments.back() = sealed(10'000, 2'400);
-    CHECK(sizes(plan_merge(segments, 100)) == Sizes{2'400, 100, 100, 100, 100, 100, 100});
+    CHECK(sizes(plan_merge(segments, 100)) == Sizes{700, 100, 100, 100, 100});
+    segments.back() = sealed(10'000, 6'400);
+    CHECK(sizes(plan_merge(segments, 100)) == Sizes{6'400, 100, 100, 100, 100});
+    segments.back() = sealed(10'000, 19'200);  // a thirty-second of it
+    CHECK(sizes(plan_merge(segments, 100)) == Sizes{19'200, 100, 100, 100, 100, 100, 100});
     // One piece is never cut.
     CHECK(sizes(plan_merge({piece(0, 5000)}, 100)) == Sizes{5000});
 }

@@ -197,3 +197,17 @@ def test_bm25_operators_and_highlights() -> None:
     assert [text[a:b] for a, b in index.highlight("fox \u8840\u538b", text)] == ["\u8840\u538b", "foxes"]
     assert index.highlight("fo*", "foxes", operators=True) == [(0, 5)]
     assert index.highlight("fox", "") == []
+
+
+def test_wrong_settings_and_files_are_named(tmp_path: Path) -> None:
+    for name in ("k1", "b", "k3", "title_weight", "delta"):
+        with pytest.raises(librag.InvalidArgument, match=f"{name} is -1"):
+            librag.BM25Index(**{name: -1})
+        with pytest.raises(TypeError, match=f"{name} must be a number"):
+            librag.BM25Index(**{name: "1"})
+    for content in (b"", b"x", b"something else than an index" * 10):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(librag.Corrupt, match="no BM25 index"):
+            librag.BM25Index.load(tmp_path / "file")
+        with pytest.raises(librag.Corrupt, match="no vector index"):
+            librag.VectorIndex.load(tmp_path / "file")

@@ -11,10 +11,9 @@ constexpr double kLargestDeadShare = 0.2;
 constexpr std::size_t kMostSegments = 8;
 // A copied row costs a hundredth of an inserted one.
 constexpr std::size_t kCopiesPerRow = 32;
-// A small index takes this many times its tail limit at once, a large one so large a share of its rows: what is taken is there
-// twice meanwhile.
+// So many times its tail limit an index takes at once: what is taken is there twice meanwhile, so this is memory that does not
+// grow with the index. Only where a tail that long is not due yet is it more.
 constexpr std::size_t kLargestStep = 4;
-constexpr std::size_t kLargestShare = 4;
 
 struct Parts {
     std::vector<VectorSegment> sealed;  // the largest first
@@ -62,9 +61,8 @@ MergePlan plan_merge(const std::vector<VectorSegment>& segments, std::size_t tai
         return mostly_dead(segment.rows->size(), segment.rows->dead_count());
     });
     if (dead != parts.sealed.end()) return {{*dead}, false};
-    if (parts.tail_rows >= std::max(tail_limit, parts.sealed_rows / kCopiesPerRow)) {
-        return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, parts.sealed_rows / kLargestShare));
-    }
+    const std::size_t due = std::max(tail_limit, parts.sealed_rows / kCopiesPerRow);
+    if (parts.tail_rows >= due) return extend(parts, parts.tail, std::max(kLargestStep * tail_limit, due));
     if (parts.sealed.size() > kMostSegments) {
         return extend(parts, {parts.sealed.begin() + 1, parts.sealed.end()}, parts.sealed_rows);
     }

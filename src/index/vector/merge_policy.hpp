@@ -1,8 +1,8 @@
 // Which segments of a vector index become one next. Pure functions of sizes and tombstones: no thread rule.
 //
 // New rows go into the graph of the largest segment, which is copied for that, so a row is inserted into a graph about once. Each
-// step takes at least a thirty-second of what is there, so copying stays a small part, and at most as much again, so that a stop
-// in a long import loses no more than the last step.
+// step takes at least a thirty-second of what is there, so copying stays a small part, and no more than that or four tails: a
+// stop in a long import loses no more than the last step, and what is there twice meanwhile does not grow with the index.
 #pragma once
 
 #include <cstddef>

@@ -378,7 +378,7 @@ std::vector<std::byte> vector_file_end(std::span<const std::byte> body) {
 
 VectorFile read_vector_file(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& name) {
     ByteReader start(bytes, name);
-    if (start.take_text(kMagic.size()) != std::string_view(kMagic.data(), kMagic.size())) {
+    if (bytes.size() < kMagic.size() || start.take_text(kMagic.size()) != std::string_view(kMagic.data(), kMagic.size())) {
         fail(Code::kCorrupt, "{} is no vector index of librag", name);
     }
     const auto version = start.read<std::uint32_t>();
