@@ -5,38 +5,20 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "core/cpu_quota.hpp"
 #include "core/error.hpp"
 #include "core/fork_guard.hpp"
 #include "core/signals_blocked.hpp"
 
 namespace rag::core {
 namespace {
-
-/// cgroup v2's cpu.max ("max 100000" or "150000 100000"), v1's cfs quota; 0 if there is none.
-std::size_t cgroup_quota() {
-    std::ifstream v2("/sys/fs/cgroup/cpu.max");
-    std::string quota_text;
-    double period = 0;
-    if (v2 >> quota_text >> period && quota_text != "max" && period > 0) {
-        return static_cast<std::size_t>((std::strtod(quota_text.c_str(), nullptr) + period - 1) / period);
-    }
-    std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    double quota = 0;
-    if (quota_file >> quota && period_file >> period && quota > 0 && period > 0) {
-        return static_cast<std::size_t>((quota + period - 1) / period);
-    }
-    return 0;
-}
 
 /// The pool whose part this thread is in the middle of; null outside.
 thread_local const void* t_inside = nullptr;
@@ -59,7 +41,7 @@ std::size_t available_cpus() {
     CPU_ZERO(&set);
     std::size_t count = std::max(1U, std::thread::hardware_concurrency());
     if (::sched_getaffinity(0, sizeof(set), &set) == 0) count = static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
-    const std::size_t quota = cgroup_quota();
+    const std::size_t quota = cpu_quota();
     return quota == 0 ? count : std::max<std::size_t>(1, std::min(count, quota));
 }
 
