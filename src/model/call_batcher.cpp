@@ -34,7 +34,7 @@ void CallBatcher::remove_caller() {
         const std::lock_guard lock(mutex_);
         --callers_;
     }
-    changed_.notify_all();  // a leader may be waiting for it
+    gathered_.notify_one();  // a leader may be waiting for it
 }
 
 CallBatcher::Counts CallBatcher::counts() const {
@@ -46,15 +46,15 @@ void CallBatcher::run(BatchedCall& call) {
     Entry entry{&call};
     Lock lock(mutex_);
     queue_.push_back(&entry);
-    changed_.notify_all();
+    gathered_.notify_one();
     while (!entry.done) {
         // The first in the queue leads, so that whoever came first never waits for later ones.
         if (!running_ && !entry.taken && queue_.front() == &entry) {
             lead(lock);
         } else if (call.stop.stop == nullptr) {
-            changed_.wait(lock);
+            entry.changed.wait(lock);
         } else {
-            changed_.wait_for(lock, kPoll);
+            entry.changed.wait_for(lock, kPoll);
             if (!entry.taken && !entry.done && give_up(entry, lock)) return;
         }
     }
@@ -69,7 +69,7 @@ bool CallBatcher::give_up(Entry& entry, Lock& lock) {
     if (!stop || entry.taken || entry.done) return false;
     queue_.erase(std::find(queue_.begin(), queue_.end(), &entry));
     entry.call->status = {static_cast<std::int32_t>(Code::kStopped), "stopped"};
-    changed_.notify_all();  // another one may be first now
+    wake_first();  // it may be another one now
     return true;
 }
 
@@ -81,7 +81,7 @@ std::size_t CallBatcher::expected() const {
 void CallBatcher::lead(Lock& lock) {
     running_ = true;
     const auto until = std::chrono::steady_clock::now() + limits_.wait;
-    while (queue_.size() < expected() && changed_.wait_until(lock, until) != std::cv_status::timeout) {
+    while (queue_.size() < expected() && gathered_.wait_until(lock, until) != std::cv_status::timeout) {
     }
     take();
     ++counts_.passes;
@@ -91,10 +91,19 @@ void CallBatcher::lead(Lock& lock) {
     for (const Entry* entry : pass_) calls_.push_back(entry->call);
     compute_(calls_);
     lock.lock();
-    for (Entry* entry : pass_) entry->done = true;
+    // Each caller sleeps on a condition of its own: woken all at once, those whose turn it is not would only take the lock from
+    // those whose it is. A caller is gone as soon as it has the lock again, so it is woken before the lock is given back.
+    for (Entry* entry : pass_) {
+        entry->done = true;
+        entry->changed.notify_one();
+    }
     likely_ = pass_.size() + queue_.size();
     running_ = false;
-    changed_.notify_all();
+    wake_first();
+}
+
+void CallBatcher::wake_first() {
+    if (!queue_.empty()) queue_.front()->changed.notify_one();
 }
 
 /// The calls of the next pass: the first, and those of its kind behind it that fit beside it.

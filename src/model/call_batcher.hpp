@@ -59,17 +59,20 @@ class CallBatcher {
         BatchedCall* call;
         bool taken = false;
         bool done = false;
+        std::condition_variable changed = {};  // done, or first in the queue with nothing running
     };
     using Lock = std::unique_lock<std::mutex>;
     void lead(Lock& lock);
     void take();
     std::size_t expected() const;
     bool give_up(Entry& entry, Lock& lock);
+    /// With the lock held: the first in the queue may lead.
+    void wake_first();
 
     const Compute compute_;
     const BatchLimits limits_;
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
+    std::condition_variable gathered_;  // for a leader that waits: a call came, or a caller went
     std::deque<Entry*> queue_;
     bool running_ = false;
     std::size_t callers_ = 0;
