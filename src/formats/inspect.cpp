@@ -143,6 +143,19 @@ ModelReport inspect_model(const std::filesystem::path& path, const InspectOption
     return report;
 }
 
+void require_verified(const std::filesystem::path& path, const Progress& progress) {
+    const ModelReport report = inspect_model(path, {true, true, progress});
+    if (report.verified) return;
+    std::string which = "no file is listed";
+    for (const InspectedFile& file : report.files) {
+        const bool weights = file.name.ends_with(".safetensors") || file.name.ends_with(".gguf");
+        if (file.state == "ok" || (file.state == "unlisted" && !weights)) continue;
+        which = fmt::format("{} {}", quote(file.name, 400), file.state == "unlisted" ? "is not listed" : file.state);
+        break;
+    }
+    fail(Code::kCorrupt, "{} is not what its {} says: {}", quote(report.path, 400), kSumsFile, which);
+}
+
 std::string report_json(const ModelReport& report) {
     json tensors = json::array();
     for (const InspectedTensor& tensor : report.tensors)

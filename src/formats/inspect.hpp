@@ -49,6 +49,9 @@ struct ModelReport {
 /// weights, and with `verify` without a manifest; kInvalidArgument for another kind of file.
 ModelReport inspect_model(const std::filesystem::path& path, const InspectOptions& options);
 
+/// Throws kCorrupt naming a file that its SHA256SUMS does not vouch for, kNotFound when there is none, and as inspect_model.
+void require_verified(const std::filesystem::path& path, const Progress& progress);
+
 /// The report as one JSON object, its keys the members' names.
 std::string report_json(const ModelReport& report);
 

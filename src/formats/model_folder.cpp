@@ -29,8 +29,6 @@ void refuse_unread_lora(const JsonFields& fields) {
     const std::string type = fields.required_text("peft_type");
     if (type != "LORA") fail(Code::kUnsupported, "{}: peft_type {}, LORA is supported", quote(fields.file(), 400), quote(type));
     constexpr std::array refused = {"use_dora",
-                                    "fan_in_fan_out",
-                                    "modules_to_save",
                                     "layer_replication",
                                     "lora_bias",
                                     "target_parameters",
@@ -47,8 +45,21 @@ void refuse_unread_lora(const JsonFields& fields) {
             fail(Code::kUnsupported, "{}: {} is {}, which is not supported", quote(fields.file(), 400), key,
                  quote(value->dump(-1, ' ', true, json::error_handler_t::replace)));
     }
+}
+
+void read_replaced(const JsonFields& fields, LoraFolderConfig& config) {
     const std::string bias = fields.text("bias").value_or("none");
-    if (bias != "none") fail(Code::kUnsupported, "{}: bias is {}, none is supported", quote(fields.file(), 400), quote(bias));
+    if (bias != "none" && bias != "all" && bias != "lora_only")
+        fail(Code::kUnsupported, "{}: bias is {}; none, all and lora_only are supported", quote(fields.file(), 400), quote(bias));
+    config.trained_biases = bias != "none";
+    const json* modules = fields.find("modules_to_save");
+    if (modules == nullptr) return;
+    if (!modules->is_array()) fields.wrong("modules_to_save", "a list of names", *modules);
+    for (const json& module : *modules) {
+        if (!module.is_string() || module.get<std::string>().empty())
+            fields.wrong("modules_to_save", "a list of names", *modules);
+        config.modules_to_save.push_back(module.get<std::string>());
+    }
 }
 
 }  // namespace
@@ -65,6 +76,7 @@ LoraFolderConfig read_lora_config(const std::filesystem::path& folder) {
     LoraFolderConfig config;
     config.r = fields.required_integer("r", 1, kMaxDimension);
     config.lora_alpha = fields.number("lora_alpha").value_or(8.0);
+    read_replaced(fields, config);
     config.use_rslora = fields.boolean("use_rslora").value_or(false);
     if (const json* targets = fields.find("target_modules"); targets != nullptr) {
         if (targets->is_string()) {

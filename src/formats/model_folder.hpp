@@ -16,8 +16,9 @@ namespace rag::core {
 /// "model_type" of the folder's config.json: "bert", "llama".
 std::string read_model_type(const std::filesystem::path& folder);
 
-/// adapter_config.json of a PEFT LoRA folder. What changes the arithmetic and is not read here (DoRA, fan_in_fan_out,
-/// modules_to_save, bias other than none, ...) is refused by name, never ignored.
+/// adapter_config.json of a PEFT LoRA folder. What changes the arithmetic and is not read here (DoRA, layer_replication, ...) is
+/// refused by name, never ignored. fan_in_fan_out says how a layer of another class than torch.nn.Linear stores its weights; no
+/// model that librag computes has one, and PEFT itself leaves it out for those.
 struct LoraFolderConfig {
     std::int64_t r = 0;
     double lora_alpha = 0;
@@ -26,6 +27,8 @@ struct LoraFolderConfig {
     bool target_is_regex = false;
     std::map<std::string, std::int64_t> rank_pattern;  // module suffix or regular expression -> r
     std::map<std::string, double> alpha_pattern;
+    std::vector<std::string> modules_to_save;  // suffixes of modules whose tensors lie in the file whole
+    bool trained_biases = false;               // bias is "all" or "lora_only": so do biases
 };
 LoraFolderConfig read_lora_config(const std::filesystem::path& folder);
 

@@ -98,6 +98,17 @@ DenseFolderConfig read_dense(const std::filesystem::path& folder) {
     return dense;
 }
 
+LogitScoreConfig read_logit_score(const std::filesystem::path& folder) {
+    const json object = read_config(folder / "config.json");
+    const JsonFields fields(object, (folder / "config.json").string());
+    LogitScoreConfig score;
+    score.true_token = fields.required_integer("true_token_id", 0, kMaxDimension);
+    score.false_token = fields.integer("false_token_id", 0, kMaxDimension);
+    if (const auto input = fields.text("module_input_name"); input && *input != "causal_logits")
+        fields.wrong("module_input_name", "\"causal_logits\"", json(*input));
+    return score;
+}
+
 /// modules.json: which module lies where.
 void read_modules(const std::filesystem::path& folder, SentenceFolder& out) {
     const std::string file = (folder / "modules.json").string();
@@ -114,6 +125,8 @@ void read_modules(const std::filesystem::path& folder, SentenceFolder& out) {
             read_pooling(module_path(folder, fields), out);
         } else if (type == "Dense" && i > 1 && !out.normalize) {
             out.dense.push_back(read_dense(module_path(folder, fields)));
+        } else if (type == "LogitScore" && i == 1) {
+            out.logit_score = read_logit_score(module_path(folder, fields));
         } else if (type == "Normalize" && i > 1) {
             out.normalize = true;
         } else if (type != "Dropout") {  // which acts in training alone
@@ -123,11 +136,34 @@ void read_modules(const std::filesystem::path& folder, SentenceFolder& out) {
     if (out.transformer.empty()) fail(Code::kCorrupt, "{}: the first module is not a Transformer", quote(file, 400));
 }
 
+/// What texts go through before the tokenizer; only rerankers that are language models ask for it.
+void read_processing(const JsonFields& fields, SentenceFolder& out) {
+    const json* processing = fields.find("processing_kwargs");
+    if (processing == nullptr) return;
+    if (!processing->is_object()) fields.wrong("processing_kwargs", "an object", *processing);
+    for (const auto& [name, group] : processing->items()) {
+        if (group.is_null() || group.empty()) continue;
+        if (name != "chat_template" || !group.is_object()) {
+            out.unsupported_processing = name;
+            continue;
+        }
+        const JsonFields inner(group, fields.file() + ": chat_template");
+        for (const auto& [key, value] : group.items()) {
+            if (key == "add_generation_prompt") {
+                out.add_generation_prompt = inner.boolean("add_generation_prompt").value_or(false);
+            } else if (key != "restore_suffix" || value != true) {
+                out.unsupported_processing = name + "." + key;
+            }
+        }
+    }
+}
+
 void read_max_seq_length(SentenceFolder& out) {
     if (const auto object = read_optional_config(out.transformer / "sentence_bert_config.json")) {
         const JsonFields fields(*object, (out.transformer / "sentence_bert_config.json").string());
         out.max_seq_length = fields.integer("max_seq_length", 1, kMaxDimension);
         out.do_lower_case = fields.boolean("do_lower_case").value_or(false);
+        read_processing(fields, out);
     }
     if (out.max_seq_length) return;
     if (const auto object = read_optional_config(out.transformer / "tokenizer_config.json")) {
@@ -152,6 +188,7 @@ void read_prompts(const std::filesystem::path& folder, SentenceFolder& out) {
             out.prompts[name] = prompt.get<std::string>();
         }
     }
+    if (const auto activation = fields.text("activation_fn")) out.score_activation = class_name(*activation);
     out.default_prompt_name = fields.text("default_prompt_name").value_or("");
     if (!out.default_prompt_name.empty() && !out.prompts.contains(out.default_prompt_name))
         fail(Code::kCorrupt, "{}: default_prompt_name is {}, which is none of the prompts", quote(path.string(), 400),
@@ -163,7 +200,8 @@ void read_prompts(const std::filesystem::path& folder, SentenceFolder& out) {
 SentenceFolder read_sentence_folder(const std::filesystem::path& folder) {
     SentenceFolder result;
     std::error_code ignored;
-    if (std::filesystem::exists(folder / "modules.json", ignored)) {
+    result.has_modules = std::filesystem::exists(folder / "modules.json", ignored);
+    if (result.has_modules) {
         read_modules(folder, result);
     } else {
         result.transformer = folder;

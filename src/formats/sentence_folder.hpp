@@ -21,9 +21,17 @@ struct DenseFolderConfig {
     std::string unsupported;  // a key that changes the arithmetic and is not read here; empty: none
 };
 
+/// A LogitScore module, of rerankers that are language models: the logit of one token behind the text, less that of another one
+/// where there is one.
+struct LogitScoreConfig {
+    std::int64_t true_token = 0;
+    std::optional<std::int64_t> false_token;
+};
+
 /// A folder without modules.json is a plain encoder; then pooling is "mean" and nothing is normalised, as sentence-transformers
 /// does.
 struct SentenceFolder {
+    bool has_modules = false;                    // there is a modules.json
     std::filesystem::path transformer;           // where config.json, the weights and the tokenizer lie
     std::optional<std::int64_t> max_seq_length;  // sentence_bert_config.json, else model_max_length of tokenizer_config.json.
                                                  // Not the truncation in tokenizer.json: MiniLM's says 128 where it means 256
@@ -37,6 +45,11 @@ struct SentenceFolder {
     std::vector<std::string> other_modules;      // class names of modules that are not read, or not at the place where they stand
     std::map<std::string, std::string> prompts;  // by name; put before a text
     std::string default_prompt_name;             // empty: none
+    std::optional<LogitScoreConfig> logit_score;
+    std::string score_activation;  // class in torch.nn that a CrossEncoder's scores go through; empty: the file does not say
+    /// processing_kwargs of sentence_bert_config.json: chat_template's add_generation_prompt, and a key that is not read here.
+    bool add_generation_prompt = false;
+    std::string unsupported_processing;  // empty: none
 };
 SentenceFolder read_sentence_folder(const std::filesystem::path& folder);
 

@@ -1,6 +1,8 @@
 #include "model/adapter.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -53,28 +55,64 @@ std::optional<T> pattern_value(const std::map<std::string, T>& patterns, std::st
     return found;
 }
 
-/// The model's name of a module, or empty.
-std::string layer_name(std::string_view module, const LinearShapes& layers) {
-    if (layers.contains(module)) return std::string(module);
-    constexpr std::string_view kBert = "bert.";
-    if (module.starts_with(kBert) && layers.contains(module.substr(kBert.size())))
-        return std::string(module.substr(kBert.size()));
-    const std::string longer = "model." + std::string(module);
-    return layers.contains(longer) ? longer : std::string();
+/// The model's name of what PEFT calls `name`, or empty: as it is, without the body's name in front ("bert."), or with "model.".
+std::string model_name(std::string_view name, const std::function<bool(std::string_view)>& has) {
+    if (has(name)) return std::string(name);
+    const std::size_t dot = name.find('.');
+    if (dot != std::string_view::npos && has(name.substr(dot + 1))) return std::string(name.substr(dot + 1));
+    std::string longer = "model." + std::string(name);
+    return has(longer) ? longer : std::string();
 }
 
-std::map<std::string, Pair> find_pairs(const SafetensorsFile& file) {
+std::string layer_name(std::string_view module, const LinearShapes& layers) {
+    return model_name(module, [&](std::string_view name) { return layers.contains(name); });
+}
+
+/// What a PEFT file holds: pairs by module, and whole tensors by the names they have without PEFT's wrappers.
+struct AdapterContent {
     std::map<std::string, Pair> pairs;
+    std::map<std::string, const TensorInfo*> whole;
+};
+
+/// Takes ".base_layer" or the like out of a key.
+std::string without(std::string_view key, std::string_view wrapper) {
+    std::string out(key);
+    if (const std::size_t at = out.find(wrapper); at != std::string::npos) out.erase(at, wrapper.size());
+    return out;
+}
+
+/// Whether the configuration says that this tensor lies in the file whole.
+bool is_whole(const LoraFolderConfig& config, std::string_view name) {
+    if (config.trained_biases && name.ends_with(".bias")) return true;
+    const std::string_view module = name.substr(0, name.rfind('.'));
+    return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(), [&](const std::string& saved) {
+        // The module itself, or one inside it.
+        return ("." + std::string(module) + ".").find("." + saved + ".") != std::string::npos;
+    });
+}
+
+AdapterContent read_content(const SafetensorsFile& file, const LoraFolderConfig& config) {
+    constexpr std::string_view kWrapper = ".modules_to_save.", kOriginal = ".original_module.";
+    AdapterContent content;
     for (const TensorInfo& tensor : file.tensors()) {
         const std::string_view key = tensor.name;
         const bool is_a = key.ends_with(kSuffixA);
-        if (!key.starts_with(kRoot) || !(is_a || key.ends_with(kSuffixB)) || key.size() <= kRoot.size() + kSuffixA.size())
-            fail(Code::kUnsupported, "{}: key {} is not of the form base_model.model.MODULE.lora_A.weight or lora_B",
+        const bool rooted = key.starts_with(kRoot);
+        if (rooted && (is_a || key.ends_with(kSuffixB)) && key.size() > kRoot.size() + kSuffixA.size()) {
+            Pair& pair = content.pairs[std::string(key.substr(kRoot.size(), key.size() - kRoot.size() - kSuffixA.size()))];
+            (is_a ? pair.a : pair.b) = &tensor;
+            continue;
+        }
+        // With trained biases PEFT writes the head's twice more: as its wrapper calls them.
+        if (rooted && config.trained_biases && (key.find(kOriginal) != key.npos || key.find(kWrapper) != key.npos)) continue;
+        const std::string name = rooted ? without(key.substr(kRoot.size()), ".base_layer") : std::string();
+        if (!rooted || !is_whole(config, name) || !content.whole.emplace(name, &tensor).second)
+            fail(Code::kUnsupported,
+                 "{}: key {} is neither of the form base_model.model.MODULE.lora_A.weight or lora_B nor a tensor of "
+                 "modules_to_save or bias",
                  quote(file.name(), 400), quote(key));
-        Pair& pair = pairs[std::string(key.substr(kRoot.size(), key.size() - kRoot.size() - kSuffixA.size()))];
-        (is_a ? pair.a : pair.b) = &tensor;
     }
-    return pairs;
+    return content;
 }
 
 void check_shape(const TensorInfo& tensor, std::int64_t rows, std::int64_t columns, const std::string& layer) {
@@ -96,19 +134,16 @@ float adapter_scale(const LoraFolderConfig& config, std::string_view module, std
     return static_cast<float>(config.use_rslora ? alpha / std::sqrt(r) : alpha / r);
 }
 
-AdapterWeights read_adapter(const std::filesystem::path& folder, const LinearShapes& layers) {
-    const LoraFolderConfig config = read_lora_config(folder);
-    const std::string config_file = (folder / "adapter_config.json").string();
-    const auto file = SafetensorsFile::open(folder / "adapter_model.safetensors");
-    AdapterWeights adapter;
-    adapter.owner = file;
-    adapter.source = folder.string();
-    for (const auto& [module, pair] : find_pairs(*file)) {
+namespace {
+
+void add_pairs(const AdapterContent& content, const SafetensorsFile& file, const LoraFolderConfig& config,
+               const std::string& config_file, const LinearShapes& layers, AdapterWeights& adapter) {
+    for (const auto& [module, pair] : content.pairs) {
         if (pair.a == nullptr || pair.b == nullptr)
-            fail(Code::kCorrupt, "{}: module {} has no {}", quote(file->name(), 400), quote(module),
+            fail(Code::kCorrupt, "{}: module {} has no {}", quote(file.name(), 400), quote(module),
                  pair.a == nullptr ? "lora_A" : "lora_B");
         const std::string layer = layer_name(module, layers);
-        if (layer.empty()) fail(Code::kCorrupt, "{}: the model has no linear layer {}", quote(file->name(), 400), quote(module));
+        if (layer.empty()) fail(Code::kCorrupt, "{}: the model has no linear layer {}", quote(file.name(), 400), quote(module));
         const auto& shape = layers.find(layer)->second;
         if (shape.empty()) continue;
         const std::int64_t rank = adapter_rank(config, module, config_file);
@@ -117,7 +152,41 @@ AdapterWeights read_adapter(const std::filesystem::path& folder, const LinearSha
         adapter.pairs.push_back({layer, view_tensor(*pair.a, pair.a->name), view_tensor(*pair.b, pair.b->name),
                                  adapter_scale(config, module, rank, config_file)});
     }
-    if (adapter.pairs.empty()) fail(Code::kCorrupt, "{} holds no adapter weights", quote(file->name(), 400));
+}
+
+void add_whole(const AdapterContent& content, const SafetensorsFile& file, const LinearShapes& layers, const Weights& weights,
+               AdapterWeights& adapter) {
+    std::map<std::string_view, const TensorView*> known;
+    for (const TensorView& tensor : weights.tensors) known.emplace(tensor.name, &tensor);
+    for (const auto& [name, tensor] : content.whole) {
+        const std::string layer = layer_name(std::string_view(name).substr(0, name.rfind('.')), layers);
+        if (!layer.empty() && layers.find(layer)->second.empty()) continue;  // nothing depends on it
+        const std::string ours = model_name(name, [&](std::string_view one) { return known.contains(one); });
+        if (ours.empty()) fail(Code::kCorrupt, "{}: the model has no tensor {}", quote(file.name(), 400), quote(name));
+        const TensorView& base = *known.find(ours)->second;
+        if (tensor->shape != base.shape)
+            fail(Code::kCorrupt, "{}: tensor {} has shape {}, the model's has {}", quote(file.name(), 400), quote(tensor->name),
+                 describe_shape(tensor->shape), describe_shape(base.shape));
+        adapter.replaced.push_back(view_tensor(*tensor, ours));
+    }
+}
+
+}  // namespace
+
+AdapterWeights read_adapter(const std::filesystem::path& folder, const LinearShapes& layers, const Weights* weights) {
+    const LoraFolderConfig config = read_lora_config(folder);
+    const auto file = SafetensorsFile::open(folder / "adapter_model.safetensors");
+    AdapterWeights adapter;
+    adapter.owner = file;
+    adapter.source = folder.string();
+    const AdapterContent content = read_content(*file, config);
+    add_pairs(content, *file, config, (folder / "adapter_config.json").string(), layers, adapter);
+    if (!content.whole.empty() && weights == nullptr)
+        fail(Code::kUnsupported, "{}: tensor {} would take the place of the model's", quote(file->name(), 400),
+             quote(content.whole.begin()->second->name));
+    if (weights != nullptr) add_whole(content, *file, layers, *weights, adapter);
+    if (adapter.pairs.empty() && adapter.replaced.empty())
+        fail(Code::kCorrupt, "{} holds no adapter weights", quote(file->name(), 400));
     return adapter;
 }
 

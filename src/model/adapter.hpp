@@ -13,11 +13,13 @@
 
 namespace rag::core {
 
-/// Reads the adapter in `folder` for a model with these linear layers. Modules get the model's own names: "bert." in front is
-/// removed and "model." put there where only that makes a layer of the model.
-/// Throws kNotFound, kUnsupported (a setting or a key that librag does not know, by name), kCorrupt (a module that the model does
-/// not have, half a pair, a shape or rank that does not fit).
-AdapterWeights read_adapter(const std::filesystem::path& folder, const LinearShapes& layers);
+/// Reads the adapter in `folder` for a model with these linear layers. Modules get the model's own names: the body's name in
+/// front
+/// ("bert.") is removed and "model." put there where only that makes a layer of the model. Tensors that lie there whole
+/// (modules_to_save, bias) are compared with `weights`, the model's; null: they are refused.
+/// Throws kNotFound, kUnsupported (a setting or a key that librag does not know, by name), kCorrupt (a module or tensor that the
+/// model does not have, half a pair, a shape or rank that does not fit).
+AdapterWeights read_adapter(const std::filesystem::path& folder, const LinearShapes& layers, const Weights* weights = nullptr);
 
 /// alpha / r, or alpha / sqrt(r) for rank-stabilised LoRA (https://arxiv.org/abs/2312.03732), with the patterns' values for
 /// `module` (PEFT's name of it, without "base_model.model.").

@@ -210,9 +210,24 @@ TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name
     CHECK(other.rank_pattern.at("q_proj") == 8);
     CHECK(other.alpha_pattern.at("q_proj") == 32.5);
 
-    const std::vector<std::pair<std::string, std::string>> unsupported = {
-        {"use_dora", "true"},  {"fan_in_fan_out", "true"}, {"modules_to_save", "[\"score\"]"}, {"bias", "\"all\""},
-        {"lora_bias", "true"}, {"peft_type", "\"IA3\""},   {"target_parameters", "[\"w\"]"},   {"layer_replication", "[[0,2]]"}};
+    CHECK(other.modules_to_save.empty());
+    CHECK_FALSE(other.trained_biases);
+    // What lies in the file whole; fan_in_fan_out means nothing for linear layers.
+    for (const char* bias : {"all", "lora_only"}) {
+        put(folder, "adapter_config.json",
+            R"({"peft_type":"LORA","r":4,"modules_to_save":["classifier","score"],"fan_in_fan_out":true,"bias":")" +
+                std::string(bias) + "\"}");
+        const auto whole = read_lora_config(folder.path());
+        CHECK(whole.modules_to_save == std::vector<std::string>{"classifier", "score"});
+        CHECK(whole.trained_biases);
+    }
+
+    const std::vector<std::pair<std::string, std::string>> unsupported = {{"use_dora", "true"},
+                                                                          {"bias", "\"some\""},
+                                                                          {"lora_bias", "true"},
+                                                                          {"peft_type", "\"IA3\""},
+                                                                          {"target_parameters", "[\"w\"]"},
+                                                                          {"layer_replication", "[[0,2]]"}};
     for (const auto& [key, value] : unsupported) {
         put(folder, "adapter_config.json", with(base, key, value));
         INFO(key << " = " << value);
@@ -225,6 +240,8 @@ TEST_CASE("a PEFT folder is read, and what is not implemented is refused by name
                                                                       {"rank_pattern", "[]"},
                                                                       {"rank_pattern", "{\"q\":0}"},
                                                                       {"alpha_pattern", "{\"q\":\"1\"}"},
+                                                                      {"modules_to_save", "\"score\""},
+                                                                      {"modules_to_save", "[\"\"]"},
                                                                       {"peft_type", "null"}};
     for (const auto& [key, value] : corrupt) {
         put(folder, "adapter_config.json", with(base, key, value));

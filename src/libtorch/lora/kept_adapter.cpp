@@ -42,6 +42,10 @@ void add_many(const at::Tensor& a, const at::Tensor& b, const float* x, std::int
 KeptAdapter::KeptAdapter(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
                          const void* model)
     : model_(model) {
+    if (!adapter.replaced.empty()) {
+        fail(Code::kUnsupported, "adapter ", quote(adapter.source), " replaces ", quote(adapter.replaced.front().name),
+             "; it can be merged, and not be used beside the weights");
+    }
     for (const AdapterTarget& target : find_targets(adapter, source, layers, {})) {
         const LinearSpec& spec = target.layer->spec();
         Factors factors;

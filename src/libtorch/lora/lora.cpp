@@ -41,7 +41,7 @@ at::Tensor delta_of(const AdapterPair& pair, const AdapterWeights& adapter) {
 
 std::vector<AdapterTarget> find_targets(const AdapterWeights& adapter, const WeightSource& source,
                                         std::span<Linear* const> layers, std::span<const std::string_view> unused) {
-    if (adapter.pairs.empty()) {
+    if (adapter.pairs.empty() && adapter.replaced.empty()) {
         fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " holds no LoRA pair");
     }
     const auto places = places_by_module(layers);
@@ -65,43 +65,121 @@ std::vector<AdapterTarget> find_targets(const AdapterWeights& adapter, const Wei
         check_pair(pair, adapter, layer->spec().parts[part].rows, layer->spec().inputs);
         targets.push_back({layer, part, &pair});
     }
-    if (targets.empty()) {
+    if (targets.empty() && adapter.replaced.empty()) {
         fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), " changes no layer that the model's output depends on");
     }
     return targets;
 }
 
-void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
+namespace {
+
+struct Changes {
+    std::unordered_map<Linear*, std::vector<PartChange>> layers;
+    std::vector<std::pair<at::Tensor*, at::Tensor>> tensors;  // of norms: where they lie, what they become
+
+    PartChange& of(Linear* layer, std::size_t part) {
+        std::vector<PartChange>& parts = layers[layer];
+        parts.resize(layer->spec().parts.size());
+        return parts[part];
+    }
+};
+
+// A tensor that the adapter brings, checked for the shape that the model has.
+at::Tensor replacement(const TensorView& view, const AdapterWeights& adapter, at::IntArrayRef shape) {
+    at::Tensor tensor = to_float_tensor(view, adapter.owner, adapter.source);
+    if (tensor.sizes() != shape) {
+        fail(Code::kInvalidArgument, "adapter ", quote(adapter.source), ": ", quote(view.name), " has shape ",
+             shape_text(tensor.sizes()), ", the model's has ", shape_text(shape));
+    }
+    return tensor;
+}
+
+bool replace_in_layer(const TensorView& view, const AdapterWeights& adapter, const std::string& name,
+                      std::span<Linear* const> layers, Changes& changes) {
+    for (Linear* layer : layers) {
+        for (std::size_t index = 0; index < layer->spec().parts.size(); ++index) {
+            const LinearPart& part = layer->spec().parts[index];
+            if (name == part.module + ".weight") {
+                changes.of(layer, index).weight = replacement(view, adapter, {part.rows, layer->spec().inputs});
+                return true;
+            }
+            if (name == part.module + ".bias" && layer->spec().bias) {
+                changes.of(layer, index).bias = replacement(view, adapter, {part.rows});
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool replace_in_norm(const TensorView& view, const AdapterWeights& adapter, const std::string& name,
+                     std::span<const NormTensors> norms, Changes& changes) {
+    for (const NormTensors& norm : norms) {
+        if (name == norm.module + ".weight") {
+            const at::Tensor weight = replacement(view, adapter, norm.weight->sizes());
+            changes.tensors.emplace_back(norm.weight, norm.unit_offset ? weight.add(1.0) : weight);
+            return true;
+        }
+        if (name == norm.module + ".bias" && norm.bias != nullptr && norm.bias->defined()) {
+            changes.tensors.emplace_back(norm.bias, replacement(view, adapter, norm.bias->sizes()));
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& source, const Changeable& model,
                         std::span<const std::string_view> unused) {
-    if (!replaced_.empty()) {
+    if (!merged_.empty()) {
         fail(Code::kInvalidState, "adapter ", quote(merged_), " is merged already; unmerge it first");
     }
-    std::unordered_map<Linear*, std::vector<at::Tensor>> deltas;
-    for (const AdapterTarget& target : find_targets(adapter, source, layers, unused)) {
-        std::vector<at::Tensor>& of_layer = deltas[target.layer];
-        of_layer.resize(target.layer->spec().parts.size());
-        of_layer[target.part] = delta_of(*target.pair, adapter);
+    Changes changes;
+    for (const AdapterTarget& target : find_targets(adapter, source, model.layers, unused)) {
+        changes.of(target.layer, target.part).delta = delta_of(*target.pair, adapter);
+    }
+    for (const TensorView& view : adapter.replaced) {
+        const std::string name = source.canonical(view.name);
+        if (!replace_in_layer(view, adapter, name, model.layers, changes) &&
+            !replace_in_norm(view, adapter, name, model.norms, changes)) {
+            fail(Code::kUnsupported, "adapter ", quote(adapter.source), " replaces ", quote(view.name),
+                 ", which is no linear layer's and no norm's of ", quote(source.source()));
+        }
     }
     std::vector<Replaced> replaced;
-    for (const auto& [layer, of_layer] : deltas) {
-        replaced.push_back({layer, layer->with_deltas(of_layer)});
+    for (const auto& [layer, parts] : changes.layers) {
+        replaced.push_back({layer, layer->with_changes(parts)});
     }
-    std::string merged = adapter.source;
+    std::vector<ReplacedTensor> tensors;
+    for (auto& [tensor, value] : changes.tensors) {
+        tensors.push_back({tensor, value.contiguous()});
+    }
+    std::string merged = adapter.source.empty() ? "without a name" : adapter.source;
     for (Replaced& entry : replaced) {
         entry.base = entry.layer->install(std::move(entry.base));
     }
+    for (ReplacedTensor& entry : tensors) {
+        std::swap(*entry.tensor, entry.base);
+    }
     replaced_ = std::move(replaced);
+    replaced_tensors_ = std::move(tensors);
     merged_ = std::move(merged);
 }
 
 void AdapterSlot::unmerge() {
-    if (replaced_.empty()) {
+    if (merged_.empty()) {
         fail(Code::kInvalidState, "no adapter is merged");
     }
     for (Replaced& entry : replaced_) {
         entry.layer->install(std::move(entry.base));
     }
+    for (ReplacedTensor& entry : replaced_tensors_) {
+        std::swap(*entry.tensor, entry.base);
+    }
     replaced_.clear();
+    replaced_tensors_.clear();
+    merged_.clear();
 }
 
 }  // namespace rag::core::libtorch

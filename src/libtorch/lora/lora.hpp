@@ -1,10 +1,11 @@
 // Merging of LoRA adapters (Hu et al. 2021, https://arxiv.org/abs/2106.09685): W + scale * B * A, computed in float32 from the
-// weights of the file and then packed in the model's precision. The packings that were replaced are kept, so that unmerging puts
-// back the same bytes.
+// weights of the file and then packed in the model's precision. Tensors that an adapter brings whole (trained heads, norms and
+// biases) take the place of the file's. What was replaced is kept, so that unmerging puts back the same bytes.
 // Thread rule: on the model's worker.
 #pragma once
 
 #include "libtorch/layers/linear.hpp"
+#include "libtorch/layers/norm.hpp"
 
 namespace rag::core::libtorch {
 
@@ -20,10 +21,17 @@ struct AdapterTarget {
 std::vector<AdapterTarget> find_targets(const AdapterWeights& adapter, const WeightSource& source,
                                         std::span<Linear* const> layers, std::span<const std::string_view> unused);
 
+/// The parts of a model that an adapter may change.
+struct Changeable {
+    std::span<Linear* const> layers;
+    std::span<const NormTensors> norms;
+};
+
 class AdapterSlot {
   public:
-    /// All or nothing; errors as find_targets, and a second adapter.
-    void merge(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
+    /// All or nothing; errors as find_targets, a replaced tensor that is none of a layer or norm or has another shape, and a
+    /// second adapter.
+    void merge(const AdapterWeights& adapter, const WeightSource& source, const Changeable& model,
                std::span<const std::string_view> unused);
     void unmerge();
 
@@ -32,8 +40,13 @@ class AdapterSlot {
         Linear* layer;
         std::shared_ptr<const PackedLinear> base;
     };
+    struct ReplacedTensor {
+        at::Tensor* tensor;
+        at::Tensor base;
+    };
     std::vector<Replaced> replaced_;
-    std::string merged_;  // the source of the merged adapter; only with `replaced_` not empty
+    std::vector<ReplacedTensor> replaced_tensors_;
+    std::string merged_;  // the source of the merged adapter; empty: none is merged
 };
 
 }  // namespace rag::core::libtorch
