@@ -1,4 +1,6 @@
 // rag_classifier_*: sequence classifiers and CrossEncoders over C.
+#include <nlohmann/json.hpp>
+
 #include "arguments.hpp"
 #include "core/polled.hpp"
 #include "guard.hpp"
@@ -25,8 +27,9 @@ extern "C" {
 rag_status rag_classifier_open(rag_text path, const rag_model_options* options, rag_classifier** classifier) noexcept {
     return guard([&] {
         require(classifier, kWhat) = nullptr;
-        *classifier = new rag_classifier{
-            core::Classifier::open(rag::capi::path_of(path, "path"), rag::capi::model_options_of(options)), {}};
+        const auto folder = rag::capi::path_of(path, "path");
+        const auto open = [&](const core::ModelOptions& known) { return core::Classifier::open(folder, known); };
+        *classifier = new rag_classifier{rag::capi::open_polled(options, open), {}};
     });
 }
 
@@ -64,7 +67,9 @@ rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_te
                                   const rag_predict_options* options, float* scores, size_t score_floats) noexcept {
     return guard([&] {
         const core::Classifier& model = rag::capi::use_model(classifier, kWhat);
-        const auto known = rag::capi::read_struct(options, rag_predict_options RAG_PREDICT_OPTIONS_INIT, "rag_predict_options");
+        const auto known = rag::capi::read_struct(options, rag_predict_options RAG_PREDICT_OPTIONS_INIT, "rag_predict_options",
+                                                  offsetof(rag_predict_options, prompt_kind));
+        const core::EncoderPrompt prompt = rag::capi::prompt_of(known);
         if (known.scores > RAG_SCORES_PROBABILITIES)
             fail(Code::kInvalidArgument, "scores is {}, it must be a rag_scores (0 to 2)", known.scores);
         const auto first = rag::capi::texts_of(texts, count, "texts");
@@ -77,9 +82,27 @@ rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_te
         rag::capi::require_array(scores, score_floats, "scores");
         core::run_polled(rag::capi::progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
             model.predict(asked, {scores, score_floats}, static_cast<core::ClassifierScores>(known.scores), known.batch_tokens,
-                          progress);
+                          progress, prompt);
         });
     });
+}
+
+uint32_t rag_classifier_dtype(const rag_classifier* classifier) noexcept {
+    return rag::capi::dtype_of(classifier);
+}
+rag_status rag_classifier_describe(const rag_classifier* classifier, rag_string** text) noexcept {
+    return rag::capi::describe_model(classifier, kWhat, text);
+}
+
+rag_status rag_classifier_prompts(const rag_classifier* classifier, rag_string** json) noexcept {
+    return guard([&] {
+        require(json, "json") = nullptr;
+        *json = new rag_string{nlohmann::json(require(classifier, kWhat).model->prompts()).dump()};
+    });
+}
+
+rag_status rag_classifier_save(const rag_classifier* classifier, rag_text path, const rag_save_options* options) noexcept {
+    return rag::capi::save_model(classifier, kWhat, path, options);
 }
 
 rag_status rag_classifier_load_adapter(rag_classifier* classifier, rag_text path, rag_text name) noexcept {

@@ -15,19 +15,6 @@ namespace {
 
 constexpr const char* kWhat = "encoder";
 
-core::EncoderPrompt prompt_of(const rag_encode_options& options) {
-    if (options.prompt_kind > RAG_PROMPT_DOCUMENT)
-        core::fail(core::Code::kInvalidArgument, "prompt_kind is {}, it must be a rag_prompt (0 to 4)", options.prompt_kind);
-    core::EncoderPrompt prompt;
-    prompt.kind = static_cast<core::EncoderPrompt::Kind>(options.prompt_kind);
-    if (rag::capi::given(options.prompt)) prompt.text = std::string(rag::capi::text_of(options.prompt, "prompt"));
-    return prompt;
-}
-static_assert(static_cast<int>(core::EncoderPrompt::Kind::kNamed) == RAG_PROMPT_NAMED);
-static_assert(static_cast<int>(core::EncoderPrompt::Kind::kText) == RAG_PROMPT_TEXT);
-static_assert(static_cast<int>(core::EncoderPrompt::Kind::kQuery) == RAG_PROMPT_QUERY);
-static_assert(static_cast<int>(core::EncoderPrompt::Kind::kDocument) == RAG_PROMPT_DOCUMENT);
-
 }  // namespace
 
 extern "C" {
@@ -35,9 +22,11 @@ extern "C" {
 rag_status rag_encoder_open(rag_text path, const rag_model_options* options, rag_encoder** encoder) noexcept {
     return guard([&] {
         require(encoder, kWhat) = nullptr;
-        *encoder = new rag_encoder{core::Encoder::open(rag::capi::path_of(path, "path"), rag::capi::model_options_of(options),
-                                                       rag::capi::truncate_dim_of(options)),
-                                   {}};
+        const auto folder = rag::capi::path_of(path, "path");
+        const auto open = [&](const core::ModelOptions& known) {
+            return core::Encoder::open(folder, known, rag::capi::truncate_dim_of(options));
+        };
+        *encoder = new rag_encoder{rag::capi::open_polled(options, open), {}};
     });
 }
 
@@ -66,6 +55,13 @@ rag_status rag_encoder_tokenizer(const rag_encoder* encoder, rag_tokenizer** tok
     });
 }
 
+uint32_t rag_encoder_dtype(const rag_encoder* encoder) noexcept {
+    return rag::capi::dtype_of(encoder);
+}
+rag_status rag_encoder_describe(const rag_encoder* encoder, rag_string** text) noexcept {
+    return rag::capi::describe_model(encoder, kWhat, text);
+}
+
 rag_status rag_encoder_prompts(const rag_encoder* encoder, rag_string** json) noexcept {
     return guard([&] {
         require(json, "json") = nullptr;
@@ -80,7 +76,7 @@ rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts,
         const auto known = rag::capi::read_struct(options, rag_encode_options RAG_ENCODE_OPTIONS_INIT, "rag_encode_options",
                                                   offsetof(rag_encode_options, prompt_kind));
         const auto views = rag::capi::texts_of(texts, count, "texts");
-        const core::EncoderPrompt prompt = prompt_of(known);
+        const core::EncoderPrompt prompt = rag::capi::prompt_of(known);
         rag::capi::require_array(vectors, vector_floats, "vectors");
         core::run_polled(rag::capi::progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
             model.encode(views, {vectors, vector_floats}, known.normalize != 0, known.batch_tokens, progress, prompt);

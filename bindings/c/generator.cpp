@@ -38,9 +38,17 @@ extern "C" {
 rag_status rag_generator_open(rag_text path, const rag_model_options* options, rag_generator** generator) noexcept {
     return guard([&] {
         require(generator, kWhat) = nullptr;
-        *generator =
-            new rag_generator{core::Decoder::open(rag::capi::path_of(path, "path"), rag::capi::model_options_of(options)), {}};
+        const auto from = rag::capi::path_of(path, "path");
+        const auto open = [&](const core::ModelOptions& known) { return core::Decoder::open(from, known); };
+        *generator = new rag_generator{rag::capi::open_polled(options, open), {}};
     });
+}
+
+uint32_t rag_generator_dtype(const rag_generator* generator) noexcept {
+    return rag::capi::dtype_of(generator);
+}
+rag_status rag_generator_describe(const rag_generator* generator, rag_string** text) noexcept {
+    return rag::capi::describe_model(generator, kWhat, text);
 }
 
 void rag_generator_free(rag_generator* generator) noexcept {

@@ -44,9 +44,12 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
         case RAG_INT4:
             out.precision = core::Precision::kInt4;
             break;
+        case RAG_AUTO:
+            out.measured_precision = true;
+            break;
         default:
-            fail(Code::kInvalidArgument, "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16), 3 (int8) or 4 (int4)",
-                 known.dtype);
+            fail(Code::kInvalidArgument,
+                 "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16), 3 (int8), 4 (int4) or 5 (auto)", known.dtype);
     }
     constexpr std::uint32_t kMostThreads = 4096;
     if (known.threads > kMostThreads)
@@ -63,14 +66,61 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
     if (known.batch_tokens != 0) out.batching.tokens = known.batch_tokens;
     out.batching.wait = std::chrono::microseconds(known.batch_wait_microseconds);
     if (given(known.device)) out.device = std::string(text_of(known.device, "device"));
+    if (known.verify > 1) fail(Code::kInvalidArgument, "verify is {}, it must be 0 or 1", known.verify);
+    out.verify = known.verify != 0;
     return out;
 }
+
+/// Opens a model while the caller is asked whether to stop. `open` takes core::ModelOptions.
+template <typename Open>
+auto open_polled(const rag_model_options* options, const Open& open) {
+    core::ModelOptions known = model_options_of(options);
+    const rag_model_options read = read_model_options(options);
+    decltype(open(known)) model;
+    core::run_polled(progress_of(read.progress, read.user_data), [&](const core::Progress& progress) {
+        known.opening = progress;
+        model = open(known);
+    });
+    return model;
+}
+
+/// Of rag_encode_options and rag_predict_options.
+template <typename Options>
+core::EncoderPrompt prompt_of(const Options& options) {
+    if (options.prompt_kind > RAG_PROMPT_DOCUMENT)
+        fail(Code::kInvalidArgument, "prompt_kind is {}, it must be a rag_prompt (0 to 4)", options.prompt_kind);
+    core::EncoderPrompt prompt;
+    prompt.kind = static_cast<core::EncoderPrompt::Kind>(options.prompt_kind);
+    if (given(options.prompt)) prompt.text = std::string(text_of(options.prompt, "prompt"));
+    return prompt;
+}
+static_assert(static_cast<int>(core::EncoderPrompt::Kind::kNamed) == RAG_PROMPT_NAMED);
+static_assert(static_cast<int>(core::EncoderPrompt::Kind::kText) == RAG_PROMPT_TEXT);
+static_assert(static_cast<int>(core::EncoderPrompt::Kind::kQuery) == RAG_PROMPT_QUERY);
+static_assert(static_cast<int>(core::EncoderPrompt::Kind::kDocument) == RAG_PROMPT_DOCUMENT);
 
 /// The model of a handle, refused in a child of fork().
 template <typename Handle>
 auto& use_model(Handle* handle, const char* name) {
     require(handle, name).fork_guard.check(name);
     return *handle->model;
+}
+
+template <typename Handle>
+std::uint32_t dtype_of(const Handle* handle) noexcept {
+    return handle == nullptr ? 0 : static_cast<std::uint32_t>(handle->model->precision());
+}
+static_assert(static_cast<int>(core::Precision::kBFloat16) == RAG_BFLOAT16);
+static_assert(static_cast<int>(core::Precision::kFloat16) == RAG_FLOAT16);
+static_assert(static_cast<int>(core::Precision::kInt8) == RAG_INT8);
+static_assert(static_cast<int>(core::Precision::kInt4) == RAG_INT4);
+
+template <typename Handle>
+rag_status describe_model(const Handle* handle, const char* what, rag_string** text) noexcept {
+    return guard([&] {
+        require(text, "text") = nullptr;
+        *text = new rag_string{require(handle, what).model->describe()};
+    });
 }
 
 template <typename Handle>
@@ -92,6 +142,7 @@ rag_status unmerge_adapter(Handle* handle, const char* what) noexcept {
 /// The precision of a dtype; `own` for RAG_OWN_DTYPE.
 inline core::Precision precision_of(std::uint32_t dtype, core::Precision own) {
     if (dtype == RAG_OWN_DTYPE) return own;
+    if (dtype == RAG_AUTO) fail(Code::kInvalidArgument, "a model is saved in one dtype, not in 5 (auto)");
     rag_model_options options = RAG_MODEL_OPTIONS_INIT;
     options.dtype = dtype;
     return model_options_of(&options).precision;

@@ -14,19 +14,33 @@ Dtype dtype_of(const std::string& name) {
     if (name == "float16") return Dtype::kFloat16;
     if (name == "int8") return Dtype::kInt8;
     if (name == "int4") return Dtype::kInt4;
-    throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + name + "\", it must be float32, bfloat16, float16, int8 or int4");
+    if (name == "auto") return Dtype::kAuto;
+    throw Error(RAG_INVALID_ARGUMENT, "dtype is \"" + name + "\", it must be float32, bfloat16, float16, int8, int4 or auto");
 }
 
 /// Requests, tokens, microseconds.
 using Batching = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
 
-ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads, const Batching& batching) {
+/// With a progress function that hears Ctrl-C.
+ModelOptions options_of(const std::string& dtype, const std::string& device, std::uint32_t threads, const Batching& batching,
+                        bool verify) {
     ModelOptions options;
+    options.verify = verify;
+    options.progress = progress_of(py::none());
     options.dtype = dtype_of(dtype);
     options.device = device;
     options.threads = threads;
     std::tie(options.batch_requests, options.batch_tokens, options.batch_wait_microseconds) = batching;
     return options;
+}
+
+/// As progress_of; nothing where there is nothing to be told: Python hears Ctrl-C in its main thread alone, and a call that
+/// nobody asks takes the GIL once, when it returns, instead of three times. Of sixteen threads that encode a sentence each, that
+/// is most of what they wait for each other.
+Progress progress_of_short_call(py::object callback) {
+    static const auto main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+    const bool main = PyThread_get_thread_ident() == main_thread;
+    return callback.is_none() && !main ? Progress() : progress_of(std::move(callback));
 }
 
 FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normalize, std::uint32_t batch_tokens,
@@ -36,22 +50,24 @@ FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normal
     FloatArray out({static_cast<py::ssize_t>(held.views().size()), static_cast<py::ssize_t>(encoder.dimension())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
-    const Progress progress = progress_of(std::move(callback));
+    const Progress progress = progress_of_short_call(std::move(callback));
     const GilRelease release;
     encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress, prompt);
     return out;
 }
 
 FloatArray predict(const Classifier& classifier, const py::iterable& texts, const py::object& pairs, std::uint32_t scores,
-                   std::uint32_t batch_tokens, py::object callback) {
+                   std::uint32_t batch_tokens, py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text) {
+    const Prompt prompt{static_cast<Prompt::Kind>(prompt_kind), std::string(text_of(prompt_text, "prompt"))};
     const Texts first(texts, "texts");
     const Texts second(pairs.is_none() ? py::iterable(py::list()) : py::iterable(pairs), "pairs");
     FloatArray out({static_cast<py::ssize_t>(first.views().size()), static_cast<py::ssize_t>(classifier.label_count())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
-    const Progress progress = progress_of(std::move(callback));
+    const Progress progress = progress_of_short_call(std::move(callback));
     const GilRelease release;
-    classifier.predict_into(first.views(), second.views(), data, size, static_cast<Scores>(scores), batch_tokens, progress);
+    classifier.predict_into(first.views(), second.views(), data, size, static_cast<Scores>(scores), batch_tokens, progress,
+                            prompt);
     return out;
 }
 
@@ -74,10 +90,15 @@ FloatArray logits(const Generator& generator, const py::object& ids_object) {
     return out;
 }
 
-/// For the models that are written to folders: encoders and generators.
+const char* dtype_name(Dtype dtype) {
+    static constexpr const char* kNames[] = {"float32", "bfloat16", "float16", "int8", "int4"};
+    return kNames[static_cast<std::size_t>(dtype)];
+}
+
 template <typename Model>
 void bind_saving(py::class_<Model>& model) {
-    model
+    model.def_property_readonly("dtype", [](const Model& self) { return dtype_name(self.dtype()); })
+        .def("describe", &Model::describe)
         .def(
             "save",
             [](const Model& self, const py::object& path, const std::optional<std::string>& dtype, std::uint64_t shard_bytes,
@@ -91,16 +112,21 @@ void bind_saving(py::class_<Model>& model) {
                 const GilRelease release;
                 self.save(view, options);
             },
-            py::arg("path"), py::arg("dtype"), py::arg("shard_bytes"), py::arg("progress"))
-        .def(
-            "calibrate",
-            [](Model& self, const py::iterable& texts, py::object progress) {
-                const Texts held(texts, "texts");
-                const Progress function = progress_of(std::move(progress));
-                const GilRelease release;
-                self.calibrate(held.views(), function);
-            },
-            py::arg("texts"), py::arg("progress"));
+            py::arg("path"), py::arg("dtype"), py::arg("shard_bytes"), py::arg("progress"));
+}
+
+/// For encoders and generators.
+template <typename Model>
+void bind_calibration(py::class_<Model>& model) {
+    model.def(
+        "calibrate",
+        [](Model& self, const py::iterable& texts, py::object progress) {
+            const Texts held(texts, "texts");
+            const Progress function = progress_of(std::move(progress));
+            const GilRelease release;
+            self.calibrate(held.views(), function);
+        },
+        py::arg("texts"), py::arg("progress"));
 }
 
 template <typename Model>
@@ -211,14 +237,14 @@ void bind_models(py::module_& module) {
     py::class_<Encoder> encoder(module, "Encoder");
     encoder
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const Batching& batching, std::uint32_t truncate_dim) {
+                         const Batching& batching, bool verify, std::uint32_t truncate_dim) {
                  const std::string_view view = text_of(path, "path");
-                 ModelOptions options = options_of(dtype, device, threads, batching);
+                 ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  options.truncate_dim = truncate_dim;
                  const GilRelease release;
                  return std::make_unique<Encoder>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"),
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"),
              py::arg("truncate_dim"))
         .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"),
              py::arg("prompt_kind"), py::arg("prompt"))
@@ -227,36 +253,39 @@ void bind_models(py::module_& module) {
         .def_property_readonly("max_tokens", &Encoder::max_tokens);
     bind_adapters(encoder);
     bind_saving(encoder);
+    bind_calibration(encoder);
 
     py::class_<Classifier> classifier(module, "Classifier");
     classifier
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const Batching& batching) {
+                         const Batching& batching, bool verify) {
                  const std::string_view view = text_of(path, "path");
-                 const ModelOptions options = options_of(dtype, device, threads, batching);
+                 const ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  const GilRelease release;
                  return std::make_unique<Classifier>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"))
         .def("predict", &predict, py::arg("texts"), py::arg("pairs"), py::arg("scores"), py::arg("batch_tokens"),
-             py::arg("progress"))
+             py::arg("progress"), py::arg("prompt_kind"), py::arg("prompt"))
+        .def_property_readonly("prompts", &Classifier::prompts)
         .def_property_readonly("labels", &Classifier::labels)
         .def_property_readonly("max_tokens", &Classifier::max_tokens);
     bind_adapters(classifier);
+    bind_saving(classifier);
 
     py::class_<Generator> generator(module, "Generator");
     generator
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const Batching& batching, const std::string& exceptions, bool int8_cache) {
+                         const Batching& batching, bool verify, const std::string& exceptions, bool int8_cache) {
                  const std::string_view view = text_of(path, "path");
-                 ModelOptions options = options_of(dtype, device, threads, batching);
+                 ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  options.exceptions = exceptions;
                  options.int8_cache = int8_cache;
                  const GilRelease release;
                  return std::make_unique<Generator>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("exceptions"),
-             py::arg("int8_cache"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"),
+             py::arg("exceptions"), py::arg("int8_cache"))
         .def(
             "generate",
             [](const Generator& self, const py::object& prompt, const py::dict& options) {
@@ -288,6 +317,7 @@ void bind_models(py::module_& module) {
         .def_property_readonly("vocab_size", &Generator::vocab_size);
     bind_adapters(generator);
     bind_saving(generator);
+    bind_calibration(generator);
 }
 
 }  // namespace rag::python

@@ -134,15 +134,15 @@ inline void check_or_stopped(rag_status status) {
 class Generator {
   public:
     /// Opens a GGUF file or a Hugging Face folder of a decoder (Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE).
-    explicit Generator(std::string_view path, const ModelOptions& options = {}) {
-        rag_generator* handle = nullptr;
-        const rag_model_options c_options = detail::to_c(options);
-        detail::check(rag_generator_open(detail::text(path), &c_options, &handle));
-        handle_.reset(handle);
-    }
+    explicit Generator(std::string_view path, const ModelOptions& options = {})
+        : handle_(detail::open_model(&rag_generator_open, path, options)) {}
     const rag_generator* handle() const noexcept { return handle_.get(); }
 
     std::uint32_t context_length() const noexcept { return rag_generator_context_length(handle_.get()); }
+    /// The dtype in use.
+    Dtype dtype() const noexcept { return static_cast<Dtype>(rag_generator_dtype(handle_.get())); }
+    /// One line for people.
+    std::string describe() const { return detail::text_by(&rag_generator_describe, handle_.get()); }
     std::int64_t vocab_size() const noexcept { return rag_generator_vocab_size(handle_.get()); }
     std::uint64_t weight_bytes() const noexcept { return rag_generator_weight_bytes(handle_.get()); }
     Tokenizer tokenizer() const {
@@ -168,11 +168,7 @@ class Generator {
 
     /// Writes the model into a new folder that loads again; see rag_generator_save.
     void save(std::string_view path, const SaveOptions& options = {}) const {
-        detail::ProgressBridge bridge(options.progress);
-        const rag_save_options c_options = detail::to_c(options, bridge);
-        const rag_status status = rag_generator_save(handle_.get(), detail::text(path), &c_options);
-        bridge.rethrow();
-        detail::check(status);
+        detail::save_model(&rag_generator_save, handle_.get(), path, options);
     }
     /// Linear layers see a text sample, so that saving in int4 compensates rounding errors.
     void calibrate(const std::vector<std::string_view>& texts, const Progress& progress = nullptr) {

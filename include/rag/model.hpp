@@ -17,7 +17,8 @@ enum class Dtype : std::uint32_t {
     kBFloat16 = RAG_BFLOAT16,
     kFloat16 = RAG_FLOAT16,
     kInt8 = RAG_INT8,
-    kInt4 = RAG_INT4
+    kInt4 = RAG_INT4,
+    kAuto = RAG_AUTO  ///< for opening a model: measured, see rag_dtype
 };
 
 struct ModelOptions {
@@ -30,6 +31,8 @@ struct ModelOptions {
     std::uint32_t batch_requests = 0;  ///< calls of concurrent threads that are computed together, at most; 0: 32
     std::uint32_t batch_tokens = 0;    ///< and their tokens; 0: 2048
     std::uint32_t batch_wait_microseconds = 3000;  ///< how long for those that are under way
+    bool verify = false;                           ///< every file is compared with the folder's SHA256SUMS first
+    Progress progress = nullptr;                   ///< asked while the model is opened whether to go on; its numbers mean nothing
 };
 
 /// What stands in front of every text; see rag_prompt.
@@ -83,7 +86,7 @@ inline rag_save_options to_c(const SaveOptions& options, ProgressBridge& bridge)
     out.user_data = bridge.data();
     return out;
 }
-inline rag_model_options to_c(const ModelOptions& options) {
+inline rag_model_options to_c(const ModelOptions& options, ProgressBridge& bridge) {
     rag_model_options out = RAG_MODEL_OPTIONS_INIT;
     out.dtype = static_cast<std::uint32_t>(options.dtype);
     out.threads = options.threads;
@@ -94,19 +97,47 @@ inline rag_model_options to_c(const ModelOptions& options) {
     out.batch_requests = options.batch_requests;
     out.batch_tokens = options.batch_tokens;
     out.batch_wait_microseconds = options.batch_wait_microseconds;
+    out.verify = options.verify ? 1 : 0;
+    out.progress = bridge.function();
+    out.user_data = bridge.data();
     return out;
+}
+/// Opens a model by its C function.
+template <typename Handle>
+Handle* open_model(rag_status (*open)(rag_text, const rag_model_options*, Handle**), std::string_view path,
+                   const ModelOptions& options) {
+    ProgressBridge bridge(options.progress);
+    const rag_model_options c_options = to_c(options, bridge);
+    Handle* handle = nullptr;
+    const rag_status status = open(text(path), &c_options, &handle);
+    bridge.rethrow();
+    check(status);
+    return handle;
+}
+/// Writes a model by its C function.
+template <typename Handle>
+void save_model(rag_status (*save)(const Handle*, rag_text, const rag_save_options*), const Handle* handle, std::string_view path,
+                const SaveOptions& options) {
+    ProgressBridge bridge(options.progress);
+    const rag_save_options c_options = to_c(options, bridge);
+    const rag_status status = save(handle, text(path), &c_options);
+    bridge.rethrow();
+    check(status);
+}
+/// A line of text that a C function makes.
+template <typename Handle>
+std::string text_by(rag_status (*make)(const Handle*, rag_string**), const Handle* handle) {
+    rag_string* made = nullptr;
+    check(make(handle, &made));
+    return take(made);
 }
 }  // namespace detail
 
 class Encoder {
   public:
     /// Opens a sentence-transformers folder.
-    explicit Encoder(std::string_view path, const ModelOptions& options = {}) {
-        rag_encoder* handle = nullptr;
-        const rag_model_options c_options = detail::to_c(options);
-        detail::check(rag_encoder_open(detail::text(path), &c_options, &handle));
-        handle_.reset(handle);
-    }
+    explicit Encoder(std::string_view path, const ModelOptions& options = {})
+        : handle_(detail::open_model(&rag_encoder_open, path, options)) {}
     const rag_encoder* handle() const noexcept { return handle_.get(); }
 
     std::uint32_t dimension() const noexcept { return rag_encoder_dimension(handle_.get()); }
@@ -119,11 +150,11 @@ class Encoder {
     }
 
     /// The folder's prompts by name, a JSON object.
-    std::string prompts() const {
-        rag_string* json = nullptr;
-        detail::check(rag_encoder_prompts(handle_.get(), &json));
-        return detail::take(json);
-    }
+    std::string prompts() const { return detail::text_by(&rag_encoder_prompts, handle_.get()); }
+    /// The dtype in use.
+    Dtype dtype() const noexcept { return static_cast<Dtype>(rag_encoder_dtype(handle_.get())); }
+    /// One line for people.
+    std::string describe() const { return detail::text_by(&rag_encoder_describe, handle_.get()); }
 
     /// Vectors of `texts`, [texts, dimension]. batch_tokens 0: librag chooses.
     std::vector<float> encode(const std::vector<std::string_view>& texts, bool normalize = true, std::uint32_t batch_tokens = 0,
@@ -153,11 +184,7 @@ class Encoder {
 
     /// Writes the model into a new folder that loads again; see rag_encoder_save.
     void save(std::string_view path, const SaveOptions& options = {}) const {
-        detail::ProgressBridge bridge(options.progress);
-        const rag_save_options c_options = detail::to_c(options, bridge);
-        const rag_status status = rag_encoder_save(handle_.get(), detail::text(path), &c_options);
-        bridge.rethrow();
-        detail::check(status);
+        detail::save_model(&rag_encoder_save, handle_.get(), path, options);
     }
     /// Linear layers see a text sample, so that saving in int4 compensates rounding errors.
     void calibrate(const std::vector<std::string_view>& texts, const Progress& progress = nullptr) {
@@ -191,18 +218,24 @@ enum class Scores : std::uint32_t {
 class Classifier {
   public:
     /// Opens a folder of transformers' NAMEForSequenceClassification.
-    explicit Classifier(std::string_view path, const ModelOptions& options = {}) {
-        rag_classifier* handle = nullptr;
-        const rag_model_options c_options = detail::to_c(options);
-        detail::check(rag_classifier_open(detail::text(path), &c_options, &handle));
-        handle_.reset(handle);
-    }
+    explicit Classifier(std::string_view path, const ModelOptions& options = {})
+        : handle_(detail::open_model(&rag_classifier_open, path, options)) {}
     const rag_classifier* handle() const noexcept { return handle_.get(); }
 
     std::vector<std::string> labels() const {
         std::vector<std::string> out;
         for (std::size_t i = 0; i < label_count(); ++i) out.push_back(detail::copy(rag_classifier_label(handle_.get(), i)));
         return out;
+    }
+    /// The folder's prompts by name, a JSON object.
+    std::string prompts() const { return detail::text_by(&rag_classifier_prompts, handle_.get()); }
+    /// The dtype in use.
+    Dtype dtype() const noexcept { return static_cast<Dtype>(rag_classifier_dtype(handle_.get())); }
+    /// One line for people.
+    std::string describe() const { return detail::text_by(&rag_classifier_describe, handle_.get()); }
+    /// Writes the model into a new folder that loads again; see rag_classifier_save.
+    void save(std::string_view path, const SaveOptions& options = {}) const {
+        detail::save_model(&rag_classifier_save, handle_.get(), path, options);
     }
     std::size_t label_count() const noexcept { return rag_classifier_label_count(handle_.get()); }
     std::uint32_t max_tokens() const noexcept { return rag_classifier_max_tokens(handle_.get()); }
@@ -216,15 +249,15 @@ class Classifier {
     /// [texts, labels]. `pairs`: empty, or the second text of each. batch_tokens 0: librag chooses.
     std::vector<float> predict(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs = {},
                                Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
-                               const Progress& progress = nullptr) const {
+                               const Progress& progress = nullptr, const Prompt& prompt = {}) const {
         std::vector<float> out(texts.size() * label_count());
-        predict_into(texts, pairs, out.data(), out.size(), scores, batch_tokens, progress);
+        predict_into(texts, pairs, out.data(), out.size(), scores, batch_tokens, progress, prompt);
         return out;
     }
     /// As predict(), into memory of yours: `floats` must be texts times labels.
     void predict_into(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs, float* out,
                       std::size_t floats, Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
-                      const Progress& progress = nullptr) const {
+                      const Progress& progress = nullptr, const Prompt& prompt = {}) const {
         if (!pairs.empty() && pairs.size() != texts.size()) {
             throw Error(RAG_INVALID_ARGUMENT,
                         std::to_string(pairs.size()) + " second texts for " + std::to_string(texts.size()) + " texts");
@@ -239,6 +272,8 @@ class Classifier {
         options.batch_tokens = batch_tokens;
         options.progress = bridge.function();
         options.user_data = bridge.data();
+        options.prompt_kind = static_cast<std::uint32_t>(prompt.kind);
+        options.prompt = detail::text(prompt.text);
         const rag_status status = rag_classifier_predict(handle_.get(), first.data(), pairs.empty() ? nullptr : second.data(),
                                                          first.size(), &options, out, floats);
         bridge.rethrow();
@@ -257,7 +292,7 @@ class Classifier {
     detail::Handle<rag_classifier, rag_classifier_free> handle_;
 };
 
-/// A classifier of one label that reads pairs: how well a document fits a query.
+/// A classifier of one label, or a language model that is a reranker, that reads pairs: how well a document fits a query.
 class CrossEncoder : public Classifier {
   public:
     explicit CrossEncoder(std::string_view path, const ModelOptions& options = {}) : Classifier(path, options) {}
@@ -267,13 +302,14 @@ class CrossEncoder : public Classifier {
         float score;
     };
     /// The k best documents for the query, best first; k 0: all.
-    std::vector<Ranked> rank(std::string_view query, const std::vector<std::string_view>& documents, std::size_t k = 0) const {
+    std::vector<Ranked> rank(std::string_view query, const std::vector<std::string_view>& documents, std::size_t k = 0,
+                             const Prompt& prompt = {}) const {
         if (label_count() != 1) {
             throw Error(RAG_INVALID_ARGUMENT,
                         "ranking needs one score a pair, the model has " + std::to_string(label_count()) + " labels");
         }
         const std::vector<std::string_view> queries(documents.size(), query);
-        const std::vector<float> scores = predict(queries, documents, Scores::kCrossEncoder);
+        const std::vector<float> scores = predict(queries, documents, Scores::kCrossEncoder, 0, nullptr, prompt);
         std::vector<Ranked> out;
         for (std::size_t i = 0; i < scores.size(); ++i) out.push_back({i, scores[i]});
         std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });

@@ -874,8 +874,10 @@ RAG_API rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokeni
 
 /* RAG_INT8: weights per output channel, inputs by row with a zero point. RAG_INT4: weights in groups of 32 with a scale and a
  * minimum each (five bits a weight), rounded to nearest with a search over clipped ranges; GGUF tensors of the types Q4_0 and
- * Q4_1 are taken over as they are. */
-typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG_INT8 = 3, RAG_INT4 = 4 } rag_dtype;
+ * Q4_1 are taken over as they are. RAG_AUTO, for opening a model: the one of float32, bfloat16 and int8 in which the first layer
+ * is clearly fastest on this machine, by a measurement of some tens of milliseconds (seconds for billions of weights), once a
+ * process and model; int4 is a candidate where the file has four bits already. The model's description says what was measured. */
+typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG_INT8 = 3, RAG_INT4 = 4, RAG_AUTO = 5 } rag_dtype;
 
 typedef struct rag_model_options {
     uint32_t struct_size;
@@ -896,11 +898,19 @@ typedef struct rag_model_options {
     uint32_t batch_requests;          /* 0: 32 */
     uint32_t batch_tokens;            /* 0: 2048 */
     uint32_t batch_wait_microseconds; /* at most 1000000 */
+    /* 1: every file is compared with the folder's SHA256SUMS first; RAG_CORRUPT names one that differs, is missing or, of
+     * weights, is not listed, RAG_NOT_FOUND: there is no SHA256SUMS. */
+    uint32_t verify;
+    /* Asked every 50 ms on the calling thread while the model is opened, may be NULL; its numbers mean nothing. When it stops,
+     * the call ends with RAG_STOPPED before the next tensor and leaves nothing. */
+    rag_progress_fn progress;
+    void* user_data;
 } rag_model_options;
-#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0, {NULL, 0}, 0, 0, 0, 3000}
+#define RAG_MODEL_OPTIONS_INIT {sizeof(rag_model_options), RAG_FLOAT32, 0, {NULL, 0}, 0, {NULL, 0}, 0, 0, 0, 3000, 0, NULL, NULL}
 
 /* Opens a sentence-transformers folder (config.json, model.safetensors, tokenizer.json, modules.json): BERT, RoBERTa,
- * XLM-RoBERTa, DistilBERT, MPNet or ModernBERT with every pooling mode, Dense and Normalize modules. RAG_UNSUPPORTED names the
+ * XLM-RoBERTa, DistilBERT, MPNet or ModernBERT, or a decoder (Qwen3-Embedding and its like), with every pooling mode, Dense and
+ * Normalize modules. Models of the same files and dtype share one copy of their weights in memory. RAG_UNSUPPORTED names the
  * architecture, module or type that librag does not know, RAG_CORRUPT the tensor that does not fit. since 0.1.0 */
 RAG_API rag_status rag_encoder_open(rag_text path, const rag_model_options* options, rag_encoder** encoder) RAG_NOEXCEPT;
 RAG_API void rag_encoder_free(rag_encoder* encoder) RAG_NOEXCEPT;                   /* since 0.1.0 */
@@ -909,6 +919,15 @@ RAG_API uint32_t rag_encoder_max_tokens(const rag_encoder* encoder) RAG_NOEXCEPT
 RAG_API uint64_t rag_encoder_weight_bytes(const rag_encoder* encoder) RAG_NOEXCEPT; /* at its dtype. since 0.1.0 */
 /* The model's own tokenizer, as a handle of its own. since 0.1.0 */
 RAG_API rag_status rag_encoder_tokenizer(const rag_encoder* encoder, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+
+/* The dtype in use (RAG_AUTO's choice, where that was asked for); 0 for NULL. since 0.1.0 */
+RAG_API uint32_t rag_encoder_dtype(const rag_encoder* encoder) RAG_NOEXCEPT;
+RAG_API uint32_t rag_classifier_dtype(const rag_classifier* classifier) RAG_NOEXCEPT;
+RAG_API uint32_t rag_generator_dtype(const rag_generator* generator) RAG_NOEXCEPT;
+/* One line for people: path, architecture, sizes, dtype and why it was chosen, backend. since 0.1.0 */
+RAG_API rag_status rag_encoder_describe(const rag_encoder* encoder, rag_string** text) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_describe(const rag_classifier* classifier, rag_string** text) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_describe(const rag_generator* generator, rag_string** text) RAG_NOEXCEPT;
 
 /* What stands in front of every text. Query and document: the first that the folder has of "query", and of "document", "passage"
  * and "corpus", as sentence-transformers' encode_query and encode_document say; none where it has none of them. */
@@ -939,7 +958,9 @@ RAG_API rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text
                                       const rag_encode_options* options, float* vectors, size_t vector_floats) RAG_NOEXCEPT;
 
 /* Opens a sequence classifier (a folder of transformers' NAMEForSequenceClassification: BERT, RoBERTa, XLM-RoBERTa, DistilBERT,
- * MPNet or ModernBERT). A CrossEncoder is one that reads pairs and has one label. Errors: as rag_encoder_open. since 0.1.0 */
+ * MPNet, ModernBERT or a decoder). A CrossEncoder is one that reads pairs and has one label; so does a language model that is a
+ * reranker (Qwen3-Reranker: a LogitScore in modules.json, or a Qwen3ForCausalLM without modules.json), whose score is the logit
+ * of "yes" less that of "no" behind its prompt. Errors: as rag_encoder_open. since 0.1.0 */
 RAG_API rag_status rag_classifier_open(rag_text path, const rag_model_options* options, rag_classifier** classifier) RAG_NOEXCEPT;
 RAG_API void rag_classifier_free(rag_classifier* classifier) RAG_NOEXCEPT;                /* since 0.1.0 */
 RAG_API size_t rag_classifier_label_count(const rag_classifier* classifier) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
@@ -949,6 +970,9 @@ RAG_API uint32_t rag_classifier_max_tokens(const rag_classifier* classifier) RAG
 RAG_API uint64_t rag_classifier_weight_bytes(const rag_classifier* classifier) RAG_NOEXCEPT; /* at its dtype. since 0.1.0 */
 /* The model's own tokenizer, as a handle of its own. since 0.1.0 */
 RAG_API rag_status rag_classifier_tokenizer(const rag_classifier* classifier, rag_tokenizer** tokenizer) RAG_NOEXCEPT;
+
+/* The folder's prompts by name, a JSON object. since 0.1.0 */
+RAG_API rag_status rag_classifier_prompts(const rag_classifier* classifier, rag_string** json) RAG_NOEXCEPT;
 
 /* What becomes of the logits. */
 typedef enum rag_scores {
@@ -964,12 +988,17 @@ typedef struct rag_predict_options {
     uint32_t batch_tokens;    /* tokens computed at once; 0: librag chooses */
     rag_progress_fn progress; /* in texts; may be NULL */
     void* user_data;
+    /* rag_prompt: what stands in front of the first text; of a language model that is a reranker, its instruction. */
+    uint32_t prompt_kind;
+    rag_text prompt; /* the name or the text */
 } rag_predict_options;
-#define RAG_PREDICT_OPTIONS_INIT {sizeof(rag_predict_options), RAG_SCORES_CROSS_ENCODER, 0, NULL, NULL}
+#define RAG_PREDICT_OPTIONS_INIT \
+    {sizeof(rag_predict_options), RAG_SCORES_CROSS_ENCODER, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}}
 
 /* Scores of texts, or of pairs: `pairs` is NULL, or has the second text of each. Of a pair that is too long the longer text is
- * cut first. `scores` is [count, label_count] and holds `score_floats` floats, which must be just as many. After a failure or
- * RAG_STOPPED its content is not defined. since 0.1.0 */
+ * cut first. A language model that is a reranker reads pairs alone (RAG_INVALID_ARGUMENT). `scores` is [count, label_count] and
+ * holds `score_floats` floats, which must be just as many. After a failure or RAG_STOPPED its content is not defined. since 0.1.0
+ */
 RAG_API rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_text* texts, const rag_text* pairs,
                                           size_t count, const rag_predict_options* options, float* scores,
                                           size_t score_floats) RAG_NOEXCEPT;
@@ -1039,6 +1068,8 @@ typedef struct rag_save_options {
  * of that dtype computes the same bits. RAG_ALREADY_EXISTS when something is at `path`; RAG_UNSUPPORTED for a GGUF file of
  * another architecture than Llama. After a failure or RAG_STOPPED nothing is left. `options` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_encoder_save(const rag_encoder* encoder, rag_text path, const rag_save_options* options) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_save(const rag_classifier* classifier, rag_text path,
+                                       const rag_save_options* options) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_save(const rag_generator* generator, rag_text path,
                                       const rag_save_options* options) RAG_NOEXCEPT;
 

@@ -52,7 +52,7 @@ RerankerOption = Annotated[
     Path | None,
     typer.Option("--reranker", envvar="LIBRAG_RERANKER", help="A CrossEncoder's folder. Default: the one used last."),
 ]
-DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16, int8 or int4.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16, int8, int4 or auto.")]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="hybrid, vector or bm25. Default: hybrid where there are vectors.")
 ]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator", "inspect"]
 
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
+# What a model is opened in: "auto" measures.
+OpenDtype = Literal["float32", "bfloat16", "float16", "int8", "int4", "auto"]
 
 
 # An adapter's name, names with weights, or None for the base.
@@ -50,11 +52,22 @@ def inspect(
 
 
 class _Model:
-    """What both kinds of model share: adapters, sizes, the tokenizer."""
+    """What all kinds of model share: adapters, sizes, the tokenizer, saving."""
 
     _core: Any
     _path: str
     _dtype: str
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in use: what ``dtype="auto"`` chose, where that was asked for."""
+        dtype: str = self._core.dtype
+        return dtype
+
+    def describe(self) -> str:
+        """One line: path, architecture, sizes, dtype (after ``"auto"`` with what was measured), backend."""
+        text: str = self._core.describe()
+        return text
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -79,17 +92,6 @@ class _Model:
         """Puts the base weights back, bit for bit."""
         self._core.unmerge_adapter()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._path!r}, dtype={self._dtype!r})"
-
-
-# rag_prompt of rag.h.
-_PROMPT_DEFAULT, _PROMPT_NAMED, _PROMPT_TEXT, _PROMPT_QUERY, _PROMPT_DOCUMENT = range(5)
-
-
-class _SavedModel(_Model):
-    """What encoders and generators have besides: they are written to folders."""
-
     def save(
         self,
         path: str | PathLike[str],
@@ -107,6 +109,29 @@ class _SavedModel(_Model):
         with Bar(show_progress, "saving", "tensor", None) as bar:
             self._core.save(os.fspath(path), dtype, optional("shard_bytes", shard_bytes), bar.callback)
 
+    def __repr__(self) -> str:
+        chosen = f" ({self.dtype})" if self._dtype.split(",")[0] == "auto" else ""
+        return f"{type(self).__name__}({self._path!r}, dtype={self._dtype!r}{chosen})"
+
+
+# rag_prompt of rag.h.
+_PROMPT_DEFAULT, _PROMPT_NAMED, _PROMPT_TEXT, _PROMPT_QUERY, _PROMPT_DOCUMENT = range(5)
+
+
+def _prompt(prompt_name: str | None, prompt: str | None) -> tuple[int, str]:
+    """Kind and text of a prompt."""
+    if prompt is not None and prompt_name is not None:
+        raise ValueError("give prompt or prompt_name, not both")
+    if prompt is not None:
+        return _PROMPT_TEXT, prompt
+    if prompt_name is not None:
+        return _PROMPT_NAMED, prompt_name
+    return _PROMPT_DEFAULT, ""
+
+
+class _CalibratedModel(_Model):
+    """What encoders and generators have besides."""
+
     def calibrate(self, texts: Iterable[str], *, show_progress: bool | None = None) -> None:
         """Lets the linear layers see what their inputs look like over a text sample: ``save(path, dtype="int4")`` then compensates
         rounding errors (GPTQ). Some 16,000 tokens of the kind of text that the model will see are enough. The model itself stays
@@ -116,10 +141,15 @@ class _SavedModel(_Model):
             self._core.calibrate(list(texts), bar.callback)
 
 
-class Encoder(_SavedModel):
-    """A sentence-transformers folder: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet or ModernBERT, with the pooling, Dense and
-    Normalize modules, the prompts and the limit that the folder names. Any thread; calls of several are computed
-    together as ``batching`` says (a ``Batching``).
+class Encoder(_CalibratedModel):
+    """A sentence-transformers folder: BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT, or a decoder (Qwen3-Embedding and
+    its like), with the pooling, Dense and Normalize modules, the prompts and the limit that the folder names. Any thread; calls of
+    several are computed together as ``batching`` says (a ``Batching``).
+
+    ``dtype="auto"`` takes the one of float32, bfloat16 and int8 in which the first layer is clearly fastest on this machine, by a
+    short measurement once a process; ``describe()`` says what was measured. Models of the same files and dtype share one copy of
+    their weights in memory. ``verify=True`` compares every file with the folder's SHA256SUMS first (``Corrupt`` names one that
+    differs, ``NotFound``: there is none). Ctrl-C ends the opening of a large model.
 
     ``truncate_dim``: vectors are cut to so many first dimensions (Matryoshka)."""
 
@@ -127,16 +157,17 @@ class Encoder(_SavedModel):
         self,
         path: str | PathLike[str],
         *,
-        dtype: Dtype = "float32",
+        dtype: OpenDtype = "float32",
         device: str = "cpu",
         threads: int | None = None,
         batching: Batching | None = None,
+        verify: bool = False,
         truncate_dim: int | None = None,
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
         limits = (batching or Batching())._limits()
         self._core: _librag.Encoder = _librag.Encoder(
-            self._path, dtype, device, optional("threads", threads), limits, optional("truncate_dim", truncate_dim)
+            self._path, dtype, device, optional("threads", threads), limits, verify, optional("truncate_dim", truncate_dim)
         )
 
     @property
@@ -171,13 +202,7 @@ class Encoder(_SavedModel):
         without both the folder's default prompt is taken, if it has one. ``batch_tokens`` is how many tokens are computed at once,
         None lets librag choose. Ctrl-C stops within a batch.
         """
-        if prompt is not None and prompt_name is not None:
-            raise ValueError("give prompt or prompt_name, not both")
-        kind, text = _PROMPT_DEFAULT, ""
-        if prompt is not None:
-            kind, text = _PROMPT_TEXT, prompt
-        elif prompt_name is not None:
-            kind, text = _PROMPT_NAMED, prompt_name
+        kind, text = _prompt(prompt_name, prompt)
         return self._encode(texts, batch_tokens, normalize, show_progress, kind, text)
 
     def encode_query(
@@ -239,14 +264,23 @@ class _Scorer(_Model):
         self,
         path: str | PathLike[str],
         *,
-        dtype: Dtype = "float32",
+        dtype: OpenDtype = "float32",
         device: str = "cpu",
         threads: int | None = None,
         batching: Batching | None = None,
+        verify: bool = False,
     ) -> None:
         self._path, self._dtype = os.fspath(path), dtype
         limits = (batching or Batching())._limits()
-        self._core: _librag.Classifier = _librag.Classifier(self._path, dtype, device, optional("threads", threads), limits)
+        self._core: _librag.Classifier = _librag.Classifier(
+            self._path, dtype, device, optional("threads", threads), limits, verify
+        )
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The folder's prompts by name."""
+        prompts: dict[str, str] = json.loads(self._core.prompts)
+        return prompts
 
     @property
     def labels(self) -> list[str]:
@@ -259,35 +293,46 @@ class _Scorer(_Model):
         return self._core.max_tokens
 
     def _predict(
-        self, rows: list[Any], scores: int, batch_tokens: int | None, show_progress: bool | None
+        self,
+        rows: list[Any],
+        scores: int,
+        batch_tokens: int | None,
+        show_progress: bool | None,
+        prompt: tuple[int, str] = (_PROMPT_DEFAULT, ""),
     ) -> npt.NDArray[np.float32]:
         texts, pairs = _texts_and_pairs(rows)
         with Bar(show_progress, "scoring", "pair" if pairs is not None else "text", len(rows)) as bar:
-            return self._core.predict(texts, pairs, scores, optional("batch_tokens", batch_tokens), bar.callback)
+            return self._core.predict(texts, pairs, scores, optional("batch_tokens", batch_tokens), bar.callback, *prompt)
 
 
 class CrossEncoder(_Scorer):
     """A model that reads two texts together and says how well they fit: a folder of transformers' NAMEForSequenceClassification
-    (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT). Any thread; calls are served one after another."""
+    (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT, decoders), or a language model that is a reranker (Qwen3-Reranker: a
+    LogitScore in modules.json, or a Qwen3ForCausalLM without modules.json), whose score is the logit of "yes" less that of "no"
+    behind its prompt. Any thread; calls are served one after another. Options as ``Encoder``'s."""
 
     def predict(
         self,
         pairs: tuple[str, str] | Iterable[Sequence[str]],
         *,
         raw: bool = False,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """Scores of pairs of texts, float32 of shape (n,), or (n, labels) for several labels; of one pair, one score or row.
 
         They are sentence-transformers' scores: through the function that config.json names, else through sigmoid for one label and
-        as they are for several. ``raw``: the logits. Ctrl-C stops within a batch.
+        as they are for several. ``raw``: the logits. ``prompt`` (or the folder's of this name; without both its default prompt)
+        is the instruction of a language model, and stands in front of the first text for others. Ctrl-C stops within a batch.
         """
         held = list(pairs)
         single = len(held) == 2 and all(isinstance(text, str) for text in held)
         rows = [tuple(held)] if single else held
         show = False if single and show_progress is None else show_progress
-        scores = self._predict(rows, _SCORES_RAW if raw else _SCORES_CROSS_ENCODER, batch_tokens, show)
+        function = _SCORES_RAW if raw else _SCORES_CROSS_ENCODER
+        scores = self._predict(rows, function, batch_tokens, show, _prompt(prompt_name, prompt))
         if scores.shape[1] == 1:
             scores = scores[:, 0]
         result: npt.NDArray[np.float32] = scores[0] if single else scores
@@ -300,6 +345,8 @@ class CrossEncoder(_Scorer):
         k: int | None = None,
         *,
         return_documents: bool = False,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> list[dict[str, Any]]:
@@ -308,14 +355,21 @@ class CrossEncoder(_Scorer):
         if len(self.labels) != 1:
             raise InvalidArgument(f"rank needs one score a pair, the model has {len(self.labels)} labels")
         texts = list(docs)
-        scores = self.predict([(query, text) for text in texts], batch_tokens=batch_tokens, show_progress=show_progress)
+        scores = self.predict(
+            [(query, text) for text in texts],
+            prompt_name=prompt_name,
+            prompt=prompt,
+            batch_tokens=batch_tokens,
+            show_progress=show_progress,
+        )
         order = sorted(range(len(texts)), key=lambda i: -float(scores[i]))[: None if k is None else whole("k", k, 1)]
         return [{"corpus_id": i, "score": float(scores[i]), **({"text": texts[i]} if return_documents else {})} for i in order]
 
 
 class Classifier(_Scorer):
-    """A folder of transformers' NAMEForSequenceClassification (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT), which
-    says what a text, or a pair of texts, is. Any thread; calls are served one after another."""
+    """A folder of transformers' NAMEForSequenceClassification (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT,
+    decoders), which says what a text, or a pair of texts, is. Any thread; calls are served one after another. Options as
+    ``Encoder``'s."""
 
     def probabilities(
         self,
@@ -381,7 +435,7 @@ def _dtype_and_exceptions(dtype: str | Mapping[str, str]) -> tuple[str, str]:
     return dtype["default"], ",".join(f"{pattern}={name}" for pattern, name in dtype.items() if pattern != "default")
 
 
-class Generator(_SavedModel):
+class Generator(_CalibratedModel):
     """A GGUF file or a Hugging Face folder of a decoder: Llama, Mistral, Qwen2, Qwen3, Gemma 2 and 3, Mixtral, Qwen3-MoE.
 
     Any thread; steps of concurrent calls are computed together.
@@ -389,6 +443,7 @@ class Generator(_SavedModel):
     ``dtype`` may make exceptions for layers by name: ``{"default": "int8", "lm_head": "bfloat16", "model.layers.0.*": "float32"}``,
     or the same as ``"int8,lm_head=bfloat16,model.layers.0.*=float32"``. ``*`` stands for anything, a later pattern goes before an
     earlier one, q, k and v take one dtype, gate and up too. ``InvalidArgument``: a pattern that fits no layer.
+    ``dtype="auto"`` and ``verify``: as ``Encoder``'s.
     ``kv_dtype="int8"`` keeps keys and values in bytes with a scale for every head and position: half of bfloat16's memory.
     """
 
@@ -396,10 +451,11 @@ class Generator(_SavedModel):
         self,
         path: str | PathLike[str],
         *,
-        dtype: Dtype | str | Mapping[str, str] = "float32",
+        dtype: OpenDtype | str | Mapping[str, str] = "float32",
         device: str = "cpu",
         threads: int | None = None,
         batching: Batching | None = None,
+        verify: bool = False,
         kv_dtype: Literal["int8"] | None = None,
     ) -> None:
         if kv_dtype not in (None, "int8"):
@@ -408,7 +464,7 @@ class Generator(_SavedModel):
         self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
         limits = (batching or Batching())._limits()
         self._core: _librag.Generator = _librag.Generator(
-            self._path, chosen, device, optional("threads", threads), limits, exceptions, kv_dtype == "int8"
+            self._path, chosen, device, optional("threads", threads), limits, verify, exceptions, kv_dtype == "int8"
         )
 
     @property

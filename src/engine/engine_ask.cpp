@@ -8,6 +8,7 @@
 #include "engine/engine_state.hpp"
 #include "generate/citations.hpp"
 #include "generate/prompt.hpp"
+#include "tokenizer/control_texts.hpp"
 
 namespace rag::core {
 namespace {

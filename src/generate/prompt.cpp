@@ -7,8 +7,7 @@
 #include "core/utf8.hpp"
 #include "text/sentences.hpp"
 #include "text/words.hpp"
-#include "tokenizer/added_tokens.hpp"
-#include "tokenizer/tokenizer.hpp"
+#include "tokenizer/control_texts.hpp"
 
 namespace rag::core {
 
@@ -27,18 +26,6 @@ constexpr std::string_view kQuestionEnglish = "Question: ";
 constexpr std::string_view kQuestionChinese = "\u95ee\u9898\uff1a";
 constexpr std::string_view kNoneEnglish = "(There are no passages.)";
 constexpr std::string_view kNoneChinese = "\uff08\u6ca1\u6709\u8d44\u6599\u3002\uff09";
-
-/// A space behind the first character of every control text.
-std::string defuse(std::string_view text, const std::vector<std::string>& control_texts) {
-    std::string out(text);
-    for (const std::string& control : control_texts) {
-        if (control.size() < 2) continue;
-        const std::size_t first = decode_utf8(control, 0).length;
-        for (std::size_t at = out.find(control); at != std::string::npos; at = out.find(control, at + 1))
-            out.insert(at + first, " ");
-    }
-    return out;
-}
 
 class Builder {
   public:
@@ -139,17 +126,6 @@ class Builder {
 };
 
 }  // namespace
-
-std::vector<std::string> control_texts(const Tokenizer& tokenizer) {
-    std::vector<std::string> out;
-    for (std::int32_t id = 0; id < tokenizer.id_limit(); ++id) {
-        if (tokenizer.is_special(id)) out.push_back(tokenizer.id_to_token(id));
-    }
-    for (const AddedToken& token : tokenizer.added_tokens()) {
-        if (!token.special && token.content.starts_with("<|") && token.content.ends_with("|>")) out.push_back(token.content);
-    }
-    return out;
-}
 
 bool is_mostly_han(std::string_view utf8) {
     std::vector<Word> words;

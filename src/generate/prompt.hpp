@@ -33,8 +33,8 @@ struct PromptOptions {
     /// What the model is told to do; empty: an instruction in the language of the question (English, or Chinese where Han
     /// ideographs prevail).
     std::string instruction;
-    /// Texts that the tokenizer reads as control tokens ("<|im_end|>"). Where they occur in the question or a passage they are
-    /// broken by a space, so that a document cannot speak as the system.
+    /// Texts that the tokenizer reads as control tokens (tokenizer/control_texts.hpp). Where they occur in the question or a
+    /// passage they are broken by a space, so that a document cannot speak as the system.
     std::vector<std::string> control_texts;
 };
 
@@ -51,10 +51,6 @@ using PromptCounter = std::function<std::size_t(std::string_view messages_json)>
 /// named). Without passages, or when none fits, the prompt holds the question alone and says so to the model.
 Prompt build_prompt(std::string_view question, std::span<const PromptPassage> passages, const PromptOptions& options,
                     const PromptCounter& count_tokens);
-
-/// Texts that the tokenizer reads as control tokens, for PromptOptions: its special tokens, and others that are written as those
-/// are ("<|fim_prefix|>").
-std::vector<std::string> control_texts(const Tokenizer& tokenizer);
 
 /// True where Han ideographs outnumber the words of other scripts.
 bool is_mostly_han(std::string_view utf8);

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "libtorch/arch/arch.hpp"
+#include "libtorch/arch/decoder_encoder.hpp"
 #include "libtorch/arch/decoder_model.hpp"
 #include "libtorch/train/model_trainer.hpp"
 
@@ -72,6 +73,9 @@ class TorchBackend : public Backend {
         out.reset();
         return flattened([&] {
             check_exceptions(options, false);
+            if (config.decoder) {
+                return load_decoder_encoder(config, decoder_parts(*config.decoder, weights), weights, resolved(options), out);
+            }
             struct Known {
                 std::string_view name;
                 decltype(&load_bert) load;
@@ -95,14 +99,7 @@ class TorchBackend : public Backend {
         out.reset();
         return flattened([&] {
             check_exceptions(options, true);
-            std::string known;
-            for (const auto& [name, describe] : kDecoders) {
-                if (config.architecture == name) {
-                    return load_decoder_model(config, describe(config), weights, resolved(options), out);
-                }
-                known += (known.empty() ? "" : ", ") + std::string(name);
-            }
-            unknown("decoder", config.architecture, weights, known);
+            return load_decoder_model(config, decoder_parts(config, weights), weights, resolved(options), out);
         });
     }
 
@@ -117,6 +114,17 @@ class TorchBackend : public Backend {
     }
 
   private:
+    static DecoderParts decoder_parts(const DecoderConfig& config, const Weights& weights) {
+        std::string known;
+        for (const auto& [name, describe] : kDecoders) {
+            if (config.architecture == name) {
+                return describe(config);
+            }
+            known += (known.empty() ? "" : ", ") + std::string(name);
+        }
+        unknown("decoder", config.architecture, weights, known);
+    }
+
     [[noreturn]] static void unknown(const char* kind, const std::string& name, const Weights& weights,
                                      const std::string& known) {
         fail(Code::kUnsupported, quote(weights.source), " is of ", kind, " architecture ", quote(name), "; known: ", known);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 8;
+inline constexpr std::uint32_t kBackendVersion = 9;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -61,6 +62,8 @@ struct Weights {
     std::vector<TensorView> tensors;
     std::shared_ptr<const void> owner;
     std::string source;  // the file or folder, for messages
+    /// Names files and their state: models whose weights have one identity, not empty, share what they keep of them.
+    std::string identity;
 };
 
 /// 0 and no text, or a rag_status code with one line of text. kStopped (1) when the host cancelled.
@@ -89,6 +92,7 @@ struct BackendOptions {
     bool int8_cache = false;  // decoders: keys and values as bytes with a scale for every head and position
     std::string device = "cpu";
     std::uint32_t threads = 0;  // 0: as many as the process may use (the host fills it in)
+    HostCall loading;           // asked before each tensor while the model is loaded; true ends that with code 1
 };
 
 enum class Activation : std::uint32_t { kGelu, kGeluTanh, kRelu, kSilu, kTanh, kSigmoid, kIdentity };
@@ -103,34 +107,6 @@ struct EncoderStage {
     bool bias = true;
     Activation activation = Activation::kIdentity;
     std::string norm;  // module of a LayerNorm over the outputs; empty: none
-};
-
-/// Encoders: "bert", "roberta", "distilbert", "mpnet", "modernbert". What an architecture does not have is left as it is here.
-struct EncoderConfig {
-    std::string architecture;
-    std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, intermediate_size = 0;
-    std::int64_t max_positions = 0;    // tokens of a text
-    std::int64_t type_vocab_size = 0;  // 0: no token types
-    float layer_norm_eps = 1e-12F;
-    Activation activation = Activation::kGelu;
-    /// roberta, mpnet: positions are counted from padding_id + 1 on; a token with this id has position padding_id and is not
-    /// counted.
-    std::int64_t padding_id = 0;
-    std::int64_t relative_buckets = 0;  // mpnet
-    /// modernbert: a layer that is not global lets a token see tokens at most local_reach away, and has positions of its own.
-    std::vector<bool> global_layers;
-    std::int64_t local_reach = 0;
-    double global_theta = 0, local_theta = 0;
-    bool attention_bias = true, mlp_bias = true, norm_bias = true;
-    /// More than one: their vectors one after another.
-    std::vector<Pooling> pooling = {Pooling::kMean};
-    std::vector<EncoderStage> stages;
-    float stage_norm_eps = 1e-5F;
-
-    /// Length of a text's vector.
-    std::int64_t outputs() const noexcept {
-        return stages.empty() ? hidden_size * static_cast<std::int64_t>(pooling.size()) : stages.back().outputs;
-    }
 };
 
 /// Rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864) after whatever scaling the files ask for: pair i of a head
@@ -175,6 +151,37 @@ struct DecoderConfig {
     bool unit_offset_norms = false;
 };
 
+/// Encoders: "bert", "roberta", "distilbert", "mpnet", "modernbert", or a decoder's architecture, whose last hidden states are
+/// pooled then. What an architecture does not have is left as it is here.
+struct EncoderConfig {
+    std::string architecture;
+    std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, intermediate_size = 0;
+    std::int64_t max_positions = 0;    // tokens of a text
+    std::int64_t type_vocab_size = 0;  // 0: no token types
+    float layer_norm_eps = 1e-12F;
+    Activation activation = Activation::kGelu;
+    /// roberta, mpnet: positions are counted from padding_id + 1 on; a token with this id has position padding_id and is not
+    /// counted.
+    std::int64_t padding_id = 0;
+    std::int64_t relative_buckets = 0;  // mpnet
+    /// modernbert: a layer that is not global lets a token see tokens at most local_reach away, and has positions of its own.
+    std::vector<bool> global_layers;
+    std::int64_t local_reach = 0;
+    double global_theta = 0, local_theta = 0;
+    bool attention_bias = true, mlp_bias = true, norm_bias = true;
+    /// The body is this decoder without its output layer: a token sees itself and what is before it. Sizes above are its own.
+    std::optional<DecoderConfig> decoder;
+    /// More than one: their vectors one after another.
+    std::vector<Pooling> pooling = {Pooling::kMean};
+    std::vector<EncoderStage> stages;
+    float stage_norm_eps = 1e-5F;
+
+    /// Length of a text's vector.
+    std::int64_t outputs() const noexcept {
+        return stages.empty() ? hidden_size * static_cast<std::int64_t>(pooling.size()) : stages.back().outputs;
+    }
+};
+
 /// Token ids of several texts laid end to end: text i is ids[offsets[i] .. offsets[i+1]). No padding.
 struct TokenBatch {
     std::span<const std::int32_t> ids;
@@ -192,6 +199,9 @@ struct AdapterPair {
 };
 struct AdapterWeights {
     std::vector<AdapterPair> pairs;
+    /// Tensors that take the place of the base's of the same name and shape: weights and biases of linear layers and norms
+    /// (PEFT's modules_to_save and trained biases). Such an adapter is merged; it is not kept beside the weights.
+    std::vector<TensorView> replaced;
     std::shared_ptr<const void> owner;
     std::string source;
 };

@@ -4,6 +4,10 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
+#include "formats/inspect.hpp"
+#include "model/auto_precision.hpp"
+#include "tokenizer/control_texts.hpp"
 
 namespace rag::core {
 
@@ -12,7 +16,8 @@ Classifier::Classifier(const ModelOptions& options, EncoderFiles files, std::str
       files_(std::move(files)),
       source_(std::move(source)),
       precision_(options.precision),
-      runner_(backend(), backend_options(options), options.batching, files_, source_) {
+      runner_(backend(), options, files_, source_) {
+    if (files_.rerank) control_texts_ = control_texts(*runner_.tokenizer());
     const std::string& name = files_.score_activation;
     if (name.empty()) {
         cross_encoder_ = files_.labels.size() == 1 ? Transform::kSigmoid : Transform::kNone;
@@ -33,8 +38,14 @@ Classifier::Classifier(const ModelOptions& options, EncoderFiles files, std::str
 }
 
 std::shared_ptr<Classifier> Classifier::open(const std::filesystem::path& path, const ModelOptions& options) {
+    if (options.verify) require_verified(path, options.opening);
     EncoderFiles files = read_classifier_folder(path);
-    return std::shared_ptr<Classifier>(new Classifier(options, std::move(files), path.string()));
+    ModelOptions chosen = options;
+    std::string why;
+    if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    auto classifier = std::shared_ptr<Classifier>(new Classifier(chosen, std::move(files), path.string()));
+    classifier->why_ = std::move(why);
+    return classifier;
 }
 
 Classifier::~Classifier() {
@@ -42,8 +53,8 @@ Classifier::~Classifier() {
 }
 
 std::string Classifier::describe() const {
-    return fmt::format("{}: {} classifier, {} layers, {} labels, {} tokens, {}; {}", source_, files_.config.architecture,
-                       files_.config.layers, files_.labels.size(), max_tokens(), precision_name(precision_),
+    return fmt::format("{}: {} classifier, {} layers, {} labels, {} tokens, {}{}; {}", source_, files_.config.architecture,
+                       files_.config.layers, files_.labels.size(), max_tokens(), precision_name(precision_), why_,
                        backend().describe());
 }
 
@@ -77,9 +88,26 @@ void Classifier::apply(Transform transform, std::span<float> row) {
     }
 }
 
+std::string Classifier::saved_name(const std::string& tensor) const {
+    const bool made = files_.rerank && tensor.starts_with(files_.config.stages.front().module + ".");
+    return made ? std::string() : whole_model_name(files_, tensor);
+}
+
+std::set<std::string, std::less<>> Classifier::exact_layers() const {
+    std::set<std::string, std::less<>> modules;
+    for (const EncoderStage& stage : files_.config.stages) modules.insert(stage.module);
+    return modules;
+}
+
+std::filesystem::path Classifier::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
+    return copy_sentence_folder(source_, files_.tokenizer, folder, saved);
+}
+
 void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, ClassifierScores scores, std::size_t batch_tokens,
-                         const Progress& progress) const {
+                         const Progress& progress, const EncoderPrompt& prompt) const {
     check_fork();
+    const std::string& before = find_prompt(files_, prompt, source_);
+    require_utf8(before, "the prompt");
     const Transform transform = transform_of(scores);
     EncoderRunner::Request request;
     request.texts = texts;
@@ -87,6 +115,23 @@ void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, 
     request.batch_tokens = batch_tokens;
     request.finish = [transform](std::span<float> row) { apply(transform, row); };
     request.progress = progress;
+    std::optional<RerankPrompt> rerank;
+    std::vector<TextPair> prompted;
+    std::vector<std::string> first;
+    if (files_.rerank) {
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (!texts[i].pair) fail(Code::kInvalidArgument, "text {} is alone; {} reads pairs", i, quote(source_, 400));
+        }
+        rerank.emplace(runner_.tokens(), control_texts_, *files_.rerank, before);
+        request.encode = [&](const TextPair& pair, std::vector<std::int32_t>& ids) {
+            rerank->encode(pair.text, *pair.pair, ids);
+        };
+    } else if (!before.empty()) {
+        prompted.assign(texts.begin(), texts.end());
+        first.reserve(texts.size());
+        for (TextPair& pair : prompted) pair.text = first.emplace_back(before + std::string(pair.text));
+        request.texts = prompted;
+    }
     runner_.run(request);
 }
 

@@ -1,6 +1,7 @@
 // A value for each label of a text, or of a pair of texts: sequence classifiers (transformers' NAMEForSequenceClassification),
-// which the CrossEncoders of sentence-transformers are too; those have one label, how well the texts of a pair fit. Thread rule:
-// any thread at any time; the backend serves calls one after another.
+// which the CrossEncoders of sentence-transformers are too; those have one label, how well the texts of a pair fit. Among them
+// are language models that are asked whether they do (Qwen3-Reranker). Thread rule: any thread at any time; the backend serves
+// calls one after another.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "core/cancel.hpp"
 #include "model/encoder_files.hpp"
+#include "model/encoder_prompt.hpp"
 #include "model/encoder_runner.hpp"
 #include "model/model.hpp"
 #include "tokenizer/tokenizer.hpp"
@@ -40,26 +42,37 @@ class Classifier : public Model {
     /// Longest text, or pair, in tokens, special tokens included; of a pair the longer text is cut first.
     std::int64_t max_tokens() const noexcept { return files_.max_tokens; }
     std::shared_ptr<const Tokenizer> shared_tokenizer() const noexcept { return runner_.tokenizer(); }
+    Precision precision() const noexcept { return precision_; }
     std::string describe() const override;
 
-    /// `out`: [texts, labels()], float32. A text without a pair is taken alone. `batch_tokens`, `progress` and what is thrown: as
-    /// Encoder::encode.
+    /// The folder's prompts by name.
+    const std::map<std::string, std::string>& prompts() const noexcept { return files_.prompts; }
+
+    /// `out`: [texts, labels()], float32. A text without a pair is taken alone; a reranker that is a language model takes pairs
+    /// alone (kInvalidArgument), and has `prompt` for its instruction; others have it before the first text. `batch_tokens`,
+    /// `progress` and what is thrown: as Encoder::encode.
     void predict(std::span<const TextPair> texts, std::span<float> out, ClassifierScores scores, std::size_t batch_tokens,
-                 const Progress& progress) const;
+                 const Progress& progress, const EncoderPrompt& prompt = {}) const;
 
   private:
     /// What a row of logits goes through.
     enum class Transform { kNone, kSigmoid, kSoftmax, kTanh, kRelu };
     Classifier(const ModelOptions& options, EncoderFiles files, std::string source);
     BackendModel& backend_model() const override { return runner_.model(); }
+    const Weights& weights() const override { return files_.weights; }
+    std::string saved_name(const std::string& tensor) const override;
+    std::set<std::string, std::less<>> exact_layers() const override;
+    std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
     Transform transform_of(ClassifierScores scores) const;
     static void apply(Transform transform, std::span<float> row);
 
     EncoderFiles files_;
     std::string source_;
     Precision precision_;
+    std::string why_;  // the precision was chosen, for describe()
     EncoderRunner runner_;
     Transform cross_encoder_;
+    std::vector<std::string> control_texts_;  // of a reranker that is a language model
 };
 
 }  // namespace rag::core

@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "formats/inspect.hpp"
 #include "model/adapter.hpp"
 #include "model/adapter_gguf.hpp"
+#include "model/auto_precision.hpp"
 #include "model/gguf_description.hpp"
 #include "model/host_call.hpp"
 
@@ -39,14 +41,21 @@ Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string so
       precision_(options.precision),
       exceptions_(exceptions_text(options)),
       tokenizer_(open_tokenizer(files_)) {
-    check_status(backend().load_decoder(files_.config, files_.weights, backend_options(options), model_));
+    load_with(options,
+              [&](const BackendOptions& known) { return backend().load_decoder(files_.config, files_.weights, known, model_); });
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no decoder for {}", quote(source_, 400));
     batcher_ = std::make_unique<StepBatcher>(*model_, options.batching);
 }
 
 std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const ModelOptions& options) {
+    if (options.verify) require_verified(path, options.opening);
     DecoderFiles files = read_decoder_files(path);
-    return std::shared_ptr<Decoder>(new Decoder(options, std::move(files), path.string()));
+    ModelOptions chosen = options;
+    std::string why;
+    if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    auto decoder = std::shared_ptr<Decoder>(new Decoder(chosen, std::move(files), path.string()));
+    decoder->exceptions_ += why;
+    return decoder;
 }
 
 // In the child of a fork the backend's threads do not exist: waiting for them would never end, so its objects are left alone.
@@ -106,7 +115,7 @@ AdapterWeights Decoder::read_adapter_at(const std::filesystem::path& path) const
     std::error_code ignored;
     if (std::filesystem::is_regular_file(path, ignored))
         return read_gguf_adapter(GgufFile::open(path), files_.config, linear_layers());
-    return read_adapter(path, linear_layers());
+    return read_adapter(path, linear_layers(), &files_.weights);
 }
 
 void Decoder::set_adapter(const AdapterMix& mix) {
@@ -130,6 +139,10 @@ void Decoder::calibrate(std::span<const std::string_view> texts, const Progress&
         }
         report(progress, ids.size(), ids.size());
     });
+}
+
+float Decoder::saved_norm_offset() const {
+    return files_.config.architecture.starts_with("gemma") && !files_.config.unit_offset_norms ? -1.0F : 0.0F;
 }
 
 std::filesystem::path Decoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {

@@ -72,13 +72,14 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     Decoder(const ModelOptions& options, DecoderFiles files, std::string source);
     BackendModel& backend_model() const override { return *model_; }
     AdapterWeights read_adapter_at(const std::filesystem::path& path) const override;
-    const Weights* weights() const override { return &files_.weights; }
+    const Weights& weights() const override { return files_.weights; }
+    float saved_norm_offset() const override;
     std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
 
     DecoderFiles files_;
     std::string source_;
     Precision precision_;
-    std::string exceptions_;  // for describe()
+    std::string exceptions_;  // for describe(), and why the precision was chosen
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::unique_ptr<BackendDecoder> model_;
     std::unique_ptr<StepBatcher> batcher_;  // steps of all sessions

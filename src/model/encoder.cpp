@@ -6,6 +6,8 @@
 #include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "formats/inspect.hpp"
+#include "model/auto_precision.hpp"
 
 namespace rag::core {
 namespace {
@@ -16,6 +18,23 @@ void normalize_vector(std::span<float> vector) {
     for (const float value : vector) sum += static_cast<double>(value) * static_cast<double>(value);
     const double scale = 1.0 / std::max(std::sqrt(sum), 1e-12);
     for (float& value : vector) value = static_cast<float>(static_cast<double>(value) * scale);
+}
+
+std::string describe_rotary(const RotaryConfig& r) {
+    const std::uint64_t sum = checksum64(std::as_bytes(std::span(r.frequencies)));
+    return fmt::format(" rotary {:016x} {} {} {} {}", sum, r.attention_factor, r.dynamic_factor, r.dynamic_theta,
+                       r.original_context);
+}
+
+std::string describe_decoder(const DecoderConfig& c) {
+    std::string text = fmt::format(" decoder {} {} {} {}", c.kv_heads, c.head_dim, c.context_length, c.rms_norm_eps);
+    text += describe_rotary(c.rotary) + describe_rotary(c.local_rotary);
+    text += fmt::format(" window {} ", c.window);
+    for (const std::uint8_t windowed : c.windowed) text += windowed != 0 ? 'w' : 'f';
+    text += fmt::format(" {} {} experts {} {} {} ", c.query_scale, c.attention_softcap, c.experts_per_token, c.normalize_experts,
+                        c.unit_offset_norms);
+    for (const std::uint8_t sparse : c.sparse) text += sparse != 0 ? 's' : 'd';
+    return text;
 }
 
 /// All of the configuration that vectors depend on. A field that an architecture does not use is the same for all its models.
@@ -29,6 +48,7 @@ std::string describe_config(const EncoderConfig& c) {
         text += fmt::format(" local {} {} {} ", c.local_reach, c.global_theta, c.local_theta);
         for (const bool global : c.global_layers) text += global ? 'g' : 'l';
     }
+    if (c.decoder) text += describe_decoder(*c.decoder);
     for (const EncoderStage& stage : c.stages)
         text += fmt::format(" stage {} {}", stage.outputs, static_cast<unsigned>(stage.activation));
     return text;
@@ -41,16 +61,22 @@ Encoder::Encoder(const ModelOptions& options, EncoderFiles files, std::string so
       files_(std::move(files)),
       source_(std::move(source)),
       precision_(options.precision),
-      runner_(backend(), backend_options(options), options.batching, files_, source_),
+      runner_(backend(), options, files_, source_),
       truncate_dim_(truncate_dim) {}
 
 std::shared_ptr<Encoder> Encoder::open(const std::filesystem::path& path, const ModelOptions& options,
                                        std::int64_t truncate_dim) {
+    if (options.verify) require_verified(path, options.opening);
     EncoderFiles files = read_encoder_folder(path);
     if (truncate_dim < 0 || truncate_dim > files.config.outputs())
         fail(Code::kInvalidArgument, "truncate_dim is {}, the vectors of {} have {} dimensions", truncate_dim,
              quote(path.string(), 400), files.config.outputs());
-    return std::shared_ptr<Encoder>(new Encoder(options, std::move(files), path.string(), truncate_dim));
+    ModelOptions chosen = options;
+    std::string why;
+    if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    auto encoder = std::shared_ptr<Encoder>(new Encoder(chosen, std::move(files), path.string(), truncate_dim));
+    encoder->why_ = std::move(why);
+    return encoder;
 }
 
 Encoder::~Encoder() {
@@ -77,46 +103,12 @@ std::string Encoder::fingerprint() const {
 }
 
 std::string Encoder::describe() const {
-    return fmt::format("{}: {} encoder, {} layers, {} dimensions, {} tokens, {}; {}", source_, files_.config.architecture,
-                       files_.config.layers, dimension(), max_tokens(), precision_name(precision_), backend().describe());
+    return fmt::format("{}: {} encoder, {} layers, {} dimensions, {} tokens, {}{}; {}", source_, files_.config.architecture,
+                       files_.config.layers, dimension(), max_tokens(), precision_name(precision_), why_, backend().describe());
 }
 
 const std::string& Encoder::prompt_text(const EncoderPrompt& prompt) const {
-    static const std::string kNone;
-    const auto& prompts = files_.prompts;
-    const auto first_of = [&](std::span<const char* const> names) -> const std::string* {
-        for (const char* name : names) {
-            if (const auto found = prompts.find(name); found != prompts.end()) return &found->second;
-        }
-        return nullptr;
-    };
-    const std::string* found = nullptr;
-    switch (prompt.kind) {
-        case EncoderPrompt::Kind::kText:
-            return prompt.text;
-        case EncoderPrompt::Kind::kNamed: {
-            const auto named = prompts.find(prompt.text);
-            if (named != prompts.end()) return named->second;
-            std::string known;
-            for (const auto& [name, text] : prompts) known += fmt::format("{}{}", known.empty() ? "" : ", ", quote(name));
-            fail(Code::kNotFound, "{} has no prompt {}; it has {}", quote(source_, 400), quote(prompt.text),
-                 known.empty() ? "none" : known);
-        }
-        case EncoderPrompt::Kind::kQuery: {
-            static constexpr const char* kNames[] = {"query"};
-            found = first_of(kNames);
-            break;
-        }
-        case EncoderPrompt::Kind::kDocument: {
-            static constexpr const char* kNames[] = {"document", "passage", "corpus"};
-            found = first_of(kNames);
-            break;
-        }
-        case EncoderPrompt::Kind::kDefault:
-            if (!files_.default_prompt_name.empty()) found = &prompts.at(files_.default_prompt_name);
-            break;
-    }
-    return found != nullptr ? *found : kNone;
+    return find_prompt(files_, prompt, source_);
 }
 
 void Encoder::calibrate(std::span<const std::string_view> texts, const Progress& progress) {
@@ -126,10 +118,7 @@ void Encoder::calibrate(std::span<const std::string_view> texts, const Progress&
 }
 
 std::filesystem::path Encoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
-    const std::filesystem::path below = files_.tokenizer.lexically_relative(source_);
-    copy_description(source_, folder, saved);
-    if (below != ".") copy_description(files_.tokenizer, folder / below, saved);
-    return folder / below;
+    return copy_sentence_folder(source_, files_.tokenizer, folder, saved);
 }
 
 std::int64_t Encoder::prompt_tokens() const {

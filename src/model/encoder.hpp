@@ -16,21 +16,12 @@
 
 #include "core/cancel.hpp"
 #include "model/encoder_files.hpp"
+#include "model/encoder_prompt.hpp"
 #include "model/encoder_runner.hpp"
 #include "model/model.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 namespace rag::core {
-
-/// What stands in front of every text.
-struct EncoderPrompt {
-    enum class Kind { kDefault, kNamed, kText, kQuery, kDocument };
-    /// kDefault: the folder's default_prompt_name, if it has one. kNamed: the folder's prompt called `text`. kText: `text`
-    /// itself. kQuery and kDocument: the first that the folder has of "query", and of "document", "passage" and "corpus", as
-    /// sentence-transformers' encode_query and encode_document say; none where it has none of them.
-    Kind kind = Kind::kDefault;
-    std::string text;
-};
 
 class Encoder : public Model {
   public:
@@ -83,13 +74,16 @@ class Encoder : public Model {
   private:
     Encoder(const ModelOptions& options, EncoderFiles files, std::string source, std::int64_t truncate_dim);
     BackendModel& backend_model() const override { return runner_.model(); }
-    const Weights* weights() const override { return &files_.weights; }
+    const Weights& weights() const override { return files_.weights; }
+    /// Dense modules are copied with their folders.
+    std::string saved_name(const std::string& tensor) const override { return tensor.starts_with("dense.") ? "" : tensor; }
     std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
     void finish_vector(std::span<float> vector, bool normalize) const;
 
     EncoderFiles files_;
     std::string source_;
     Precision precision_;
+    std::string why_;  // the precision was chosen, for describe()
     EncoderRunner runner_;
     std::int64_t truncate_dim_;
     mutable std::once_flag fingerprinted_;

@@ -49,6 +49,8 @@ extern const EncoderFamily kXlmRobertaFamily;
 extern const EncoderFamily kDistilBertFamily;
 extern const EncoderFamily kMpnetFamily;
 extern const EncoderFamily kModernBertFamily;
+/// Every decoder whose config.json librag reads, without its output layer (decoder_encoder_files.cpp).
+extern const EncoderFamily kDecoderBodyFamily;
 
 /// hidden_act's names. Throws kUnsupported naming file and value. `key`: for the message.
 Activation read_activation(const std::string& name, const char* key, const std::string& file);

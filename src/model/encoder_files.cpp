@@ -8,7 +8,9 @@
 #include "formats/model_folder.hpp"
 #include "formats/safetensors.hpp"
 #include "formats/sentence_folder.hpp"
+#include "model/decoder_family.hpp"
 #include "model/encoder_family.hpp"
+#include "model/logit_score.hpp"
 
 namespace rag::core {
 namespace {
@@ -19,13 +21,14 @@ constexpr std::size_t kMaxPoolings = 6;
 
 const EncoderFamily& find_family(const std::filesystem::path& folder) {
     const std::string type = read_model_type(folder);
+    if (find_decoder_family(type) != nullptr) return kDecoderBodyFamily;
     std::string known;
     for (const EncoderFamily* family : kFamilies) {
         if (family->model_type == type) return *family;
         known += fmt::format("{}{}", known.empty() ? "" : ", ", family->model_type);
     }
-    fail(Code::kUnsupported, "{}: model_type {}; encoders of type {} are supported",
-         quote((folder / "config.json").string(), 400), quote(type), known);
+    fail(Code::kUnsupported, "{}: model_type {}; encoders of type {} and decoders of type {} are supported",
+         quote((folder / "config.json").string(), 400), quote(type), known, decoder_family_names());
 }
 
 Pooling read_pooling_mode(const std::string& mode, const std::string& folder) {
@@ -62,15 +65,16 @@ struct Reading {
     std::shared_ptr<const SafetensorsFile> tensors;
     std::vector<std::shared_ptr<const void>> owners;
     std::vector<ExpectedTensor> expected;  // of `tensors`
+    std::string identity;                  // of what does not lie in `tensors`
     std::string prefix;                    // what the file puts in front of the body's names
 };
 
 /// Configuration and body of the transformer in `folder`.
 Reading read_body(const std::filesystem::path& folder) {
-    Reading reading{find_family(folder), (folder / "config.json").string(), {}, nullptr, {}, {}, {}};
+    Reading reading{find_family(folder), (folder / "config.json").string(), {}, nullptr, {}, {}, {}, {}};
     EncoderConfig& config = reading.files.config;
     config = reading.family.read_config(folder);
-    if (config.hidden_size % config.heads != 0)
+    if (!config.decoder && config.hidden_size % config.heads != 0)
         fail(Code::kCorrupt, "{}: hidden_size {} is no multiple of num_attention_heads {}", quote(reading.file, 400),
              config.hidden_size, config.heads);
     reading.files.tokenizer = folder;
@@ -104,10 +108,11 @@ EncoderFiles finish(Reading&& reading) {
     Weights body = gather_weights(reading.expected, find, nullptr, reading.tensors->name());
     body.tensors.insert(body.tensors.end(), files.weights.tensors.begin(), files.weights.tensors.end());
     files.weights = std::move(body);
+    files.weights.identity = files.weights.identity + reading.identity;
     files.weights.owner = std::make_shared<const std::vector<std::shared_ptr<const void>>>(std::move(reading.owners));
     files.layers.merge(linear_shapes(reading.expected));
     // They feed heads that the vectors do not depend on; adapters that target all layers reach them.
-    if (!reading.family.unused_layer.empty()) files.layers.try_emplace(std::string(reading.family.unused_layer));
+    if (!reading.family.unused_layer.empty() && !files.rerank) files.layers.try_emplace(std::string(reading.family.unused_layer));
     return std::move(files);
 }
 
@@ -130,6 +135,7 @@ void add_dense(Reading& reading, const DenseFolderConfig& dense, std::size_t ind
     auto& tensors = reading.files.weights.tensors;
     tensors.insert(tensors.end(), weights.tensors.begin(), weights.tensors.end());
     reading.owners.push_back(file);
+    reading.identity += weights.identity;
     reading.files.layers.merge(linear_shapes(expected));
     config.stages.push_back({module, dense.outputs, dense.bias, read_module_activation(dense.activation, folder), ""});
 }
@@ -156,6 +162,12 @@ EncoderFiles read_encoder_folder(const std::filesystem::path& folder) {
     const std::string name = folder.string();
     Reading reading = read_body(sentence.transformer);
     EncoderConfig& config = reading.files.config;
+    if (config.decoder && !sentence.has_modules)
+        fail(Code::kUnsupported, "{}: a decoder without modules.json, which says how its tokens become a vector",
+             quote(name, 400));
+    if (sentence.logit_score)
+        fail(Code::kUnsupported, "{}: module \"LogitScore\" in modules.json: a reranker, which gives no vectors",
+             quote(name, 400));
     if (!sentence.other_modules.empty())
         fail(Code::kUnsupported,
              "{}: module {} in modules.json, or at this place; Transformer, Pooling, Dense and Normalize in this order are "
@@ -220,13 +232,59 @@ void take_missing(Reading& reading, std::size_t first, std::vector<ExpectedTenso
     reading.files.layers.merge(linear_shapes(missing));
 }
 
+/// Which tokens a reranker that is a language model is asked about; nullopt for a folder of another kind.
+std::optional<LogitScoreConfig> find_logit_score(Reading& reading, const SentenceFolder& sentence,
+                                                 const ClassifierFolderConfig& classifier) {
+    const bool causal = !classifier.architectures.empty() && classifier.architectures.front().ends_with("ForCausalLM");
+    if (!sentence.logit_score && (!reading.files.config.decoder || sentence.has_modules || !causal)) return std::nullopt;
+    if (!reading.files.config.decoder)
+        fail(Code::kUnsupported, "{}: a LogitScore module behind a model that is no decoder", quote(reading.file, 400));
+    reading.files.opened_tokenizer = Tokenizer::from_pretrained(sentence.transformer);
+    const Tokenizer& tokenizer = *reading.files.opened_tokenizer;
+    if (!sentence.unsupported_processing.empty())
+        fail(Code::kUnsupported, "{}: {} in processing_kwargs of sentence_bert_config.json",
+             quote(sentence.transformer.string(), 400), quote(sentence.unsupported_processing));
+    const bool qwen3 = !sentence.logit_score && reading.files.config.architecture.starts_with("qwen3");
+    reading.files.rerank = find_rerank_style(tokenizer, sentence.add_generation_prompt, qwen3, sentence.transformer.string());
+    if (sentence.logit_score) return sentence.logit_score;
+    const auto yes = tokenizer.token_to_id("yes");
+    const auto no = tokenizer.token_to_id("no");
+    if (!yes || !no)
+        fail(Code::kUnsupported, "{}: its tokenizer has no tokens \"yes\" and \"no\", whose logits would be the score",
+             quote(sentence.transformer.string(), 400));
+    return LogitScoreConfig{*yes, *no};
+}
+
+void add_logit_score(Reading& reading, const LogitScoreConfig& score) {
+    EncoderConfig& config = reading.files.config;
+    const auto weight =
+        std::make_shared<const std::vector<float>>(logit_score_weights(*reading.tensors, reading.prefix, *config.decoder, score));
+    reading.files.weights.tensors.push_back(
+        {"logit_score.weight", ElementType::kF32, {1, config.hidden_size}, std::as_bytes(std::span(*weight))});
+    reading.owners.push_back(weight);
+    reading.identity += fmt::format("score {} {}", score.true_token, score.false_token.value_or(-1));
+    // Not computed with: what a save writes must have it.
+    if (!config.decoder->tied_embeddings)
+        reading.expected.push_back({"lm_head.weight", "lm_head.weight", {config.vocab_size, config.hidden_size}});
+    config.pooling = {Pooling::kLastToken};
+    config.stages = {{"logit_score", 1, false, Activation::kIdentity, ""}};
+}
+
 }  // namespace
 
 EncoderFiles read_classifier_folder(const std::filesystem::path& folder) {
     check_is_folder(folder, "a classifier");
     const SentenceFolder sentence = read_sentence_folder(folder);
     Reading reading = read_body(sentence.transformer);
-    add_head(reading, read_classifier_config(sentence.transformer));
+    ClassifierFolderConfig classifier = read_classifier_config(sentence.transformer);
+    if (const auto score = find_logit_score(reading, sentence, classifier)) {
+        add_logit_score(reading, *score);
+        reading.files.labels = {"yes"};
+        reading.files.score_activation = classifier.activation;
+    } else {
+        add_head(reading, classifier);
+    }
+    if (!sentence.score_activation.empty()) reading.files.score_activation = sentence.score_activation;
     set_limits(reading.files, sentence);
     return finish(std::move(reading));
 }
@@ -263,6 +321,7 @@ EncoderFiles read_token_model(const std::filesystem::path& folder, TokenHead& he
 }
 
 std::string whole_model_name(const EncoderFiles& files, const std::string& tensor) {
+    if (files.config.decoder) return tensor;  // the body's names are the whole model's already
     for (const EncoderFamily* family : kFamilies) {
         if (family->prefix != files.prefix || family->token_head.dense.empty()) continue;
         const TokenHeadNames& names = family->token_head;

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/backend_training.hpp"
+#include "model/rerank_prompt.hpp"
 #include "model/weights.hpp"
 
 namespace rag::core {
@@ -30,6 +33,9 @@ struct EncoderFiles {
     std::vector<std::string> labels;
     std::string problem_type;      // "multi_label_classification", ..., or empty
     std::string score_activation;  // "Sigmoid", "Identity", or empty: what sentence-transformers does without one
+    /// Of a reranker that is a language model: how it reads a pair.
+    std::optional<RerankStyle> rerank;
+    std::shared_ptr<const Tokenizer> opened_tokenizer;  // where reading the folder took it; else null
     // What a folder of the whole model with its head calls things.
     std::string prefix;                // of the body's tensors: "bert."
     bool first_stage_in_body = false;  // the first stage's tensors carry it too
@@ -40,7 +46,9 @@ struct EncoderFiles {
 /// key or tensor and the values.
 EncoderFiles read_encoder_folder(const std::filesystem::path& folder);
 
-/// The same for a folder of a NAMEForSequenceClassification, which CrossEncoders are too.
+/// The same for a folder of a NAMEForSequenceClassification, which CrossEncoders are too, or of a reranker that is a language
+/// model (a LogitScore in modules.json, or without modules.json NAMEForCausalLM): its one score is the logit of "yes" less that
+/// of "no".
 EncoderFiles read_classifier_folder(const std::filesystem::path& folder);
 
 /// For training: a classifier of these labels, whether the folder has such a head or not. `missing`: tensors of the head that the

@@ -20,7 +20,7 @@ constexpr std::size_t kSliceTexts = 64;
 constexpr std::size_t kParallelTexts = 16;
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const EncoderFiles& files) {
-    auto tokenizer = Tokenizer::from_pretrained(files.tokenizer);
+    auto tokenizer = files.opened_tokenizer != nullptr ? files.opened_tokenizer : Tokenizer::from_pretrained(files.tokenizer);
     if (tokenizer->id_limit() > files.config.vocab_size)
         fail(Code::kCorrupt, "{}: the tokenizer has ids up to {}, the model {} tokens: they do not belong together",
              quote(files.tokenizer.string(), 400), tokenizer->id_limit() - 1, files.config.vocab_size);
@@ -55,16 +55,16 @@ struct EncoderRunner::Window {
     std::function<bool()> stop;
 };
 
-EncoderRunner::EncoderRunner(Backend& backend, const BackendOptions& options, const BatchLimits& batching,
-                             const EncoderFiles& files, const std::string& source)
+EncoderRunner::EncoderRunner(Backend& backend, const ModelOptions& options, const EncoderFiles& files, const std::string& source)
     : outputs_(files.config.outputs()),
       has_types_(files.config.type_vocab_size > 1),
-      threads_(options.threads),
+      threads_(options.threads != 0 ? options.threads : static_cast<unsigned>(available_cpus())),
       tokenizer_(open_tokenizer(files)),
       tokens_(tokenizer_, files.max_tokens) {
-    check_status(backend.load_encoder(files.config, files.weights, options, model_));
+    load_with(options,
+              [&](const BackendOptions& known) { return backend.load_encoder(files.config, files.weights, known, model_); });
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no encoder for {}", quote(source, 400));
-    batcher_ = std::make_unique<TextBatcher>(*model_, outputs_, batching);
+    batcher_ = std::make_unique<TextBatcher>(*model_, outputs_, options.batching);
 }
 
 void EncoderRunner::abandon() noexcept {
@@ -78,10 +78,11 @@ ThreadPool& EncoderRunner::pool() const {
     return *pool_;
 }
 
-void EncoderRunner::tokenize(std::span<const TextPair> texts, Window& window) const {
+void EncoderRunner::tokenize(std::span<const TextPair> texts, const EncodePair& encode, Window& window) const {
     window.ids.assign(texts.size(), {});
     window.type_ids.assign(texts.size(), {});
     const auto one = [&](std::size_t i) {
+        if (encode) return encode(texts[i], window.ids[i]);
         if (!texts[i].pair) return tokens_.encode(texts[i].text, window.ids[i]);
         tokens_.encode_pair(texts[i].text, *texts[i].pair, window.ids[i], window.type_ids[i]);
         if (!has_types_) window.type_ids[i].clear();
@@ -139,7 +140,7 @@ void EncoderRunner::run(const Request& request) const {
     for (std::size_t first = 0; first < texts.size(); first += kWindowTexts) {
         const std::size_t count = std::min(kWindowTexts, texts.size() - first);
         window.first = first;
-        tokenize(texts.subspan(first, count), window);
+        tokenize(texts.subspan(first, count), request.encode, window);
         // Longest first: texts of a batch have about equal lengths, and memory is at its highest in the beginning.
         std::vector<std::size_t> order(count);
         std::iota(order.begin(), order.end(), std::size_t{0});

@@ -27,12 +27,14 @@ class EncoderRunner {
   public:
     /// Reads the tokenizer and loads the model. Throws kCorrupt (the tokenizer is another model's), kUnsupported, and what the
     /// backend says. `source`: for messages.
-    EncoderRunner(Backend& backend, const BackendOptions& options, const BatchLimits& batching, const EncoderFiles& files,
-                  const std::string& source);
+    EncoderRunner(Backend& backend, const ModelOptions& options, const EncoderFiles& files, const std::string& source);
 
+    /// Replaces `ids`; several threads at once.
+    using EncodePair = std::function<void(const TextPair& texts, std::vector<std::int32_t>& ids)>;
     struct Request {
         std::span<const TextPair> texts;               // a text, or a pair with its token types; `words` are not looked at
         std::span<float> out;                          // [texts, outputs]
+        EncodePair encode;                             // empty: as the tokenizer says
         std::int64_t unpooled = 0;                     // see TokenBatch
         std::size_t batch_tokens = 0;                  // tokens computed together; 0: kDefaultBatchTokens
         std::function<void(std::span<float>)> finish;  // called once for every row of `out`, on the calling thread; may be empty
@@ -55,7 +57,7 @@ class EncoderRunner {
   private:
     struct Window;
     ThreadPool& pool() const;
-    void tokenize(std::span<const TextPair> texts, Window& window) const;
+    void tokenize(std::span<const TextPair> texts, const EncodePair& encode, Window& window) const;
     void run_batch(const Request& request, const Window& window, std::span<const std::size_t> batch) const;
 
     std::int64_t outputs_;

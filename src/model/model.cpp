@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
 #include "model/adapter.hpp"
+#include "model/host_call.hpp"
 #include "model/loader.hpp"
 
 namespace rag::core {
@@ -21,6 +22,10 @@ std::uint64_t checksum_adapter(const AdapterWeights& adapter) {
         sum = checksum64(pair.a.bytes, sum);
         sum = checksum64(pair.b.bytes, sum);
         sum = checksum64(std::as_bytes(std::span(&pair.scale, 1)), sum);
+    }
+    for (const TensorView& tensor : adapter.replaced) {
+        sum = checksum64(std::as_bytes(std::span(tensor.name)), sum);
+        sum = checksum64(tensor.bytes, sum);
     }
     return sum;
 }
@@ -76,7 +81,7 @@ void check_status(const BackendStatus& status) {
 Model::Model(const ModelOptions& options, LinearShapes layers)
     : backend_(options.backend != nullptr ? options.backend : &rag::core::backend()), layers_(std::move(layers)) {}
 
-BackendOptions Model::backend_options(const ModelOptions& options) {
+void load_with(const ModelOptions& options, const std::function<BackendStatus(const BackendOptions&)>& load) {
     if (options.threads > kMaxThreads)
         fail(Code::kInvalidArgument, "{} threads are asked for, at most {} are allowed", options.threads, kMaxThreads);
     BackendOptions result;
@@ -85,11 +90,15 @@ BackendOptions Model::backend_options(const ModelOptions& options) {
     result.int8_cache = options.int8_cache;
     result.device = options.device;
     result.threads = options.threads != 0 ? options.threads : static_cast<std::uint32_t>(available_cpus());
-    return result;
+    std::function<bool()> asked;
+    if (options.opening) asked = [&] { return !options.opening(0, 0); };
+    StopCheck stop(std::move(asked));
+    result.loading = stop.call();
+    stop.finish(load(result));
 }
 
 AdapterWeights Model::read_adapter_at(const std::filesystem::path& path) const {
-    return read_adapter(path, layers_);
+    return read_adapter(path, layers_, &weights());
 }
 
 void Model::load_adapter(const std::filesystem::path& folder, const std::string& name) {
@@ -159,8 +168,8 @@ void Model::save(const std::filesystem::path& folder, const SaveOptions& options
         const std::lock_guard lock(mutex_);
         adapter = merged_weights_;
     }
-    if (weights() == nullptr) fail(Code::kUnsupported, "models of this kind cannot be saved");
-    save_folder({*weights(), layers_, backend_model(), adapter.get(),
+    save_folder({weights(), layers_, exact_layers(), backend_model(), adapter.get(),
+                 [&](const std::string& tensor) { return saved_name(tensor); }, saved_norm_offset(),
                  [&](const std::filesystem::path& to) { return describe_into(to, saved_weights(options.precision)); }},
                 folder, options);
 }

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,12 +23,15 @@ namespace rag::core {
 
 struct ModelOptions {
     Precision precision = Precision::kFloat32;
+    bool measured_precision = false;             // `precision` is chosen by a measurement (auto_precision.hpp)
+    bool verify = false;                         // the files are compared with their SHA256SUMS before anything else
     std::vector<PrecisionException> exceptions;  // of decoders' layers
     bool int8_cache = false;                     // of decoders
     std::string device = "cpu";
     unsigned threads = 0;        // 0: as many as the process may use
     BatchLimits batching;        // of concurrent callers
     Backend* backend = nullptr;  // nullptr: librag_torch.so; tests put their own here, which must outlive the model
+    Progress opening = {};       // asked before each tensor whether to stop, with numbers of no meaning
 };
 
 /// "float32", "bfloat16", "float16", "int8", "int4".
@@ -38,6 +43,9 @@ std::vector<PrecisionException> read_precision_exceptions(std::string_view text)
 
 /// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.
 void check_status(const BackendStatus& status);
+
+/// Calls `load` with the options for a backend, and throws what its status says, or Stopped. kInvalidArgument: too many threads.
+void load_with(const ModelOptions& options, const std::function<BackendStatus(const BackendOptions&)>& load);
 
 class Model {
   public:
@@ -60,7 +68,8 @@ class Model {
 
     /// Writes the model into a new folder that loads again, a merged adapter included: a Hugging Face folder in float32, bfloat16
     /// and float16, which transformers reads too, or librag's own in int8 and int4, from which a model of that precision computes
-    /// the same bits. Throws as save_folder; kUnsupported for a GGUF file of another architecture than Llama.
+    /// the same bits. Heads of classifiers are float32 in every precision, as they are computed. Throws as save_folder;
+    /// kUnsupported for a GGUF file whose rotary positions config.json cannot say.
     void save(const std::filesystem::path& folder, const SaveOptions& options) const;
 
     /// Bytes of weights at the model's precision.
@@ -70,7 +79,6 @@ class Model {
 
   protected:
     Model(const ModelOptions& options, LinearShapes layers);
-    static BackendOptions backend_options(const ModelOptions& options);
     Backend& backend() const { return *backend_; }
     const LinearShapes& linear_layers() const { return layers_; }
     void check_fork() const { fork_.check("the model"); }
@@ -86,10 +94,15 @@ class Model {
     virtual BackendModel& backend_model() const = 0;
     /// A PEFT folder; decoders know GGUF files too.
     virtual AdapterWeights read_adapter_at(const std::filesystem::path& path) const;
-    /// What a save writes; null: this kind of model is not saved.
-    virtual const Weights* weights() const { return nullptr; }
+    /// What it was loaded with, and a save writes.
+    virtual const Weights& weights() const = 0;
     /// Writes what lies beside the weights; where those lie in the folder.
-    virtual std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights&) const { return folder; }
+    virtual std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const = 0;
+    /// What a tensor of weights() is called in a saved folder; empty: it is not written, because it was made of others.
+    virtual std::string saved_name(const std::string& tensor) const { return tensor; }
+    /// Linear layers that are not rounded: modules by name.
+    virtual std::set<std::string, std::less<>> exact_layers() const { return {}; }
+    virtual float saved_norm_offset() const { return 0.0F; }
     void merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name);
 
     Backend* backend_;

@@ -1,6 +1,7 @@
 #include "model/saving.hpp"
 
 #include <array>
+#include <cstring>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
@@ -30,12 +31,14 @@ bool is_table(const TensorView& tensor) {
            tensor.name.ends_with("_embeddings.weight");
 }
 
-ElementType element_type(const TensorView& tensor, const LinearShapes& layers, Precision precision) {
+ElementType element_type(const TensorView& tensor, const SaveSource& source, Precision precision) {
     constexpr std::string_view kSuffix = ".weight";
     const bool matrix = tensor.shape.size() == 2;
     // The router of a mixture of experts is computed in float32 whatever the precision.
-    const bool linear = matrix && !tensor.name.ends_with(".gate.weight") && tensor.name.ends_with(kSuffix) &&
-                        layers.contains(std::string_view(tensor.name).substr(0, tensor.name.size() - kSuffix.size()));
+    const bool weight = matrix && tensor.name.ends_with(kSuffix);
+    const auto module = std::string_view(tensor.name).substr(0, weight ? tensor.name.size() - kSuffix.size() : 0);
+    if (weight && source.exact.contains(module)) return ElementType::kF32;
+    const bool linear = weight && !tensor.name.ends_with(".gate.weight") && source.layers.contains(module);
     switch (precision) {
         case Precision::kFloat32:
             return ElementType::kF32;
@@ -52,17 +55,28 @@ ElementType element_type(const TensorView& tensor, const LinearShapes& layers, P
     fail(Code::kUnsupported, "precision {} cannot be saved", static_cast<unsigned>(precision));
 }
 
-TensorEntry entry_of(const TensorView& tensor, ElementType type) {
+TensorEntry entry_of(const std::string& name, const TensorView& tensor, ElementType type) {
     switch (type) {
         case ElementType::kBF16:
-            return {tensor.name, "BF16", tensor.shape};
+            return {name, "BF16", tensor.shape};
         case ElementType::kF16:
-            return {tensor.name, "F16", tensor.shape};
+            return {name, "F16", tensor.shape};
         case ElementType::kInt8:
         case ElementType::kInt4:
-            return {tensor.name + std::string(packed_suffix(type)), "U8", packed_shape(type, tensor.shape)};
+            return {name + std::string(packed_suffix(type)), "U8", packed_shape(type, tensor.shape)};
         default:
-            return {tensor.name, "F32", tensor.shape};
+            return {name, "F32", tensor.shape};
+    }
+}
+
+/// The weights of a norm, written as F32.
+void add_to_norm(const std::string& name, float offset, std::vector<std::byte>& bytes) {
+    if (offset == 0.0F || !name.ends_with("norm.weight")) return;
+    for (std::size_t at = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float)) {
+        float value = 0.0F;
+        std::memcpy(&value, bytes.data() + at, sizeof(float));
+        value += offset;
+        std::memcpy(bytes.data() + at, &value, sizeof(float));
     }
 }
 
@@ -95,16 +109,21 @@ void save_folder(const SaveSource& source, const std::filesystem::path& folder, 
     try {
         std::vector<TensorEntry> entries;
         std::vector<ElementType> types;
+        std::vector<const TensorView*> tensors;
         for (const TensorView& tensor : source.weights.tensors) {
-            types.push_back(element_type(tensor, source.layers, options.precision));
-            entries.push_back(entry_of(tensor, types.back()));
+            const std::string name = source.name(tensor.name);
+            if (name.empty()) continue;
+            tensors.push_back(&tensor);
+            types.push_back(element_type(tensor, source, options.precision));
+            entries.push_back(entry_of(name, tensor, types.back()));
         }
         const std::filesystem::path below = source.describe(unfinished);
         std::uint64_t done = 0;
         const auto produce = [&](std::size_t index) {
             report(options.progress, done++, entries.size());
             std::vector<std::byte> bytes;
-            check_status(source.model.export_tensor(source.weights.tensors[index].name, types[index], source.adapter, bytes));
+            check_status(source.model.export_tensor(tensors[index]->name, types[index], source.adapter, bytes));
+            add_to_norm(tensors[index]->name, source.norm_offset, bytes);
             return bytes;
         };
         write_safetensors(below, entries, {{"format", "pt"}}, options.shard_bytes, produce);
@@ -117,6 +136,14 @@ void save_folder(const SaveSource& source, const std::filesystem::path& folder, 
         std::filesystem::remove_all(unfinished, error);
         throw;
     }
+}
+
+std::filesystem::path copy_sentence_folder(const std::filesystem::path& source, const std::filesystem::path& transformer,
+                                           const std::filesystem::path& folder, const SavedWeights& saved) {
+    const std::filesystem::path below = transformer.lexically_relative(source);
+    copy_description(source, folder, saved);
+    if (below != ".") copy_description(transformer, folder / below, saved);
+    return folder / below;
 }
 
 void copy_description(const std::filesystem::path& from, const std::filesystem::path& to, const SavedWeights& saved) {

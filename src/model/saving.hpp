@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "core/cancel.hpp"
@@ -28,8 +29,13 @@ SavedWeights saved_weights(Precision precision);
 struct SaveSource {
     const Weights& weights;
     const LinearShapes& layers;
+    std::set<std::string, std::less<>> exact;  // those of them that are written in float32 in every precision
     BackendModel& model;
     const AdapterWeights* adapter;  // merged, or null
+    /// What a tensor is called in the folder; empty: it is not written, because it was made of others.
+    std::function<std::string(const std::string& tensor)> name;
+    /// Added to the weights of norms, which Hugging Face's Gemma stores less one.
+    float norm_offset;
     /// Writes everything but the weights into the folder; where in it those lie.
     std::function<std::filesystem::path(const std::filesystem::path& folder)> describe;
 };
@@ -37,6 +43,11 @@ struct SaveSource {
 /// Throws kAlreadyExists (something is at `folder`), kInvalidArgument (shard_bytes 0), kIo, Stopped. After a failure nothing is
 /// left.
 void save_folder(const SaveSource& source, const std::filesystem::path& folder, const SaveOptions& options);
+
+/// What is written for a model that came as a folder, weights apart: copy_description of `source`, and of the folder below it
+/// that holds the transformer. Where in `folder` the weights lie.
+std::filesystem::path copy_sentence_folder(const std::filesystem::path& source, const std::filesystem::path& transformer,
+                                           const std::filesystem::path& folder, const SavedWeights& saved);
 
 /// Copies the files that belong to a model beside its weights: tokenizer, templates, generation settings, and those of
 /// modules.json with its folders. config.json is written anew for `saved`.

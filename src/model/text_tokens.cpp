@@ -46,7 +46,6 @@ void TextTokens::encode(std::string_view text, std::vector<std::int32_t>& ids) c
     ids.insert(ids.end(), after_.begin(), after_.end());
 }
 
-/// A beginning of the text that has more tokens than any pair can hold, or the whole text.
 std::string_view TextTokens::relevant_part(std::string_view text) const {
     std::size_t bytes = cut_after(text, max_tokens_ * kBytesPerToken);
     while (bytes < text.size() && tokenizer_->count_tokens(text.substr(0, bytes)) <= max_tokens_)

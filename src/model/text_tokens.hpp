@@ -29,9 +29,12 @@ class TextTokens {
     /// Special tokens that every text gets.
     std::size_t special_tokens() const noexcept { return before_ + after_.size(); }
 
-  private:
+    /// A beginning of the text that has more tokens than any text or pair can hold, or the whole text.
     std::string_view relevant_part(std::string_view text) const;
+    std::size_t max_tokens() const noexcept { return max_tokens_; }
+    const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
 
+  private:
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::size_t max_tokens_;
     std::size_t before_ = 0;           // special tokens in front: [CLS]

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <optional>
+#include <set>
 
 #include "core/checksum.hpp"
 #include "core/error.hpp"
+#include "core/file_identity.hpp"
 
 namespace rag::core {
 namespace {
@@ -53,8 +56,19 @@ std::vector<std::int64_t> packed_shape(ElementType type, std::span<const std::in
 
 namespace {
 
-/// The matrix `wanted` in librag's own packing; nullopt if the file does not have it so.
-std::optional<TensorView> find_packed(const ExpectedTensor& wanted, const FindTensor& find) {
+/// Of all files; empty if one of them is none (bytes in memory).
+std::string identity_of(const std::set<std::string_view>& files) {
+    std::string all;
+    for (const std::string_view file : files) {
+        const std::string one = file_identity(std::filesystem::path(file));
+        if (one.empty()) return {};
+        all += one + " ";
+    }
+    return all;
+}
+
+/// The matrix `wanted` in librag's own packing, and the file that has it; nullopt if there is none.
+std::optional<std::pair<TensorView, std::string_view>> find_packed(const ExpectedTensor& wanted, const FindTensor& find) {
     if (wanted.shape.size() != 2) return std::nullopt;
     for (const ElementType type : {ElementType::kInt8, ElementType::kInt4}) {
         const TensorInfo* tensor = find(wanted.file_name + std::string(packed_suffix(type)));
@@ -64,7 +78,7 @@ std::optional<TensorView> find_packed(const ExpectedTensor& wanted, const FindTe
             fail(Code::kCorrupt, "{}: tensor {} is {} of shape {}, the configuration asks for U8 of shape {}",
                  quote(tensor->file, 400), quote(tensor->name), tensor->type_name, describe_shape(tensor->shape),
                  describe_shape(shape));
-        return TensorView{wanted.name, type, wanted.shape, tensor->bytes};
+        return std::pair(TensorView{wanted.name, type, wanted.shape, tensor->bytes}, tensor->file);
     }
     return std::nullopt;
 }
@@ -77,11 +91,13 @@ Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTenso
     weights.owner = std::move(owner);
     weights.source = source;
     weights.tensors.reserve(expected.size());
+    std::set<std::string_view> files;
     for (const ExpectedTensor& wanted : expected) {
         const TensorInfo* tensor = find(wanted.file_name);
         if (tensor == nullptr) {
             if (auto packed = find_packed(wanted, find)) {
-                weights.tensors.push_back(std::move(*packed));
+                files.insert(packed->second);
+                weights.tensors.push_back(std::move(packed->first));
                 continue;
             }
         }
@@ -91,8 +107,10 @@ Weights gather_weights(std::span<const ExpectedTensor> expected, const FindTenso
         if (tensor->shape != wanted.shape)
             fail(Code::kCorrupt, "{}: tensor {} has shape {}, the configuration asks for {}", quote(tensor->file, 400),
                  quote(tensor->name), describe_shape(tensor->shape), describe_shape(wanted.shape));
+        files.insert(tensor->file);
         weights.tensors.push_back(view_tensor(*tensor, wanted.name));
     }
+    weights.identity = identity_of(files);
     return weights;
 }
 

@@ -128,9 +128,9 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_encoding_view) == 72);
     static_assert(sizeof(rag_tokenize_options) == 112);
     static_assert(sizeof(rag_added_token) == 48);
-    static_assert(sizeof(rag_model_options) == 72);
+    static_assert(sizeof(rag_model_options) == 96);
     static_assert(sizeof(rag_encode_options) == 56);
-    static_assert(sizeof(rag_predict_options) == 32);
+    static_assert(sizeof(rag_predict_options) == 56);
     static_assert(sizeof(rag_vector_index_options) == 32);
     static_assert(sizeof(rag_filter) == 24);
     static_assert(sizeof(rag_bm25_index_options) == 56);

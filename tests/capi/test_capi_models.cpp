@@ -1,9 +1,12 @@
 // The models over the public headers, with the real ones: encode, generate, stream, stop, ask.
 #include <rag/rag.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -62,9 +65,51 @@ TEST_CASE("Classifier calls with wrong arguments are refused") {
     options.progress = [](std::uint64_t, std::uint64_t, void*) { return 7; };
     CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_STOPPED);
     CHECK(rag_stop_value() == 7);
+    options = RAG_PREDICT_OPTIONS_INIT;
+    options.prompt_kind = RAG_PROMPT_NAMED;
+    options.prompt = rag::detail::text("absent");
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_NOT_FOUND);
+    options.prompt_kind = 9;
+    CHECK(rag_classifier_predict(model.handle(), &text, nullptr, 1, &options, &score, 1) == RAG_INVALID_ARGUMENT);
     CHECK(rag_classifier_label(model.handle(), 1).data == nullptr);
     CHECK(rag_classifier_label_count(nullptr) == 0);
     rag_classifier_free(nullptr);
+}
+
+TEST_CASE("A model is opened while the caller is asked, in a dtype that is measured, verified, and saved") {
+    const auto path = rag::test::fixture("tiny_cross_encoder");
+    RAG_NEEDS(path);
+    const std::string name = path.path.string();
+    rag_classifier* handle = nullptr;
+    rag_model_options c_options = RAG_MODEL_OPTIONS_INIT;
+    c_options.progress = [](std::uint64_t, std::uint64_t, void*) { return 7; };
+    CHECK(rag_classifier_open(rag::detail::text(name), &c_options, &handle) == RAG_STOPPED);
+    CHECK(handle == nullptr);
+    c_options = RAG_MODEL_OPTIONS_INIT;
+    c_options.verify = 2;
+    CHECK(rag_classifier_open(rag::detail::text(name), &c_options, &handle) == RAG_INVALID_ARGUMENT);
+    c_options.verify = 1;
+    CHECK(rag_classifier_open(rag::detail::text(name), &c_options, &handle) == RAG_NOT_FOUND);  // there is no SHA256SUMS
+
+    rag::ModelOptions options;
+    options.dtype = rag::Dtype::kAuto;
+    const rag::CrossEncoder chosen(name, options);
+    CHECK(chosen.dtype() != rag::Dtype::kAuto);
+    CHECK(chosen.describe().find("(auto: a layer takes ") != std::string::npos);
+    CHECK(chosen.prompts() == "{}");
+    CHECK(rag_classifier_dtype(nullptr) == 0);
+
+    const rag::CrossEncoder model(name);
+    CHECK(model.dtype() == rag::Dtype::kFloat32);
+    const std::filesystem::path saved = std::filesystem::temp_directory_path() / ("librag_saved_" + std::to_string(::getpid()));
+    std::filesystem::remove_all(saved);
+    model.save(saved.string());
+    CHECK(rag::CrossEncoder(saved.string()).predict({"boats"}, {"river"}) == model.predict({"boats"}, {"river"}));
+    rag::SaveOptions save;
+    save.own_dtype = false;
+    save.dtype = rag::Dtype::kAuto;
+    CHECK_THROWS_AS(model.save(saved.string() + "2", save), rag::Error);
+    std::filesystem::remove_all(saved);
 }
 
 TEST_CASE("Prompts and truncated vectors of an encoder") {

@@ -9,6 +9,7 @@
 #include "generate/prompt.hpp"
 #include "test_files.hpp"
 #include "text/words.hpp"
+#include "tokenizer/control_texts.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 using namespace rag::core;

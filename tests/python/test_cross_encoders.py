@@ -146,6 +146,23 @@ def test_classifier_equals_transformers(family: str, tmp_path: Path) -> None:
         librag.CrossEncoder(tmp_path).rank(QUERY, TEXTS)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_saved_cross_encoders_compute_the_same(family: str, dtype: librag.models.Dtype, tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "source", family, 3)
+    ours = librag.CrossEncoder(tmp_path / "source", dtype=dtype, threads=1)
+    scores = ours.predict(PAIRS, raw=True)
+    ours.save(tmp_path / "saved")
+    again = librag.CrossEncoder(tmp_path / "saved", dtype=dtype, threads=1)
+    assert np.array_equal(again.predict(PAIRS, raw=True), scores)
+    assert again.labels == ours.labels
+    if dtype in ("float32", "bfloat16"):
+        theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved", dtype=torch.float32)
+        raw = logits(model, tmp_path / "source", PAIRS)
+        bar = FP32 if dtype == "float32" else BF16
+        assert np.abs(logits(theirs.eval(), tmp_path / "saved", PAIRS) - raw).max() <= bar * spread(raw)
+
+
 def test_heads_of_modernbert(tmp_path: Path) -> None:
     """Pooling, biases and activation of its head; each is seen."""
     seen: list[Floats] = []

@@ -5,6 +5,7 @@ fails when the feature is not computed."""
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Iterator
@@ -73,6 +74,16 @@ def replace_weights(folder: Path, target: Path, part: str, value: float) -> Path
     return target
 
 
+def round_weights(model: Any) -> Any:
+    """A copy whose matrices are those of bfloat16, computed in float32."""
+    rounded = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(parameter.to(torch.bfloat16).float())
+    return rounded
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_logits_equal_transformers(case: Case, tmp_path: Path) -> None:
     ids = ids_for(case)
@@ -89,12 +100,16 @@ def test_logits_equal_transformers(case: Case, tmp_path: Path) -> None:
         found = librag.Generator(folder, threads=1).logits(ids)
         assert distance(found, expected) <= FLOAT32_BAR
         narrow = librag.Generator(folder, dtype="bfloat16", threads=1).logits(ids)
+        rounded = oracle_logits(round_weights(model), ids)
         model = model.to(torch.bfloat16)
-        ours, theirs = (np.abs(x - expected) / np.ptp(expected) for x in (narrow, oracle_logits(model, ids)))
+        ours, least, theirs = (np.abs(x - expected) / np.ptp(expected) for x in (narrow, rounded, oracle_logits(model, ids)))
         print(
             f"{case.name} {shape}: float32 {distance(found, expected):.1e}; bfloat16 {ours.mean():.1e} mean, {ours.max():.1e} worst "
-            f"(transformers' own {theirs.mean():.1e}, {theirs.max():.1e})"
+            f"(rounded weights alone {least.max():.1e}, transformers' own {theirs.mean():.1e}, {theirs.max():.1e})"
         )
+        # Weights in bfloat16 take some of these models beyond the bar whatever is computed with them: so beside it stands what
+        # float32 arithmetic over the rounded weights gives.
+        assert ours.max() <= max(BFLOAT16_BAR, 2.5 * least.max())
         assert ours.mean() <= BFLOAT16_BAR
         assert ours.mean() <= 1.5 * theirs.mean() + 1e-4
 
@@ -149,7 +164,19 @@ def test_gguf_equals_transformers(name: str, tmp_path: Path) -> None:
     ids = ids_for(case)
     model = make(case, SHAPES[1], tmp_path / "folder")
     path = write_gguf(model, tmp_path / "model.gguf")
-    assert distance(librag.Generator(path, threads=1).logits(ids), oracle_logits(model, ids)) <= FLOAT32_BAR
+    expected = oracle_logits(model, ids)
+    ours = librag.Generator(path, threads=1)
+    assert distance(ours.logits(ids), expected) <= FLOAT32_BAR
+    # Saved as a folder, transformers and librag read the same from it.
+    ours.save(tmp_path / "saved")
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved", dtype=torch.float32).eval()
+    again.set_attn_implementation("eager")
+    assert type(again) is type(model)
+    assert distance(oracle_logits(again, ids), expected) <= FLOAT32_BAR
+    assert distance(librag.Generator(tmp_path / "saved", threads=1).logits(ids), expected) <= FLOAT32_BAR
+    ours.save(tmp_path / "packed", dtype="int8")
+    packed = librag.Generator(tmp_path / "packed", dtype="int8", threads=1).logits(ids)
+    assert distance(packed, librag.Generator(path, dtype="int8", threads=1).logits(ids)) <= FLOAT32_BAR
 
 
 def test_rope_factors_of_gguf(tmp_path: Path) -> None:
@@ -163,7 +190,28 @@ def test_rope_factors_of_gguf(tmp_path: Path) -> None:
     model.config.rope_parameters = {"rope_type": "default", "rope_theta": 1000.0}
     model.config.rope_freqs = (plain / scaled).tolist()
     path = write_gguf(model, tmp_path / "model.gguf")
-    assert distance(librag.Generator(path, threads=1).logits(ids), expected) <= FLOAT32_BAR
+    ours = librag.Generator(path, threads=1)
+    assert distance(ours.logits(ids), expected) <= FLOAT32_BAR
+    with pytest.raises(librag.Unsupported, match="not those of a published Llama 3"):
+        ours.save(tmp_path / "saved")
+
+
+def test_a_llama_3_out_of_gguf_is_saved_with_its_scaling(tmp_path: Path) -> None:
+    published = {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+    settings = {"rope_parameters": {"rope_type": "llama3", "rope_theta": 500000.0, **published}, "max_position_embeddings": 16384}
+    case = Case("llama_3", "llama", settings)
+    ids = ids_for(case)
+    model = make(case, SHAPES[2], tmp_path / "folder")
+    expected = oracle_logits(model, ids)
+    scaled = model.model.rotary_emb.inv_freq.numpy()
+    plain = 500000.0 ** (-np.arange(0, 64, 2, dtype=np.float64) / 64)
+    model.config.rope_parameters = {"rope_type": "default", "rope_theta": 500000.0}
+    model.config.rope_freqs = (plain / scaled).tolist()
+    path = write_gguf(model, tmp_path / "model.gguf")
+    librag.Generator(path, threads=1).save(tmp_path / "saved")
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved", dtype=torch.float32).eval()
+    assert again.config.rope_parameters["rope_type"] == "llama3"
+    assert distance(oracle_logits(again, ids), expected) <= FLOAT32_BAR
 
 
 @pytest.mark.parametrize("window", [None, 100])

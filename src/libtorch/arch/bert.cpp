@@ -19,7 +19,7 @@ class Bert : public PostNormEncoder {
 
 BackendStatus load_bert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                         std::unique_ptr<BackendEncoder>& out) noexcept {
-    return load_encoder_core<Bert>(config, weights, options, out);
+    return load_encoder_core<Bert>(out, config, weights, options);
 }
 
 }  // namespace rag::core::libtorch

@@ -1,5 +1,7 @@
 #include "libtorch/arch/decoder_body.hpp"
 
+#include "libtorch/quant/shared_weights.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -80,16 +82,18 @@ RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& mo
 
 void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan) {
     const std::int64_t hidden = config_.hidden_size;
-    table_ = source->float_tensor("model.embed_tokens.weight", {config_.vocab_size, hidden});
+    const std::string table = "model.embed_tokens.weight";
     Precision kept = plan.of("model.embed_tokens", table_precision(plan.base()));
     if (config_.tied_embeddings) {
         kept = plan.of("lm_head", kept);
     }
     if (config_.tied_embeddings && kept == Precision::kInt8) {
-        shared_table_ = std::make_shared<const Int8Panels>(table_);
+        const std::string key = source->identity().empty() ? "" : source->identity() + "\npanels " + table;
+        shared_table_ = SharedWeights::get<Int8Panels>(
+            key, [&] { return std::make_shared<const Int8Panels>(source->float_tensor(table, {config_.vocab_size, hidden})); });
         embedding_ = Embedding(shared_table_);
     } else {
-        embedding_ = Embedding(table_, kept);
+        embedding_ = Embedding(*source, table, config_.vocab_size, hidden, kept);
     }
     table_kept_ = kept;
     layers_.reserve(static_cast<std::size_t>(config_.layers));
@@ -284,6 +288,19 @@ std::vector<Linear*> DecoderBody::linears() {
         }
     }
     return all;
+}
+
+void DecoderBody::list_norms(std::vector<NormTensors>& out) {
+    for (Layer& layer : layers_) {
+        out.push_back(layer.attention_norm.tensors());
+        out.push_back(layer.mlp_norm.tensors());
+        for (auto* norm : {&layer.query_norm, &layer.key_norm, &layer.attention_output_norm, &layer.mlp_output_norm}) {
+            if (*norm) {
+                out.push_back((*norm)->tensors());
+            }
+        }
+    }
+    out.push_back(norm_.tensors());
 }
 
 std::uint64_t DecoderBody::size_bytes() const {

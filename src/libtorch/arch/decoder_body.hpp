@@ -67,13 +67,12 @@ class DecoderBody {
     at::Tensor finish(const at::Tensor& x) const { return norm_.run(x); }
 
     const DecoderConfig& config() const { return config_; }
-    /// Once after load(): the embedding in float32, for an output layer that is tied to it.
-    at::Tensor take_table() { return std::exchange(table_, at::Tensor()); }
     /// What the embedding, and an output layer that is tied to it, are kept in.
     Precision table_kept() const { return table_kept_; }
     /// The embedding as an output layer may use it; null where it is kept otherwise.
     const std::shared_ptr<const Int8Panels>& shared_table() const { return shared_table_; }
     std::vector<Linear*> linears();
+    void list_norms(std::vector<NormTensors>& out);
     std::uint64_t size_bytes() const;
 
   private:
@@ -104,7 +103,6 @@ class DecoderBody {
 
     const DecoderConfig config_;
     const DecoderParts parts_;
-    at::Tensor table_;
     std::shared_ptr<const Int8Panels> shared_table_;
     Precision table_kept_ = Precision::kFloat32;
     Embedding embedding_;

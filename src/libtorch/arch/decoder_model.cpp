@@ -1,6 +1,7 @@
 #include "libtorch/arch/decoder_model.hpp"
 
 #include "libtorch/kernels/rows.hpp"
+#include "libtorch/quant/shared_weights.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -78,11 +79,16 @@ class DecoderModel : public ModelCore {
         const std::int64_t hidden = config.hidden_size;
         worker.size_team(hidden * (config.vocab_size + config.layers * 3 * (hidden + config.intermediate_size)));
         body_.load(source, plan_);
-        const at::Tensor table = body_.take_table();
         if (body_.shared_table() != nullptr) {
             tied_head_ = std::make_shared<const Int8PanelLinear>(body_.shared_table(), at::Tensor());
         } else if (config.tied_embeddings) {
-            tied_head_ = pack_linear(body_.table_kept(), {{table, at::Tensor()}}, {.wide_inputs = true});
+            const Precision kept = body_.table_kept();
+            const std::string key =
+                source->identity().empty() ? "" : c10::str(source->identity(), "\ntied ", static_cast<std::uint32_t>(kept));
+            tied_head_ = SharedWeights::get<PackedLinear>(key, [&] {
+                const at::Tensor table = source->float_tensor("model.embed_tokens.weight", {config.vocab_size, hidden});
+                return pack_linear(kept, {{table, at::Tensor()}}, {.wide_inputs = true});
+            });
         } else {
             const Precision kept = plan_.of("lm_head", table_precision(precision));
             head_ = Linear(source, {{{"lm_head", config.vocab_size, 0}}, hidden, false, true}, kept);
@@ -142,6 +148,8 @@ class DecoderModel : public ModelCore {
         }
         return all;
     }
+
+    void list_norms(std::vector<NormTensors>& out) override { body_.list_norms(out); }
 
     std::uint64_t count_bytes() const override {
         const std::uint64_t total = body_.size_bytes();

@@ -18,7 +18,7 @@ class DistilBert : public PostNormEncoder {
 
 BackendStatus load_distilbert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                               std::unique_ptr<BackendEncoder>& out) noexcept {
-    return load_encoder_core<DistilBert>(config, weights, options, out);
+    return load_encoder_core<DistilBert>(out, config, weights, options);
 }
 
 }  // namespace rag::core::libtorch

@@ -50,8 +50,10 @@ void EncoderCore::check_config(const Weights& weights) const {
     check_value(weights, "vocab_size", config_.vocab_size, 1, kLimit);
     check_value(weights, "hidden_size", config_.hidden_size, 1, 65536);
     check_value(weights, "layers", config_.layers, 1, 1024);
-    check_value(weights, "heads", config_.heads, 1, config_.hidden_size);
-    check_value(weights, "hidden_size modulo heads", config_.hidden_size % config_.heads, 0, 0);
+    check_value(weights, "heads", config_.heads, 1, 65536);
+    if (!config_.decoder) {
+        check_value(weights, "hidden_size modulo heads", config_.hidden_size % config_.heads, 0, 0);
+    }
     check_value(weights, "intermediate_size", config_.intermediate_size, 1, kLimit);
     check_value(weights, "max_positions", config_.max_positions, 1, kLimit);
     check_value(weights, "type_vocab_size", config_.type_vocab_size, 0, kLimit);
@@ -93,7 +95,7 @@ void EncoderCore::load_stages() {
 }
 
 Embedding EncoderCore::load_table(const std::string& module, std::int64_t rows) const {
-    return Embedding(source->float_tensor(module + ".weight", {rows, config_.hidden_size}), precision);
+    return Embedding(*source, module + ".weight", rows, config_.hidden_size, precision);
 }
 
 LayerNorm EncoderCore::load_norm(const std::string& module, bool bias) const {
@@ -223,6 +225,15 @@ std::vector<Linear*> EncoderCore::linears() {
         all.push_back(&stage.linear);
     }
     return all;
+}
+
+void EncoderCore::list_norms(std::vector<NormTensors>& out) {
+    list_layer_norms(out);
+    for (Stage& stage : stages_) {
+        if (stage.norm) {
+            out.push_back(stage.norm->tensors());
+        }
+    }
 }
 
 std::uint64_t EncoderCore::count_bytes() const {

@@ -37,6 +37,8 @@ class EncoderCore : public ModelCore {
     /// may run it at once; then it runs on the calling thread alone.
     virtual at::Tensor run_layers(const TextGroup& group, const HostCall& call) = 0;
     virtual void list_linears(std::vector<Linear*>& out) = 0;
+    /// Norms of the embeddings and layers.
+    virtual void list_layer_norms(std::vector<NormTensors>& out) = 0;
     /// Bytes of everything but the linear layers and the stages.
     virtual std::uint64_t other_bytes() const = 0;
 
@@ -63,6 +65,7 @@ class EncoderCore : public ModelCore {
     void run_group(const TokenBatch& batch, std::size_t first, std::size_t last, std::span<float> out, const HostCall& call);
     void finish(const at::Tensor& x, const TextGroup& group, float* out) const;
     std::vector<Linear*> linears() override;
+    void list_norms(std::vector<NormTensors>& out) override;
     std::uint64_t count_bytes() const override;
 
     std::vector<Stage> stages_;
@@ -77,12 +80,11 @@ class CoreEncoder : public CoreModel<BackendEncoder, EncoderCore> {
     }
 };
 
-/// Makes the model of an architecture; Core is constructed from configuration, weights and options.
-template <typename Core>
-BackendStatus load_encoder_core(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
-                                std::unique_ptr<BackendEncoder>& out) noexcept {
+/// Makes the model of an architecture; Core is constructed from the arguments.
+template <typename Core, typename... Arguments>
+BackendStatus load_encoder_core(std::unique_ptr<BackendEncoder>& out, const Arguments&... arguments) noexcept {
     return guarded([&] {
-        std::shared_ptr<EncoderCore> core = std::make_shared<Core>(config, weights, options);
+        std::shared_ptr<EncoderCore> core = std::make_shared<Core>(arguments...);
         const BackendStatus status = core->worker.run([&] { core->load(); });
         if (!status.ok()) {
             throw BackendError(static_cast<Code>(status.code), status.text);

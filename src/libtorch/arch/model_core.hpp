@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "libtorch/layers/norm.hpp"
 #include "libtorch/layers/weight_exporter.hpp"
 #include "libtorch/lora/lora.hpp"
 #include "libtorch/worker.hpp"
@@ -13,14 +14,16 @@ namespace rag::core::libtorch {
 class ModelCore {
   public:
     ModelCore(const Weights& weights, std::string_view prefix, const BackendOptions& options)
-        : source(std::make_shared<WeightSource>(weights, prefix)), precision(options.precision), worker(options.threads) {}
+        : ModelCore(std::make_shared<WeightSource>(weights, prefix), options) {}
     virtual ~ModelCore() = default;
 
     BackendStatus merge(const AdapterWeights& adapter) noexcept {
         return worker.run([&] {
             worker.size_team(static_cast<std::int64_t>(weight_bytes));
             const std::vector<Linear*> layers = linears();
-            adapters_.merge(adapter, *source, layers, unused_modules());
+            std::vector<NormTensors> norms;
+            list_norms(norms);
+            adapters_.merge(adapter, *source, {layers, norms}, unused_modules());
             weight_bytes = count_bytes();
         });
     }
@@ -53,6 +56,8 @@ class ModelCore {
             weights_ += linear->outputs() * linear->spec().inputs;
         }
         weight_bytes = count_bytes();
+        loading_->ask_while_loading({});
+        loading_ = nullptr;
     }
 
     const std::shared_ptr<const WeightSource> source;
@@ -63,11 +68,19 @@ class ModelCore {
   protected:
     /// The layers that an adapter may change.
     virtual std::vector<Linear*> linears() = 0;
+    /// Norms whose tensors an adapter may replace.
+    virtual void list_norms(std::vector<NormTensors>& out) = 0;
     /// Linear layers of the published checkpoints that this model does without; adapters made there may name them.
     virtual std::span<const std::string_view> unused_modules() const { return {}; }
     virtual std::uint64_t count_bytes() const = 0;
 
   private:
+    ModelCore(const std::shared_ptr<WeightSource>& from, const BackendOptions& options)
+        : source(from), precision(options.precision), worker(options.threads), loading_(from.get()) {
+        loading_->ask_while_loading(options.loading);
+    }
+
+    WeightSource* loading_;     // null once the layers are there
     std::int64_t weights_ = 0;  // of all linear layers
     AdapterSlot adapters_;
     WeightExporter exporter_;

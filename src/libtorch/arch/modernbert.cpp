@@ -122,6 +122,17 @@ class ModernBert : public EncoderCore {
         }
     }
 
+    void list_layer_norms(std::vector<NormTensors>& out) override {
+        out.push_back(embedding_norm_.tensors());
+        for (ModernBertLayer& layer : layers_) {
+            if (layer.attention_norm) {
+                out.push_back(layer.attention_norm->tensors());
+            }
+            out.push_back(layer.mlp_norm.tensors());
+        }
+        out.push_back(final_norm_.tensors());
+    }
+
     std::uint64_t other_bytes() const override {
         std::uint64_t total = words_.size_bytes() + embedding_norm_.size_bytes() + final_norm_.size_bytes();
         for (const ModernBertLayer& layer : layers_) {
@@ -152,7 +163,7 @@ RotaryConfig modernbert_rotary(const EncoderConfig& config, double theta) {
 
 BackendStatus load_modernbert(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                               std::unique_ptr<BackendEncoder>& out) noexcept {
-    return load_encoder_core<ModernBert>(config, weights, options, out);
+    return load_encoder_core<ModernBert>(out, config, weights, options);
 }
 
 }  // namespace rag::core::libtorch

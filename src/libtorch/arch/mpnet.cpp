@@ -78,7 +78,7 @@ std::int64_t mpnet_distance_bucket(std::int64_t distance, std::int64_t buckets) 
 
 BackendStatus load_mpnet(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                          std::unique_ptr<BackendEncoder>& out) noexcept {
-    return load_encoder_core<MpNet>(config, weights, options, out);
+    return load_encoder_core<MpNet>(out, config, weights, options);
 }
 
 }  // namespace rag::core::libtorch

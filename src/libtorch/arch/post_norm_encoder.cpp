@@ -63,6 +63,13 @@ void PostNormEncoder::list_linears(std::vector<Linear*>& out) {
     }
 }
 
+void PostNormEncoder::list_layer_norms(std::vector<NormTensors>& out) {
+    out.push_back(embedding_norm_.tensors());
+    for (PostNormBlock& block : blocks_) {
+        block.list_norms(out);
+    }
+}
+
 std::uint64_t PostNormEncoder::other_bytes() const {
     std::uint64_t total = words_.size_bytes() + positions_.size_bytes() + embedding_norm_.size_bytes();
     total += types_ ? types_->size_bytes() : 0;

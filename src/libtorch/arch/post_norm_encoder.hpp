@@ -36,6 +36,7 @@ class PostNormEncoder : public EncoderCore {
   private:
     at::Tensor run_layers(const TextGroup& group, const HostCall& call) override;
     void list_linears(std::vector<Linear*>& out) override;
+    void list_layer_norms(std::vector<NormTensors>& out) override;
 
     const PostNormEncoderNames& names_;
     Embedding words_;

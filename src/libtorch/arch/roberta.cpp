@@ -25,7 +25,7 @@ class Roberta : public PostNormEncoder {
 
 BackendStatus load_roberta(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                            std::unique_ptr<BackendEncoder>& out) noexcept {
-    return load_encoder_core<Roberta>(config, weights, options, out);
+    return load_encoder_core<Roberta>(out, config, weights, options);
 }
 
 }  // namespace rag::core::libtorch

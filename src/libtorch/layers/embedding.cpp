@@ -1,6 +1,7 @@
 #include "libtorch/layers/embedding.hpp"
 
 #include "libtorch/quant/packed_int8.hpp"
+#include "libtorch/quant/shared_weights.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -38,23 +39,33 @@ void lookup_panels(const Int8Panels& panels, std::span<const std::int32_t> ids, 
 
 }  // namespace
 
-Embedding::Embedding(const at::Tensor& table, Precision precision) {
+Embedding::Table::Table(const at::Tensor& values_in, Precision precision) {
     switch (precision) {
         case Precision::kFloat32:
-            table_ = table;
+            values = values_in;
             return;
         case Precision::kBFloat16:
-            table_ = table.to(at::kBFloat16);
+            values = values_in.to(at::kBFloat16);
             return;
         case Precision::kFloat16:
-            table_ = table.to(at::kHalf);
+            values = values_in.to(at::kHalf);
             return;
         case Precision::kInt8:
         case Precision::kInt4:
-            quantize_weight_rows(table, table_, scale_);
+            quantize_weight_rows(values_in, values, scale);
             return;
     }
     fail(Code::kUnsupported, "precision ", static_cast<std::uint32_t>(precision), " is unknown");
+}
+
+Embedding::Embedding(const WeightSource& source, const std::string& name, std::int64_t rows, std::int64_t columns,
+                     Precision precision) {
+    std::string key;
+    if (!source.identity().empty()) {
+        key = c10::str(source.identity(), "\ntable ", static_cast<std::uint32_t>(precision), " ", rows, " ", columns, " ", name);
+    }
+    table_ = SharedWeights::get<Table>(
+        key, [&] { return std::make_shared<const Table>(source.float_tensor(name, {rows, columns}), precision); });
 }
 
 void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add) const {
@@ -63,15 +74,16 @@ void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool 
     if (panels_ != nullptr) {
         return lookup_panels(*panels_, ids, columns, add, to);
     }
-    switch (table_.scalar_type()) {
+    const at::Tensor& table = table_->values;
+    switch (table.scalar_type()) {
         case at::kFloat:
-            return lookup_rows(table_.const_data_ptr<float>(), nullptr, ids, columns, add, to);
+            return lookup_rows(table.const_data_ptr<float>(), nullptr, ids, columns, add, to);
         case at::kBFloat16:
-            return lookup_rows(table_.const_data_ptr<at::BFloat16>(), nullptr, ids, columns, add, to);
+            return lookup_rows(table.const_data_ptr<at::BFloat16>(), nullptr, ids, columns, add, to);
         case at::kHalf:
-            return lookup_rows(table_.const_data_ptr<at::Half>(), nullptr, ids, columns, add, to);
+            return lookup_rows(table.const_data_ptr<at::Half>(), nullptr, ids, columns, add, to);
         default:
-            return lookup_rows(table_.const_data_ptr<std::int8_t>(), scale_.const_data_ptr<float>(), ids, columns, add, to);
+            return lookup_rows(table.const_data_ptr<std::int8_t>(), table_->scale.const_data_ptr<float>(), ids, columns, add, to);
     }
 }
 
@@ -79,7 +91,7 @@ std::uint64_t Embedding::size_bytes() const {
     if (panels_ != nullptr) {
         return panels_->size_bytes();
     }
-    return table_.nbytes() + (scale_.defined() ? scale_.nbytes() : 0);
+    return table_->values.nbytes() + (table_->scale.defined() ? table_->scale.nbytes() : 0);
 }
 
 void check_ids(std::span<const std::int32_t> ids, std::int64_t rows, const char* what) {

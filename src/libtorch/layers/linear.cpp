@@ -1,6 +1,7 @@
 #include "libtorch/layers/linear.hpp"
 
 #include "libtorch/quant/packed_int4.hpp"
+#include "libtorch/quant/shared_weights.hpp"
 
 namespace rag::core::libtorch {
 Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, const PrecisionPlan& plan)
@@ -12,7 +13,20 @@ Linear::Linear(std::shared_ptr<const WeightSource> source, LinearSpec spec, cons
                  " are computed together and take one precision");
         }
     }
-    packed_ = with_deltas(std::vector<at::Tensor>(spec_.parts.size()));
+    packed_ =
+        SharedWeights::get<PackedLinear>(shared_key(), [&] { return with_changes(std::vector<PartChange>(spec_.parts.size())); });
+}
+
+std::string Linear::shared_key() const {
+    if (source_->identity().empty()) {
+        return {};
+    }
+    std::string key = c10::str(source_->identity(), "\nlinear ", static_cast<std::uint32_t>(precision_), " ", spec_.inputs, " ",
+                               spec_.bias, spec_.wide_inputs, spec_.tiles);
+    for (const LinearPart& part : spec_.parts) {
+        key += c10::str("\n", part.module, " ", part.rows, " ", part.interleaved_heads);
+    }
+    return key;
 }
 
 at::Tensor Linear::run(const at::Tensor& x) const {
@@ -43,23 +57,24 @@ at::Tensor Linear::part_weight(std::size_t index) const {
     return part.interleaved_heads > 0 ? restore_halves(weight, part.interleaved_heads) : weight;
 }
 
-std::shared_ptr<const PackedLinear> Linear::with_deltas(const std::vector<at::Tensor>& deltas) const {
+std::shared_ptr<const PackedLinear> Linear::with_changes(const std::vector<PartChange>& changes) const {
     std::vector<LinearPartTensors> tensors;
     for (std::size_t i = 0; i < spec_.parts.size(); ++i) {
         const LinearPart& part = spec_.parts[i];
+        const PartChange& change = changes[i];
         LinearPartTensors& out = tensors.emplace_back();
         if (spec_.bias) {
-            out.bias = source_->float_tensor(part.module + ".bias", {part.rows});
+            out.bias = change.bias.defined() ? change.bias : source_->float_tensor(part.module + ".bias", {part.rows});
         }
-        if (precision_ == Precision::kInt4 && !deltas[i].defined()) {
+        if (precision_ == Precision::kInt4 && !change.weight.defined() && !change.delta.defined()) {
             out.packed = four_bits(i);
             if (out.packed != nullptr) {
                 continue;
             }
         }
-        out.weight = part_weight(i);
-        if (deltas[i].defined()) {
-            out.weight = out.weight.add(deltas[i]);
+        out.weight = change.weight.defined() ? change.weight : part_weight(i);
+        if (change.delta.defined()) {
+            out.weight = out.weight.add(change.delta);
         }
     }
     return pack_linear(precision_, tensors, {spec_.wide_inputs, spec_.tiles});

@@ -28,6 +28,14 @@ struct LinearSpec {
     bool tiles = false;
 };
 
+/// What an adapter makes of one part of a layer; undefined: as the file has it. Weights are in Hugging Face's order.
+struct PartChange {
+    at::Tensor weight;  // instead of the file's, [rows, in] float32
+    at::Tensor bias;    // likewise, [rows]
+    at::Tensor delta;   // added to the weight, [rows, in]
+    bool any() const { return weight.defined() || bias.defined() || delta.defined(); }
+};
+
 class Linear {
   public:
     Linear() = default;
@@ -49,12 +57,15 @@ class Linear {
     /// The packed weights for matrix tiles where they are kept so and run() has nobody who watches; else null.
     const kernels::TileMatrix* tiles() const { return observed_ == nullptr ? packed_->tiles() : nullptr; }
 
-    /// A new packing of the file's weights plus `deltas` (one a part, [rows, in] float32 or undefined).
-    std::shared_ptr<const PackedLinear> with_deltas(const std::vector<at::Tensor>& deltas) const;
+    /// A new packing of the file's weights with `changes`, one a part.
+    std::shared_ptr<const PackedLinear> with_changes(const std::vector<PartChange>& changes) const;
     /// Puts `packed` in the place of the present weights and returns those.
     std::shared_ptr<const PackedLinear> install(std::shared_ptr<const PackedLinear> packed);
 
   private:
+    /// Under which models of the same files share the packing; empty: they do not.
+    std::string shared_key() const;
+
     std::shared_ptr<const WeightSource> source_;
     LinearSpec spec_;
     Precision precision_ = Precision::kFloat32;

@@ -7,6 +7,14 @@
 
 namespace rag::core::libtorch {
 
+/// The tensors of a norm, for adapters that replace them; a bias that it does not have is undefined.
+struct NormTensors {
+    std::string module;
+    at::Tensor* weight = nullptr;
+    at::Tensor* bias = nullptr;  // null: the kind has none
+    bool unit_offset = false;    // the file holds the weights less one
+};
+
 class LayerNorm {
   public:
     LayerNorm() = default;
@@ -17,8 +25,10 @@ class LayerNorm {
     /// One row: x = norm(x + add)
     void add_and_run(float* x, const float* add) const;
     std::uint64_t size_bytes() const { return weight_.nbytes() + (bias_.defined() ? bias_.nbytes() : 0); }
+    NormTensors tensors() { return {module_, &weight_, &bias_}; }
 
   private:
+    std::string module_;
     at::Tensor weight_;
     at::Tensor bias_;  // or undefined
     float epsilon_ = 0.0F;
@@ -34,10 +44,13 @@ class RmsNorm {
     /// One row; `to` may be `from`.
     void run_row(const float* from, float* to) const;
     std::uint64_t size_bytes() const { return weight_.nbytes(); }
+    NormTensors tensors() { return {module_, &weight_, nullptr, unit_offset_}; }
 
   private:
+    std::string module_;
     at::Tensor weight_;
     float epsilon_ = 0.0F;
+    bool unit_offset_ = false;
 };
 
 }  // namespace rag::core::libtorch

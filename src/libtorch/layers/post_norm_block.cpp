@@ -108,6 +108,11 @@ void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
     });
 }
 
+void PostNormBlock::list_norms(std::vector<NormTensors>& out) {
+    out.push_back(attention_norm_.tensors());
+    out.push_back(output_norm_.tensors());
+}
+
 void PostNormBlock::list_linears(std::vector<Linear*>& out) {
     out.insert(out.end(), {&qkv_, &attention_output_, &intermediate_, &output_});
 }

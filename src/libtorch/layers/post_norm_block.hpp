@@ -34,6 +34,7 @@ class PostNormBlock {
     at::Tensor run(const at::Tensor& x, const Attend& attend, const std::optional<at::Tensor>& rows = {}) const;
 
     void list_linears(std::vector<Linear*>& out);
+    void list_norms(std::vector<NormTensors>& out);
     std::uint64_t norm_bytes() const { return attention_norm_.size_bytes() + output_norm_.size_bytes(); }
 
   private:

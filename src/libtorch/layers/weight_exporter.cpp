@@ -25,11 +25,22 @@ at::Tensor with_adapter(at::Tensor weight, const WeightSource& source, const std
     return weight;
 }
 
+// The tensor that the adapter puts in the place of `name`; null: it leaves it.
+const TensorView* find_replaced(const WeightSource& source, const std::string& name, const AdapterWeights* adapter) {
+    if (adapter == nullptr) {
+        return nullptr;
+    }
+    const auto found = std::find_if(adapter->replaced.begin(), adapter->replaced.end(),
+                                    [&](const TensorView& view) { return source.canonical(view.name) == name; });
+    return found == adapter->replaced.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 std::vector<std::byte> WeightExporter::write(const WeightSource& source, const std::vector<Linear*>& layers,
                                              const ExportRequest& request) const {
     const std::string name = source.canonical(request.name);
+    const TensorView* replaced = find_replaced(source, name, request.adapter);
     for (const Linear* layer : layers) {
         for (std::size_t part = 0; part < layer->spec().parts.size(); ++part) {
             const std::string& module = layer->spec().parts[part].module;
@@ -41,12 +52,17 @@ std::vector<std::byte> WeightExporter::write(const WeightSource& source, const s
                     return bytes_of(packed->bytes());
                 }
             }
-            const at::Tensor weight = layer->part_weight(part);
+            const at::Tensor weight = replaced != nullptr
+                                          ? to_float_tensor(*replaced, request.adapter->owner, request.adapter->source)
+                                          : layer->part_weight(part);
             const auto observed = statistics_.find(layer);
             const InputStatistics* statistics = observed == statistics_.end() ? nullptr : observed->second.get();
             return encode_tensor(request.adapter != nullptr ? with_adapter(weight, source, module, *request.adapter) : weight,
                                  request.type, statistics);
         }
+    }
+    if (replaced != nullptr) {
+        return encode_tensor(to_float_tensor(*replaced, request.adapter->owner, request.adapter->source), request.type, nullptr);
     }
     const TensorView* view = source.find(name);
     if (view == nullptr) {

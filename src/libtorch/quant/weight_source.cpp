@@ -32,6 +32,7 @@ const TensorView* WeightSource::find(const std::string& name) const {
 }
 
 const TensorView& WeightSource::view(const std::string& name, std::span<const std::int64_t> shape) const {
+    poll(loading_);
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) {
         fail(Code::kCorrupt, quote(weights_.source), " has no tensor ", quote(name), " (expected shape ", shape_text(shape), ")");

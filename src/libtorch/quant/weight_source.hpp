@@ -15,6 +15,10 @@ class WeightSource {
     WeightSource& operator=(const WeightSource&) = delete;
 
     const std::string& source() const noexcept { return weights_.source; }
+    /// As Weights::identity.
+    const std::string& identity() const noexcept { return weights_.identity; }
+    /// From now on reading a tensor asks this first; none: no longer. While the model is loaded, on its worker.
+    void ask_while_loading(const HostCall& call) { loading_ = call; }
     bool has(const std::string& name) const { return by_name_.count(name) != 0; }
 
     /// The tensor as contiguous float32 of exactly `shape`: a view of the mapped file where it is F32 and aligned, else a copy.
@@ -34,6 +38,7 @@ class WeightSource {
   private:
     Weights weights_;
     std::string prefix_;
+    HostCall loading_;
     std::unordered_map<std::string, std::size_t> by_name_;
 };
 
