@@ -27,7 +27,7 @@ struct LoraFolderConfig {
     bool target_is_regex = false;
     std::map<std::string, std::int64_t> rank_pattern;  // module suffix or regular expression -> r
     std::map<std::string, double> alpha_pattern;
-    std::vector<std::string> modules_to_save;  // suffixes of modules whose tensors lie in the file whole
+    std::vector<std::string> modules_to_save;  // what names of modules end with whose tensors lie in the file whole
     bool trained_biases = false;               // bias is "all" or "lora_only": so do biases
 };
 LoraFolderConfig read_lora_config(const std::filesystem::path& folder);

@@ -84,11 +84,14 @@ std::string without(std::string_view key, std::string_view wrapper) {
 /// Whether the configuration says that this tensor lies in the file whole.
 bool is_whole(const LoraFolderConfig& config, std::string_view name) {
     if (config.trained_biases && name.ends_with(".bias")) return true;
-    const std::string_view module = name.substr(0, name.rfind('.'));
-    return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(), [&](const std::string& saved) {
-        // The module itself, or one inside it.
-        return ("." + std::string(module) + ".").find("." + saved + ".") != std::string::npos;
-    });
+    // As PEFT: a module whose name ends so ("norm" is input_layernorm too), and what is inside it.
+    for (std::size_t dot = name.rfind('.'); dot != std::string_view::npos && dot > 0; dot = name.rfind('.', dot - 1)) {
+        const std::string_view module = name.substr(0, dot);
+        for (const std::string& saved : config.modules_to_save) {
+            if (module.ends_with(saved)) return true;
+        }
+    }
+    return false;
 }
 
 AdapterContent read_content(const SafetensorsFile& file, const LoraFolderConfig& config) {

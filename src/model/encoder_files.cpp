@@ -82,7 +82,9 @@ Reading read_body(const std::filesystem::path& folder) {
     reading.tensors = SafetensorsFile::open(folder);
     reading.owners.push_back(reading.tensors);
     const std::string prefixed = std::string(reading.family.prefix) + std::string(reading.family.word_embedding);
-    if (reading.tensors->find(prefixed) != nullptr) reading.prefix = reading.family.prefix;
+    const std::string packed = prefixed + std::string(packed_suffix(ElementType::kInt8));
+    if (reading.tensors->find(prefixed) != nullptr || reading.tensors->find(packed) != nullptr)
+        reading.prefix = reading.family.prefix;
     reading.expected = reading.family.list_tensors(config);
     for (ExpectedTensor& tensor : reading.expected) tensor.file_name = reading.prefix + tensor.file_name;
     return reading;

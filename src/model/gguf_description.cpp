@@ -84,7 +84,7 @@ void add_experts(const DecoderConfig& config, Json& object) {
 
 void add_gemma(const DecoderConfig& config, Json& object) {
     const auto scale = static_cast<double>(config.query_scale);
-    object["query_pre_attn_scalar"] = std::round(1.0 / (scale * scale));
+    object["query_pre_attn_scalar"] = std::llround(1.0 / (scale * scale));
     object["hidden_activation"] = "gelu_pytorch_tanh";
     object["sliding_window"] = config.window;
     object["layer_types"] = Json::array();

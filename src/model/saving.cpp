@@ -43,9 +43,9 @@ ElementType element_type(const TensorView& tensor, const SaveSource& source, Pre
         case Precision::kFloat32:
             return ElementType::kF32;
         case Precision::kBFloat16:
-            return matrix ? ElementType::kBF16 : ElementType::kF32;
+            return linear || (matrix && is_table(tensor)) ? ElementType::kBF16 : ElementType::kF32;
         case Precision::kFloat16:
-            return matrix ? ElementType::kF16 : ElementType::kF32;
+            return linear || (matrix && is_table(tensor)) ? ElementType::kF16 : ElementType::kF32;
         case Precision::kInt8:
             return linear || is_table(tensor) ? ElementType::kInt8 : ElementType::kF32;
         case Precision::kInt4:

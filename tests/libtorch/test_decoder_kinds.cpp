@@ -217,7 +217,7 @@ TEST_CASE("configurations of experts and windows that contradict themselves are 
     const auto refuse = [](Kind kind, auto change, const std::string& text) {
         change(kind.config);
         std::unique_ptr<BackendDecoder> out;
-        const BackendOptions options{Precision::kFloat32, {}, false, "cpu", 1};
+        const BackendOptions options{Precision::kFloat32, {}, false, "cpu", 1, {}};
         const BackendStatus status = backend().load_decoder(kind.config, kind.weights.to_weights(), options, out);
         CHECK(status.code == static_cast<std::int32_t>(Code::kCorrupt));
         CHECK_THAT(status.text, Contains(text));

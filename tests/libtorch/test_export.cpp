@@ -96,7 +96,7 @@ TEST_CASE("packed tensors load again to the same bits, and once more") {
         TinyWeights torn = packed;
         torn.at("model.layers.0.mlp.up_proj.weight").bytes.pop_back();
         std::unique_ptr<BackendDecoder> none;
-        CHECK(backend().load_decoder(tiny_llama_config(), torn.to_weights(), {precision, {}, false, "cpu", 1}, none).code ==
+        CHECK(backend().load_decoder(tiny_llama_config(), torn.to_weights(), {precision, {}, false, "cpu", 1, {}}, none).code ==
               static_cast<std::int32_t>(Code::kCorrupt));
     }
 }

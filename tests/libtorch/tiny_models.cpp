@@ -152,7 +152,7 @@ TinyWeights tiny_llama(const DecoderConfig& c) {
 namespace {
 
 BackendOptions options(Precision precision) {
-    return {precision, {}, false, "cpu", 2};
+    return {precision, {}, false, "cpu", 2, {}};
 }
 
 }  // namespace

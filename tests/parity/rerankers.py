@@ -132,7 +132,10 @@ def write_reranker(
             folder / "sentence_bert_config.json",
             {
                 "transformer_task": "text-generation",
-                "modality_config": {"message": {"method": "forward", "method_output_name": "logits", "format": "flat"}},
+                "modality_config": {
+                    "text": {"method": "forward", "method_output_name": "logits"},
+                    "message": {"method": "forward", "method_output_name": "logits", "format": "flat"},
+                },
                 "module_output_name": "causal_logits",
             },
         )
