@@ -44,7 +44,7 @@ def make_tokenizer(folder: Path, template: str | None, append_end: bool, limit: 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: i for i, letter in enumerate(letters)}
     merges = []
-    for left, right in (("y", "e"), ("ye", "s"), ("n", "o"), ("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "n"), ("e", "r")):
+    for left, right in (("y", "e"), ("ye", "s"), ("n", "o"), ("t", "h"), ("th", "e"), ("\u0120", "the"), ("i", "n"), ("e", "r")):
         vocabulary[left + right] = len(vocabulary)
         merges.append((left, right))
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
