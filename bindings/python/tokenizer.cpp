@@ -2,43 +2,13 @@
 // are asked for; encoding itself makes one small object.
 
 #include "common.hpp"
+#include "text_argument.hpp"
 
 namespace rag::python {
 namespace {
 
 constexpr std::size_t kBytesWithGil = 2048;        // a text below this is done before another thread could use the GIL
 constexpr std::size_t kBytesUnasked = 256 * 1024;  // a batch below this is done before anyone can miss Ctrl-C
-
-/// A text argument as bytes. A str with lone surrogates has no UTF-8: when ill-formed text is to be replaced, each of them
-/// becomes U+FFFD, which is as long as the three bytes that a surrogate would take.
-class TextArgument {
-  public:
-    TextArgument(py::handle object, const char* what, bool replace) {
-        if (replace && PyUnicode_Check(object.ptr()) && PyUnicode_AsUTF8AndSize(object.ptr(), nullptr) == nullptr) {
-            if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) == 0) throw py::error_already_set();
-            PyErr_Clear();
-            replace_surrogates(object);
-        } else {
-            view_ = text_of(object, what);
-        }
-    }
-    std::string_view view() const noexcept { return owned_ ? std::string_view(*owned_) : view_; }
-
-  private:
-    void replace_surrogates(py::handle object) {
-        PyObject* raw = PyUnicode_AsEncodedString(object.ptr(), "utf-8", "surrogatepass");
-        if (raw == nullptr) throw py::error_already_set();
-        const auto bytes = py::reinterpret_steal<py::bytes>(raw);
-        std::string& text = owned_.emplace(std::string(std::string_view(bytes)));
-        for (std::size_t i = 0; i + 2 < text.size(); ++i) {
-            const bool surrogate = text[i] == '\xED' && static_cast<unsigned char>(text[i + 1]) >= 0xA0;
-            if (surrogate) text.replace(i, 3, "\xEF\xBF\xBD");
-        }
-    }
-
-    std::string_view view_;
-    std::optional<std::string> owned_;
-};
 
 /// A bool argument. A text is no truth value: "no" would be true.
 bool flag_of(py::handle object, const char* what) {
@@ -228,7 +198,6 @@ struct WordsArgument {
             views.push_back(texts.emplace_back(word, what, replace).view());
             bytes += views.back().size();
         }
-        for (std::size_t i = 0; i < texts.size(); ++i) views[i] = texts[i].view();  // where they stand now
     }
     static bool is_list(py::handle object) { return PyTuple_Check(object.ptr()) || PyList_Check(object.ptr()); }
 };

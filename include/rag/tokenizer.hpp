@@ -199,8 +199,8 @@ class Tokenizer {
     explicit Tokenizer(rag_tokenizer* handle) : handle_(handle) {}
     const rag_tokenizer* handle() const noexcept { return handle_.get(); }
 
-    /// Writes a tokenizer.json that Hugging Face reads with the same results. Unsupported for what was read from SentencePiece's
-    /// .model and RWKV's files, of which that file cannot say what they do.
+    /// Writes a tokenizer.json that Hugging Face reads with the same results. Unsupported, with the reason, for what that file
+    /// cannot say: RWKV's files, and SentencePiece's .model but for byte pairs as Llama 2's.
     void save(std::string_view path) const { detail::check(rag_tokenizer_save(handle_.get(), detail::text(path))); }
     std::string to_json() const {
         rag_string* json = nullptr;

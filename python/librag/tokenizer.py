@@ -66,7 +66,8 @@ class Tokenizer:
         """Writes a tokenizer.json that Hugging Face reads with the same results.
 
         All of the file or nothing is written. Names of special tokens and the chat template are not part of it. Unsupported: that
-        file cannot say what SentencePiece's .model and RWKV's files do; their tokenizers cannot be pickled either.
+        file cannot say what RWKV's files and SentencePiece's .model do, but for byte pairs as Llama 2's; the error says why. What
+        cannot be saved cannot be pickled either.
         """
         self._core.save(os.fspath(path))
 

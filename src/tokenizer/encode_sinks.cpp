@@ -33,6 +33,13 @@ void EncodingSink::tokens(const std::vector<ModelToken>& list, const std::vector
 }
 
 void EncodingSink::add_texts(const std::vector<ModelToken>& list, std::size_t first, std::string_view text) {
+    std::size_t count = 0, bytes = 0;
+    for (const auto& [id, span] : list) {
+        if (id != rules_.read_as_text) continue;
+        ++count;
+        bytes += span.end - span.start;
+    }
+    out_.texts.reserve(count, bytes);
     for (std::size_t i = 0; i < list.size(); ++i) {
         const auto& [id, span] = list[i];
         if (id == rules_.read_as_text) {

@@ -109,8 +109,14 @@ void SourceText::convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offs
             done = at;
             return count;
         };
+        // Tokens of one character's bytes all have the character's place.
+        std::uint32_t last_start = 0, last_count = 0;
         for (auto& [start, end] : offsets) {
-            start = advance(start);
+            if (start != last_start) {
+                last_start = start;
+                last_count = advance(start);
+            }
+            start = last_count;
             end = advance(end);
         }
     } else if (!shifts_.empty()) {

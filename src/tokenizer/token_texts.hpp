@@ -19,6 +19,12 @@ class TokenTexts {
         bytes_ += text;
         entries_.push_back({index, bytes_.size()});
     }
+    /// For `count` more texts, of `bytes` together.
+    void reserve(std::size_t count, std::size_t bytes) {
+        if (count == 0) return;
+        grow(entries_, count);
+        grow(bytes_, bytes);
+    }
     std::size_t size() const noexcept { return entries_.size(); }
     /// Place in the encoding, and text. Valid until the next change.
     std::pair<std::size_t, std::string_view> operator[](std::size_t number) const noexcept {
@@ -57,6 +63,13 @@ class TokenTexts {
     struct Entry {
         std::size_t index, end;  // of the token; of its text, in bytes_
     };
+    // At least twice what there is where that is too small, so that many reserve() are linear.
+    template <typename Container>
+    static void grow(Container& container, std::size_t more) {
+        const std::size_t wanted = container.size() + more;
+        if (wanted > container.capacity()) container.reserve(std::max(wanted, 2 * container.size()));
+    }
+
     std::string bytes_;
     std::vector<Entry> entries_;
 };

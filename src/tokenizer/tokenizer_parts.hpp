@@ -24,8 +24,9 @@ struct TokenizerParts {
     std::unique_ptr<TokenModel> model;
     std::unique_ptr<PostProcessor> post_processor;
     std::unique_ptr<TokenDecoder> decoder;
-    std::string stages_json;  // these stages as an object of tokenizer.json (loading/build_stages); empty: it cannot say them
-    std::vector<AddedToken> added_tokens;  // ids are given by Tokenizer, as Hugging Face does it
+    std::string stages_json;  // these stages as an object of tokenizer.json (loading/build_stages); empty: it cannot say ...
+    std::string unsayable = "how this tokenizer was put together";  // ... this
+    std::vector<AddedToken> added_tokens;                           // ids are given by Tokenizer, as Hugging Face does it
     std::optional<Truncation> truncation;
     std::optional<Padding> padding;
     std::map<std::string, std::string> special_tokens;  // by transformers' names: "eos_token" -> "</s>"

@@ -171,6 +171,21 @@ def t5_as_sentencepiece(tokenizer_json):
     return out + message(3, message(2, charsmap))
 
 
+def llama2_as_sentencepiece(tokenizer_json):
+    """Llama 2's own vocabulary as the file that it comes from; the rank of what a merge makes is the order of its score."""
+    made = {}
+    for rank, merge in enumerate(tokenizer_json["model"]["merges"]):
+        made.setdefault("".join(merge.split(" ") if isinstance(merge, str) else merge), rank)
+    out = b""
+    for i, piece in enumerate(sorted(tokenizer_json["model"]["vocab"], key=tokenizer_json["model"]["vocab"].get)):
+        is_byte = len(piece) == 6 and piece.startswith("<0x")
+        kind = UNKNOWN if i == 0 else CONTROL if i < 3 else BYTE if is_byte else NORMAL
+        score = 0.0 if kind != NORMAL else -float(made.get(piece, len(made) + i))
+        out += message(1, message(1, piece.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + varint(kind))
+    trainer = b"\x18\x02" + varint(35 << 3) + b"\x01"  # bpe, byte_fallback
+    return out + message(2, trainer) + message(3, b"\x18\x01\x20\x00")  # a space before, white space stays
+
+
 def add_sentencepiece(writer, tokenizers, texts):
     symbols = ["<sep>", "passages", " mix ", "\u2581two"]
     models = {

@@ -467,3 +467,40 @@ def test_vocabularies_of_other_formats_are_saved_or_refused_by_name(shared_data:
     with pytest.raises(librag.Unsupported, match="longest token"):
         librag.Tokenizer.from_pretrained(rwkv).save(tmp_path / "rwkv.json")
     assert not (tmp_path / "rwkv.json").exists()
+
+
+@pytest.mark.full
+def test_sentencepiece_models_are_saved_where_hugging_face_can_do_the_same(
+    shared_data: pathlib.Path, tokenizers_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    pytest.importorskip("sentencepiece")
+    from make_vocabularies import hard_texts, llama2_as_sentencepiece, trained
+
+    texts = [*golden_texts(shared_data), *hard_texts()]
+    plain = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
+    small = trained(vocab_size=600, model_type="bpe", byte_fallback=True, **plain)
+    no_prefix = trained(vocab_size=600, model_type="bpe", byte_fallback=True, add_dummy_prefix=False, **plain)
+    published = tokenizers_dir / "llama2" / "tokenizer.json"
+    llama2 = llama2_as_sentencepiece(json.loads(published.read_text(encoding="utf-8")))
+    for model in (small, no_prefix, llama2):
+        (tmp_path / "tokenizer.model").write_bytes(model)
+        original = librag.Tokenizer.from_pretrained(tmp_path / "tokenizer.model")
+        original.save(tmp_path / "saved.json")
+        check_saved(original, tmp_path / "saved.json", texts)
+    # In a folder that names the class: what Hugging Face publishes for that model.
+    (tmp_path / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}'
+    )
+    original = librag.Tokenizer.from_pretrained(tmp_path)
+    original.save(tmp_path / "saved.json")
+    saved, theirs = (tokenizers.Tokenizer.from_file(str(file)) for file in (tmp_path / "saved.json", published))
+    for text in texts:
+        expected = theirs.encode(text)
+        for found in (original.encode(text), saved.encode(text)):
+            assert (found.ids, found.offsets, found.tokens) == (expected.ids, expected.offsets, expected.tokens)
+        assert original.decode(expected.ids) == saved.decode(expected.ids) == theirs.decode(expected.ids)
+    (tmp_path / "other.model").write_bytes(trained(vocab_size=300, model_type="unigram"))
+    other = librag.Tokenizer.from_pretrained(tmp_path / "other.model")
+    with pytest.raises(librag.Unsupported, match="single precision"):
+        other.save(tmp_path / "other.json")
+    assert not (tmp_path / "other.json").exists()

@@ -11,6 +11,7 @@
 #include "tokenizer/pre_tokenizers/cl100k_scanner.hpp"
 #include "tokenizer/pre_tokenizers/split.hpp"
 #include "tokenizer/pre_tokenizers/split_classes.hpp"
+#include "tokenizer/pre_tokenizers/whitespace.hpp"
 
 using namespace rag::core;
 
@@ -165,6 +166,35 @@ TEST_CASE("split classes are the table's for every code point") {
         const Character character = split_class_at(text, 0);
         if (character.length != text.size() || character.properties != (unicode::properties(value) & kSplitClasses)) {
             FAIL(std::uint32_t(value));
+        }
+    }
+}
+
+TEST_CASE("WhitespaceSplit cuts at white space wherever it stands") {
+    const Split slow(Regex(R"(\s)"), SplitBehavior::kRemoved, false);
+    const WhitespaceSplit quick;
+    const auto agree = [&](const std::string& text, std::uint32_t start) {
+        const Span piece{start, static_cast<std::uint32_t>(text.size())};
+        return cut(slow, text, piece) == cut(quick, text, piece);
+    };
+    const std::string han = "\xe4\xb8\xad", full_stop = "\xe3\x80\x82";
+    for (char32_t value = 0; value <= 0x10FFFF; ++value) {
+        if (!is_scalar(value)) continue;
+        std::string text = han + han + "abcdefg" + full_stop + han;  // longer than what is looked at in one step
+        append_utf8(text, value);
+        text += han + "xy";
+        if (!agree(text, 0)) FAIL_CHECK("U+" << std::hex << static_cast<std::uint32_t>(value));
+    }
+    for (const char32_t white : {U' ', U'\n', U'\u0085', U'\u00A0', U'\u1680', U'\u2003', U'\u3000'}) {
+        for (std::size_t before = 0; before < 40; ++before) {
+            for (std::size_t behind = 0; behind < 40; behind += 3) {
+                std::string text(before, 'a');
+                append_utf8(text, white);
+                append_utf8(text, white);
+                for (std::size_t i = 0; i < behind; ++i) text += i % 4 == 3 ? full_stop : han;
+                CHECK(agree(text, 0));
+                if (before > 0) CHECK(agree(text, 1));
+            }
         }
     }
 }

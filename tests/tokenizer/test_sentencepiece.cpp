@@ -1,9 +1,13 @@
 // SentencePiece models in the small: the reader of the file against files that lie, joining by score against joining by the book.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstring>
 #include <map>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +18,7 @@
 #include "require_error.hpp"
 #include "test_files.hpp"
 #include "tokenizer/loading/load.hpp"
+#include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/sentence_piece_bpe.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -136,7 +141,92 @@ TEST_CASE("a SentencePiece model does what SentencePiece does to white space, sy
     const Tokenizer plain = load(kBpe + bytes(3, number(3, 0) + number(4, 0)));
     CHECK(plain.encode(" ab  ab").ids == std::vector<std::int32_t>{6, 2, 6});
     CHECK(load(kPieces).encode("ab ab").ids == std::vector<std::int32_t>{6, 6});  // unigram, unless the file says otherwise
-    require_error(Code::kUnsupported, {"SentencePiece", "keep the .model file"}, [&] { bpe.to_json(); });
+}
+
+TEST_CASE("the joins that scores bring about, as a list of merges, give the same tokens") {
+    std::mt19937 random(32);
+    const std::vector<std::string> alphabet = {"a", "b", "c", kMeta};
+    std::size_t joined = 0;
+    for (int round = 0; round < 200; ++round) {
+        std::set<std::string> texts(alphabet.begin(), alphabet.end());
+        for (int i = 0; i < 25; ++i) {
+            std::string text;
+            for (std::size_t length = 2 + random() % 4; length > 0; --length) text += alphabet[random() % 4];
+            texts.insert(text);
+        }
+        std::vector<float> scores;  // each but once
+        for (std::size_t i = 0; i < texts.size(); ++i) scores.push_back(-static_cast<float>(i));
+        std::shuffle(scores.begin(), scores.end(), random);
+        Vocabulary vocabulary, same;
+        vocabulary.add("<unk>", 0);
+        same.add("<unk>", 0);
+        std::vector<ScoredPiece> pieces;
+        for (const std::string& text : texts) {
+            const auto id = static_cast<std::int32_t>(vocabulary.size());
+            vocabulary.add(text, id);
+            same.add(text, id);
+            pieces.push_back({text, id, scores[static_cast<std::size_t>(id) - 1]});
+        }
+        const SentencePieceBpe model(std::move(vocabulary), pieces, 0, false);
+        MergeList merges;
+        for (const Merge& merge : model.used_merges()) {
+            merges.emplace_back(*model.id_to_token(merge.left), *model.id_to_token(merge.right));
+        }
+        const Bpe listed(std::move(same), merges, {});
+        for (int i = 0; i < 10; ++i) {
+            std::string text;
+            for (std::size_t length = 1 + random() % 30; length > 0; --length) text += alphabet[random() % 4];
+            const Span whole{0, static_cast<std::uint32_t>(text.size())};
+            std::vector<ModelToken> tokens, by_list;
+            model.tokenize(text, {&whole, 1}, tokens);
+            listed.tokenize(text, {&whole, 1}, by_list);
+            INFO(text);
+            CHECK(std::equal(tokens.begin(), tokens.end(), by_list.begin(), by_list.end(),
+                             [](const auto& a, const auto& b) { return a.id == b.id && a.span == b.span; }));
+            joined += tokens.size() < count_code_points(text) ? 1 : 0;
+        }
+    }
+    CHECK(joined > 1000);  // or nothing was compared
+}
+
+TEST_CASE("a SentencePiece model is saved where tokenizer.json can say what it does, else refused with the reason") {
+    std::string byte_pieces;
+    for (unsigned byte = 0; byte < 256; ++byte) byte_pieces += piece(fmt::format("<0x{:02X}>", byte), 0, 6);
+    const std::string letters = piece(kMeta, -9) + piece("a", -7) + piece("b", -8) + piece("ab", -1);
+    const std::string head = piece("<unk>", 0, 2) + piece("<s>", 0, 3) + byte_pieces + letters;
+    const std::string plain = bytes(3, number(3, 1) + number(4, 0));  // a space before, nothing removed
+    const std::string fallback = bytes(2, number(3, 2) + number(35, 1));
+    const Tokenizer original = load(head + fallback + plain);
+    const Tokenizer saved(load_json(original.to_json(), "saved"));
+    for (const char* text : {"ab ab", " ab", "", "  ", "<s>ab<unk>",
+                             "\xe4\xb8\xad"
+                             "ab",
+                             "\xe2\x96\x81"
+                             "a b"}) {
+        INFO(text);
+        const Encoding expected = original.encode(text), found = saved.encode(text);
+        CHECK(found.ids == expected.ids);
+        CHECK(found.offsets == expected.offsets);
+        CHECK(saved.decode(expected.ids, false) == original.decode(expected.ids, false));
+    }
+    const std::vector<std::int32_t> with_controls = {1, 259, 261, 0, 258};
+    CHECK(saved.decode(with_controls, false) == original.decode(with_controls, false));
+
+    const auto refused = [](const std::string& file, const char* reason) {
+        INFO(reason);
+        const Tokenizer tokenizer = load(file);
+        require_error(Code::kUnsupported, {"test.model", reason}, [&] { tokenizer.to_json(); });
+    };
+    refused(head + bytes(2, number(3, 1) + number(35, 1)) + plain, "single precision");
+    refused(head + fallback, "white space is made one");
+    refused(head + fallback + bytes(3, number(3, 1) + number(4, 0) + number(5, 0)), "spaces stay spaces");
+    refused(kPieces + bytes(2, number(3, 2)) + plain, "unknown characters");
+    refused(head + piece("<sep>", 0, 4) + fallback + plain, "\"<sep>\" is defined by the user");
+    refused(head + piece("aa", -5, 5) + fallback + plain, "\"aa\" is unused");
+    refused(head + piece("x", 0, 3) + fallback + plain, "\"x\" is not found in text");
+    refused(head + piece("a<s>", -3) + fallback + plain, "\"a<s>\" contains it");
+    refused(head + piece("ba", -1) + fallback + plain, "have one score");
+    refused(head + piece("ax", -3) + fallback + plain, "not both pieces");
 }
 
 TEST_CASE("a folder says which special tokens go round a SentencePiece model's text") {

@@ -9,6 +9,7 @@
 #include "tokenizer/decoders/sentence_piece.hpp"
 #include "tokenizer/loading/load.hpp"
 #include "tokenizer/loading/named.hpp"
+#include "tokenizer/loading/sentencepiece_stages.hpp"
 #include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/models/sentence_piece_bpe.hpp"
 #include "tokenizer/models/unigram.hpp"
@@ -37,6 +38,8 @@ class Loader {
         } else {
             parts_.model = make_unigram(std::move(vocabulary));
         }
+        parts_.unsayable = unsayable_part(file_);
+        if (parts_.unsayable.empty()) parts_.stages_json = sentencepiece_stages(file_).dump();
         return std::move(parts_);
     }
 
@@ -155,6 +158,33 @@ class Loader {
     TokenizerParts parts_;
 };
 
+Json template_json(const std::vector<TemplatePiece>& pieces, Json& special_tokens) {
+    Json out = Json::array();
+    for (const TemplatePiece& piece : pieces) {
+        if (piece.sequence >= 0) {
+            out.push_back({{"Sequence", {{"id", piece.sequence == 0 ? "A" : "B"}, {"type_id", piece.type_id}}}});
+            continue;
+        }
+        const std::string& token = piece.tokens[0];
+        special_tokens[token] = {{"id", token}, {"ids", piece.ids}, {"tokens", piece.tokens}};
+        out.push_back({{"SpecialToken", {{"id", token}, {"type_id", piece.type_id}}}});
+    }
+    return out;
+}
+
+// What saving/ writes of a post-processor, beside the stages that are known.
+void describe_templates(const std::vector<TemplatePiece>& single, const std::vector<TemplatePiece>& pair, TokenizerParts& parts) {
+    if (parts.stages_json.empty()) return;
+    Json stages = Json::parse(parts.stages_json);
+    Json special_tokens = Json::object();
+    Json templates{{"type", "TemplateProcessing"}};
+    templates["single"] = template_json(single, special_tokens);
+    templates["pair"] = template_json(pair, special_tokens);
+    templates["special_tokens"] = special_tokens;
+    stages["post_processor"] = templates;
+    parts.stages_json = stages.dump();
+}
+
 // What the class that a folder names adds to a text; a class that changes ids or is not known is refused.
 void apply_class(const StageFields& config, TokenizerParts& parts) {
     std::string name = config.text("tokenizer_class", "");
@@ -182,6 +212,7 @@ void apply_class(const StageFields& config, TokenizerParts& parts) {
     put(bos, "bos_token", false);
     pair.push_back({1, 0, {}, {}});
     put(eos, "eos_token", false);
+    describe_templates(single, pair, parts);
     parts.post_processor = std::make_unique<TemplateProcessing>(std::move(single), std::move(pair));
     for (const auto& [role, token] : parts.special_tokens) {
         const auto same = [&](const AddedToken& other) { return other.content == token; };

@@ -59,6 +59,19 @@ class SentencePieceBpe::Run {
     explicit Run(const SentencePieceBpe& model) : model_(model) {}
 
     void run(std::string_view text, std::uint32_t offset, std::vector<ModelToken>& out) {
+        join_all(text);
+        for (std::uint32_t i = 0; i != kNone && !symbols_.empty(); i = symbols_[i].next) emit(symbols_[i], offset, out);
+    }
+
+    /// Bytes of the left one of the two symbols that all of `text` is joined from; 0 if it is not, or of one character.
+    std::uint32_t last_left(std::string_view text) {
+        last_left_ = 0;
+        join_all(text);
+        return symbols_[0].size == text.size() ? last_left_ : 0;
+    }
+
+  private:
+    void join_all(std::string_view text) {
         text_ = text;
         split();
         heap_.clear();
@@ -70,10 +83,8 @@ class SentencePieceBpe::Run {
             heap_.pop_back();
             join(pair);
         }
-        for (std::uint32_t i = 0; i != kNone && !symbols_.empty(); i = symbols_[i].next) emit(symbols_[i], offset, out);
     }
 
-  private:
     struct Symbol {
         std::uint32_t start, size;  // size 0: joined to the one before
         std::uint32_t previous, next;
@@ -121,6 +132,7 @@ class SentencePieceBpe::Run {
         Symbol& left = symbols_[pair.left];
         Symbol& right = symbols_[pair.right];
         if (left.size == 0 || right.size == 0 || left.size + right.size != pair.size) return;  // no longer what they were
+        last_left_ = left.size;
         left.size = pair.size;
         left.next = right.next;
         right.size = 0;
@@ -151,8 +163,34 @@ class SentencePieceBpe::Run {
     std::vector<Symbol> symbols_;
     std::vector<Pair> heap_;
     std::vector<Span> pending_;
+    std::uint32_t last_left_ = 0;                                // bytes of the left one of the latest join
     std::unordered_map<std::string_view, std::uint32_t> parts_;  // of unused pieces: how long the left one was
 };
+
+std::vector<Merge> SentencePieceBpe::used_merges() const {
+    std::vector<Merge> out;
+    Run run(*this);
+    pieces_.for_each([&](std::string_view text, std::int32_t id) {
+        const std::uint32_t cut = run.last_left(text);
+        if (cut == 0) return;
+        const std::int32_t left = pieces_.find_id(text.substr(0, cut));
+        const std::int32_t right = pieces_.find_id(text.substr(cut));
+        if (left < 0 || right < 0) {
+            fail(Code::kUnsupported, "{} is joined from {} and {}, which are not both pieces", quote(text),
+                 quote(text.substr(0, cut)), quote(text.substr(cut)));
+        }
+        out.push_back({left, right, id, 0});
+    });
+    const auto score = [&](const Merge& merge) { return scores_[static_cast<std::size_t>(merge.merged)]; };
+    std::sort(out.begin(), out.end(), [&](const Merge& a, const Merge& b) { return score(a) > score(b); });
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i].rank = static_cast<std::uint32_t>(i);
+        if (i == 0 || score(out[i - 1]) > score(out[i])) continue;
+        fail(Code::kUnsupported, "{} and {} have one score, so that the leftmost comes first",
+             quote(*id_to_token(out[i - 1].merged)), quote(*id_to_token(out[i].merged)));
+    }
+    return out;
+}
 
 void SentencePieceBpe::append(std::string_view piece, Span span, std::vector<ModelToken>& out) const {
     if (const std::int32_t id = pieces_.find_id(piece); id >= 0) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/models/merge_table.hpp"
 #include "tokenizer/models/model.hpp"
 #include "tokenizer/models/trie.hpp"
 #include "tokenizer/models/vocabulary.hpp"
@@ -34,6 +35,15 @@ class SentencePieceBpe final : public TokenModel {
     std::size_t size() const override { return vocabulary_.size(); }
     std::int32_t id_limit() const override { return vocabulary_.id_limit(); }
     std::int32_t id_read_as_text() const override { return unk_; }
+
+    const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+    bool byte_fallback() const noexcept { return byte_fallback_; }
+    std::int32_t unk() const noexcept { return unk_; }
+    /// The joins that any text brings about, the first ones first: of each piece the last one of its own text, since a piece
+    /// comes about in one way only (merge_search.hpp). With these alone as a list of merges the results are the same. Throws
+    /// kUnsupported where no list can say the order, of two pieces with one score, or joins what is no piece. There are no pieces
+    /// that are user defined or unused.
+    std::vector<Merge> used_merges() const;
 
   private:
     class Run;

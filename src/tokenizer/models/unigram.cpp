@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 namespace {
@@ -26,6 +27,11 @@ std::uint32_t character_length(char lead) {
     return std::max(ones, 1U);
 }
 
+// U+0800 to U+FFFF.
+bool leads_three(char lead) {
+    return (static_cast<unsigned char>(lead) & 0xF0U) == 0xE0U;
+}
+
 }  // namespace
 
 Unigram::Unigram(Vocabulary vocabulary, std::size_t count, const std::vector<UnigramPiece>& pieces, UnigramOptions options)
@@ -39,6 +45,9 @@ Unigram::Unigram(Vocabulary vocabulary, std::size_t count, const std::vector<Uni
     for (const UnigramPiece& piece : pieces) {
         if (!piece.text.empty()) begins_token_[static_cast<unsigned char>(piece.text[0])] = true;
     }
+    vocabulary_.for_each([&](std::string_view token, std::int32_t) {
+        if (!token.empty()) begins_text_[static_cast<unsigned char>(token[0])] = true;
+    });
     for (unsigned byte = 0; byte < byte_ids_.size(); ++byte) {
         byte_ids_[byte] = options_.byte_fallback ? vocabulary_.find_id(fmt::format("<0x{:02X}>", byte)) : -1;
     }
@@ -56,10 +65,18 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
         if (reached <= at && unk_ >= 0 && !begins_token_[static_cast<unsigned char>(piece[at])]) {
             double score = steps[at].score;
             const std::uint32_t begin = at;
+            const auto begins_none = [&] { return at < size && !begins_token_[static_cast<unsigned char>(piece[at])]; };
             do {
+                // A length that is known by a branch, not from the byte, lets the processor look at the next character meanwhile.
+                while (begins_none() && leads_three(piece[at])) {
+                    score = static_cast<Score>(options_.unk_score + score);
+                    at += kHanBytes;
+                }
+                if (!begins_none()) break;
                 score = static_cast<Score>(options_.unk_score + score);
                 at = std::min(size, at + character_length(piece[at]));
-            } while (at < size && !begins_token_[static_cast<unsigned char>(piece[at])]);
+            } while (begins_none());
+            at = std::min(size, at);
             steps[at] = {score, begin, unk_};
             made = at;
             continue;
@@ -94,7 +111,8 @@ void Unigram::find_path(std::string_view piece, std::vector<Step>& steps) const 
 }
 
 void Unigram::append_unknown_reversed(std::string_view unknown, Span span, std::vector<ModelToken>& out) const {
-    if (!options_.sentence_piece && unknown.size() <= vocabulary_.longest()) {
+    const bool may_be_token = begins_text_[static_cast<unsigned char>(unknown[0])] && unknown.size() <= vocabulary_.longest();
+    if (!options_.sentence_piece && may_be_token) {
         if (const std::int32_t id = vocabulary_.find_id(unknown); id >= 0) {
             out.push_back({id, span});
             return;

@@ -77,7 +77,8 @@ class Unigram final : public TokenModel {
     UnigramOptions options_;
     std::int32_t unk_;  // -1: none
     Trie trie_;
-    std::array<bool, 256> begins_token_{};      // by first byte
+    std::array<bool, 256> begins_token_{};      // by first byte: of what can be found in text
+    std::array<bool, 256> begins_text_{};       // of any token
     std::vector<double> scores_;                // by id
     std::array<std::int32_t, 256> byte_ids_{};  // of <0x00> to <0xFF>, -1 where there is none
     std::unique_ptr<PieceCache> cache_ = std::make_unique<PieceCache>();

@@ -135,8 +135,9 @@ bool Precompiled::rewrite(TextRewrite& rewrite, bool& changed) const {
             ++at;
         }
         // So is a Han character before another one.
-        while (keeps_han_ && at + kHanBytes < size && is_common_han(old, at) && is_common_han(old, at + kHanBytes))
-            at += kHanBytes;
+        std::uint32_t end = at;
+        while (keeps_han_ && end + kHanBytes <= size && is_common_han(old, end)) end += kHanBytes;
+        if (end > at) at = end - kHanBytes;
         visit_cluster(map_, old, at, unicode::grapheme_end(old, at), visit);
     }
     writer.keep_to(size);

@@ -81,8 +81,7 @@ void SentencePieceNormalizer::normalize(NormalizedText& text) const {
     }
     Writer writer(rewrite, options_);
     if (at < size && options_.add_dummy_prefix) {
-        const Alignment first = rewrite.place(at);
-        writer.put_space({first.start, first.start});
+        writer.put_space(rewrite.place(at));  // as Hugging Face's Prepend and Metaspace
     }
     bool after_space = options_.remove_extra_whitespaces;
     while (at < size) {

@@ -1,6 +1,8 @@
 #include "tokenizer/pre_tokenizers/whitespace.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "tokenizer/pre_tokenizers/characters.hpp"
@@ -39,22 +41,42 @@ void Whitespace::split(NormalizedText& text, std::vector<Span>& pieces, std::vec
     });
 }
 
+namespace {
+
+using Block = unsigned char __attribute__((vector_size(16)));
+
+template <typename Byte>
+auto may_be_white_byte(Byte byte) {
+    return (byte <= ' ') | (byte == 0xC2) | ((byte >= 0xE1) & (byte <= 0xE3));
+}
+bool may_be_white(char byte) {
+    return may_be_white_byte(static_cast<unsigned char>(byte)) != 0;
+}
+// Whether one of the bytes of a block may.
+bool any_may_be_white(const char* bytes) {
+    Block block;
+    std::memcpy(&block, bytes, sizeof block);
+    const auto found = may_be_white_byte(block);
+    std::uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+}  // namespace
+
 // Only characters that begin with these bytes are looked up: ASCII's, and the first bytes of all other white space (a test looks
 // at all code points). No byte inside a character is one of them.
 void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std::vector<Span>& scratch) const {
-    const auto may_be_white = [](char byte) {
-        const auto value = static_cast<unsigned char>(byte);
-        return value <= ' ' || value == 0xC2 || (value >= 0xE1 && value <= 0xE3);
-    };
     const std::string_view all = text.text();
     scratch.clear();
     for (const Span& piece : pieces) {
         std::uint32_t from = piece.start;
         for (std::uint32_t at = piece.start;;) {
-            while (at + kHanBytes <= piece.end && is_common_han(all, at)) at += kHanBytes;
+            while (at + sizeof(Block) <= piece.end && !any_may_be_white(all.data() + at)) at += sizeof(Block);
             if (at == piece.end) break;
             if (!may_be_white(all[at])) {
-                ++at;
+                while (++at < piece.end && !may_be_white(all[at])) {
+                }
                 continue;
             }
             const Character character = character_at(all, at);

@@ -27,6 +27,7 @@ void write_vocabulary(const Vocabulary& vocabulary, JsonText& out) {
 
 void write_model(const TokenModel& model, JsonText& out) {
     if (const auto* bpe = dynamic_cast<const Bpe*>(&model)) return write_bpe(*bpe, out);
+    if (const auto* scored = dynamic_cast<const SentencePieceBpe*>(&model)) return write_sentence_piece_bpe(*scored, out);
     if (const auto* unigram = dynamic_cast<const Unigram*>(&model)) return write_unigram(*unigram, out);
     if (const auto* word_level = dynamic_cast<const WordLevel*>(&model)) return write_word_level(*word_level, out);
     if (const auto* word_piece = dynamic_cast<const WordPiece*>(&model)) return write_word_piece(*word_piece, out);

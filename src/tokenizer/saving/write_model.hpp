@@ -4,6 +4,7 @@
 
 #include "tokenizer/models/bpe.hpp"
 #include "tokenizer/models/model.hpp"
+#include "tokenizer/models/sentence_piece_bpe.hpp"
 #include "tokenizer/models/unigram.hpp"
 #include "tokenizer/models/word_level.hpp"
 #include "tokenizer/models/word_piece.hpp"
@@ -15,6 +16,7 @@ namespace rag::core {
 void write_model(const TokenModel& model, JsonText& out);
 
 void write_bpe(const Bpe& model, JsonText& out);
+void write_sentence_piece_bpe(const SentencePieceBpe& model, JsonText& out);
 void write_unigram(const Unigram& model, JsonText& out);
 void write_word_level(const WordLevel& model, JsonText& out);
 void write_word_piece(const WordPiece& model, JsonText& out);

@@ -55,7 +55,7 @@ std::string Tokenizer::to_json() const {
     const TokenizerParts& parts = state_->parts;
     return make_named(parts.name, [&] {
         if (parts.stages_json.size() < 2) {
-            fail(Code::kUnsupported, "tokenizer.json cannot say what a SentencePiece model does; keep the .model file itself");
+            fail(Code::kUnsupported, "tokenizer.json cannot say {}; keep the file itself", parts.unsayable);
         }
         JsonText out;
         out.open('{').key("version").text("1.0");
