@@ -70,21 +70,21 @@ def resident() -> int:
 def test_models_of_the_same_files_share_their_weights(dtype: librag.models.Dtype, tmp_path: Path) -> None:
     write_encoder(tmp_path, "bert", (768, 4, 12, 3072))  # 28 million weights
     size = 4 * (4 * 768 * 768 + 2 * 768 * 3072) * (2 if dtype == "bfloat16" else 1)
-    librag.Encoder(tmp_path, dtype=dtype, threads=1).encode(TEXTS)  # what the first use of a dtype costs
-    before = resident()
     models = [librag.Encoder(tmp_path, dtype=dtype, threads=1)]
-    one = resident() - before
-    assert one > 0.5 * size, "the model takes no memory: nothing is measured"
-    models += [librag.Encoder(tmp_path, dtype=dtype, threads=1) for _ in range(3)]
-    four = resident() - before
-    assert four - one < 0.3 * size, f"{size} bytes of weights: one model takes {one}, four take {four}"
     expected = models[0].encode(TEXTS)
+    before = resident()
+    models += [librag.Encoder(tmp_path, dtype=dtype, threads=1) for _ in range(3)]
     assert all(np.array_equal(model.encode(TEXTS), expected) for model in models)
-    # Another state of the file is another model.
-    os.utime(tmp_path / "model.safetensors", (1, 1))
-    other = librag.Encoder(tmp_path, dtype=dtype, threads=1)
-    assert resident() - before > one + 0.5 * size
-    del models, other
+    shared = resident() - before
+    # Another state of the file is another model. Each has threads and scratch memory of its own, and the allocator may have room for one of them left over from before, not for three.
+    for second in (1, 2, 3):
+        os.utime(tmp_path / "model.safetensors", (second, second))
+        models.append(librag.Encoder(tmp_path, dtype=dtype, threads=1))
+        assert np.array_equal(models[-1].encode(TEXTS), expected)
+    apart = resident() - before - shared
+    print(f"{size >> 20} MiB of weights: three more that share take {shared >> 20}, three that do not {apart >> 20}")
+    assert shared < 0.3 * apart
+    assert apart > 1.5 * size
 
 
 def test_a_merged_adapter_changes_its_own_model_alone(fixtures_dir: Path) -> None:
