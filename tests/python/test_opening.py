@@ -76,7 +76,8 @@ def test_models_of_the_same_files_share_their_weights(dtype: librag.models.Dtype
     models += [librag.Encoder(tmp_path, dtype=dtype, threads=1) for _ in range(3)]
     assert all(np.array_equal(model.encode(TEXTS), expected) for model in models)
     shared = resident() - before
-    # Another state of the file is another model. Each has threads and scratch memory of its own, and the allocator may have room for one of them left over from before, not for three.
+    # Another state of the file is another model. Each has threads and scratch memory of its own, and the allocator may have room
+    # for one of them left over from before, not for three.
     for second in (1, 2, 3):
         os.utime(tmp_path / "model.safetensors", (second, second))
         models.append(librag.Encoder(tmp_path, dtype=dtype, threads=1))
