@@ -7,6 +7,12 @@
 extern "C" int fake_c10();
 extern "C" int fake_torch_cpu();
 
+// As libgomp does: read while the library is being loaded.
+__attribute__((constructor)) static void keep_spins() {
+    const char* spins = std::getenv("GOMP_SPINCOUNT");
+    ::setenv("FAKE_SPINS", spins == nullptr ? "none" : spins, 1);
+}
+
 extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::uint32_t host_version, rag::core::Backend** out,
                                                                          rag::core::BackendStatus* status) {
     static auto* const backend = new rag::test::FakeBackend();

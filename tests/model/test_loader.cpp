@@ -69,6 +69,23 @@ TEST_CASE("the backend is looked for, checked and kept", "[model]") {
     ::setenv("FAKE_BACKEND", "", 1);
     CHECK(child_result([] { return backend().describe() == "the fake backend" ? 0 : 1; }) == 0);
 
+    // What libgomp is told while it is loaded is gone afterwards, and what the user says stays.
+    ::unsetenv("OMP_WAIT_POLICY");
+    ::unsetenv("GOMP_SPINCOUNT");
+    const auto spins_stay = [](const char* seen) {
+        return child_result([=] {
+            const bool right = backend().describe() == "the fake backend" && std::string(::getenv("FAKE_SPINS")) == seen;
+            return right && (::getenv("GOMP_SPINCOUNT") == nullptr) == (std::string(seen) != "7") ? 0 : 1;
+        });
+    };
+    CHECK(spins_stay("10000") == 0);
+    ::setenv("GOMP_SPINCOUNT", "7", 1);
+    CHECK(spins_stay("7") == 0);
+    ::unsetenv("GOMP_SPINCOUNT");
+    ::setenv("OMP_WAIT_POLICY", "passive", 1);
+    CHECK(spins_stay("none") == 0);
+    ::unsetenv("OMP_WAIT_POLICY");
+
     Backend& first = backend();
     CHECK(first.describe() == "the fake backend");
     ::setenv("RAG_BACKEND_DIR", scratch.path().c_str(), 1);

@@ -40,6 +40,18 @@ print(sorted(name for name in ("numpy", "tqdm", "torch") if name in sys.modules)
     assert run(code).split("\n")[:2] == ["[] False", "[]"]
 
 
+def test_importing_says_how_long_threads_wait_unless_the_user_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import os, librag; print(os.environ.get('GOMP_SPINCOUNT'))"
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert run(code) == "10000\n"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert run(code) == "None\n"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert run(code) == "7\n"
+
+
 def test_stub_has_the_shape_of_the_module() -> None:
     tree = ast.parse((ROOT / "python/librag/_librag.pyi").read_text("utf-8"))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -82,6 +82,7 @@ RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& mo
 
 void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan) {
     const std::int64_t hidden = config_.hidden_size;
+    narrow_attention_ = rounds_activations(plan.base());
     const std::string table = "model.embed_tokens.weight";
     Precision kept = plan.of("model.embed_tokens", table_precision(plan.base()));
     if (config_.tied_embeddings) {
@@ -224,6 +225,7 @@ AttentionShape DecoderBody::attention_shape(const Layer& layer) const {
     }
     shape.after = 0;
     shape.softcap = config_.attention_softcap;
+    shape.narrow = narrow_attention_;
     return shape;
 }
 

@@ -106,6 +106,7 @@ class DecoderBody {
     std::shared_ptr<const Int8Panels> shared_table_;
     Precision table_kept_ = Precision::kFloat32;
     Embedding embedding_;
+    bool narrow_attention_ = false;
     std::vector<Layer> layers_;
     RmsNorm norm_;
 };

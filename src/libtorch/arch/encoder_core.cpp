@@ -108,7 +108,7 @@ bool EncoderCore::first_tokens_suffice(const TextGroup& group) const {
 
 AttentionShape EncoderCore::attention() const {
     AttentionShape shape = text_attention(config_.heads, config_.hidden_size / config_.heads);
-    shape.narrow = precision != Precision::kFloat32 && precision != Precision::kFloat16;
+    shape.narrow = rounds_activations(precision);
     return shape;
 }
 

@@ -5,144 +5,209 @@
 namespace rag::core::libtorch::kernels {
 namespace {
 
-constexpr std::int64_t kPairs = 32;      // bfloat16 in a row of a tile
-constexpr std::int64_t kQueryRows = 32;  // queries that are computed together: two tiles
+constexpr std::int64_t kPairs = 32;       // bfloat16 in a row of a tile
+constexpr std::int64_t kBlockKeys = 512;  // keys between two corrections of the softmax: their scores stay near the core
 
 // Where the parts lie in the scratch memory.
 struct Parts {
-    std::byte* keys;     // [tokens / 16, head_dim / 32] tiles: row r holds dimensions 2r and 2r + 1 of 16 keys
-    std::byte* values;   // [tokens / 32, head_dim / 16] tiles: row r holds keys 2r and 2r + 1 in 16 dimensions
     std::byte* queries;  // [2, head_dim / 32] tiles of 16 queries
-    float* scores;       // [32, tokens]
-    std::byte* weights;  // [32, tokens] bfloat16
+    float* scores;       // [32, kBlockKeys]
+    std::byte* weights;  // [32, kBlockKeys] bfloat16
     float* sums;         // [32, head_dim]
     std::size_t bytes;
 };
 
-Parts split(std::byte* memory, std::int64_t tokens, std::int64_t head_dim) {
-    const auto rows = static_cast<std::size_t>(round_up(tokens, kPairs));
+Parts split(std::byte* memory, std::int64_t head_dim) {
     const auto columns = static_cast<std::size_t>(head_dim);
     Parts parts{};
     std::byte* at = memory;
-    parts.keys = at;
-    at += rows * columns * 2;
-    parts.values = at;
-    at += rows * columns * 2;
     parts.queries = at;
-    at += kQueryRows * columns * 2;
+    at += kTileBlockRows * columns * 2;
     parts.scores = reinterpret_cast<float*>(at);
-    at += kQueryRows * rows * 4;
+    at += kTileBlockRows * kBlockKeys * 4;
     parts.weights = at;
-    at += kQueryRows * rows * 2;
+    at += kTileBlockRows * kBlockKeys * 2;
     parts.sums = reinterpret_cast<float*>(at);
-    at += kQueryRows * columns * 4;
+    at += kTileBlockRows * columns * 4;
     parts.bytes = static_cast<std::size_t>(at - memory);
     return parts;
 }
 
+// Keys and values lie side by side, kTileKeys at a time:
+// keys     [2, head_dim / 32] tiles: row r holds dimensions 2r and 2r + 1 of 16 keys
+// values   [head_dim / 16] tiles: row r holds keys 2r and 2r + 1 in 16 dimensions
+std::size_t group_bytes(std::int64_t head_dim) {
+    return static_cast<std::size_t>(kTileKeys * head_dim) * 4;
+}
+
 }  // namespace
 
-std::size_t tile_scratch(std::int64_t tokens, std::int64_t head_dim) {
+bool fits_tiles(const AttentionHead& head) {
+    return head.head_dim % kPairs == 0 && head.distance_bias == nullptr && head.key_type != NumberType::kFloat16;
+}
+
+std::size_t packed_keys_bytes(std::int64_t key_count, std::int64_t head_dim) {
+    return static_cast<std::size_t>(round_up(key_count, kTileKeys) / kTileKeys) * group_bytes(head_dim);
+}
+
+std::size_t tile_scratch(std::int64_t head_dim) {
     alignas(64) static std::byte origin[1];
-    return split(origin, tokens, head_dim).bytes;
+    return split(origin, head_dim).bytes;
 }
 
 #if defined(RAG_TILES)
 
 namespace {
 
-// 32 floats, or fewer, as bfloat16; what is behind `count` is 0.
-RAG_TILES __m512i narrow(const float* from, __m512 factor) {
-    const __m512 low = _mm512_mul_ps(_mm512_loadu_ps(from), factor);
-    const __m512 high = _mm512_mul_ps(_mm512_loadu_ps(from + 16), factor);
-    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+// --- laying out ------------------------------------------------------------------------------------------------------------------
+
+// 16 numbers as bfloat16.
+RAG_TILES __m256i narrow(__m512 values) {
+    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values));
 }
 
-RAG_TILES __m512i widen_bits(__m512 values) {
-    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
+RAG_TILES __m256i load(const float* from, float) {
+    return narrow(_mm512_loadu_ps(from));
 }
 
-RAG_TILES void pack_keys(const TileHead& head, std::byte* to) {
+RAG_TILES __m256i load(const std::uint16_t* from, float) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+RAG_TILES __m256i load(const std::int8_t* from, float scale) {
+    const __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    return narrow(_mm512_mul_ps(_mm512_cvtepi32_ps(wide), _mm512_set1_ps(scale)));
+}
+
+// Keys or values as they are stored.
+template <typename T>
+struct Rows {
+    const T* first;
+    std::int64_t stride;
+    std::int64_t count;
+    const float* scales;
+
+    // 16 numbers of row j from `column` on; zeros behind the last row.
+    RAG_TILES __m256i at(std::int64_t j, std::int64_t column) const {
+        return j < count ? load(first + j * stride + column, scales == nullptr ? 1.0F : scales[j]) : _mm256_setzero_si256();
+    }
+};
+
+// A tile of the transpose: 16 keys, dimensions column .. column + 32.
+template <typename T>
+RAG_TILES void pack_key_tile(const Rows<T>& keys, std::int64_t key, std::int64_t column, std::byte* to) {
     alignas(64) std::int32_t rows[16][16];
-    const __m512 one = _mm512_set1_ps(1.0F);
     const __m512i steps =
         _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
-    for (std::int64_t first = 0; first < round_up(head.tokens, kPairs); first += kTileRows) {
-        for (std::int64_t column = 0; column < head.head_dim; column += kPairs) {
-            for (std::int64_t i = 0; i < kTileRows; ++i) {
-                const bool there = first + i < head.tokens;
-                _mm512_store_si512(rows[i],
-                                   there ? narrow(head.keys + (first + i) * head.stride + column, one) : _mm512_setzero_si512());
+    for (std::int64_t i = 0; i < kTileRows; ++i) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i]), keys.at(key + i, column));
+        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i] + 8), keys.at(key + i, column + 16));
+    }
+    for (int r = 0; r < 16; ++r) {
+        _mm512_store_si512(to + r * 64, _mm512_i32gather_epi32(steps, &rows[0][r], 4));
+    }
+}
+
+// Keys key .. key + 32 in dimensions column .. column + 16, two keys in each row.
+template <typename T>
+RAG_TILES void pack_value_tile(const Rows<T>& values, std::int64_t key, std::int64_t column, std::byte* to) {
+    for (std::int64_t r = 0; r < kTileRows; ++r) {
+        const __m512i even = _mm512_cvtepu16_epi32(values.at(key + 2 * r, column));
+        const __m512i odd = _mm512_cvtepu16_epi32(values.at(key + 2 * r + 1, column));
+        _mm512_store_si512(to + r * 64, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
+    }
+}
+
+template <typename T>
+RAG_TILES void pack(const AttentionHead& head, std::int64_t first, std::int64_t count, std::byte* to) {
+    const Rows<T> keys{static_cast<const T*>(head.keys), head.key_stride, head.key_count, head.key_scales};
+    const Rows<T> values{static_cast<const T*>(head.values), head.key_stride, head.key_count, head.value_scales};
+    for (std::int64_t key = first; key < first + count; key += kTileKeys) {
+        for (std::int64_t half = 0; half < 2; ++half) {
+            for (std::int64_t column = 0; column < head.head_dim; column += kPairs, to += kTileBytes) {
+                pack_key_tile(keys, key + half * kTileRows, column, to);
             }
-            for (int r = 0; r < 16; ++r) {
-                _mm512_store_si512(to + r * 64, _mm512_i32gather_epi32(steps, &rows[0][r], 4));
-            }
-            to += kTileBytes;
+        }
+        for (std::int64_t column = 0; column < head.head_dim; column += kTileRows, to += kTileBytes) {
+            pack_value_tile(values, key, column, to);
         }
     }
 }
 
-RAG_TILES void pack_values(const TileHead& head, std::byte* to) {
-    for (std::int64_t first = 0; first < round_up(head.tokens, kPairs); first += kPairs) {
-        for (std::int64_t column = 0; column < head.head_dim; column += kTileRows) {
-            for (std::int64_t r = 0; r < kTileRows; ++r) {
-                const std::int64_t key = first + 2 * r;
-                const float* row = head.values + key * head.stride + column;
-                const __m512 even = key < head.tokens ? _mm512_loadu_ps(row) : _mm512_setzero_ps();
-                const __m512 odd = key + 1 < head.tokens ? _mm512_loadu_ps(row + head.stride) : _mm512_setzero_ps();
-                const __m512i both = _mm512_or_si512(widen_bits(even), _mm512_slli_epi32(widen_bits(odd), 16));
-                _mm512_store_si512(to + r * 64, both);
-            }
-            to += kTileBytes;
-        }
-    }
-}
+// --- the rows of a block ---------------------------------------------------------------------------------------------------------
 
-RAG_TILES void pack_queries(const TileHead& head, std::int64_t first, std::byte* to) {
-    // The softmax is computed with powers of two.
-    const __m512 factor = _mm512_set1_ps(head.scale * 1.44269504088896341F);
+struct KeyRange {
+    std::int64_t begin;
+    std::int64_t end;
+};
+
+struct Block {
+    const AttentionHead& head;
+    Parts parts;
+    std::int64_t first;  // row
+    std::int64_t count;  // rows, at most kTileBlockRows
+    float most[kTileBlockRows];
+    float total[kTileBlockRows];
+
+    // The keys that row i of the block sees; both ends grow with the row.
+    KeyRange visible(std::int64_t i) const {
+        const std::int64_t own = head.past + (first + i) / head.group;
+        return {std::max<std::int64_t>(own - head.before, 0), std::min(own + head.after + 1, head.key_count)};
+    }
+    std::int64_t row_at(std::int64_t i, std::int64_t stride) const {
+        return (first + i) / head.group * stride + (first + i) % head.group * head.head_dim;
+    }
+};
+
+RAG_TILES void pack_queries(const Block& block) {
+    // The softmax is computed with powers of two; a capped score gets its factor behind the cap.
+    const AttentionHead& head = block.head;
+    const __m512 factor = _mm512_set1_ps(head.scale * (head.softcap > 0.0F ? 1.0F : 1.44269504088896341F));
+    std::byte* to = block.parts.queries;
     for (std::int64_t half = 0; half < 2; ++half) {
-        for (std::int64_t column = 0; column < head.head_dim; column += kPairs) {
-            for (std::int64_t i = 0; i < kTileRows; ++i) {
-                const std::int64_t token = first + half * kTileRows + i;
-                _mm512_store_si512(to + i * 64, token < head.tokens ? narrow(head.queries + token * head.stride + column, factor)
-                                                                    : _mm512_setzero_si512());
+        for (std::int64_t column = 0; column < head.head_dim; column += kPairs, to += kTileBytes) {
+            for (std::int64_t r = 0; r < kTileRows; ++r) {
+                const std::int64_t i = half * kTileRows + r;
+                __m512i row = _mm512_setzero_si512();
+                if (i < block.count) {
+                    const float* from = head.queries + block.row_at(i, head.query_stride) + column;
+                    row = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_mul_ps(_mm512_loadu_ps(from + 16), factor),
+                                                                        _mm512_mul_ps(_mm512_loadu_ps(from), factor)));
+                }
+                _mm512_store_si512(to + r * 64, row);
             }
-            to += kTileBytes;
         }
     }
 }
 
-// scores[32, width] = queries * keys^T
-RAG_TILES void multiply_scores(const Parts& parts, std::int64_t width, std::int64_t head_dim) {
+// scores[32, kBlockKeys] = queries * keys^T in the first `width` columns
+RAG_TILES void multiply_scores(const Parts& parts, const std::byte* packed, std::int64_t width, std::int64_t head_dim) {
     const auto chunks = static_cast<std::size_t>(head_dim / kPairs);
-    const auto row_bytes = static_cast<std::size_t>(width) * 4;
-    const auto second_half = static_cast<std::size_t>(kTileRows) * static_cast<std::size_t>(width);
-    for (std::int64_t key = 0; key < width; key += kPairs) {
+    constexpr std::size_t kRowBytes = kBlockKeys * 4;
+    for (std::int64_t key = 0; key < width; key += kTileKeys, packed += group_bytes(head_dim)) {
         _tile_zero(0);
         _tile_zero(1);
         _tile_zero(2);
         _tile_zero(3);
-        const std::byte* right = parts.keys + static_cast<std::size_t>(key / kTileRows) * chunks * kTileBytes;
         for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
             _tile_loadd(4, parts.queries + chunk * kTileBytes, 64);
             _tile_loadd(5, parts.queries + (chunks + chunk) * kTileBytes, 64);
-            _tile_loadd(6, right + chunk * kTileBytes, 64);
-            _tile_loadd(7, right + (chunks + chunk) * kTileBytes, 64);
+            _tile_loadd(6, packed + chunk * kTileBytes, 64);
+            _tile_loadd(7, packed + (chunks + chunk) * kTileBytes, 64);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         }
         float* to = parts.scores + key;
-        _tile_stored(0, to, row_bytes);
-        _tile_stored(1, to + kTileRows, row_bytes);
-        _tile_stored(2, to + second_half, row_bytes);
-        _tile_stored(3, to + second_half + kTileRows, row_bytes);
+        _tile_stored(0, to, kRowBytes);
+        _tile_stored(1, to + kTileRows, kRowBytes);
+        _tile_stored(2, to + kTileRows * kBlockKeys, kRowBytes);
+        _tile_stored(3, to + kTileRows * kBlockKeys + kTileRows, kRowBytes);
     }
 }
 
-// 2^x for x <= 0, to five digits: the result is rounded to bfloat16's three.
+// 2^x, to five digits: the result is rounded to bfloat16's three.
 RAG_TILES __m512 power_of_two(__m512 x) {
     const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const __m512 rest = _mm512_sub_ps(x, whole);
@@ -154,42 +219,73 @@ RAG_TILES __m512 power_of_two(__m512 x) {
     return _mm512_scalef_ps(sum, whole);
 }
 
-// One row of scores [tokens] to weights [width] in bfloat16, zeros behind the tokens; returns their sum.
-RAG_TILES float softmax_row(float* scores, std::int64_t tokens, std::int64_t width, std::byte* weights) {
-    const __m512 none = _mm512_set1_ps(-1e30F);
-    for (std::int64_t i = tokens; i < width; ++i) {
-        scores[i] = -1e30F;
-    }
-    __m512 most = none;
+// cap * tanh(score / cap), in powers of two: tanh(x) = 1 - 2 / (e^2x + 1).
+RAG_TILES void cap_row(float* scores, std::int64_t width, float cap) {
+    constexpr float kLog2e = 1.44269504088896341F;
+    const __m512 inner = _mm512_set1_ps(2.0F * kLog2e / cap);
+    const __m512 outer = _mm512_set1_ps(cap * kLog2e);
+    const __m512 one = _mm512_set1_ps(1.0F);
     for (std::int64_t i = 0; i < width; i += 16) {
-        most = _mm512_max_ps(most, _mm512_load_ps(scores + i));
+        const __m512 e = power_of_two(_mm512_mul_ps(_mm512_load_ps(scores + i), inner));
+        const __m512 tanh = _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0F), _mm512_add_ps(e, one)));
+        _mm512_store_ps(scores + i, _mm512_mul_ps(tanh, outer));
     }
-    const __m512 shift = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-    __m512 total = _mm512_setzero_ps();
-    for (std::int64_t i = 0; i < width; i += kPairs) {
-        const __m512 low = power_of_two(_mm512_sub_ps(_mm512_load_ps(scores + i), shift));
-        const __m512 high = power_of_two(_mm512_sub_ps(_mm512_load_ps(scores + i + 16), shift));
-        total = _mm512_add_ps(total, _mm512_add_ps(low, high));
-        _mm512_store_si512(weights + 2 * i, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
-    }
-    return _mm512_reduce_add_ps(total);
 }
 
-// sums[32, head_dim] = weights * values
-RAG_TILES void multiply_values(const Parts& parts, std::int64_t width, std::int64_t head_dim) {
-    const auto tiles = static_cast<std::size_t>(head_dim / kTileRows);
-    const auto weight_bytes = static_cast<std::size_t>(width) * 2;
+// One row of scores [width] of which `visible` count, to weights [width] in bfloat16, zeros elsewhere; brings the row's largest
+// score, total and sums to what they are with these keys.
+RAG_TILES void softmax_row(const Block& block, std::int64_t i, KeyRange visible, std::int64_t width, float& most, float& total) {
+    float* scores = block.parts.scores + i * kBlockKeys;
+    std::byte* weights = block.parts.weights + i * kBlockKeys * 2;
+    if (visible.begin >= visible.end) {
+        std::fill_n(weights, static_cast<std::size_t>(width) * 2, std::byte{0});
+        return;
+    }
+    if (block.head.softcap > 0.0F) {
+        cap_row(scores, width, block.head.softcap);
+    }
+    std::fill(scores, scores + visible.begin, -1e30F);
+    std::fill(scores + visible.end, scores + width, -1e30F);
+    __m512 largest = _mm512_set1_ps(most);
+    for (std::int64_t k = 0; k < width; k += 16) {
+        largest = _mm512_max_ps(largest, _mm512_load_ps(scores + k));
+    }
+    const float after = _mm512_reduce_max_ps(largest);
+    if (after > most) {
+        const __m512 correction = power_of_two(_mm512_set1_ps(most - after));
+        total *= _mm512_cvtss_f32(correction);
+        most = after;
+        float* sums = block.parts.sums + i * block.head.head_dim;
+        for (std::int64_t c = 0; c < block.head.head_dim; c += 16) {
+            _mm512_store_ps(sums + c, _mm512_mul_ps(_mm512_load_ps(sums + c), correction));
+        }
+    }
+    const __m512 shift = _mm512_set1_ps(most);
+    __m512 sum = _mm512_setzero_ps();
+    for (std::int64_t k = 0; k < width; k += kPairs) {
+        const __m512 low = power_of_two(_mm512_sub_ps(_mm512_load_ps(scores + k), shift));
+        const __m512 high = power_of_two(_mm512_sub_ps(_mm512_load_ps(scores + k + 16), shift));
+        sum = _mm512_add_ps(sum, _mm512_add_ps(low, high));
+        _mm512_store_si512(weights + 2 * k, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+    }
+    total += _mm512_reduce_add_ps(sum);
+}
+
+// sums[32, head_dim] += weights * values
+RAG_TILES void multiply_values(const Parts& parts, const std::byte* packed, std::int64_t width, std::int64_t head_dim) {
     const auto row_bytes = static_cast<std::size_t>(head_dim) * 4;
-    for (std::size_t column = 0; column < tiles; column += 2) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        for (std::int64_t key = 0; key < width; key += kPairs) {
+    const std::byte* values = packed + static_cast<std::size_t>(kTileKeys * head_dim) * 2;
+    for (std::int64_t column = 0; column < head_dim; column += kPairs, values += 2 * kTileBytes) {
+        float* to = parts.sums + column;
+        _tile_loadd(0, to, row_bytes);
+        _tile_loadd(1, to + kTileRows, row_bytes);
+        _tile_loadd(2, to + kTileRows * head_dim, row_bytes);
+        _tile_loadd(3, to + kTileRows * head_dim + kTileRows, row_bytes);
+        const std::byte* right = values;
+        for (std::int64_t key = 0; key < width; key += kTileKeys, right += group_bytes(head_dim)) {
             const std::byte* left = parts.weights + 2 * key;
-            const std::byte* right = parts.values + (static_cast<std::size_t>(key / kPairs) * tiles + column) * kTileBytes;
-            _tile_loadd(4, left, weight_bytes);
-            _tile_loadd(5, left + kTileRows * weight_bytes, weight_bytes);
+            _tile_loadd(4, left, kBlockKeys * 2);
+            _tile_loadd(5, left + kTileRows * kBlockKeys * 2, kBlockKeys * 2);
             _tile_loadd(6, right, 64);
             _tile_loadd(7, right + kTileBytes, 64);
             _tile_dpbf16ps(0, 4, 6);
@@ -197,7 +293,6 @@ RAG_TILES void multiply_values(const Parts& parts, std::int64_t width, std::int6
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         }
-        float* to = parts.sums + column * kTileRows;
         _tile_stored(0, to, row_bytes);
         _tile_stored(1, to + kTileRows, row_bytes);
         _tile_stored(2, to + kTileRows * head_dim, row_bytes);
@@ -205,43 +300,76 @@ RAG_TILES void multiply_values(const Parts& parts, std::int64_t width, std::int6
     }
 }
 
-RAG_TILES void attend(const TileHead& head, std::byte* scratch) {
-    const Parts parts = split(scratch, head.tokens, head.head_dim);
-    const std::int64_t width = round_up(head.tokens, kPairs);
-    configure_tiles();
-    pack_keys(head, parts.keys);
-    pack_values(head, parts.values);
-    for (std::int64_t first = 0; first < head.tokens; first += kQueryRows) {
-        const std::int64_t count = std::min(kQueryRows, head.tokens - first);
-        pack_queries(head, first, parts.queries);
-        memory_in_place();
-        multiply_scores(parts, width, head.head_dim);
-        float totals[kQueryRows];
-        for (std::int64_t i = 0; i < kQueryRows; ++i) {
-            totals[i] = softmax_row(parts.scores + i * width, head.tokens, width, parts.weights + i * width * 2);
+RAG_TILES void attend_keys(Block& block, const std::byte* packed, std::int64_t first, std::int64_t width) {
+    const std::int64_t head_dim = block.head.head_dim;
+    const std::byte* group = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(head_dim);
+    memory_in_place();
+    multiply_scores(block.parts, group, width, head_dim);
+    memory_in_place();
+    for (std::int64_t i = 0; i < kTileBlockRows; ++i) {
+        KeyRange visible{0, 0};
+        if (i < block.count) {
+            const KeyRange all = block.visible(i);
+            visible = {std::clamp<std::int64_t>(all.begin - first, 0, width), std::clamp<std::int64_t>(all.end - first, 0, width)};
         }
-        memory_in_place();
-        multiply_values(parts, width, head.head_dim);
-        for (std::int64_t i = 0; i < count; ++i) {
-            const __m512 inverse = _mm512_set1_ps(1.0F / totals[i]);
-            for (std::int64_t c = 0; c < head.head_dim; c += 16) {
-                _mm512_storeu_ps(head.out + (first + i) * head.out_stride + c,
-                                 _mm512_mul_ps(_mm512_load_ps(parts.sums + i * head.head_dim + c), inverse));
-            }
+        softmax_row(block, i, visible, width, block.most[i], block.total[i]);
+    }
+    memory_in_place();
+    multiply_values(block.parts, group, width, head_dim);
+    memory_in_place();
+}
+
+RAG_TILES void store_rows(const Block& block) {
+    const AttentionHead& head = block.head;
+    for (std::int64_t i = 0; i < block.count; ++i) {
+        const __m512 inverse = _mm512_set1_ps(1.0F / block.total[i]);
+        float* to = head.out + block.row_at(i, head.out_stride);
+        const float* sums = block.parts.sums + i * head.head_dim;
+        for (std::int64_t c = 0; c < head.head_dim; c += 16) {
+            _mm512_storeu_ps(to + c, _mm512_mul_ps(_mm512_load_ps(sums + c), inverse));
         }
     }
+}
+
+RAG_TILES void attend(Block& block, const std::byte* packed) {
+    configure_tiles();
+    pack_queries(block);
+    std::fill_n(block.parts.sums, kTileBlockRows * block.head.head_dim, 0.0F);
+    const std::int64_t end = round_up(block.visible(block.count - 1).end, kTileKeys);
+    for (std::int64_t first = block.visible(0).begin / kTileKeys * kTileKeys; first < end; first += kBlockKeys) {
+        attend_keys(block, packed, first, std::min(kBlockKeys, end - first));
+    }
+    store_rows(block);
     _tile_release();
 }
 
 }  // namespace
 
-void attend_tiles(const TileHead& head, std::byte* scratch) {
-    attend(head, scratch);
+void pack_keys(const AttentionHead& head, std::int64_t first, std::int64_t count, std::byte* packed) {
+    std::byte* to = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(head.head_dim);
+    switch (head.key_type) {
+        case NumberType::kFloat32:
+            return pack<float>(head, first, count, to);
+        case NumberType::kBFloat16:
+            return pack<std::uint16_t>(head, first, count, to);
+        case NumberType::kInt8:
+            return pack<std::int8_t>(head, first, count, to);
+        case NumberType::kFloat16:
+            break;  // see fits_tiles
+    }
+}
+
+void attend_tiles(const AttentionHead& head, const std::byte* packed, std::int64_t block, std::byte* scratch) {
+    const std::int64_t first = block * kTileBlockRows;
+    Block rows{head, split(scratch, head.head_dim), first, std::min(kTileBlockRows, head.positions * head.group - first), {}, {}};
+    std::fill_n(rows.most, kTileBlockRows, -1e30F);
+    attend(rows, packed);
 }
 
 #else
 
-void attend_tiles(const TileHead&, std::byte*) {}
+void pack_keys(const AttentionHead&, std::int64_t, std::int64_t, std::byte*) {}
+void attend_tiles(const AttentionHead&, const std::byte*, std::int64_t, std::byte*) {}
 
 #endif
 

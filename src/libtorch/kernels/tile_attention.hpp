@@ -1,27 +1,29 @@
-// Attention within a text by matrix tiles (tiles.hpp): queries, keys, values and probabilities in bfloat16, sums and softmax in
-// float32, ten times the arithmetic of vectors. For the precisions that round their activations anyway; the slow twin is
-// attention.hpp. One call computes one head of one text. Thread rule: pure functions; each thread has scratch memory of its own.
+// Attention by matrix tiles (tiles.hpp), blocked over keys with an online softmax as attention.hpp has it, which is its slow twin
+// and describes a head for both: queries, keys, values and probabilities in bfloat16, sums and softmax in float32, ten times the
+// arithmetic of vectors. For the precisions that round their activations anyway. A head's keys and values are first laid out as
+// tiles, then its blocks of queries are computed in any order. Thread rule: pure functions.
 #pragma once
 
+#include "libtorch/kernels/attention.hpp"
 #include "libtorch/kernels/tiles.hpp"
 
 namespace rag::core::libtorch::kernels {
 
-struct TileHead {
-    const float* queries = nullptr;  // token i at queries + i * stride; keys and values alike
-    const float* keys = nullptr;
-    const float* values = nullptr;
-    std::int64_t stride = 0;
-    std::int64_t tokens = 0;    // at least 1
-    std::int64_t head_dim = 0;  // a multiple of 32
-    float scale = 0.0F;         // of the products of queries and keys
-    float* out = nullptr;       // token i at out + i * out_stride
-    std::int64_t out_stride = 0;
-};
+/// Query rows (positions * group) of a block.
+inline constexpr std::int64_t kTileBlockRows = 32;
+/// Keys that are laid out together.
+inline constexpr std::int64_t kTileKeys = 32;
 
-/// Bytes of scratch memory, aligned to 64, that a head of so many tokens needs.
-std::size_t tile_scratch(std::int64_t tokens, std::int64_t head_dim);
-/// Every token attends to every other. Only where tiles_available().
-void attend_tiles(const TileHead& head, std::byte* scratch);
+/// Whether tiles compute this head: whole rows of tiles, no bias, and keys that lose nothing worth telling in bfloat16. Does not ask
+/// whether there are tiles.
+bool fits_tiles(const AttentionHead& head);
+/// Bytes, aligned to 64, of all keys and values of a head as tiles.
+std::size_t packed_keys_bytes(std::int64_t key_count, std::int64_t head_dim);
+/// Lays out keys and values first .. first + count (multiples of kTileKeys; what is behind the last key becomes 0).
+void pack_keys(const AttentionHead& head, std::int64_t first, std::int64_t count, std::byte* packed);
+/// Bytes of scratch memory, aligned to 64, that attend_tiles needs.
+std::size_t tile_scratch(std::int64_t head_dim);
+/// Computes rows block * kTileBlockRows and on. `packed` holds every key that they see. Only where tiles_available().
+void attend_tiles(const AttentionHead& head, const std::byte* packed, std::int64_t block, std::byte* scratch);
 
 }  // namespace rag::core::libtorch::kernels

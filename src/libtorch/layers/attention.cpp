@@ -6,67 +6,118 @@
 namespace rag::core::libtorch {
 namespace {
 
-std::int64_t block_count(const kernels::AttentionHead& head) {
-    return at::divup(head.positions * head.group, kernels::attention_block_rows());
+// A decoding step has fewer rows, and the other way reads its keys once.
+constexpr std::int64_t kFewTileRows = 16;
+
+std::int64_t rows_of(const kernels::AttentionHead& head) {
+    return head.positions * head.group;
 }
 
+bool by_tiles(const kernels::AttentionHead& head) {
+    return rows_of(head) >= kFewTileRows && kernels::fits_tiles(head);
+}
+
+// Memory aligned to 64 bytes.
+class Scratch {
+  public:
+    explicit Scratch(std::size_t bytes) : memory_(at::empty({static_cast<std::int64_t>(bytes)}, at::kByte)) {}
+    std::byte* data() { return reinterpret_cast<std::byte*>(memory_.mutable_data_ptr<std::uint8_t>()); }
+
+  private:
+    at::Tensor memory_;
+};
+
 // Runs every block of every head, spread over the threads.
-void attend_heads(std::span<const kernels::AttentionHead> heads) {
+void attend_by_vectors(std::span<const kernels::AttentionHead> heads) {
     std::vector<std::int64_t> first_block{0};
     for (const kernels::AttentionHead& head : heads) {
-        first_block.push_back(first_block.back() + block_count(head));
+        first_block.push_back(first_block.back() + at::divup(rows_of(head), kernels::attention_block_rows()));
     }
     at::parallel_for(0, first_block.back(), 1, [&](std::int64_t begin, std::int64_t end) {
-        at::Tensor scratch = at::empty({kernels::attention_scratch(heads.front().head_dim)}, at::kFloat);  // aligned to 64 bytes
+        Scratch scratch(static_cast<std::size_t>(kernels::attention_scratch(heads.front().head_dim)) * sizeof(float));
         auto at_block = std::upper_bound(first_block.begin(), first_block.end(), begin) - first_block.begin() - 1;
         for (std::int64_t block = begin; block < end; ++block) {
             while (block >= first_block[static_cast<std::size_t>(at_block) + 1]) {
                 ++at_block;
             }
             const auto index = static_cast<std::size_t>(at_block);
-            kernels::attend_block(heads[index], block - first_block[index], scratch.mutable_data_ptr<float>());
+            kernels::attend_block(heads[index], block - first_block[index], reinterpret_cast<float*>(scratch.data()));
         }
     });
 }
 
-// What tiles compute: whole texts, plain scores.
-bool fits_tiles(const AttentionShape& shape) {
-    return shape.narrow && shape.head_dim % 32 == 0 && shape.kv_heads == shape.heads && shape.before == kernels::kEveryKey &&
-           shape.after == kernels::kEveryKey && !(shape.softcap > 0.0F) && shape.distance_bias.empty() &&
-           kernels::tiles_available();
+// Keys that rows of this head see, rounded outwards to whole groups of tiles.
+std::pair<std::int64_t, std::int64_t> seen_keys(const kernels::AttentionHead& head) {
+    const std::int64_t begin = std::max<std::int64_t>(head.past - head.before, 0);
+    const std::int64_t end = std::min(head.past + head.positions + head.after, head.key_count);
+    return {begin / kernels::kTileKeys * kernels::kTileKeys, kernels::round_up(end, kernels::kTileKeys)};
 }
 
-at::Tensor attend_by_tiles(const at::Tensor& qkv, std::span<const std::int64_t> offsets, const AttentionShape& shape) {
-    const std::int64_t width = shape.heads * shape.head_dim;
-    const auto texts = static_cast<std::int64_t>(offsets.size()) - 1;
-    at::Tensor out = at::empty({qkv.size(0), width}, at::kFloat);
-    const float* rows = qkv.const_data_ptr<float>();
-    float* to = out.mutable_data_ptr<float>();
-    at::parallel_for(0, texts * shape.heads, 1, [&](std::int64_t begin, std::int64_t end) {
-        std::int64_t longest = 0;
-        for (std::int64_t text = begin / shape.heads; text <= (end - 1) / shape.heads; ++text) {
-            longest = std::max(longest, offsets[static_cast<std::size_t>(text) + 1] - offsets[static_cast<std::size_t>(text)]);
+// Each head by one thread.
+void attend_whole_heads(std::span<const kernels::AttentionHead> heads) {
+    at::parallel_for(0, static_cast<std::int64_t>(heads.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        std::int64_t most = 0;
+        for (std::int64_t i = begin; i < end; ++i) {
+            most = std::max(most, heads[static_cast<std::size_t>(i)].key_count);
         }
-        const auto bytes = static_cast<std::int64_t>(kernels::tile_scratch(longest, shape.head_dim));
-        at::Tensor scratch = at::empty({bytes}, at::kByte);  // aligned to 64 bytes
-        for (std::int64_t task = begin; task < end; ++task) {
-            const auto text = static_cast<std::size_t>(task / shape.heads);
-            const std::int64_t first = offsets[text] - offsets[0];
-            const std::int64_t column = task % shape.heads * shape.head_dim;
-            kernels::TileHead head;
-            head.queries = rows + first * qkv.stride(0) + column;
-            head.keys = head.queries + width;
-            head.values = head.keys + width;
-            head.stride = qkv.stride(0);
-            head.tokens = offsets[text + 1] - offsets[text];
-            head.head_dim = shape.head_dim;
-            head.scale = shape.scale;
-            head.out = to + first * width + column;
-            head.out_stride = width;
-            kernels::attend_tiles(head, reinterpret_cast<std::byte*>(scratch.mutable_data_ptr<std::uint8_t>()));
+        const std::int64_t head_dim = heads.front().head_dim;
+        Scratch packed(kernels::packed_keys_bytes(most, head_dim));
+        Scratch scratch(kernels::tile_scratch(head_dim));
+        for (std::int64_t i = begin; i < end; ++i) {
+            const kernels::AttentionHead& head = heads[static_cast<std::size_t>(i)];
+            const auto [first, last] = seen_keys(head);
+            kernels::pack_keys(head, first, last - first, packed.data());
+            for (std::int64_t block = 0; block * kernels::kTileBlockRows < rows_of(head); ++block) {
+                kernels::attend_tiles(head, packed.data(), block, scratch.data());
+            }
         }
     });
-    return out;
+}
+
+// One head after another, its keys and then its blocks spread over the threads: few heads, which may be long.
+void attend_split_heads(std::span<const kernels::AttentionHead> heads) {
+    constexpr std::int64_t kGroups = 8;  // of keys, that a thread lays out at least
+    std::int64_t most = 0;
+    for (const kernels::AttentionHead& head : heads) {
+        most = std::max(most, head.key_count);
+    }
+    const std::int64_t head_dim = heads.front().head_dim;
+    Scratch packed(kernels::packed_keys_bytes(most, head_dim));
+    for (const kernels::AttentionHead& head : heads) {
+        const auto [first, last] = seen_keys(head);
+        at::parallel_for(first / kernels::kTileKeys, last / kernels::kTileKeys, kGroups, [&](std::int64_t begin, std::int64_t end) {
+            kernels::pack_keys(head, begin * kernels::kTileKeys, (end - begin) * kernels::kTileKeys, packed.data());
+        });
+        // Later rows of a text see more keys. Threads take blocks from both ends, so that each gets as much work.
+        const std::int64_t blocks = at::divup(rows_of(head), kernels::kTileBlockRows);
+        at::parallel_for(0, at::divup(blocks, 2), 1, [&](std::int64_t begin, std::int64_t end) {
+            Scratch scratch(kernels::tile_scratch(head_dim));
+            for (std::int64_t i = begin; i < end; ++i) {
+                kernels::attend_tiles(head, packed.data(), i, scratch.data());
+                if (blocks - 1 - i != i) {
+                    kernels::attend_tiles(head, packed.data(), blocks - 1 - i, scratch.data());
+                }
+            }
+        });
+    }
+}
+
+// Reorders the heads.
+void attend_heads(std::vector<kernels::AttentionHead>& heads, bool narrow) {
+    const bool tiles = narrow && kernels::tiles_available();
+    const auto middle = std::partition(heads.begin(), heads.end(),
+                                       [&](const kernels::AttentionHead& head) { return tiles && by_tiles(head); });
+    const std::span tiled(heads.begin(), middle);
+    const std::span others(middle, heads.end());
+    constexpr std::size_t kHeadsOfThread = 4;
+    if (tiled.size() >= kHeadsOfThread * static_cast<std::size_t>(at::get_num_threads())) {
+        attend_whole_heads(tiled);
+    } else if (!tiled.empty()) {
+        attend_split_heads(tiled);
+    }
+    if (!others.empty()) {
+        attend_by_vectors(others);
+    }
 }
 
 }  // namespace
@@ -110,7 +161,7 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
         }
         row += sequence.rows;
     }
-    attend_heads(tasks);
+    attend_heads(tasks, shape.narrow);
     return out;
 }
 
@@ -128,9 +179,6 @@ AttentionShape text_attention(std::int64_t heads, std::int64_t head_dim) {
 }
 
 at::Tensor attend_texts(const at::Tensor& qkv, std::span<const std::int64_t> offsets, const AttentionShape& shape) {
-    if (fits_tiles(shape)) {
-        return attend_by_tiles(qkv, offsets, shape);
-    }
     std::vector<AttentionRows> texts;
     for (std::size_t text = 0; text + 1 < offsets.size(); ++text) {
         const std::int64_t tokens = offsets[text + 1] - offsets[text];

@@ -22,9 +22,14 @@ struct AttentionShape {
     /// be longer than `longest`. Only with kv_heads = heads.
     std::span<const float> distance_bias;
     std::int64_t longest = 0;
-    /// Queries, keys, values and probabilities may be rounded to bfloat16, which matrix tiles then multiply; texts alone.
+    /// Queries, keys, values and probabilities may be rounded to bfloat16, which matrix tiles then multiply.
     bool narrow = false;
 };
+
+/// Whether a model of this precision rounds what goes into its products anyway.
+inline bool rounds_activations(Precision precision) {
+    return precision != Precision::kFloat32 && precision != Precision::kFloat16;
+}
 
 /// The keys and values of one sequence: those of head h and key j at element h * head_stride + j * stride.
 struct KeyView {
