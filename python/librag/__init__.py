@@ -6,12 +6,14 @@
         engine.add(["Returns are accepted within 30 days."])
         print(engine.ask("How long can I return something?").marked())
 
-Importing it costs milliseconds: numpy, tqdm and LibTorch come when something first needs them.
+Importing it costs milliseconds: numpy, tqdm and LibTorch come when something first needs them. It sets one environment variable
+unless it is there, GOMP_SPINCOUNT: see librag._waiting.
 """
 
 from ._evaluate import compare, evaluate, evaluate_answers, evaluate_labels
 from ._librag import version as _version
 from ._train_config import TrainConfig
+from ._waiting import set_default as _set_waiting
 from .engine import AnswerStream, Engine
 from .errors import (
     AlreadyExists,
@@ -40,6 +42,7 @@ from .training import Trainer, TrainResult, TrainStep
 from .types import Answer, Batching, Change, Changes, Citation, Document, Generation, Hit, Hits, Link, Token, Usage, VerifyReport
 
 __version__: str = _version()
+_set_waiting()
 
 __all__ = [
     "AddedToken",
