@@ -152,7 +152,8 @@ void read_processing(const JsonFields& fields, SentenceFolder& out) {
             if (key == "add_generation_prompt") {
                 out.add_generation_prompt = inner.boolean("add_generation_prompt").value_or(false);
             } else if (key != "restore_suffix" || value != true) {
-                out.unsupported_processing = name + "." + key;
+                out.unsupported_processing = name;
+                out.unsupported_processing.append(".").append(key);
             }
         }
     }

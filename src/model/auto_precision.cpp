@@ -148,7 +148,7 @@ Choice choose(Backend& backend, const Config& config, const Weights& weights, co
         least = time;
         choice.precision = candidate;
     }
-    choice.why += ")";
+    choice.why += ')';
     return choice;
 }
 

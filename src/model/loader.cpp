@@ -65,9 +65,9 @@ std::string preload_libtorch(std::filesystem::path folder) {
 }
 
 // libgomp, which LibTorch computes with, lets threads spin for some 15 ms wherever one is done before the others, which on a busy
-// machine is most of the time: 512 tokens of a prompt on two cores beside four busy processes took 8 s, with this 0.4 s, and alone on
-// the machine as long as ever. It asks the environment once, while it is loaded. Changing that is safe only while no other thread can
-// read it; a process of several threads sets GOMP_SPINCOUNT itself (python/librag/_waiting.py does).
+// machine is most of the time: 512 tokens of a prompt on two cores beside four busy processes took 8 s, with this 0.4 s, and
+// alone on the machine as long as ever. It asks the environment once, while it is loaded. Changing that is safe only while no
+// other thread can read it; a process of several threads sets GOMP_SPINCOUNT itself (python/librag/_waiting.py does).
 class ShortWaits {
   public:
     ShortWaits() {

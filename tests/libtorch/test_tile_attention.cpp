@@ -1,6 +1,6 @@
 // The attention by matrix tiles against its slow twin in float32: lengths around the edges of tiles and blocks, strides, shared
-// keys, causal masks, windows, caps, stored kinds of keys, peaked softmax. Where the processor has no such tiles there is nothing to
-// compare, and the test says so.
+// keys, causal masks, windows, caps, stored kinds of keys, peaked softmax. Where the processor has no such tiles there is nothing
+// to compare, and the test says so.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -148,8 +148,8 @@ TEST_CASE("attention by tiles: causal rows, shared keys, earlier keys, windows, 
                     shape.after = 0;
                     shape.group = 1 + (positions + past) % 4;
                     shape.softcap = before == 40 ? 1.5F : 0.0F;
-                    INFO(static_cast<int>(type) << ": " << positions << " behind " << past << ", window " << before << ", group "
-                                                << shape.group);
+                    INFO(static_cast<int>(type)
+                         << ": " << positions << " behind " << past << ", window " << before << ", group " << shape.group);
                     CHECK(worst(shape, 1.0F) < 0.012F);
                 }
             }

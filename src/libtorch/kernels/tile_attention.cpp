@@ -59,7 +59,7 @@ std::size_t tile_scratch(std::int64_t head_dim) {
 
 namespace {
 
-// --- laying out ------------------------------------------------------------------------------------------------------------------
+// --- laying out ---
 
 // 16 numbers as bfloat16.
 RAG_TILES __m256i narrow(__m512 values) {
@@ -134,7 +134,7 @@ RAG_TILES void pack(const AttentionHead& head, std::int64_t first, std::int64_t 
     }
 }
 
-// --- the rows of a block ---------------------------------------------------------------------------------------------------------
+// --- the rows of a block ---
 
 struct KeyRange {
     std::int64_t begin;
@@ -310,7 +310,8 @@ RAG_TILES void attend_keys(Block& block, const std::byte* packed, std::int64_t f
         KeyRange visible{0, 0};
         if (i < block.count) {
             const KeyRange all = block.visible(i);
-            visible = {std::clamp<std::int64_t>(all.begin - first, 0, width), std::clamp<std::int64_t>(all.end - first, 0, width)};
+            visible = {std::clamp<std::int64_t>(all.begin - first, 0, width),
+                       std::clamp<std::int64_t>(all.end - first, 0, width)};
         }
         softmax_row(block, i, visible, width, block.most[i], block.total[i]);
     }

@@ -14,8 +14,8 @@ inline constexpr std::int64_t kTileBlockRows = 32;
 /// Keys that are laid out together.
 inline constexpr std::int64_t kTileKeys = 32;
 
-/// Whether tiles compute this head: whole rows of tiles, no bias, and keys that lose nothing worth telling in bfloat16. Does not ask
-/// whether there are tiles.
+/// Whether tiles compute this head: whole rows of tiles, no bias, and keys that lose nothing worth telling in bfloat16. Does not
+/// ask whether there are tiles.
 bool fits_tiles(const AttentionHead& head);
 /// Bytes, aligned to 64, of all keys and values of a head as tiles.
 std::size_t packed_keys_bytes(std::int64_t key_count, std::int64_t head_dim);

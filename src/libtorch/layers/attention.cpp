@@ -85,9 +85,10 @@ void attend_split_heads(std::span<const kernels::AttentionHead> heads) {
     Scratch packed(kernels::packed_keys_bytes(most, head_dim));
     for (const kernels::AttentionHead& head : heads) {
         const auto [first, last] = seen_keys(head);
-        at::parallel_for(first / kernels::kTileKeys, last / kernels::kTileKeys, kGroups, [&](std::int64_t begin, std::int64_t end) {
-            kernels::pack_keys(head, begin * kernels::kTileKeys, (end - begin) * kernels::kTileKeys, packed.data());
-        });
+        at::parallel_for(
+            first / kernels::kTileKeys, last / kernels::kTileKeys, kGroups, [&](std::int64_t begin, std::int64_t end) {
+                kernels::pack_keys(head, begin * kernels::kTileKeys, (end - begin) * kernels::kTileKeys, packed.data());
+            });
         // Later rows of a text see more keys. Threads take blocks from both ends, so that each gets as much work.
         const std::int64_t blocks = at::divup(rows_of(head), kernels::kTileBlockRows);
         at::parallel_for(0, at::divup(blocks, 2), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -105,8 +106,8 @@ void attend_split_heads(std::span<const kernels::AttentionHead> heads) {
 // Reorders the heads.
 void attend_heads(std::vector<kernels::AttentionHead>& heads, bool narrow) {
     const bool tiles = narrow && kernels::tiles_available();
-    const auto middle = std::partition(heads.begin(), heads.end(),
-                                       [&](const kernels::AttentionHead& head) { return tiles && by_tiles(head); });
+    const auto middle =
+        std::partition(heads.begin(), heads.end(), [&](const kernels::AttentionHead& head) { return tiles && by_tiles(head); });
     const std::span tiled(heads.begin(), middle);
     const std::span others(middle, heads.end());
     constexpr std::size_t kHeadsOfThread = 4;

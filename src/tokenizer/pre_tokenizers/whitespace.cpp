@@ -75,8 +75,9 @@ void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std
             while (at + sizeof(Block) <= piece.end && !any_may_be_white(all.data() + at)) at += sizeof(Block);
             if (at == piece.end) break;
             if (!may_be_white(all[at])) {
-                while (++at < piece.end && !may_be_white(all[at])) {
-                }
+                do {
+                    ++at;
+                } while (at < piece.end && !may_be_white(all[at]));
                 continue;
             }
             const Character character = character_at(all, at);
