@@ -85,7 +85,9 @@ def test_binding_includes_only_public_headers() -> None:
     for path in sorted((ROOT / "bindings/python").glob("*.?pp")):
         for line in path.read_text("utf-8").splitlines():
             include = re.match(r'#include ["<]([^">]+)[">]', line)
-            if include and not re.match(r"(rag/|pybind11/|(common|gil|text_argument)\.hpp$|unistd\.h$|[a-z_]+$)", include.group(1)):
+            if include and not re.match(
+                r"(rag/|pybind11/|(common|gil|text_argument)\.hpp$|unistd\.h$|[a-z_]+$)", include.group(1)
+            ):
                 pytest.fail(f"{path.name} includes {include.group(1)}")
 
 
