@@ -1,6 +1,6 @@
 // Encoder and Generator.
+#include <atomic>
 #include <cstring>
-
 #include <optional>
 
 #include "common.hpp"
@@ -38,7 +38,14 @@ ModelOptions options_of(const std::string& dtype, const std::string& device, std
 /// nobody asks takes the GIL once, when it returns, instead of three times. Of sixteen threads that encode a sentence each, that
 /// is most of what they wait for each other.
 Progress progress_of_short_call(py::object callback) {
-    static const auto main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+    // No static with an initialiser: the Python code in it may hand over the GIL to a thread that then waits for it, holding the
+    // GIL.
+    static std::atomic<unsigned long> known{0};
+    unsigned long main_thread = known;
+    if (main_thread == 0) {
+        main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+        known = main_thread;
+    }
     const bool main = PyThread_get_thread_ident() == main_thread;
     return callback.is_none() && !main ? Progress() : progress_of(std::move(callback));
 }
