@@ -181,17 +181,22 @@ def test_gguf_equals_transformers(name: str, tmp_path: Path) -> None:
     assert distance(packed, librag.Generator(path, dtype="int8", threads=1).logits(ids)) <= FLOAT32_BAR
 
 
+def write_with_rope_factors(model: Any, base: float, path: Path) -> Path:
+    """As GGUF has Llama 3's scaling: one factor a pair beside the plain base."""
+    scaled = model.model.rotary_emb.inv_freq.numpy()
+    plain = base ** (-np.arange(len(scaled), dtype=np.float64) / len(scaled))
+    model.config.rope_parameters = {"rope_type": "default", "rope_theta": base}
+    model.config.rope_freqs = (plain / scaled).tolist()
+    return write_gguf(model, path)
+
+
 def test_rope_factors_of_gguf(tmp_path: Path) -> None:
     """Llama 3's scaling comes as one factor a pair."""
     case = next(case for case in CASES if case.name == "llama_llama3")
     ids = ids_for(case)
     model = make(case, SHAPES[1], tmp_path / "folder")
     expected = oracle_logits(model, ids)
-    scaled = model.model.rotary_emb.inv_freq.numpy()
-    plain = 1000.0 ** (-np.arange(0, 16, 2, dtype=np.float64) / 16)
-    model.config.rope_parameters = {"rope_type": "default", "rope_theta": 1000.0}
-    model.config.rope_freqs = (plain / scaled).tolist()
-    path = write_gguf(model, tmp_path / "model.gguf")
+    path = write_with_rope_factors(model, 1000.0, tmp_path / "model.gguf")
     ours = librag.Generator(path, threads=1)
     assert distance(ours.logits(ids), expected) <= FLOAT32_BAR
     with pytest.raises(librag.Unsupported, match="not those of a published Llama 3"):
@@ -205,11 +210,7 @@ def test_a_llama_3_out_of_gguf_is_saved_with_its_scaling(tmp_path: Path) -> None
     ids = ids_for(case)
     model = make(case, SHAPES[2], tmp_path / "folder")
     expected = oracle_logits(model, ids)
-    scaled = model.model.rotary_emb.inv_freq.numpy()
-    plain = 500000.0 ** (-np.arange(0, 64, 2, dtype=np.float64) / 64)
-    model.config.rope_parameters = {"rope_type": "default", "rope_theta": 500000.0}
-    model.config.rope_freqs = (plain / scaled).tolist()
-    path = write_gguf(model, tmp_path / "model.gguf")
+    path = write_with_rope_factors(model, 500000.0, tmp_path / "model.gguf")
     librag.Generator(path, threads=1).save(tmp_path / "saved")
     again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved", dtype=torch.float32).eval()
     assert again.config.rope_parameters["rope_type"] == "llama3"
