@@ -12,6 +12,7 @@ unless it is there, GOMP_SPINCOUNT: see librag._waiting.
 
 from ._evaluate import compare, evaluate, evaluate_answers, evaluate_labels
 from ._librag import version as _version
+from ._new_encoder import new_encoder
 from ._train_config import TrainConfig
 from ._waiting import set_default as _set_waiting
 from .engine import AnswerStream, Engine
@@ -100,6 +101,7 @@ __all__ = [
     "evaluate_answers",
     "evaluate_labels",
     "inspect",
+    "new_encoder",
     "read_bytes",
     "read_documents",
 ]

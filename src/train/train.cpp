@@ -63,8 +63,9 @@ class Run {
 
     TrainOutcome run() {
         plan_outputs(model_, identity_.config);
+        const auto stop = [this] { return !observer_.poll(); };
         const std::unique_ptr<Task> task =
-            make_task({model_, identity_.config, *request_.train, request_.eval}, request_.backend);
+            make_task({model_, identity_.config, *request_.train, request_.eval, stop}, request_.backend);
         const auto sums = model_sums(request_.model);
         identity_.model_sha256 = model_sha256(sums);
         identity_.train_sha256 = rows_sha256(*request_.train);

@@ -22,8 +22,10 @@ namespace {
 
 constexpr std::uint64_t kMaxTeacherBytes = std::uint64_t{8} << 30;  // of vectors that are kept
 
+/// The teacher computes its products as the student does.
 ModelOptions teacher_options(const TrainerConfig& config, Backend* backend) {
     ModelOptions options;
+    options.precision = read_precision(config.dtype);
     options.device = config.device;
     options.threads = static_cast<unsigned>(config.threads);
     options.backend = backend;
@@ -134,7 +136,8 @@ class DistillEncoder : public Task {
             fail(Code::kInvalidArgument, "the teacher's vectors of {} texts take {} bytes, at most {} are kept", views.size(),
                  bytes, kMaxTeacherBytes);
         out.vectors.resize(views.size() * width_);
-        teacher.encode(views, out.vectors, input_.model.encoder().normalize, 0, nullptr,
+        const Progress go_on = [this](std::uint64_t, std::uint64_t) { return !input_.stop || !input_.stop(); };
+        teacher.encode(views, out.vectors, input_.model.encoder().normalize, 0, go_on,
                        {EncoderPrompt::Kind::kText, std::string()});
         return out;
     }

@@ -52,12 +52,14 @@ class Task {
     RowNotes notes_;
 };
 
-/// What a task is made of; all outlive it. `eval`: null, or rows of the kind of `train`.
+/// What a task is made of; all outlive it. `eval`: null, or rows of the kind of `train`. `stop`: asked while the task is made,
+/// which takes minutes where a teacher reads all texts; true ends that with Stopped.
 struct TaskInput {
     TrainedModel& model;
     const TrainerConfig& config;
     const TrainingRows& train;
     const TrainingRows* eval = nullptr;
+    std::function<bool()> stop = {};
 };
 
 std::unique_ptr<Task> make_causal_lm(const TaskInput& input);
