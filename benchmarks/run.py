@@ -3,6 +3,8 @@
 make bench                          # everything
 make bench ARGS="encode bm25"       # some: tokenize encode generate callers precision bm25 hnsw filter engine latency stores quality train
 make bench ARGS="--rounds 7"
+make bench ARGS=adapt               # training on real data: 45 minutes, so only when asked for; parts: adapt-banking77 (6 minutes),
+                                    # adapt-scifact (6), adapt-distill (20), adapt-chinese (14)
 """
 
 from __future__ import annotations
@@ -35,26 +37,28 @@ ALL = (
     "quality",
     "train",
 )
+LONG = ("adapt", "adapt-banking77", "adapt-scifact", "adapt-distill", "adapt-chinese")
 
 
 def main() -> int:
     """Exit code 1 if a benchmark failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", nargs="*", help=f"some of {', '.join(ALL)}; default: all")
+    parser.add_argument("which", nargs="*", help=f"some of {', '.join(ALL)}; default: these; only when named: {', '.join(LONG)}")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender (default 5)")
     parser.add_argument("--models", type=Path, default=Path(os.environ.get("RAG_MODELS", "models")))
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="folder for results.json, results.md and plots")
     options = parser.parse_args()
-    unknown = set(options.which) - set(ALL)
+    unknown = set(options.which) - {*ALL, *LONG}
     if unknown:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join((*ALL, *LONG))}")
     options.output.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     failed = False
     for name in options.which or ALL:
         print(f"== {name}", flush=True)
         try:
-            found = importlib.import_module(f"bench_{name}").run(options.models, options.rounds)
+            module, *part = name.split("-")
+            found = importlib.import_module(f"bench_{module}").run(options.models, options.rounds, *part)
         except (ImportError, FileNotFoundError) as missing:
             print(f"   not run: {missing}")
             failed = failed or "librag" in str(missing)

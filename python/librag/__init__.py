@@ -36,6 +36,7 @@ from .errors import (
 from .indexes import BM25Index, VectorIndex
 from .models import Classification, Classifier, CrossEncoder, Encoder, Generator, inspect
 from .readers import read_bytes, read_documents
+from .report import Report
 from .tensorboard import TensorBoard
 from .text import Chunk, chunk, clean
 from .tokenizer import AddedToken, DecodeStream, Encoding, Tokenizer
@@ -80,6 +81,7 @@ __all__ = [
     "OutOfMemory",
     "RagError",
     "ReadOnly",
+    "Report",
     "Stopped",
     "TensorBoard",
     "Token",

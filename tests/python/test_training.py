@@ -18,7 +18,7 @@ import librag
 import numpy as np
 import pytest
 from librag import _librag
-from librag._curve import curve_svg
+from librag._plots import line_svg
 from librag.tensorboard import crc32c
 
 WORDS = ("red", "green", "blue")
@@ -111,7 +111,7 @@ def test_a_curve_is_svg_whatever_it_is_given() -> None:
     import xml.etree.ElementTree
 
     for points in ([], [(1, 2.0)], [(i, 1 / (i + 1)) for i in range(5000)], [(1, float("nan")), (2, 1.0)]):
-        root = xml.etree.ElementTree.fromstring(curve_svg(points, 5000, "a < b & c"))
+        root = xml.etree.ElementTree.fromstring(line_svg(points, 5000, "a < b & c", smooth=True))
         assert root.tag.endswith("svg")
         line = next(child for child in root if child.tag.endswith("polyline"))
         assert len(line.get("points", "").split()) <= 401
