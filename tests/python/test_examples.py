@@ -1,4 +1,4 @@
-"""The examples are run: the quickstarts, the notebook, the demo on a folder, the command line, a C++ and a C program against an
+"""The examples are run: the quickstarts, the notebooks, the demo on a folder, the command line, a C++ and a C program against an
 installed librag."""
 
 from __future__ import annotations
@@ -35,22 +35,30 @@ def test_python_quickstart_with_models(encoder_path: Path, generator_path: Path)
     assert "30 days" in printed
 
 
-@pytest.mark.full
-def test_notebook(encoder_path: Path, generator_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def pictures(name: str, kind: str) -> list[str]:
+    """Runs a notebook from its first cell to its last; what it shows of a kind such as "text/html"."""
     import nbformat
     from nbclient import NotebookClient
 
-    monkeypatch.setenv("RAG_MODELS", str(generator_path.parents[1]))
-    notebook = nbformat.read(EXAMPLES / "notebooks" / "quickstart.ipynb", as_version=4)
+    notebook = nbformat.read(EXAMPLES / "notebooks" / name, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "the notebook is committed without outputs"
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-    pictures = [
-        output["data"]["text/html"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "text/html" in output.get("data", {})
-    ]
-    assert any("<table>" in page for page in pictures)
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [data[kind] for data in outputs if kind in data]
+
+
+@pytest.mark.full
+def test_notebook(encoder_path: Path, generator_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_MODELS", str(generator_path.parents[1]))
+    assert any("<table>" in page for page in pictures("quickstart.ipynb", "text/html"))
+
+
+@pytest.mark.full
+def test_training_notebook(encoder_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_MODELS", str(encoder_path.parents[1]))
+    shown = pictures("training.ipynb", "image/svg+xml")
+    assert len(shown) == 2, "a curve for each training"
+    assert all("<polyline" in curve and "step 40 of 40" in curve for curve in shown)
 
 
 @pytest.mark.full
