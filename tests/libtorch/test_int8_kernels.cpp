@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdint>
 #include <random>
 #include <vector>
 
@@ -56,23 +57,29 @@ struct Rows {
     std::vector<float> x;
     std::vector<std::int16_t> numbers;
     std::vector<float> scales;
-    std::vector<std::uint8_t> high;
-    std::vector<std::uint8_t> low;
+    std::vector<std::uint8_t> planes;  // of int8_planes_available()
 
     Rows(std::int64_t count, std::int64_t inputs, bool extreme) : rows(count), x(static_cast<std::size_t>(count * inputs)) {
         std::mt19937 generator(static_cast<unsigned>(count + inputs));
         std::normal_distribution<float> normal;
         for (float& value : x) value = extreme ? 3.0F : normal(generator);
         const std::int64_t width = int8_groups(inputs) * kInt8Group;
-        const std::int64_t padded = (count + 15) / 16 * 16;
         numbers.resize(static_cast<std::size_t>(count * width), -1);
         scales.resize(static_cast<std::size_t>(count));
-        high.resize(static_cast<std::size_t>(padded * width), 77);
-        low.resize(high.size(), 99);
+        planes.resize(static_cast<std::size_t>(int8_planes_bytes(count, int8_groups(inputs))) + 64, 77);
         for (std::int64_t r = 0; r < count; ++r) {
             quantize_int8_inputs(x.data() + r * inputs, inputs, numbers.data() + r * width, &scales[static_cast<std::size_t>(r)]);
-            split_int8_inputs(numbers.data() + r * width, int8_groups(inputs), high.data() + r * width, low.data() + r * width);
+            float scale = -1.0F;
+            if (!int8_planes_available()) continue;
+            load_int8_planes_row(x.data() + r * inputs, inputs, r, tiles(), &scale);
+            CHECK(scale == scales[static_cast<std::size_t>(r)]);
         }
+    }
+    std::uint8_t* tiles() { return planes.data() + (64 - reinterpret_cast<std::uintptr_t>(planes.data()) % 64) % 64; }
+    /// Input k of a row, as the two planes have it.
+    std::int64_t number_in_planes(std::int64_t r, std::int64_t k, std::int64_t groups) {
+        const std::uint8_t* tile = tiles() + (r / 16 * groups + k / 64) * 2 * kInt8TileBytes + r % 16 * 64 + k % 64;
+        return (std::int64_t{tile[0]} - 128) * 256 + tile[kInt8TileBytes];
     }
     /// Input k of a row, as it was rounded.
     std::int64_t number(std::int64_t r, std::int64_t k, std::int64_t groups) const {
@@ -144,12 +151,26 @@ TEST_CASE("inputs of sixteen bits are within half a step, and zeros stay zeros")
     CHECK(numbers == std::vector<std::int16_t>(64, 0));
 }
 
+TEST_CASE("planes hold the rounded inputs") {
+    if (!int8_planes_available()) return;
+    for (const Shape& shape : kShapes) {
+        Rows x(shape.rows, shape.inputs, false);
+        const std::int64_t groups = int8_groups(shape.inputs);
+        std::int64_t wrong = 0;
+        for (std::int64_t r = 0; r < shape.rows; ++r) {
+            for (std::int64_t k = 0; k < groups * kInt8Group; ++k)
+                wrong += x.number_in_planes(r, k, groups) != x.number(r, k, groups);
+        }
+        CHECK(wrong == 0);
+    }
+}
+
 TEST_CASE("int8 products equal sums of whole numbers, by a few rows and by planes") {
     for (const bool extreme : {false, true}) {
         for (const Shape& shape : kShapes) {
             INFO(shape.rows << " rows, " << shape.outputs << " x " << shape.inputs << (extreme ? ", extreme" : ""));
             const Matrix w(shape.outputs, shape.inputs, extreme);
-            const Rows x(shape.rows, shape.inputs, extreme);
+            Rows x(shape.rows, shape.inputs, extreme);
             const std::int64_t groups = int8_groups(shape.inputs);
             const std::vector<float> wanted = plain_product(w, x);
             std::vector<float> found(wanted.size(), -1.0F);
@@ -163,7 +184,7 @@ TEST_CASE("int8 products equal sums of whole numbers, by a few rows and by plane
             }
             check_near(found, wanted);
             if (!int8_planes_available()) continue;
-            const Int8Planes planes{x.high.data(), x.low.data(), x.scales.data(), shape.rows, groups};
+            const Int8Planes planes{x.tiles(), x.scales.data(), shape.rows, groups};
             for (const auto multiply : {multiply_int8_planes, multiply_int8_planes_by_vectors}) {
                 std::fill(found.begin(), found.end(), -1.0F);
                 for (std::int64_t p = 0; p < int8_panels(shape.outputs); p += 2) {
@@ -180,14 +201,14 @@ TEST_CASE("int8 products equal sums of whole numbers, by a few rows and by plane
 
 TEST_CASE("sums of the most inputs that are allowed fit") {
     const Matrix w(2, kInt8MaxInputs, true);
-    const Rows x(2, kInt8MaxInputs, true);
+    Rows x(2, kInt8MaxInputs, true);
     const std::vector<float> wanted = plain_product(w, x);
     std::vector<float> found(4);
     const Int8Inputs some{x.numbers.data(), x.scales.data(), 2, int8_groups(kInt8MaxInputs)};
     multiply_int8(w.packed.data(), some, w.panel(0), found.data(), 2);
     check_near(found, wanted);
     if (int8_planes_available()) {
-        const Int8Planes planes{x.high.data(), x.low.data(), x.scales.data(), 2, int8_groups(kInt8MaxInputs)};
+        const Int8Planes planes{x.tiles(), x.scales.data(), 2, int8_groups(kInt8MaxInputs)};
         multiply_int8_planes(w.packed.data(), planes, w.panel(0), nullptr, found.data(), 2);
         check_near(found, wanted);
     }

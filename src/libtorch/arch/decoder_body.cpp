@@ -205,13 +205,102 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
     }
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         poll(call);
-        const Layer& layer = layers_[i];
-        const at::Tensor attended = pass.apply(layer.attention_output, attend(i, pass, layer.attention_norm.run(x)));
-        x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
-        const at::Tensor fed = feed_forward(layer, pass, layer.mlp_norm.run(x));
-        x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
+        if (runs_in_blocks(layers_[i], pass, rows)) {
+            run_layer_in_blocks(i, pass, x);
+        } else {
+            run_layer(i, pass, x);
+        }
     }
     return x;
+}
+
+void DecoderBody::run_layer(std::size_t index, const Pass& pass, at::Tensor& x) const {
+    const Layer& layer = layers_[index];
+    at::Tensor qkv = pass.apply(layer.qkv, layer.attention_norm.run(x));  // [rows, (heads + 2 * kv_heads) * head_dim]
+    turn_heads(layer, rotary_of(layer, pass), qkv);
+    const at::Tensor attended = pass.apply(layer.attention_output, attend(index, pass, qkv));
+    x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
+    const at::Tensor fed = feed_forward(layer, pass, layer.mlp_norm.run(x));
+    x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
+}
+
+bool DecoderBody::runs_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const {
+    return RowBlocks::worth(rows) && pass.adapters.empty() && layer.mlp && layer.mlp->in_blocks() && in_blocks(layer.qkv) &&
+           in_blocks(layer.attention_output);
+}
+
+// run_layer() with what treats every row alone by blocks.
+void DecoderBody::run_layer_in_blocks(std::size_t index, const Pass& pass, at::Tensor& x) const {
+    const Layer& layer = layers_[index];
+    finish_in_blocks(layer, attend(index, pass, queries_in_blocks(layer, rotary_of(layer, pass), x)), x);
+}
+
+at::Tensor DecoderBody::queries_in_blocks(const Layer& layer, const RotaryRows& rotary, const at::Tensor& x) const {
+    const std::int64_t hidden = x.size(1);
+    at::Tensor qkv = at::empty({x.size(0), layer.qkv.outputs()}, at::kFloat);
+    const float* from = x.const_data_ptr<float>();
+    float* to = qkv.mutable_data_ptr<float>();
+    const RowBlocks blocks(x.size(0));
+    at::parallel_for(0, blocks.count, 1, [&](std::int64_t begin, std::int64_t end) {
+        BlockProduct product(layer.qkv, blocks.size);
+        std::vector<float> normed(static_cast<std::size_t>(hidden));
+        blocks.each(begin, end, [&](std::int64_t first, std::int64_t rows) {
+            for (std::int64_t row = 0; row < rows; ++row) {
+                layer.attention_norm.run_row(from + (first + row) * hidden, normed.data());
+                product.load_row(normed.data(), row);
+            }
+            float* block = to + first * layer.qkv.outputs();
+            product.run(rows, block, layer.qkv.outputs());
+            for (std::int64_t row = 0; row < rows; ++row) {
+                turn_row(layer, rotary, first + row, block + row * layer.qkv.outputs());
+            }
+        });
+    });
+    return qkv;
+}
+
+namespace {
+
+// x += norm(add), or add itself without a norm.
+void add_row(const std::optional<RmsNorm>& norm, float* add, std::int64_t columns, float* x) {
+    if (norm) {
+        norm->run_row(add, add);
+    }
+    for (std::int64_t c = 0; c < columns; ++c) {
+        x[c] += add[c];
+    }
+}
+
+}  // namespace
+
+void DecoderBody::finish_in_blocks(const Layer& layer, const at::Tensor& attended, at::Tensor& x) const {
+    const std::int64_t hidden = x.size(1);
+    const std::int64_t width = attended.size(1);
+    const float* from = attended.const_data_ptr<float>();
+    float* residual = x.mutable_data_ptr<float>();
+    const RowBlocks blocks(x.size(0));
+    at::parallel_for(0, blocks.count, 1, [&](std::int64_t begin, std::int64_t end) {
+        BlockProduct output(layer.attention_output, blocks.size);
+        GatedMlp::Block mlp(*layer.mlp, blocks.size);
+        std::vector<float> sums(static_cast<std::size_t>(blocks.size * hidden));
+        std::vector<float> normed(static_cast<std::size_t>(hidden));
+        blocks.each(begin, end, [&](std::int64_t first, std::int64_t rows) {
+            for (std::int64_t row = 0; row < rows; ++row) {
+                output.load_row(from + (first + row) * width, row);
+            }
+            output.run(rows, sums.data(), hidden);
+            for (std::int64_t row = 0; row < rows; ++row) {
+                float* at = residual + (first + row) * hidden;
+                add_row(layer.attention_output_norm, sums.data() + row * hidden, hidden, at);
+                layer.mlp_norm.run_row(at, normed.data());
+                mlp.load_row(normed.data(), row);
+            }
+            mlp.run(rows, sums.data(), hidden);
+            for (std::int64_t row = 0; row < rows; ++row) {
+                add_row(layer.mlp_output_norm, sums.data() + row * hidden, hidden, residual + (first + row) * hidden);
+            }
+        });
+    });
 }
 
 AttentionShape DecoderBody::attention_shape(const Layer& layer) const {
@@ -229,28 +318,32 @@ AttentionShape DecoderBody::attention_shape(const Layer& layer) const {
     return shape;
 }
 
-// Norms, if there are any, and rotation of all query and key heads in place.
+const RotaryRows& DecoderBody::rotary_of(const Layer& layer, const Pass& pass) const {
+    return layer.windowed && pass.local_rotary ? *pass.local_rotary : pass.rotary;
+}
+
+// Norms, if there are any, and rotation of a row's query and key heads in place.
+void DecoderBody::turn_row(const Layer& layer, const RotaryRows& rotary, std::int64_t row, float* qkv) const {
+    for (std::int64_t head = 0; head < config_.heads + config_.kv_heads; ++head, qkv += config_.head_dim) {
+        if (layer.query_norm) {
+            (head < config_.heads ? *layer.query_norm : *layer.key_norm).run_row(qkv, qkv);
+        }
+        rotary.rotate(row, qkv);
+    }
+}
+
 void DecoderBody::turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const {
     float* data = qkv.mutable_data_ptr<float>();
     const std::int64_t stride = qkv.size(1);
     at::parallel_for(0, qkv.size(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
-            for (std::int64_t head = 0; head < config_.heads + config_.kv_heads; ++head) {
-                float* x = data + row * stride + head * config_.head_dim;
-                if (layer.query_norm) {
-                    (head < config_.heads ? *layer.query_norm : *layer.key_norm).run_row(x, x);
-                }
-                rotary.rotate(row, x);
-            }
+            turn_row(layer, rotary, row, data + row * stride);
         }
     });
 }
 
-at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Tensor& x) const {
-    const Layer& layer = layers_[index];
-    at::Tensor qkv = pass.apply(layer.qkv, x);  // [rows, (heads + 2 * kv_heads) * head_dim]
-    turn_heads(layer, layer.windowed && pass.local_rotary ? *pass.local_rotary : pass.rotary, qkv);
-    const AttentionShape shape = attention_shape(layer);
+at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Tensor& qkv) const {
+    const AttentionShape shape = attention_shape(layers_[index]);
     const std::int64_t stride = qkv.size(1);
     std::vector<AttentionRows> views;
     std::int64_t row = 0;

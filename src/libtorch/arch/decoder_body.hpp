@@ -97,8 +97,15 @@ class DecoderBody {
     void load_mlp(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan, const std::string& prefix,
                   bool sparse, Layer& layer) const;
     AttentionShape attention_shape(const Layer& layer) const;
+    void run_layer(std::size_t index, const Pass& pass, at::Tensor& x) const;
+    bool runs_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const;
+    void run_layer_in_blocks(std::size_t index, const Pass& pass, at::Tensor& x) const;
+    at::Tensor queries_in_blocks(const Layer& layer, const RotaryRows& rotary, const at::Tensor& x) const;
+    void finish_in_blocks(const Layer& layer, const at::Tensor& attended, at::Tensor& x) const;
+    const RotaryRows& rotary_of(const Layer& layer, const Pass& pass) const;
+    void turn_row(const Layer& layer, const RotaryRows& rotary, std::int64_t row, float* qkv) const;
     void turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const;
-    at::Tensor attend(std::size_t index, const Pass& pass, const at::Tensor& x) const;
+    at::Tensor attend(std::size_t index, const Pass& pass, const at::Tensor& qkv) const;
     at::Tensor feed_forward(const Layer& layer, const Pass& pass, const at::Tensor& x) const;
 
     const DecoderConfig config_;

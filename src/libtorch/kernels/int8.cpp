@@ -157,16 +157,6 @@ void quantize_int8_inputs(const float* x, std::int64_t inputs, std::int16_t* num
     for (std::int64_t k = 0; k < all; k += 4) std::swap(numbers[k + 1], numbers[k + 2]);
 }
 
-void split_int8_inputs(const std::int16_t* numbers, std::int64_t groups, std::uint8_t* high, std::uint8_t* low) {
-    for (std::int64_t k = 0; k < groups * kInt8Group; k += 4) {
-        const std::int16_t four[4] = {numbers[k], numbers[k + 2], numbers[k + 1], numbers[k + 3]};
-        for (std::int64_t i = 0; i < 4; ++i) {
-            high[k + i] = static_cast<std::uint8_t>((four[i] >> 8) + 128);
-            low[k + i] = static_cast<std::uint8_t>(four[i] & 255);
-        }
-    }
-}
-
 void multiply_int8(const std::byte* panel, const Int8Inputs& x, const Int8Outputs& outputs, float* out, std::int64_t out_stride) {
     float sums[kInt8Rows * kInt8PanelRows];
     HWY_DYNAMIC_DISPATCH(MultiplyInt8)(panel, x, sums);

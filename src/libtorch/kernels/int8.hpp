@@ -57,18 +57,23 @@ struct Int8Inputs {
 /// out[r * out_stride + n] for the outputs of one panel.
 void multiply_int8(const std::byte* panel, const Int8Inputs& x, const Int8Outputs& outputs, float* out, std::int64_t out_stride);
 
-/// Many rows as matrix tiles and VNNI read them: the numbers' upper bytes plus 128, and their lower bytes. Rows are a multiple of
-/// 16, of groups * 64 bytes each; what is behind the last row may be anything.
+/// Many rows as matrix tiles and VNNI read them: the numbers' upper bytes plus 128, and their lower bytes. Rows stand in blocks
+/// of 16; a block is, group by group, a tile of upper bytes and a tile of lower ones, [16, 64] each, so that a product reads
+/// memory in its order. What is behind the last row may be anything.
 struct Int8Planes {
-    const std::uint8_t* high;
-    const std::uint8_t* low;
-    const float* scales;  // [rows]
-    std::int64_t rows;    // that are there
+    const std::uint8_t* tiles;  // aligned to 64, int8_planes_bytes()
+    const float* scales;        // [rows]
+    std::int64_t rows;          // that are there
     std::int64_t groups;
 };
 
-/// numbers: [groups * 64] as quantize_int8_inputs leaves them.
-void split_int8_inputs(const std::int16_t* numbers, std::int64_t groups, std::uint8_t* high, std::uint8_t* low);
+constexpr std::int64_t kInt8BlockRows = 16;
+constexpr std::int64_t int8_planes_bytes(std::int64_t rows, std::int64_t groups) {
+    return (rows + kInt8BlockRows - 1) / kInt8BlockRows * groups * 2 * kInt8TileBytes;
+}
+
+/// Rounds x [inputs] as quantize_int8_inputs does, into row `row` of planes. Only where int8_planes_available().
+void load_int8_planes_row(const float* x, std::int64_t inputs, std::int64_t row, std::uint8_t* tiles, float* scale);
 
 /// Whether the processor has instructions for multiply_int8_planes: AMX or AVX512-VNNI.
 bool int8_planes_available();

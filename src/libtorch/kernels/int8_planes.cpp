@@ -15,7 +15,8 @@ namespace rag::core::libtorch::kernels {
 
 namespace {
 
-constexpr std::int64_t kBlockRows = 16;
+constexpr std::int64_t kBlockRows = kInt8BlockRows;
+constexpr std::int64_t kLine = 64;
 constexpr std::size_t kRowSums = 2 * kInt8PanelRows * sizeof(std::int32_t);  // bytes of a row of a block
 
 // The sums of 16 rows: upper bytes, then lower bytes, each with 32 outputs.
@@ -23,18 +24,21 @@ struct alignas(64) Sums {
     std::int32_t plane[2][kBlockRows][2 * kInt8PanelRows];
 };
 
-RAG_TILES void multiply_by_tiles(const std::byte* left, const std::byte* right, const std::uint8_t* high, const std::uint8_t* low,
-                                 std::int64_t groups, Sums& sums) {
-    const auto stride = static_cast<std::size_t>(groups * kInt8Group);
+// `ahead`: what the next products will read, fetched from farther caches `lines` lines a step.
+RAG_TILES void multiply_by_tiles(const std::byte* left, const std::byte* right, const std::uint8_t* block, std::int64_t groups,
+                                 const std::byte* ahead, std::int64_t lines, Sums& sums) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
     for (std::int64_t g = 0; g < groups; ++g) {
-        _tile_loadd(4, high + g * kInt8Group, stride);
+        _tile_loadd(4, block + 2 * g * kInt8TileBytes, 64);
         _tile_loadd(6, left + g * kInt8TileBytes, 64);
         _tile_loadd(7, right + g * kInt8TileBytes, 64);
-        _tile_loadd(5, low + g * kInt8Group, stride);
+        _tile_loadd(5, block + (2 * g + 1) * kInt8TileBytes, 64);
+        for (std::int64_t line = 0; line < lines; ++line, ahead += kLine) {
+            _mm_prefetch(ahead, _MM_HINT_T1);
+        }
         _tile_dpbusd(0, 4, 6);
         _tile_dpbusd(1, 4, 7);
         _tile_dpbusd(2, 5, 6);
@@ -46,19 +50,20 @@ RAG_TILES void multiply_by_tiles(const std::byte* left, const std::byte* right, 
     _tile_stored(3, sums.plane[1][0] + kInt8PanelRows, kRowSums);
 }
 
-// One plane and one panel.
-RAG_VNNI void multiply_by_vectors(const std::byte* panel, const std::uint8_t* rows, std::int64_t groups, std::int32_t* to) {
-    const std::int64_t stride = groups * kInt8Group;
+// One plane, whose first tile is given, and one panel.
+RAG_VNNI void multiply_by_vectors(const std::byte* panel, const std::uint8_t* tile, std::int64_t groups, std::int32_t* to) {
     __m512i sums[kBlockRows];
     for (auto& sum : sums) {
         sum = _mm512_setzero_si512();
     }
-    for (std::int64_t k = 0; k < stride; k += 4) {
-        const __m512i weights = _mm512_loadu_si512(panel + 16 * k);
-        for (std::int64_t r = 0; r < kBlockRows; ++r) {
-            std::int32_t four;
-            __builtin_memcpy(&four, rows + r * stride + k, sizeof(four));
-            sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_set1_epi32(four), weights);
+    for (std::int64_t g = 0; g < groups; ++g, tile += 2 * kInt8TileBytes) {
+        for (std::int64_t k = 0; k < kInt8Group; k += 4) {
+            const __m512i weights = _mm512_loadu_si512(panel + g * kInt8TileBytes + 16 * k);
+            for (std::int64_t r = 0; r < kBlockRows; ++r) {
+                std::int32_t four;
+                __builtin_memcpy(&four, tile + r * kInt8Group + k, sizeof(four));
+                sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_set1_epi32(four), weights);
+            }
         }
     }
     for (std::int64_t r = 0; r < kBlockRows; ++r) {
@@ -86,12 +91,17 @@ RAG_TILES void run_tiles(const std::byte* panel, const Int8Planes& x, const Int8
                          float* out, std::int64_t out_stride) {
     Sums sums;
     const std::byte* right = second == nullptr ? panel : panel + x.groups * kInt8TileBytes;
+    const std::int64_t blocks = (x.rows + kBlockRows - 1) / kBlockRows;
+    // The next two panels in as many steps as this call has: a layer's weights are more than the second-level cache holds, and
+    // waiting for them took a fifth of the products' time.
+    const std::int64_t lines = (2 * kInt8TileBytes / kLine + blocks - 1) / blocks;
+    const std::byte* ahead = panel + 2 * x.groups * kInt8TileBytes;
     memory_in_place();
     configure_tiles();
     for (std::int64_t row = 0; row < x.rows; row += kBlockRows) {
         const std::int64_t rows = std::min(kBlockRows, x.rows - row);
-        const std::int64_t at = row * x.groups * kInt8Group;
-        multiply_by_tiles(panel, right, x.high + at, x.low + at, x.groups, sums);
+        multiply_by_tiles(panel, right, x.tiles + int8_planes_bytes(row, x.groups), x.groups, ahead, lines, sums);
+        ahead += x.groups * lines * kLine;
         memory_in_place();
         finish(sums, 0, first, x.scales + row, rows, out + row * out_stride, out_stride);
         if (second != nullptr) {
@@ -101,7 +111,34 @@ RAG_TILES void run_tiles(const std::byte* panel, const Int8Planes& x, const Int8
     _tile_release();
 }
 
+RAG_VNNI float largest_of(const float* x, std::int64_t count) {
+    __m512 largest = _mm512_setzero_ps();
+    for (std::int64_t k = 0; k < count; k += 16) {
+        const auto there = static_cast<__mmask16>(count - k >= 16 ? 0xFFFFU : (1U << (count - k)) - 1U);
+        largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_maskz_loadu_ps(there, x + k)));
+    }
+    return _mm512_reduce_max_ps(largest);
+}
+
 }  // namespace
+
+RAG_VNNI void load_int8_planes_row(const float* x, std::int64_t inputs, std::int64_t row, std::uint8_t* tiles, float* scale) {
+    const float largest = largest_of(x, inputs);
+    *scale = largest / 32767.0F;
+    const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 32767.0F / largest : 0.0F);
+    const __m512i raised = _mm512_set1_epi32(128);
+    const std::int64_t groups = int8_groups(inputs);
+    std::uint8_t* to = tiles + int8_planes_bytes(row / kBlockRows * kBlockRows, groups) + row % kBlockRows * kInt8Group;
+    for (std::int64_t k = 0; k < groups * kInt8Group; k += 16) {
+        const std::int64_t left = std::clamp<std::int64_t>(inputs - k, 0, 16);
+        const auto there = static_cast<__mmask16>((1U << left) - 1U);
+        const __m512i numbers = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(there, x + k), factor));
+        std::uint8_t* at = to + k / kInt8Group * 2 * kInt8TileBytes + k % kInt8Group;
+        const __m512i high = _mm512_add_epi32(_mm512_srai_epi32(numbers, 8), raised);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(high));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(at + kInt8TileBytes), _mm512_cvtepi32_epi8(numbers));
+    }
+}
 
 bool int8_planes_available() {
     static const bool available = __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
@@ -114,15 +151,15 @@ void multiply_int8_planes_by_vectors(const std::byte* panel, const Int8Planes& x
     Sums sums;
     for (std::int64_t row = 0; row < x.rows; row += kBlockRows) {
         const std::int64_t rows = std::min(kBlockRows, x.rows - row);
-        const std::int64_t at = row * x.groups * kInt8Group;
+        const std::uint8_t* block = x.tiles + int8_planes_bytes(row, x.groups);
         for (const Int8Outputs* outputs : {&first, second}) {
             if (outputs == nullptr) {
                 continue;
             }
             const std::int64_t column = outputs == &first ? 0 : kInt8PanelRows;
             const std::byte* weights = outputs == &first ? panel : panel + x.groups * kInt8TileBytes;
-            multiply_by_vectors(weights, x.high + at, x.groups, sums.plane[0][0] + column);
-            multiply_by_vectors(weights, x.low + at, x.groups, sums.plane[1][0] + column);
+            multiply_by_vectors(weights, block, x.groups, sums.plane[0][0] + column);
+            multiply_by_vectors(weights, block + kInt8TileBytes, x.groups, sums.plane[1][0] + column);
             finish(sums, column, *outputs, x.scales + row, rows, out + row * out_stride + column, out_stride);
         }
     }
@@ -142,6 +179,8 @@ void multiply_int8_planes(const std::byte* panel, const Int8Planes& x, const Int
 bool int8_planes_available() {
     return false;
 }
+
+void load_int8_planes_row(const float*, std::int64_t, std::int64_t, std::uint8_t*, float*) {}
 
 void multiply_int8_planes_by_vectors(const std::byte*, const Int8Planes&, const Int8Outputs&, const Int8Outputs*, float*,
                                      std::int64_t) {}

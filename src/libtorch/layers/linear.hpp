@@ -56,6 +56,8 @@ class Linear {
     void observe(std::shared_ptr<InputStatistics> statistics) { observed_ = std::move(statistics); }
     /// The packed weights for matrix tiles where they are kept so and run() has nobody who watches; else null.
     const kernels::TileMatrix* tiles() const { return observed_ == nullptr ? packed_->tiles() : nullptr; }
+    /// Likewise the weights in panels of bytes.
+    const Int8PanelLinear* panels() const { return observed_ == nullptr ? packed_->panels() : nullptr; }
 
     /// A new packing of the file's weights with `changes`, one a part.
     std::shared_ptr<const PackedLinear> with_changes(const std::vector<PartChange>& changes) const;

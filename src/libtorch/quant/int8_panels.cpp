@@ -13,7 +13,6 @@ using kernels::kInt8TileBytes;
 
 constexpr std::int64_t kPanelGrain = 65536;  // weights that are worth another thread
 constexpr std::int64_t kRowGrain = 8;
-constexpr std::int64_t kBlockRows = 16;  // of multiply_int8_planes
 
 kernels::Int8Outputs outputs_of(const at::Tensor& scale, const at::Tensor& sums, const float* bias, std::int64_t first,
                                 std::int64_t outputs) {
@@ -96,35 +95,44 @@ void Int8Panels::multiply_few(const at::Tensor& x, const float* bias, at::Tensor
 }
 
 void Int8Panels::multiply_many(const at::Tensor& x, const float* bias, at::Tensor& out) const {
-    const std::int64_t rows = x.size(0);
-    const std::int64_t groups = kernels::int8_groups(inputs_);
-    const std::int64_t row_bytes = groups * kInt8Group;
-    const std::int64_t plane = at::divup(rows, kBlockRows) * kBlockRows * row_bytes;
-    const at::Tensor planes = at::empty({2 * plane}, at::kByte);
-    const at::Tensor scales = at::empty({rows}, at::kFloat);
-    auto* high = planes.mutable_data_ptr<std::uint8_t>();
-    auto* scale = scales.mutable_data_ptr<float>();
+    Int8Rows rows(x.size(0), inputs_);
     const float* from = x.const_data_ptr<float>();
-    at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<std::int16_t> numbers(static_cast<std::size_t>(row_bytes));
+    at::parallel_for(0, x.size(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t r = begin; r < end; ++r) {
-            kernels::quantize_int8_inputs(from + r * x.stride(0), inputs_, numbers.data(), scale + r);
-            kernels::split_int8_inputs(numbers.data(), groups, high + r * row_bytes, high + plane + r * row_bytes);
+            rows.load_row(from + r * x.stride(0), r);
         }
     });
-    const kernels::Int8Planes inputs{high, high + plane, scale, rows, groups};
     float* to = out.mutable_data_ptr<float>();
-    const std::int64_t pairs = at::divup(kernels::int8_panels(outputs_), 2);
-    const std::int64_t grain = at::divup(kPanelGrain, 2 * kInt8PanelRows * inputs_);
-    at::parallel_for(0, pairs, grain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t p = begin; p < end; ++p) {
-            const std::int64_t n = 2 * p * kInt8PanelRows;
-            const bool both = n + kInt8PanelRows < outputs_;
-            const kernels::Int8Outputs first = outputs_of(scale_, sums_, bias, n, outputs_);
-            const kernels::Int8Outputs second = both ? outputs_of(scale_, sums_, bias, n + kInt8PanelRows, outputs_) : first;
-            kernels::multiply_int8_planes(panel(2 * p), inputs, first, both ? &second : nullptr, to + n, out.stride(0));
-        }
+    constexpr std::int64_t kPair = 2 * kInt8PanelRows;
+    const std::int64_t grain = at::divup(kPanelGrain, kPair * inputs_);
+    at::parallel_for(0, at::divup(outputs_, kPair), grain, [&](std::int64_t begin, std::int64_t end) {
+        const std::int64_t first = begin * kPair;
+        multiply_block(rows.view(x.size(0)), bias, first, std::min(end * kPair, outputs_), to + first, out.stride(0));
     });
+}
+
+void Int8Panels::multiply_block(const kernels::Int8Planes& x, const float* bias, std::int64_t first, std::int64_t last,
+                                float* out, std::int64_t stride) const {
+    for (std::int64_t n = first; n < last; n += 2 * kInt8PanelRows) {
+        const bool both = n + kInt8PanelRows < last;
+        const kernels::Int8Outputs left = outputs_of(scale_, sums_, bias, n, last);
+        const kernels::Int8Outputs right = both ? outputs_of(scale_, sums_, bias, n + kInt8PanelRows, last) : left;
+        kernels::multiply_int8_planes(panel(n / kInt8PanelRows), x, left, both ? &right : nullptr, out + n - first, stride);
+    }
+}
+
+Int8Rows::Int8Rows(std::int64_t rows, std::int64_t inputs)
+    : inputs_(inputs),
+      planes_(at::empty({kernels::int8_planes_bytes(rows, kernels::int8_groups(inputs))}, at::kByte)),
+      scales_(at::empty({rows}, at::kFloat)) {}
+
+void Int8Rows::load_row(const float* x, std::int64_t row) {
+    kernels::load_int8_planes_row(x, inputs_, row, planes_.mutable_data_ptr<std::uint8_t>(),
+                                  scales_.mutable_data_ptr<float>() + row);
+}
+
+kernels::Int8Planes Int8Rows::view(std::int64_t rows) const {
+    return {planes_.const_data_ptr<std::uint8_t>(), scales_.const_data_ptr<float>(), rows, kernels::int8_groups(inputs_)};
 }
 
 }  // namespace rag::core::libtorch

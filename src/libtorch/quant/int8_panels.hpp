@@ -2,9 +2,26 @@
 // sixteen bits. One copy serves a table of vectors, one row and many. Thread rule: immutable; on the model's worker.
 #pragma once
 
+#include "libtorch/kernels/int8.hpp"
 #include "libtorch/quant/packed_linear.hpp"
 
 namespace rag::core::libtorch {
+
+/// Scratch memory for rows as products of many of them read them (kernels::Int8Planes). Rows may be loaded by several threads.
+/// Only where kernels::int8_planes_available().
+class Int8Rows {
+  public:
+    Int8Rows(std::int64_t rows, std::int64_t inputs);
+    /// x: [inputs]
+    void load_row(const float* x, std::int64_t row);
+    /// The first `rows`.
+    kernels::Int8Planes view(std::int64_t rows) const;
+
+  private:
+    std::int64_t inputs_;
+    at::Tensor planes_;
+    at::Tensor scales_;
+};
 
 class Int8Panels {
   public:
@@ -21,6 +38,10 @@ class Int8Panels {
     void read_row(std::int64_t output, float* out) const;
     /// out = x * W^T + bias. bias: [outputs] or null. x: [rows, inputs] float32, rows contiguous.
     void multiply(const at::Tensor& x, const float* bias, at::Tensor& out) const;
+    /// Outputs [first, last) of a block of rows, on the calling thread: row r at out + r * stride. `first` is a multiple of 16,
+    /// and `last` too unless it is outputs().
+    void multiply_block(const kernels::Int8Planes& x, const float* bias, std::int64_t first, std::int64_t last, float* out,
+                        std::int64_t stride) const;
 
   private:
     void multiply_few(const at::Tensor& x, const float* bias, at::Tensor& out) const;
@@ -44,6 +65,12 @@ class Int8PanelLinear : public PackedLinear {
         weight_->multiply(x, bias_.defined() ? bias_.const_data_ptr<float>() : nullptr, out);
     }
     std::uint64_t size_bytes() const override { return weight_->size_bytes() + (bias_.defined() ? bias_.nbytes() : 0); }
+    const Int8PanelLinear* panels() const override { return this; }
+    /// As of Int8Panels, with the bias.
+    void multiply_block(const kernels::Int8Planes& x, std::int64_t first, std::int64_t last, float* out,
+                        std::int64_t stride) const {
+        weight_->multiply_block(x, bias_.defined() ? bias_.const_data_ptr<float>() : nullptr, first, last, out, stride);
+    }
 
   private:
     std::shared_ptr<const Int8Panels> weight_;

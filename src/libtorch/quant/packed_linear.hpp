@@ -8,6 +8,7 @@
 namespace rag::core::libtorch {
 
 class Int4Matrix;
+class Int8PanelLinear;
 namespace kernels {
 struct TileMatrix;
 }
@@ -24,6 +25,8 @@ class PackedLinear {
 
     /// The weights for matrix tiles, which a block may use for more than run(); null: they are kept otherwise.
     virtual const kernels::TileMatrix* tiles() const { return nullptr; }
+    /// Likewise the weights in panels of bytes.
+    virtual const Int8PanelLinear* panels() const { return nullptr; }
 };
 
 /// What is packed: for each part W [rows, in] in float32, or packed for int4 already, and its bias [rows], or undefined.
