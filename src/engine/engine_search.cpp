@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <mutex>
 #include <optional>
 
 #include "core/error.hpp"
@@ -21,7 +22,9 @@
 namespace rag::core {
 namespace {
 
-constexpr int kAttempts = 10;  // more than one only while somebody writes
+// More than one only while somebody writes; who needed so many holds the writer up for the next.
+constexpr int kFreeAttempts = 8;
+constexpr int kHeldAttempts = 8;  // more than its last commit can cost
 // Up to here a vector search costs the same for every k: its beam is never narrower.
 constexpr std::size_t kVectorWindow = 64;
 // A pick is compared with every candidate.
@@ -173,7 +176,10 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
     std::uint64_t removals = run.removals;
     std::vector<std::int64_t> hidden;  // removed, or matching no more
     IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
+    std::unique_lock<std::mutex> held;
     for (int attempt = 1;; ++attempt) {
+        // The writer may end one commit meanwhile and waits with the next, so a few attempts more see all of it.
+        if (attempt > kFreeAttempts && !held) held = indexes.hold();
         if (attempt > 1) {
             removals = indexes.removals();
             auto view = store.read();
@@ -217,7 +223,7 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
         }
         // A removal between the two scorers' turns may have cost a candidate half of its score.
         const bool whole = hits.size() == found.size() && missing.empty() && removals == indexes.removals();
-        if (whole || attempt == kAttempts) return hits;
+        if (whole || attempt == kFreeAttempts + kHeldAttempts) return hits;
     }
 }
 

@@ -77,6 +77,9 @@ class Indexes {
     /// Counts removals as they begin and end: a search during which it changed may have seen one index before, one after.
     std::uint64_t removals() const noexcept { return removals_.load(); }
 
+    /// Until it is released neither index changes, so that a writer ends at most one commit. For a search, before store views.
+    [[nodiscard]] std::unique_lock<std::mutex> hold() const { return std::unique_lock(change_); }
+
     /// Writes both to files where enough changed (or `always`), and lists them. Only for writers of a folder.
     void save(bool always, const Progress& progress = {});
     void compact(const Progress& progress);
