@@ -60,7 +60,8 @@ struct Problem {
                           tile_row_bytes(matrix.numbers, sizes.inputs));
         scale.resize(static_cast<std::size_t>(sizes.rows));
         zero.resize(scale.size());
-        const TileRowsIn in{rows.data(), scale.data(), zero.data()};
+        AlignedBytes flat(tile_row_bytes(matrix.numbers, sizes.inputs));
+        const TileRowsIn in{rows.data(), flat.data(), scale.data(), zero.data()};
         for (std::int64_t row = 0; row < sizes.rows; ++row)
             load_tile_row(matrix.numbers, x.data() + row * sizes.inputs, sizes.inputs, row, in);
         const std::int64_t stride = sizes.outputs + 3;

@@ -225,7 +225,7 @@ void DecoderBody::run_layer(std::size_t index, const Pass& pass, at::Tensor& x) 
 }
 
 bool DecoderBody::runs_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const {
-    return RowBlocks::worth(rows) && pass.adapters.empty() && layer.mlp && layer.mlp->in_blocks() && in_blocks(layer.qkv) &&
+    return worth_blocks(rows) && pass.adapters.empty() && layer.mlp && layer.mlp->in_blocks() && in_blocks(layer.qkv) &&
            in_blocks(layer.attention_output);
 }
 
@@ -240,11 +240,11 @@ at::Tensor DecoderBody::queries_in_blocks(const Layer& layer, const RotaryRows& 
     at::Tensor qkv = at::empty({x.size(0), layer.qkv.outputs()}, at::kFloat);
     const float* from = x.const_data_ptr<float>();
     float* to = qkv.mutable_data_ptr<float>();
-    const RowBlocks blocks(x.size(0));
-    at::parallel_for(0, blocks.count, 1, [&](std::int64_t begin, std::int64_t end) {
-        BlockProduct product(layer.qkv, blocks.size);
+    const RowBlocks blocks = decoder_blocks(x.size(0));
+    blocks.spread([&](const auto& each) {
+        BlockProduct product(layer.qkv, blocks.size());
         std::vector<float> normed(static_cast<std::size_t>(hidden));
-        blocks.each(begin, end, [&](std::int64_t first, std::int64_t rows) {
+        each([&](std::int64_t first, std::int64_t rows) {
             for (std::int64_t row = 0; row < rows; ++row) {
                 layer.attention_norm.run_row(from + (first + row) * hidden, normed.data());
                 product.load_row(normed.data(), row);
@@ -278,13 +278,13 @@ void DecoderBody::finish_in_blocks(const Layer& layer, const at::Tensor& attende
     const std::int64_t width = attended.size(1);
     const float* from = attended.const_data_ptr<float>();
     float* residual = x.mutable_data_ptr<float>();
-    const RowBlocks blocks(x.size(0));
-    at::parallel_for(0, blocks.count, 1, [&](std::int64_t begin, std::int64_t end) {
-        BlockProduct output(layer.attention_output, blocks.size);
-        GatedMlp::Block mlp(*layer.mlp, blocks.size);
-        std::vector<float> sums(static_cast<std::size_t>(blocks.size * hidden));
+    const RowBlocks blocks = decoder_blocks(x.size(0));
+    blocks.spread([&](const auto& each) {
+        BlockProduct output(layer.attention_output, blocks.size());
+        GatedMlp::Block mlp(*layer.mlp, blocks.size());
+        std::vector<float> sums(static_cast<std::size_t>(blocks.size() * hidden));
         std::vector<float> normed(static_cast<std::size_t>(hidden));
-        blocks.each(begin, end, [&](std::int64_t first, std::int64_t rows) {
+        each([&](std::int64_t first, std::int64_t rows) {
             for (std::int64_t row = 0; row < rows; ++row) {
                 output.load_row(from + (first + row) * width, row);
             }

@@ -112,17 +112,25 @@ RAG_TILES inline __m512 activate(__m512 x) {
     }
 }
 
-// sums[32, 32] = 32 rows (16 where `half`) of x times a panel of weights
+// sums[32, 32] = 32 rows (16 where `half`) of x times a panel of weights. `ahead`: what the next products will read, fetched from
+// farther caches `lines` lines a step.
 template <TileNumbers N>
-RAG_TILES inline void multiply_panel(const std::byte* x, std::size_t row_bytes, const std::byte* panel, bool half, void* sums) {
+RAG_TILES inline void multiply_panel(const std::byte* x, std::size_t row_bytes, const std::byte* panel, bool half,
+                                     const std::byte* ahead, std::int64_t lines, void* sums) {
+    const auto fetch = [&] {
+        for (std::int64_t line = 0; line < lines; ++line, ahead += kTileRowBytes) {
+            _mm_prefetch(ahead, _MM_HINT_T1);
+        }
+    };
     constexpr std::size_t kStride = 128;
     _tile_zero(0);
     _tile_zero(1);
     if (half) {
-        for (std::size_t at = 0; at < row_bytes; at += 64, panel += 2 * kTileBytes) {
-            _tile_loadd(4, x + at, row_bytes);
+        for (std::size_t at = 0; at < row_bytes; at += kTileRowBytes, x += kTileBytes, panel += 2 * kTileBytes) {
+            _tile_loadd(4, x, kTileRowBytes);
             _tile_loadd(6, panel, 64);
             _tile_loadd(7, panel + kTileBytes, 64);
+            fetch();
             if constexpr (N == TileNumbers::kInt8) {
                 _tile_dpbusd(0, 4, 6);
                 _tile_dpbusd(1, 4, 7);
@@ -134,12 +142,14 @@ RAG_TILES inline void multiply_panel(const std::byte* x, std::size_t row_bytes, 
     } else {
         _tile_zero(2);
         _tile_zero(3);
-        const std::byte* below = x + 16 * row_bytes;
-        for (std::size_t at = 0; at < row_bytes; at += 64, panel += 2 * kTileBytes) {
-            _tile_loadd(4, x + at, row_bytes);
+        const std::byte* below = x + kTileRows * row_bytes;
+        for (std::size_t at = 0; at < row_bytes;
+             at += kTileRowBytes, x += kTileBytes, below += kTileBytes, panel += 2 * kTileBytes) {
+            _tile_loadd(4, x, kTileRowBytes);
             _tile_loadd(6, panel, 64);
             _tile_loadd(7, panel + kTileBytes, 64);
-            _tile_loadd(5, below + at, row_bytes);
+            _tile_loadd(5, below, kTileRowBytes);
+            fetch();
             if constexpr (N == TileNumbers::kInt8) {
                 _tile_dpbusd(0, 4, 6);
                 _tile_dpbusd(1, 4, 7);
@@ -198,16 +208,23 @@ template <TileNumbers N, TileActivation A>
 RAG_TILES void multiply(const TileMatrix& matrix, const TileRowsIn& x, std::int64_t rows, float* out, std::int64_t stride) {
     alignas(64) float sums[2][kPairedRows][kPairedRows];  // of int8: whole numbers
     const std::size_t row_bytes = tile_row_bytes(N, matrix.inputs);
+    // The next panel in as many steps as one has: a model's weights are more than the second-level cache holds.
+    const std::int64_t blocks = (rows + kPairedRows - 1) / kPairedRows;
+    const std::int64_t lines = (kPairedRows + blocks - 1) / blocks;
+    const std::size_t fetched = static_cast<std::size_t>(lines) * row_bytes;  // a block
     memory_in_place();
     configure_tiles();
     for (std::int64_t column = 0; column < matrix.outputs; column += kPairedRows) {
         const std::byte* panel = matrix.tiles + static_cast<std::size_t>(column) * row_bytes;
+        const std::byte* ahead = panel + kPairedRows * row_bytes;
         const OutputScales left = load_scales<N>(matrix, column);
         const OutputScales right = load_scales<N>(matrix, column + kTileRows);
         for (std::int64_t first = 0; first < rows; first += kPairedRows) {
             const std::int64_t count = std::min(rows - first, kPairedRows);
             auto& block = sums[first / kPairedRows % 2];
-            multiply_panel<N>(x.bytes + static_cast<std::size_t>(first) * row_bytes, row_bytes, panel, count <= kTileRows, block);
+            multiply_panel<N>(x.bytes + static_cast<std::size_t>(first) * row_bytes, row_bytes, panel, count <= kTileRows, ahead,
+                              lines, block);
+            ahead += fetched;
             float* to = out + first * stride + column;
             for (std::int64_t r = 0; r < count; ++r, to += stride) {
                 __m512 scale = _mm512_setzero_ps();
@@ -241,16 +258,21 @@ void multiply_as(const TileMatrix& matrix, const TileRowsIn& x, std::int64_t row
 
 void load_tile_row(TileNumbers numbers, const float* x, std::int64_t columns, std::int64_t row, const TileRowsIn& to) {
     const std::size_t row_bytes = tile_row_bytes(numbers, columns);
-    std::byte* bytes = to.bytes + static_cast<std::size_t>(row) * row_bytes;
+    std::byte* flat = to.flat;
     std::size_t used = 0;
     if (numbers == TileNumbers::kInt8) {
-        quantize_row(x, columns, reinterpret_cast<std::uint8_t*>(bytes), to.scale + row, to.zero + row);
+        quantize_row(x, columns, reinterpret_cast<std::uint8_t*>(flat), to.scale + row, to.zero + row);
         used = static_cast<std::size_t>(columns);
     } else {
-        round_row(x, columns, bytes);
+        round_row(x, columns, flat);
         used = 2 * static_cast<std::size_t>(columns);
     }
-    std::fill(bytes + used, bytes + row_bytes, std::byte{0});
+    std::fill(flat + used, flat + row_bytes, std::byte{0});
+    std::byte* tile =
+        to.bytes + static_cast<std::size_t>(row / kTileRows * kTileRows) * row_bytes + row % kTileRows * kTileRowBytes;
+    for (std::size_t at = 0; at < row_bytes; at += kTileRowBytes, tile += kTileBytes) {
+        std::memcpy(tile, flat + at, kTileRowBytes);
+    }
 }
 
 void multiply_tiles(const TileMatrix& matrix, const TileRowsIn& x, std::int64_t rows, TileActivation activation, float* out,

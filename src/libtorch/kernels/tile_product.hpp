@@ -28,10 +28,11 @@ std::size_t tile_matrix_bytes(TileNumbers numbers, std::int64_t outputs, std::in
 void pack_tiles(const std::int8_t* weights, std::int64_t outputs, std::int64_t inputs, std::byte* tiles);
 void pack_tiles(const float* weights, std::int64_t outputs, std::int64_t inputs, std::byte* tiles);
 
-/// Rows as the products read them: [rows rounded up to 32, tile_row_bytes()] aligned to 64; scale and zero as in quantize_row,
-/// [rows], of int8 only.
+/// Rows as the products read them: blocks of 16 rows, a block tile by tile, so that a product reads memory in its order; room for
+/// rows rounded up to 32 times tile_row_bytes(), aligned to 64. scale and zero as in quantize_row, [rows], of int8 only.
 struct TileRowsIn {
     std::byte* bytes = nullptr;
+    std::byte* flat = nullptr;  // scratch, tile_row_bytes()
     float* scale = nullptr;
     float* zero = nullptr;
 };

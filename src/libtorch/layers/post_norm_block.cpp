@@ -2,6 +2,7 @@
 
 #include "libtorch/kernels/rows.hpp"
 #include "libtorch/layers/activation.hpp"
+#include "libtorch/quant/block_split.hpp"
 #include "libtorch/quant/tile_linear.hpp"
 
 namespace rag::core::libtorch {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::int64_t kInnerBytes = std::int64_t{1} << 19;
 constexpr std::int64_t kMostRows = 256;
 
-std::int64_t rows_together(std::int64_t inner) {
+std::int64_t most_rows(std::int64_t inner) {
     return std::clamp(kInnerBytes / (inner * 4) / kernels::kPairedRows * kernels::kPairedRows, kernels::kPairedRows, kMostRows);
 }
 
@@ -76,21 +77,19 @@ void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
     const kernels::TileMatrix& attention_output = *attention_output_.tiles();
     const kernels::TileMatrix& intermediate = *intermediate_.tiles();
     const kernels::TileMatrix& output = *output_.tiles();
-    const std::int64_t block_rows = rows_together(inner);
+    const RowBlocks blocks(x.size(0), most_rows(inner));
     const kernels::TileActivation activation = *fused_activation(activation_);
     const float* from = attended.const_data_ptr<float>();
     float* residual = x.mutable_data_ptr<float>();
-    at::parallel_for(0, at::divup(x.size(0), block_rows), 1, [&](std::int64_t begin, std::int64_t end) {
-        const std::int64_t most = std::min(block_rows, x.size(0));
+    blocks.spread([&](const auto& each) {
+        const std::int64_t most = blocks.size();
         TileRows narrow(attention_output.numbers, most, hidden);
         TileRows wide(output.numbers, most, inner);
         at::Tensor sums = at::empty({most, hidden}, at::kFloat);
         at::Tensor inner_values = at::empty({most, inner}, at::kFloat);
         float* sum = sums.mutable_data_ptr<float>();
         float* values = inner_values.mutable_data_ptr<float>();
-        for (std::int64_t block = begin; block < end; ++block) {
-            const std::int64_t first = block * block_rows;
-            const std::int64_t rows = std::min(block_rows, x.size(0) - first);
+        each([&](std::int64_t first, std::int64_t rows) {
             float* at = residual + first * hidden;
             narrow.load(from + first * hidden, hidden, rows);
             kernels::multiply_tiles(attention_output, narrow.view(), rows, kernels::TileActivation::kNone, sum, hidden);
@@ -104,7 +103,7 @@ void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
             for (std::int64_t row = 0; row < rows; ++row) {
                 output_norm_.add_and_run(at + row * hidden, sum + row * hidden);
             }
-        }
+        });
     });
 }
 

@@ -9,15 +9,12 @@ constexpr std::int64_t kLeastRows = 16;  // a thread's share that is worth a blo
 
 }  // namespace
 
-bool RowBlocks::worth(std::int64_t rows) {
-    return rows >= kLeastRows * at::get_num_threads();
+RowBlocks decoder_blocks(std::int64_t rows) {
+    return {rows, kMostRows};
 }
 
-RowBlocks::RowBlocks(std::int64_t all) : rows(all) {
-    const std::int64_t threads = at::get_num_threads();
-    const std::int64_t rounds = at::divup(all, threads * kMostRows);  // every thread gets as many
-    size = at::divup(at::divup(all, threads * rounds), kernels::kInt8BlockRows) * kernels::kInt8BlockRows;
-    count = at::divup(all, size);
+bool worth_blocks(std::int64_t rows) {
+    return rows >= kLeastRows * at::get_num_threads();
 }
 
 }  // namespace rag::core::libtorch

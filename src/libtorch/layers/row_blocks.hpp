@@ -6,28 +6,15 @@
 #pragma once
 
 #include "libtorch/layers/linear.hpp"
+#include "libtorch/quant/block_split.hpp"
 #include "libtorch/quant/int8_panels.hpp"
 
 namespace rag::core::libtorch {
 
-/// How rows are cut.
-struct RowBlocks {
-    explicit RowBlocks(std::int64_t rows);
-    /// Whether there are enough rows for every thread; a few are better spread over threads by their outputs.
-    static bool worth(std::int64_t rows);
-
-    std::int64_t rows;
-    std::int64_t size;  // of a block, a multiple of 16; the last one may be smaller
-    std::int64_t count;
-
-    /// work(first row, rows) for each block from `begin` to `end`
-    template <typename Work>
-    void each(std::int64_t begin, std::int64_t end, Work&& work) const {
-        for (std::int64_t block = begin; block < end; ++block) {
-            work(block * size, std::min(size, rows - block * size));
-        }
-    }
-};
+/// Blocks for layers of decoders.
+RowBlocks decoder_blocks(std::int64_t rows);
+/// Whether there are enough rows for every thread; a few are better spread over threads by their outputs.
+bool worth_blocks(std::int64_t rows);
 
 /// Whether `linear` can be part of a block at present.
 inline bool in_blocks(const Linear& linear) {

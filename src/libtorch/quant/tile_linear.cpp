@@ -1,5 +1,6 @@
 #include "libtorch/quant/tile_linear.hpp"
 
+#include "libtorch/quant/block_split.hpp"
 #include "libtorch/quant/packed_int8.hpp"
 
 namespace rag::core::libtorch {
@@ -7,7 +8,7 @@ namespace {
 
 using kernels::TileNumbers;
 
-constexpr std::int64_t kRows = 128;            // of a task: enough to read the weights seldom
+constexpr std::int64_t kMostRows = 256;        // of a block: enough to read the weights seldom
 constexpr std::int64_t kMostInputs = 1 << 16;  // sums of products of bytes stay below 2^31
 
 // With room for the last panel of outputs; what is behind the values is 0.
@@ -23,9 +24,11 @@ at::Tensor padded(const at::Tensor& values, std::int64_t outputs) {
 
 TileRows::TileRows(TileNumbers numbers, std::int64_t rows, std::int64_t inputs) : numbers_(numbers), inputs_(inputs) {
     const std::int64_t room = kernels::round_up(rows, kernels::kPairedRows);
-    bytes_ = at::empty({room * static_cast<std::int64_t>(kernels::tile_row_bytes(numbers, inputs))}, at::kByte);
+    const auto row_bytes = static_cast<std::int64_t>(kernels::tile_row_bytes(numbers, inputs));
+    bytes_ = at::empty({(room + 1) * row_bytes}, at::kByte);
     scales_ = at::empty({2, room}, at::kFloat);
     view_.bytes = reinterpret_cast<std::byte*>(bytes_.mutable_data_ptr<std::uint8_t>());
+    view_.flat = view_.bytes + room * row_bytes;
     view_.scale = scales_.mutable_data_ptr<float>();
     view_.zero = view_.scale + room;
 }
@@ -68,15 +71,14 @@ TileLinear::TileLinear(Precision precision, const at::Tensor& weight, const at::
 void TileLinear::run(const at::Tensor& x, at::Tensor& out) const {
     const float* from = x.const_data_ptr<float>();
     float* to = out.mutable_data_ptr<float>();
-    at::parallel_for(0, at::divup(x.size(0), kRows), 1, [&](std::int64_t begin, std::int64_t end) {
-        TileRows rows(matrix_.numbers, std::min(kRows, x.size(0)), matrix_.inputs);
-        for (std::int64_t block = begin; block < end; ++block) {
-            const std::int64_t first = block * kRows;
-            const std::int64_t count = std::min(kRows, x.size(0) - first);
-            rows.load(from + first * x.stride(0), x.stride(0), count);
-            kernels::multiply_tiles(matrix_, rows.view(), count, kernels::TileActivation::kNone, to + first * out.stride(0),
+    const RowBlocks blocks(x.size(0), kMostRows);
+    blocks.spread([&](const auto& each) {
+        TileRows inputs(matrix_.numbers, blocks.size(), matrix_.inputs);
+        each([&](std::int64_t first, std::int64_t rows) {
+            inputs.load(from + first * x.stride(0), x.stride(0), rows);
+            kernels::multiply_tiles(matrix_, inputs.view(), rows, kernels::TileActivation::kNone, to + first * out.stride(0),
                                     out.stride(0));
-        }
+        });
     });
 }
 
