@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
@@ -44,6 +45,11 @@ struct Machine {
     }
 };
 
+Machine& machine() {
+    thread_local Machine one;
+    return one;
+}
+
 std::string reason(int code) {
     PCRE2_UCHAR buffer[256];
     const int length = pcre2_get_error_message(code, buffer, sizeof buffer);
@@ -55,6 +61,39 @@ std::string reason(int code) {
 bool has_atomic_group(const std::string& translated) {
     const auto has = [&](std::string_view text) { return translated.find(text) != std::string::npos; };
     return has("(?>") || has(")*+") || has(")++") || has(")?+");
+}
+
+// `pattern` is the caller's, for the message.
+CodePtr compile(const std::string& translated, std::string_view pattern) {
+    const CompileContextPtr context{pcre2_compile_context_create(nullptr)};
+    if (context == nullptr) fail(Code::kOutOfMemory, "no memory for PCRE2");
+    pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);  // whatever the host's PCRE2 was built with
+    pcre2_set_bsr(context.get(), PCRE2_BSR_UNICODE);
+    int code = 0;
+    std::size_t offset = 0;
+    CodePtr compiled(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
+                                   context.get()));
+    if (compiled == nullptr) {
+        fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),
+             offset, quote(translated));
+    }
+    return compiled;
+}
+
+// Whether an expression of one character matches one outside ASCII.
+bool matches_beyond_ascii(const pcre2_code* code, const Machine& machine) {
+    constexpr char32_t kStep = 0x1000, kLast = 0x10FFFF;
+    std::string text;
+    for (char32_t value = 0x80; value <= kLast; ++value) {
+        if (value < 0xD800 || value > 0xDFFF) append_utf8(text, value);
+        if (value % kStep != kStep - 1) continue;
+        const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, PCRE2_NO_UTF_CHECK,
+                                      machine.match.get(), machine.context.get());
+        if (count >= 0) return true;
+        text.clear();
+    }
+    return false;
 }
 
 }  // namespace
@@ -74,21 +113,18 @@ Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>(
         fail(Code::kUnsupported, "a pattern of {} bytes, more than the {} supported", pattern.size(), kPatternMax);
     }
     require_utf8(pattern, "a pattern");
-    const std::string translated = pcre2_pattern(pattern);
-    const CompileContextPtr context{pcre2_compile_context_create(nullptr)};
-    if (context == nullptr) fail(Code::kOutOfMemory, "no memory for PCRE2");
-    pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);  // whatever the host's PCRE2 was built with
-    pcre2_set_bsr(context.get(), PCRE2_BSR_UNICODE);
-    int code = 0;
-    std::size_t offset = 0;
-    compiled_->source = pattern;
-    compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                        PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
-                                        context.get()));
-    if (compiled_->code == nullptr) {
-        fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),
-             offset, quote(translated));
+    std::vector<InvertedClass> inverted;
+    const std::string translated = pcre2_pattern(pattern, inverted);
+    for (const InvertedClass& one : inverted) {
+        if (matches_beyond_ascii(compile(one.inside, pattern).get(), machine())) continue;
+        fail(
+            Code::kUnsupported,
+            "the pattern {} uses a negated class that holds a negated class and nothing outside ASCII at offset {}, which is not "
+            "supported: Oniguruma reads some as they are written, others not",
+            quote(pattern), one.offset);
     }
+    compiled_->source = pattern;
+    compiled_->code = compile(translated, pattern);
     if (has_atomic_group(translated)) return;
     pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);  // without machine code it is interpreted
 }
@@ -119,20 +155,20 @@ void Regex::find_all(std::string_view text, Span within, std::vector<Span>& out)
         }
         return;
     }
-    thread_local Machine machine;
+    const Machine& with = machine();
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() + within.start);
     const std::size_t length = within.end - within.start;
     std::size_t at = 0;
     bool after_match = false;
     while (at <= length) {
-        const int count = pcre2_match(compiled_->code.get(), subject, length, at, PCRE2_NO_UTF_CHECK, machine.match.get(),
-                                      machine.context.get());
+        const int count =
+            pcre2_match(compiled_->code.get(), subject, length, at, PCRE2_NO_UTF_CHECK, with.match.get(), with.context.get());
         if (count == PCRE2_ERROR_NOMATCH) return;
         if (count < 0) {
             fail(Code::kInvalidArgument, "the pattern {} cannot be matched against {} bytes of text: {}",
                  quote(compiled_->source), length, reason(count));
         }
-        const std::size_t* ends = pcre2_get_ovector_pointer(machine.match.get());
+        const std::size_t* ends = pcre2_get_ovector_pointer(with.match.get());
         const std::size_t start = ends[0];
         const std::size_t end = ends[1];
         if (start < end || !(after_match && start == at)) {

@@ -115,6 +115,8 @@ std::string simplified(std::string_view name) {
 void CharSet::add(const CharSet& other) {
     items += other.items;
     others.insert(others.end(), other.others.begin(), other.others.end());
+    inverted = inverted || other.inverted;
+    from_nul = from_nul || other.from_nul;
 }
 
 std::string CharSet::expression(bool negated) const {

@@ -12,6 +12,8 @@ namespace rag::core {
 struct CharSet {
     std::string items;                // inside of a PCRE2 class
     std::vector<std::string> others;  // expressions that match one character
+    bool inverted = false;            // there is a negated class in brackets among them
+    bool from_nul = false;            // there is a range from U+0000 to a character outside ASCII
 
     bool empty() const noexcept { return items.empty() && others.empty(); }
     void add(const CharSet& other);

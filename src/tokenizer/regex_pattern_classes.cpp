@@ -1,4 +1,5 @@
 // Classes: brackets in brackets, intersections, complements, [:names:].
+#include <string>
 #include <utility>
 
 #include "tokenizer/regex_translator.hpp"
@@ -7,7 +8,14 @@
 namespace rag::core {
 namespace {
 constexpr int kMaxDepth = 64;  // of classes in classes
+
+bool is_nul(std::string_view literal) {
+    return literal == "\\x{0}" || literal.back() == '\0';
 }
+bool is_beyond_ascii(const std::string& literal) {
+    return !is_ascii(literal[0]) || (literal.starts_with("\\x{") && std::stoul(literal.substr(3), nullptr, 16) > 0x7F);
+}
+}  // namespace
 
 // One character of a class, with its escape.
 std::string PatternTranslator::class_literal() {
@@ -74,18 +82,21 @@ bool PatternTranslator::class_escape(CharSet& set) {
 
 void PatternTranslator::class_item(CharSet& set) {
     if (class_escape(set)) return;
-    set.items += class_literal();
+    const std::string first = class_literal();
+    set.items += first;
     // A hyphen is one by itself at the end and behind a class; what Oniguruma takes it for before one is not known.
     if (!next_is("-") || next_is("-]") || next_is("-&&")) return;
     if (next_is("-[")) refuse("a range that ends in a class");
     ++at_;
     CharSet ignored;
     if (class_escape(ignored)) refuse("a range that ends in a class");
-    set.items += "-" + class_literal();
+    const std::string last = class_literal();
+    set.items += "-" + last;
+    set.from_nul = set.from_nul || (is_nul(first) && is_beyond_ascii(last));
 }
 
 // The class whose bracket was just read. When it is one set that can be joined to an outer one, it goes to `simple`, and the
-// result is empty.
+// result is empty. What Oniguruma may take for something else is refused, or goes to inverted_.
 std::string PatternTranslator::parse_class(int depth, CharSet* simple) {
     if (depth > kMaxDepth) refuse("classes nested too deeply");
     const bool negated = next_is("^");
@@ -93,13 +104,19 @@ std::string PatternTranslator::parse_class(int depth, CharSet* simple) {
     if (next_is("]")) refuse("an empty class");
     std::vector<std::string> operands;
     CharSet set;
+    bool inverted = false, from_nul = false;  // of all operands
+    const auto close_operand = [&] {
+        if (set.empty()) refuse("an intersection with nothing");
+        inverted = inverted || set.inverted;
+        from_nul = from_nul || set.from_nul;
+        operands.push_back(std::exchange(set, {}).expression(false));
+    };
     while (!next_is("]")) {
         if (at_end()) refuse("a class without its end");
         if (next_is("&&")) {
             if (caseless_) refuse("an intersection without regard to case");
             at_ += 2;
-            if (set.empty()) refuse("an intersection with nothing");
-            operands.push_back(std::exchange(set, {}).expression(false));
+            close_operand();
         } else if (next_is("[") && !next_is("[:")) {
             ++at_;
             const std::string inner = parse_class(depth + 1, &set);
@@ -111,13 +128,21 @@ std::string PatternTranslator::parse_class(int depth, CharSet* simple) {
         }
     }
     ++at_;
-    if (operands.empty()) {
-        if (negated || simple == nullptr) return set.expression(negated);
+    if (operands.empty() && !negated && simple != nullptr) {
         simple->add(set);
         return {};
     }
-    if (set.empty()) refuse("an intersection with nothing");
-    operands.push_back(set.expression(false));
+    const CharSet last = set;
+    close_operand();
+    if (from_nul && (inverted || (negated && simple != nullptr))) {
+        refuse("a range from U+0000 to a character outside ASCII, and a negated class in a class");
+    }
+    if (negated && inverted) inverted_.push_back({intersection(operands), at_});
+    if (simple != nullptr) {
+        simple->inverted = simple->inverted || inverted || negated;
+        simple->from_nul = simple->from_nul || from_nul;
+    }
+    if (operands.size() == 1) return last.expression(negated);
     return negated ? complement(intersection(operands)) : intersection(operands);
 }
 

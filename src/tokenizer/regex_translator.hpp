@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "tokenizer/regex_class.hpp"
+#include "tokenizer/regex_pattern.hpp"
 
 namespace rag::core {
 
@@ -26,7 +27,8 @@ inline std::string escaped_code_point(unsigned long code) {
 
 class PatternTranslator {
   public:
-    explicit PatternTranslator(std::string_view pattern) : pattern_(pattern) {}
+    /// Appends to `inverted`, which must outlive this.
+    PatternTranslator(std::string_view pattern, std::vector<InvertedClass>& inverted) : pattern_(pattern), inverted_(inverted) {}
     std::string run();
 
   private:
@@ -76,6 +78,7 @@ class PatternTranslator {
     std::string class_literal();
 
     std::string_view pattern_;
+    std::vector<InvertedClass>& inverted_;
     std::size_t at_ = 0;
     std::string out_;
     std::vector<Group> groups_ = std::vector<Group>(1);

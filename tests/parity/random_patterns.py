@@ -98,7 +98,7 @@ class _Maker:
             name = self.rng.choice(POSIX)
             return f"[:{'^' if self.flag(0.5) and name != 'ascii' else ''}{name}:]"
         if kind == 3:
-            return self.rng.choice(["a-c", "A-Z", "0-9", "\u4e00-\u9fa5", " -~", r"\x41-\x{5a}"])
+            return self.rng.choice(["a-c", "A-Z", "0-9", "\u4e00-\u9fa5", " -~", r"\x41-\x{5a}", r"\x00-\u0105", r"\x01-\u0105"])
         if kind == 4 and depth < MAX_DEPTH:
             return self.bracket(depth + 1)
         if kind == 5:

@@ -10,7 +10,6 @@
 
 namespace {
 
-using rag::core::pcre2_pattern;
 using rag::core::Regex;
 using rag::core::Span;
 
@@ -18,6 +17,11 @@ std::vector<Span> find_all(const std::string& pattern, const std::string& text) 
     std::vector<Span> found;
     Regex(pattern).find_all(text, {0, static_cast<std::uint32_t>(text.size())}, found);
     return found;
+}
+
+std::string pcre2_pattern(const std::string& pattern) {
+    std::vector<rag::core::InvertedClass> inverted;
+    return rag::core::pcre2_pattern(pattern, inverted);
 }
 
 }  // namespace
@@ -133,6 +137,31 @@ TEST_CASE("patterns without an exact equal are refused with the feature and its 
         }
         CHECK(message.find("offset") != std::string::npos);
     }
+}
+
+// Oniguruma's sets are 256 bits and a list of ranges above them, and where a complement leaves the list empty, or a range begins
+// at 0, it reads [^[^\d\D]] and [[^\x00-\u0105]] as something else than [^[^\w\W]] and [[^\x01-\u0105]], which are as written.
+TEST_CASE("complements in complements are refused where Oniguruma may read something else") {
+    for (const char* refused :
+         {R"([^[^\d\D]])", R"([^[^\p{^Ll}\P{Lu}\w]])", R"([^a[^\w\W]])", R"([^[b[^\p{Lu}\P{Lu}]]])", R"([^[^\d]&&[^\D]])",
+          R"([[^\x00-\u0105]])", R"([^[^\x00-\u0105]])", R"([[^[\0-\u0105]]])", R"([[^a]\x00-\u0105])"}) {
+        INFO(refused);
+        std::string message;
+        try {
+            const Regex regex{refused};
+        } catch (const rag::core::Error& error) {
+            CHECK(error.code() == rag::core::Code::kUnsupported);
+            message = error.what();
+        }
+        CHECK(message.find("negated class") != std::string::npos);
+        CHECK(message.find("offset") != std::string::npos);
+    }
+    CHECK(find_all(R"([^[^\d]])", "a1\xe4\xb8\xad") == std::vector<Span>{{1, 2}});
+    CHECK(find_all(R"([^[^\u4e2d]])", "a\xe4\xb8\xad") == std::vector<Span>{{1, 4}});
+    CHECK(find_all(R"([[^\d\D]b])", "ab\xe4\xb8\xad") == std::vector<Span>{{1, 2}});
+    CHECK(find_all(R"([^\x00-\u0105])", "a\xe4\xb8\xad") == std::vector<Span>{{1, 4}});
+    CHECK(find_all(R"([[^\x01-\u0105]])", "a\xe4\xb8\xad") == std::vector<Span>{{1, 4}});
+    CHECK(find_all(R"([[^\x00-\x7f]])", "a\xe4\xb8\xad") == std::vector<Span>{{1, 4}});
 }
 
 TEST_CASE("classes are those of Hugging Face's Unicode, not of the host's PCRE2") {
