@@ -54,7 +54,7 @@ std::unique_ptr<rag_encoding> rag::capi::wrap_encoding(std::shared_ptr<const cor
                                                        core::Encoding encoding) {
     auto out = std::make_unique<rag_encoding>();
     out->tokenizer = std::move(tokenizer);
-    out->encoding = std::move(encoding);
+    out->encoding.swap(encoding);
     return out;
 }
 

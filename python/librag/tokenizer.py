@@ -365,14 +365,14 @@ def _options(
 def _truncation_options(truncation: Truncation, max_length: int | None, stride: int, truncation_side: Side) -> dict[str, object]:
     if truncation is False:
         return {"truncation": "off"}
-    if max_length is None:
-        raise TypeError("truncation needs max_length")
     strategy = "longest_first" if truncation is None or truncation is True else truncation
     if strategy not in ("longest_first", "only_first", "only_second"):
         raise InvalidArgument(
             f"truncation is {truncation!r}, it must be True or 'longest_first', 'only_first', 'only_second', False (off) or None "
             "(as the tokenizer's file says)"
         )
+    if max_length is None:
+        raise TypeError("truncation needs max_length")
     return {
         "truncation": strategy,
         "max_length": whole("max_length", max_length, 0, _MOST_TOKENS),

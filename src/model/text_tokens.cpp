@@ -60,7 +60,7 @@ void TextTokens::encode_pair(std::string_view text, std::string_view pair, std::
     options.truncation = Truncation{max_tokens_};
     options.file_padding = false;
     const Encoding encoding = tokenizer_->encode({relevant_part(text), relevant_part(pair)}, options);
-    ids = encoding.ids;
+    ids.assign(encoding.ids.begin(), encoding.ids.end());
     type_ids.assign(encoding.type_ids.begin(), encoding.type_ids.end());
 }
 

@@ -5,9 +5,9 @@ namespace rag::core {
 void EncodingSink::tokens(const std::vector<ModelToken>& list, const std::vector<Span>& pieces, const NormalizedText& text) {
     begin(list.size());
     const std::size_t first = out_.size();
-    out_.ids.resize(first + list.size());
-    out_.offsets.resize(first + list.size());
-    out_.words.resize(first + list.size());
+    out_.ids.resize(first + list.size(), 0);
+    out_.offsets.resize(first + list.size(), {0, 0});
+    out_.words.resize(first + list.size(), 0);
     std::int32_t* id = out_.ids.data() + first;
     std::int32_t* word = out_.words.data() + first;
     std::pair<std::uint32_t, std::uint32_t>* offset = out_.offsets.data() + first;

@@ -33,7 +33,7 @@ class EncodingSink {
         begin(1);
         if (matched != token.text) out_.texts.emplace_back(out_.size(), matched);
         out_.ids.push_back(token.id);
-        out_.offsets.emplace_back(place.start, place.end);
+        out_.offsets.push_back({place.start, place.end});
         out_.words.push_back(words_++);
     }
     void tokens(const std::vector<ModelToken>& list, const std::vector<Span>& pieces, const NormalizedText& text);

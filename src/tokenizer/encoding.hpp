@@ -1,12 +1,12 @@
-// What encoding a text gives: parallel arrays, one entry a token. A value; belongs to the caller.
+// What encoding a text gives: parallel arrays, one entry a token, all in one block of memory. A value; belongs to the caller.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
+#include "tokenizer/column.hpp"
 #include "tokenizer/token_texts.hpp"
 
 namespace rag::core {
@@ -14,15 +14,31 @@ namespace rag::core {
 struct CutTexts;
 
 struct Encoding {
-    std::vector<std::int32_t> ids;
+    Encoding() = default;
+    Encoding(const Encoding& other);
+    Encoding(Encoding&& other) noexcept { swap(other); }
+    Encoding& operator=(const Encoding& other) {
+        Encoding copy(other);
+        swap(copy);
+        return *this;
+    }
+    /// `other` gets what was here.
+    Encoding& operator=(Encoding&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~Encoding() = default;
+    void swap(Encoding& other) noexcept;
+
+    Column<std::int32_t> ids;
     /// [start, end) of the text that sequence_ids names, in the unit that was asked for; (0, 0) for tokens that are in none.
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> offsets;
-    std::vector<std::uint32_t> type_ids;
-    std::vector<std::uint32_t> attention_mask;       // 0: padding
-    std::vector<std::uint32_t> special_tokens_mask;  // 1: put in by the post-processor, or padding
-    std::vector<std::int8_t> sequence_ids;           // 0: of the first text, 1: of the second, -1: of none
+    Column<std::pair<std::uint32_t, std::uint32_t>> offsets;
+    Column<std::uint32_t> type_ids;
+    Column<std::uint32_t> attention_mask;       // 0: padding
+    Column<std::uint32_t> special_tokens_mask;  // 1: put in by the post-processor, or padding
+    Column<std::int8_t> sequence_ids;           // 0: of the first text, 1: of the second, -1: of none
     /// Which piece of its text a token comes from, pieces being what added tokens and the pre-tokenizer cut; -1: of none.
-    std::vector<std::int32_t> words;
+    Column<std::int32_t> words;
     /// Of tokens whose text is not that of their id: an added token that took white space along, a
     /// special token that the file spells differently. Tokenizer::token() uses it.
     TokenTexts texts;
@@ -32,6 +48,7 @@ struct Encoding {
     bool one_sequence = false;
 
     std::size_t size() const noexcept { return ids.size(); }
+    /// One block for all columns, with room for `count` tokens.
     void reserve(std::size_t count);
     void push(std::int32_t id, std::pair<std::uint32_t, std::uint32_t> offset, std::uint32_t type_id, int sequence);
     void push_special(std::int32_t id, std::uint32_t type_id);
@@ -43,6 +60,9 @@ struct Encoding {
     void append(const Encoding& other);
     /// Tokens [first, first + count), which exist.
     Encoding slice(std::size_t first, std::size_t count) const;
+
+  private:
+    std::unique_ptr<std::byte[]> block_;
 };
 
 }  // namespace rag::core

@@ -25,7 +25,7 @@ void put(std::string& out, T value) {
 }
 
 template <typename T>
-void put_column(std::string& out, const std::vector<T>& column) {
+void put_column(std::string& out, const Column<T>& column) {
     out.append(reinterpret_cast<const char*>(column.data()), column.size() * sizeof(T));
 }
 
@@ -65,16 +65,16 @@ class Reader {
 
   private:
     template <typename T>
-    std::vector<T> column(std::size_t count) {
+    void read_column(Column<T>& out, std::size_t count) {
         const auto bytes = in_.take(checked_multiply(count, sizeof(T), in_.name()));
-        std::vector<T> out(count);
+        out.resize(count, T{});
         if (count > 0) std::memcpy(static_cast<void*>(out.data()), bytes.data(), bytes.size());
-        return out;
     }
-    std::vector<std::uint32_t> mask(std::size_t count, const char* name) {
-        const std::vector<std::uint8_t> narrow = column<std::uint8_t>(count);
+    void read_mask(Column<std::uint32_t>& out, std::size_t count, const char* name) {
+        Column<std::uint8_t> narrow;
+        read_column(narrow, count);
         for (const std::uint8_t value : narrow) require(value <= 1, name, value);
-        return {narrow.begin(), narrow.end()};
+        out.assign(narrow.begin(), narrow.end());
     }
     template <typename T>
     void require(bool good, const char* name, T value) const {
@@ -85,16 +85,16 @@ class Reader {
         OverflowingEncoding out;
         Encoding& encoding = out.encoding;
         const auto count = in_.read<std::uint32_t>();
-        encoding.ids = column<std::int32_t>(count);
+        read_column(encoding.ids, count);
         for (const std::int32_t id : encoding.ids) require(id >= 0 && id < kMaxTokenId, "no token has the id", id);
-        encoding.offsets = column<std::pair<std::uint32_t, std::uint32_t>>(count);
+        read_column(encoding.offsets, count);
         for (const auto& [start, end] : encoding.offsets) require(start <= end, "an offset behind its end:", start);
-        encoding.type_ids = column<std::uint32_t>(count);
-        encoding.attention_mask = mask(count, "an attention mask of");
-        encoding.special_tokens_mask = mask(count, "a special-tokens mask of");
-        encoding.sequence_ids = column<std::int8_t>(count);
+        read_column(encoding.type_ids, count);
+        read_mask(encoding.attention_mask, count, "an attention mask of");
+        read_mask(encoding.special_tokens_mask, count, "a special-tokens mask of");
+        read_column(encoding.sequence_ids, count);
         for (const std::int8_t id : encoding.sequence_ids) require(id >= -1 && id <= 1, "no text has the number", id);
-        encoding.words = column<std::int32_t>(count);
+        read_column(encoding.words, count);
         for (const std::int32_t word : encoding.words) require(word >= -1, "no word has the number", word);
         for (std::size_t i = 0; i < count; ++i) {
             const std::string_view text = in_.take_text(in_.read<std::uint32_t>());

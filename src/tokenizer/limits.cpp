@@ -87,13 +87,14 @@ void pad(Encoding& encoding, const Padding& padding, std::size_t length, bool na
     if (encoding.size() >= length) return;
     const std::size_t missing = length - encoding.size();
     Encoding filler;
-    filler.ids.assign(missing, padding.id);
-    filler.offsets.assign(missing, {0, 0});
-    filler.type_ids.assign(missing, padding.type_id);
-    filler.attention_mask.assign(missing, 0);
-    filler.special_tokens_mask.assign(missing, 1);
-    filler.sequence_ids.assign(missing, encoding.one_sequence ? 0 : -1);
-    filler.words.assign(missing, -1);
+    filler.reserve(padding.left ? length : missing);
+    filler.ids.resize(missing, padding.id);
+    filler.offsets.resize(missing, {0, 0});
+    filler.type_ids.resize(missing, padding.type_id);
+    filler.attention_mask.resize(missing, 0);
+    filler.special_tokens_mask.resize(missing, 1);
+    filler.sequence_ids.resize(missing, static_cast<std::int8_t>(encoding.one_sequence ? 0 : -1));
+    filler.words.resize(missing, -1);
     if (name_tokens) {
         for (std::size_t i = 0; i < missing; ++i) filler.texts.emplace_back(i, padding.token);
     }

@@ -76,8 +76,7 @@ Encoding join_parts(const std::vector<EncodedPart>& parts, const std::vector<std
     std::fill(out.sequence_ids.begin(), out.sequence_ids.end(), static_cast<std::int8_t>(out.one_sequence ? 0 : -1));
     for (int sequence = 0; sequence < 2 && !out.one_sequence; ++sequence) {
         if (!has[sequence]) continue;
-        std::fill(out.sequence_ids.begin() + static_cast<std::ptrdiff_t>(ranges[sequence].first),
-                  out.sequence_ids.begin() + static_cast<std::ptrdiff_t>(ranges[sequence].second),
+        std::fill(out.sequence_ids.begin() + ranges[sequence].first, out.sequence_ids.begin() + ranges[sequence].second,
                   static_cast<std::int8_t>(sequence));
     }
     return out;

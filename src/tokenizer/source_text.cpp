@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kBlock = 64;  // bytes
 constexpr std::size_t kWord = 8;
+constexpr std::size_t kShort = 4096;  // bytes of a text that is counted anew wherever offsets go back in it
 
 // Bytes 10xxxxxx among the first `length` of the eight at `bytes`. Little endian.
 std::uint32_t count_continuations(const char* bytes, std::uint32_t length) {
@@ -24,9 +25,24 @@ std::uint32_t count_continuations(const char* bytes, std::uint32_t length) {
     return static_cast<std::uint32_t>(((word << (64 - 8 * length)) * kOnes) >> 56);
 }
 
+// Eight bytes at a time; at most kRound words, so that no byte of the sum runs over.
 std::uint32_t count_leads(std::string_view text) {
-    std::uint32_t count = 0;
-    for (const char byte : text) count += (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+    constexpr std::size_t kRound = 255;
+    constexpr std::uint64_t kOnes = 0x0101010101010101U, kEvenBytes = 0x00FF00FF00FF00FFU, kEvenOnes = 0x0001000100010001U;
+    auto count = static_cast<std::uint32_t>(text.size());
+    const char* at = text.data();
+    std::size_t left = text.size();
+    while (left >= kWord) {
+        std::uint64_t sums = 0;  // of continuations, byte by byte
+        for (std::size_t i = std::min(left / kWord, kRound); i > 0; --i, at += kWord, left -= kWord) {
+            std::uint64_t word;
+            std::memcpy(&word, at, sizeof word);
+            sums += (word >> 7) & ~(word >> 6) & kOnes;
+        }
+        const std::uint64_t pairs = (sums & kEvenBytes) + ((sums >> 8) & kEvenBytes);
+        count -= static_cast<std::uint32_t>((pairs * kEvenOnes) >> 48);
+    }
+    for (; left > 0; --left, ++at) count -= (static_cast<unsigned char>(*at) & 0xC0U) == 0x80U;
     return count;
 }
 
@@ -78,6 +94,8 @@ void SourceText::count_characters() {
     unsigned char any = 0;
     for (const char byte : all) any |= static_cast<unsigned char>(byte);
     if (any < 0x80) return;
+    counts_ = true;
+    if (all.size() <= kShort) return;
     before_.reserve(all.size() / kBlock + 1);
     std::uint32_t count = 0;
     for (std::size_t at = 0; at < all.size(); at += kBlock) {
@@ -88,14 +106,16 @@ void SourceText::count_characters() {
 }
 
 std::uint32_t SourceText::character(std::uint32_t at) const {
+    if (before_.empty()) return count_leads(text().substr(0, at));
     const std::size_t block = at / kBlock;
     return before_[block] + count_leads(text().substr(block * kBlock, at % kBlock));
 }
 
 void SourceText::convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offsets) const {
-    if (!before_.empty()) {
+    if (counts_) {
         // From one place to the next, which is mostly near.
         const std::string_view all = text();
+        const std::size_t near = before_.empty() ? all.size() : kBlock;
         std::uint32_t done = 0;
         std::uint32_t count = 0;
         const auto advance = [&](std::uint32_t at) {
@@ -104,7 +124,7 @@ void SourceText::convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offs
             if (length <= kWord && done + kWord <= all.size()) {
                 count += length - count_continuations(all.data() + done, length);
             } else {
-                count = length > kBlock ? character(at) : count + count_leads(all.substr(done, length));
+                count = length > near ? character(at) : count + count_leads(all.substr(done, length));
             }
             done = at;
             return count;
@@ -147,14 +167,13 @@ void SourceSequence::keep() {
     for (SourceText& text : texts_) text.keep();
 }
 
-void SourceSequence::convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets,
-                             const std::vector<std::int32_t>& words) const {
+void SourceSequence::convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offsets,
+                             std::span<const std::int32_t> words) const {
     if (!has_words_) return texts_[0].convert(offsets);
-    const std::span all(offsets);
-    for (std::size_t from = 0; from < all.size();) {
+    for (std::size_t from = 0; from < offsets.size();) {
         std::size_t to = from + 1;
-        while (to < all.size() && words[to] == words[from]) ++to;
-        texts_[static_cast<std::size_t>(words[from])].convert(all.subspan(from, to - from));
+        while (to < offsets.size() && words[to] == words[from]) ++to;
+        texts_[static_cast<std::size_t>(words[from])].convert(offsets.subspan(from, to - from));
         from = to;
     }
 }

@@ -43,7 +43,8 @@ class SourceText {
     std::string copy_;
     bool owned_ = false;
     std::vector<Shift> shifts_;          // in order; empty if nothing was replaced
-    std::vector<std::uint32_t> before_;  // characters before every 64th byte; empty if bytes are counted or all are ASCII
+    bool counts_ = false;                // offsets become characters, and not all of them are ASCII
+    std::vector<std::uint32_t> before_;  // of a long text then: characters before every 64th byte
 };
 
 /// One side of what is encoded: a text, or words.
@@ -62,7 +63,7 @@ class SourceSequence {
     }
     void keep();
     /// SourceText::convert() for tokens of these words, in their order.
-    void convert(std::vector<std::pair<std::uint32_t, std::uint32_t>>& offsets, const std::vector<std::int32_t>& words) const;
+    void convert(std::span<std::pair<std::uint32_t, std::uint32_t>> offsets, std::span<const std::int32_t> words) const;
 
   private:
     std::vector<SourceText> texts_;

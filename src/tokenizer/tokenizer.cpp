@@ -198,8 +198,8 @@ std::shared_ptr<CutTexts> Tokenizer::State::truncate(std::vector<EncodedPart>& l
     const std::vector<std::size_t> kept = kept_tokens(list, truncation, special);
     // A file's is looked at when something is cut, as Hugging Face does; a caller's mistake is told at once.
     if (!options.file_truncation && truncation.stride != 0 && truncation.stride >= truncation.max_length - special) {
-        fail(Code::kInvalidArgument, "a stride of {} tokens must be less than the {} of a window without its {} special ones",
-             truncation.stride, truncation.max_length, special);
+        fail(Code::kInvalidArgument, "a stride of {} tokens must be less than {}: a window has {}, {} of them special",
+             truncation.stride, truncation.max_length - special, truncation.max_length, special);
     }
     std::shared_ptr<CutTexts> cut;
     for (std::size_t i = 0; i < list.size(); ++i) {

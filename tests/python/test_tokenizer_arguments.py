@@ -48,6 +48,7 @@ def tokenizer() -> librag.Tokenizer:
         ({"padding_side": "left"}, TypeError, "padding_side, pad_id, pad_token and pad_type_id need padding"),
         ({"pad_id": 1, "max_length": 4}, TypeError, "need padding"),
         ({"truncation": True}, TypeError, "truncation needs max_length"),
+        ({"truncation": "first"}, librag.InvalidArgument, "truncation is 'first', it must be True or 'longest_first'"),
         (
             {"truncation": "off", "max_length": 4},
             librag.InvalidArgument,

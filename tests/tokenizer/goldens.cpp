@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <map>
+#include <span>
 
 #include "core/utf8.hpp"
 
@@ -22,20 +23,20 @@ std::vector<std::int64_t> characters_of(std::string_view text) {
     return out;
 }
 
-template <typename T>
-std::string differs(const char* what, const std::vector<T>& ours, const Json& theirs) {
-    const Json mine = ours;
+template <typename Range>
+std::string differs(const char* what, const Range& ours, const Json& theirs) {
+    const Json mine = std::vector(ours.begin(), ours.end());
     if (mine == theirs) return {};
     const auto show = [](const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 600); };
     return fmt::format("{}: ours {}, theirs {}", what, show(mine), show(theirs));
 }
 
 std::string differs(const char* what, const std::string& ours, const Json& theirs) {
-    return theirs == ours ? std::string() : differs<std::string>(what, {ours}, Json::array({theirs}));
+    return theirs == ours ? std::string() : differs(what, std::vector{ours}, Json::array({theirs}));
 }
 
 // The decoded text one id at a time; every part must be whole characters.
-std::string decode_stream(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, bool& whole) {
+std::string decode_stream(const Tokenizer& tokenizer, std::span<const std::int32_t> ids, bool& whole) {
     rag::core::StreamDecoder decoder(tokenizer, true);
     std::string out;
     whole = true;
@@ -48,7 +49,7 @@ std::string decode_stream(const Tokenizer& tokenizer, const std::vector<std::int
     return out;
 }
 
-std::string compare_decoding(const Tokenizer& tokenizer, const Json& row, const std::vector<std::int32_t>& ids) {
+std::string compare_decoding(const Tokenizer& tokenizer, const Json& row, std::span<const std::int32_t> ids) {
     std::string found = differs("decoded", tokenizer.decode(ids, true), row.at("decoded"));
     if (found.empty()) found = differs("decoded_all", tokenizer.decode(ids, false), row.at("decoded_all"));
     if (!found.empty()) return found;

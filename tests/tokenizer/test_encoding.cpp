@@ -1,5 +1,6 @@
 // What lies around the stages: windows and their combinations against the definition, offsets of replaced text against a slow
 // twin, batches that fail, JSON that is written. The comparison with Hugging Face is tests/python/test_tokenizer_api.py.
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -62,15 +64,77 @@ bool same(const WindowChoice& ours, const Merged& book) {
     return true;
 }
 
-std::string random_bytes(std::mt19937& random) {
+std::string random_bytes(std::mt19937& random, unsigned most_parts) {
     static const std::vector<std::string> kParts = {"a",    "\xc3\xa9", "\xe4\xb8\xad", "\xf0\x9f\x98\x80", "\xff",    "\x80",
                                                     "\xc3", "\xe4\xb8", "\xf0\x9f\x98", "\xed\xa0\x80",     "\xc0\xaf"};
     std::string out;
-    for (std::size_t count = random() % 200; count > 0; --count) out += kParts[random() % kParts.size()];
+    for (std::size_t count = random() % most_parts; count > 0; --count) out += kParts[random() % kParts.size()];
     return out;
 }
 
 }  // namespace
+
+TEST_CASE("columns of an encoding are what vectors would be, in the encoding's block and out of it") {
+    std::mt19937 random(9);
+    std::vector<Encoding> encodings(3);
+    std::vector<std::vector<std::int32_t>> books(3);
+    const auto check = [&] {
+        for (std::size_t i = 0; i < encodings.size(); ++i) {
+            REQUIRE(encodings[i].ids == books[i]);
+            REQUIRE(encodings[i].words.size() == books[i].size());
+            for (std::size_t k = 0; k < books[i].size(); ++k) {
+                REQUIRE(encodings[i].offsets[k].second == static_cast<std::uint32_t>(books[i][k]));
+                REQUIRE(encodings[i].sequence_ids[k] == books[i][k] % 2);
+            }
+        }
+    };
+    const auto push = [&](std::size_t to) {
+        const auto id = static_cast<std::int32_t>(random() % 1000);
+        encodings[to].push(id, {0, static_cast<std::uint32_t>(id)}, 0, id % 2);
+        books[to].push_back(id);
+    };
+    for (int round = 0; round < 3000; ++round) {
+        const std::size_t to = random() % 3, from = random() % 3;
+        switch (random() % 8) {
+            case 0:
+                encodings[to].reserve(random() % 50);
+                break;
+            case 1:
+                encodings[to] = encodings[from];
+                books[to] = books[from];
+                break;
+            case 2:
+                encodings[to].swap(encodings[from]);
+                books[to].swap(books[from]);
+                break;
+            case 3:
+                if (to == from || books[to].size() > 500) break;
+                encodings[to].append(encodings[from]);
+                books[to].insert(books[to].end(), books[from].begin(), books[from].end());
+                break;
+            case 4: {
+                const std::size_t first = books[from].empty() ? 0 : random() % books[from].size();
+                const std::size_t count = (books[from].size() - first) / 2;
+                Encoding part = encodings[from].slice(first, count);
+                encodings[to] = std::move(part);
+                books[to] = std::vector<std::int32_t>(books[from].begin() + static_cast<std::ptrdiff_t>(first),
+                                                      books[from].begin() + static_cast<std::ptrdiff_t>(first + count));
+                break;
+            }
+            case 5: {
+                const std::size_t count = random() % 3;
+                encodings[to].drop_front(count);
+                const std::size_t gone = std::min(count, books[to].size());
+                books[to].erase(books[to].begin(), books[to].begin() + static_cast<std::ptrdiff_t>(gone));
+                break;
+            }
+            default:
+                push(to);
+                push(from);
+        }
+        check();
+    }
+}
 
 TEST_CASE("tokens taken from the front take their texts along") {
     Encoding encoding;
@@ -148,7 +212,7 @@ TEST_CASE("windows cover a text and share what the stride says") {
 TEST_CASE("offsets of replaced text are those of the caller's bytes, or count its characters") {
     std::mt19937 random(5);
     for (int round = 0; round < 300; ++round) {
-        const std::string text = random_bytes(random);
+        const std::string text = random_bytes(random, round % 30 == 0 ? 8000 : 200);  // short ones are counted, long ones indexed
         EncodeOptions options;
         options.invalid_text = InvalidText::kReplace;
         const SourceText bytes(text, options, "it");
@@ -157,6 +221,7 @@ TEST_CASE("offsets of replaced text are those of the caller's bytes, or count it
         REQUIRE(bytes.text() == replace_invalid_utf8(text));
         REQUIRE(characters.text() == bytes.text());
         std::size_t here = 0, number = 0;
+        std::vector<std::pair<std::uint32_t, std::uint32_t>> all, all_numbers;
         for (std::size_t at = 0; at < text.size(); ++number) {
             const Utf8Step step = decode_utf8(text, at);
             const std::size_t next = here + (step.valid ? step.length : 3);
@@ -169,7 +234,12 @@ TEST_CASE("offsets of replaced text are those of the caller's bytes, or count it
             REQUIRE(in_characters[0] == std::pair(static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number + 1)));
             at += step.length;
             here = next;
+            all.insert(all.end(), {{0, static_cast<std::uint32_t>(next)}, {static_cast<std::uint32_t>(next), 0}});
+            const auto behind = static_cast<std::uint32_t>(number + 1);
+            all_numbers.insert(all_numbers.end(), {{0, behind}, {behind, 0}});
         }
+        characters.convert(all);  // from one end to the other and back
+        REQUIRE(all == all_numbers);
     }
 }
 

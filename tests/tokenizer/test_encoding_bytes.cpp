@@ -15,7 +15,8 @@ OverflowingEncoding sample() {
     out.encoding.push_special(1, 0);
     out.encoding.push(7, {0, 3}, 0, 0);
     out.encoding.push(9, {3, 9}, 1, 1);
-    out.encoding.words = {-1, 0, 4};
+    out.encoding.words[1] = 0;
+    out.encoding.words[2] = 4;
     out.encoding.attention_mask[0] = 0;
     out.encoding.texts.emplace_back(0, "<s>");
     out.encoding.texts.emplace_back(1, "");

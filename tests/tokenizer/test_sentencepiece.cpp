@@ -136,8 +136,8 @@ TEST_CASE("a SentencePiece model does what SentencePiece does to white space, sy
     CHECK(bpe.decode({{1, 6, 6, 0}}) == "ab ab \xe2\x81\x87 ");
     CHECK(bpe.bos_id() == 1);
     const auto offsets = bpe.encode(" ab  ab ").offsets;
-    CHECK(offsets.at(0).second == 3);
-    CHECK(offsets.at(1).second == 7);
+    CHECK(offsets[0].second == 3);
+    CHECK(offsets[1].second == 7);
     const Tokenizer plain = load(kBpe + bytes(3, number(3, 0) + number(4, 0)));
     CHECK(plain.encode(" ab  ab").ids == std::vector<std::int32_t>{6, 2, 6});
     CHECK(load(kPieces).encode("ab ab").ids == std::vector<std::int32_t>{6, 6});  // unigram, unless the file says otherwise

@@ -52,11 +52,13 @@ auto may_be_white_byte(Byte byte) {
 bool may_be_white(char byte) {
     return may_be_white_byte(static_cast<unsigned char>(byte)) != 0;
 }
-// Whether one of the bytes of a block may.
+// Whether one of the bytes of a block may be. Two more bytes are read, to tell U+3000 from Chinese punctuation.
+constexpr std::size_t kMoreBytes = 2;
 bool any_may_be_white(const char* bytes) {
-    Block block;
+    Block block, third;
     std::memcpy(&block, bytes, sizeof block);
-    const auto found = may_be_white_byte(block);
+    std::memcpy(&third, bytes + kMoreBytes, sizeof third);
+    const auto found = may_be_white_byte(block) & ((block != 0xE3) | (third == 0x80));
     std::uint64_t halves[2];
     std::memcpy(halves, &found, sizeof halves);
     return (halves[0] | halves[1]) != 0;
@@ -72,7 +74,7 @@ void WhitespaceSplit::split(NormalizedText& text, std::vector<Span>& pieces, std
     for (const Span& piece : pieces) {
         std::uint32_t from = piece.start;
         for (std::uint32_t at = piece.start;;) {
-            while (at + sizeof(Block) <= piece.end && !any_may_be_white(all.data() + at)) at += sizeof(Block);
+            while (at + sizeof(Block) + kMoreBytes <= piece.end && !any_may_be_white(all.data() + at)) at += sizeof(Block);
             if (at == piece.end) break;
             if (!may_be_white(all[at])) {
                 do {

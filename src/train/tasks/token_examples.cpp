@@ -38,7 +38,7 @@ void add_chat(const TaskInput& input, const TrainingRows& rows, const TrainingRo
     options.file_truncation = false;
     options.file_padding = false;
     const Encoding encoding = tokenizer.encode({chat.text, {}}, options);
-    std::vector<std::int32_t> ids = encoding.ids;
+    std::vector<std::int32_t> ids(encoding.ids.begin(), encoding.ids.end());
     std::vector<bool> counts(ids.size());
     std::size_t answer = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
