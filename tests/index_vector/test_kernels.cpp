@@ -34,8 +34,10 @@ TEST_CASE("kernels equal their scalar twins") {
             check_close(fast.dot(a.data(), other, n), slow.dot(a.data(), other, n), a.data(), other, n);
             CHECK(fast.squared_l2(a.data(), other, n) == Approx(slow.squared_l2(a.data(), other, n)).epsilon(1e-5));
             const PairShape shape{n};
-            CHECK(fast.pair_dot(a.data(), other, &shape) == -fast.dot(a.data(), other, n));
-            CHECK(fast.pair_squared_l2(a.data(), other, &shape) == fast.squared_l2(a.data(), other, n));
+            const PairRow left{a.data(), 0, 0};
+            const PairRow right{other, 0, 0};
+            CHECK(fast.pair_dot(&left, &right, &shape) == -fast.dot(a.data(), other, n));
+            CHECK(fast.pair_squared_l2(&left, &right, &shape) == fast.squared_l2(a.data(), other, n));
         }
     }
 }
@@ -83,20 +85,21 @@ TEST_CASE("int8 pair distances equal their scalar twins") {
     constexpr std::size_t kDimension = 100;
     const std::size_t stride = padded_codes(kDimension);
     const auto vectors = rag::test::random_vectors(2, kDimension, 3);
-    std::vector<std::int8_t> packed(2 * (stride + sizeof(CodeMeta)));
-    std::int8_t* const a = packed.data();
-    std::int8_t* const b = packed.data() + stride + sizeof(CodeMeta);
-    for (const int row : {0, 1}) {
-        std::int8_t* to = row == 0 ? a : b;
+    std::vector<std::int8_t> codes(2 * stride);
+    PairRow rows[2];
+    for (const std::size_t row : {0U, 1U}) {
         std::vector<float> padded(padded_floats(kDimension));
         std::copy_n(vectors.data() + row * kDimension, kDimension, padded.data());
-        const CodeMeta meta = encode_row(padded.data(), kDimension, to);
-        std::memcpy(to + stride, &meta, sizeof(meta));
+        const CodeMeta meta = encode_row(padded.data(), kDimension, codes.data() + row * stride);
+        rows[row] = {codes.data() + row * stride, meta.scale, meta.squared_length};
     }
     const PairShape shape{stride};
-    CHECK(kernels().pair_dot_i8(a, b, &shape) == Approx(scalar_kernels().pair_dot_i8(a, b, &shape)).epsilon(1e-6));
-    CHECK(kernels().pair_squared_l2_i8(a, b, &shape) == Approx(scalar_kernels().pair_squared_l2_i8(a, b, &shape)).epsilon(1e-6));
-    CHECK(kernels().pair_squared_l2_i8(a, b, &shape) ==
+    const Kernels& fast = kernels();
+    const Kernels& slow = scalar_kernels();
+    CHECK(fast.pair_dot_i8(rows, rows + 1, &shape) == Approx(slow.pair_dot_i8(rows, rows + 1, &shape)).epsilon(1e-6));
+    CHECK(fast.pair_squared_l2_i8(rows, rows + 1, &shape) ==
+          Approx(slow.pair_squared_l2_i8(rows, rows + 1, &shape)).epsilon(1e-6));
+    CHECK(fast.pair_squared_l2_i8(rows, rows + 1, &shape) ==
           Approx(scalar_kernels().squared_l2(vectors.data(), vectors.data() + kDimension, kDimension)).epsilon(0.02));
 }
 

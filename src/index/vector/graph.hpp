@@ -25,6 +25,8 @@ struct GraphOptions {
     std::size_t ef_construction = 200;
     std::uint64_t seed = 100;
     std::size_t threads = 1;
+    /// While a graph is built its rows' values are copied beside their links, up to so many bytes; the graph is the same.
+    std::size_t copied_bytes = std::size_t{128} << 20;
 };
 
 struct Graph {

@@ -20,63 +20,73 @@ constexpr std::size_t kRowsAlone = 2;
 constexpr std::size_t kRowsPerPart = 16;
 constexpr std::size_t kCopiesPerReport = 128;
 
-/// Our distances under hnswlib's interface.
-class KernelSpace : public hnswlib::SpaceInterface<float> {
+/// Our distances under hnswlib's interface. hnswlib keeps rows with their values, whose beginning it fetches ahead (a sixth
+/// faster), or where those are too many only with the place in the segment where they lie anyway: a graph of millions then needs
+/// no second copy of them.
+class RowSpace : public hnswlib::SpaceInterface<float> {
   public:
-    KernelSpace(PairDistance distance, std::size_t length, std::size_t data_size)
-        : distance_(distance), shape_{length}, data_size_(data_size) {}
-    std::size_t get_data_size() override { return data_size_; }
+    RowSpace(const Rows& rows, const CodeRows* codes, const GraphOptions& options) {
+        const Kernels& k = kernels();
+        const bool l2 = options.metric == Metric::kL2;
+        if (codes == nullptr) {
+            distance_ = l2 ? k.pair_squared_l2 : k.pair_dot;
+            shape_ = {rows.stride(), rows.stride() * sizeof(float)};
+        } else {
+            distance_ = l2 ? k.pair_squared_l2_i8 : k.pair_dot_i8;
+            shape_ = {codes->stride(), codes->stride()};
+        }
+        if (shape_.bytes > options.copied_bytes / rows.size()) shape_.bytes = 0;
+    }
+    std::size_t get_data_size() override { return shape_.bytes + sizeof(PairRow); }
     hnswlib::DISTFUNC<float> get_dist_func() override { return distance_; }
     void* get_dist_func_param() override { return &shape_; }
+    /// Of the values that are copied; 0: none.
+    std::size_t copied() const noexcept { return shape_.bytes; }
 
   private:
-    PairDistance distance_;
-    PairShape shape_;
-    std::size_t data_size_;
+    PairDistance distance_ = nullptr;
+    PairShape shape_{};
 };
-
-KernelSpace make_space(const Rows& rows, const CodeRows* codes, Metric metric) {
-    const Kernels& k = kernels();
-    const bool l2 = metric == Metric::kL2;
-    if (codes == nullptr) return {l2 ? k.pair_squared_l2 : k.pair_dot, rows.stride(), rows.stride() * sizeof(float)};
-    return {l2 ? k.pair_squared_l2_i8 : k.pair_dot_i8, codes->stride(), codes->stride() + sizeof(CodeMeta)};
-}
 
 using Hnsw = hnswlib::HierarchicalNSW<float>;
 
-std::size_t round_up(std::size_t value) {
-    return (value + kLine - 1) / kLine * kLine;
+std::size_t round_up(std::size_t value, std::size_t to) {
+    return (value + to - 1) / to * to;
 }
 
-/// Moves the vectors onto cache lines (hnswlib puts them right behind the links, so that every wide load straddles two), and
-/// gives upper lists one element more, because hnswlib prefetches by the value behind the last link.
-void align(Hnsw& graph) {
-    graph.offsetData_ = round_up(graph.size_links_level0_);
+/// Begins every row and what is copied of it on cache lines (hnswlib puts it right behind the links, so that every wide load
+/// straddles two), and gives upper lists one element more, because hnswlib prefetches by the value behind the last link.
+void align(Hnsw& graph, std::size_t copied) {
+    graph.offsetData_ = round_up(graph.size_links_level0_, copied > 0 ? kLine : alignof(PairRow));
     graph.label_offset_ = graph.offsetData_ + graph.data_size_;
-    graph.size_data_per_element_ = round_up(graph.label_offset_ + sizeof(hnswlib::labeltype));
+    graph.size_data_per_element_ = round_up(graph.label_offset_ + sizeof(hnswlib::labeltype), kLine);
     graph.size_links_per_element_ += sizeof(hnswlib::tableint);
     std::free(graph.data_level0_memory_);
     graph.data_level0_memory_ = nullptr;
     graph.data_level0_memory_ = static_cast<char*>(allocate_aligned(graph.max_elements_ * graph.size_data_per_element_));
 }
 
-/// What hnswlib keeps of a row: its floats, or its codes with their meta. One a thread.
+/// What hnswlib keeps of a row. One a thread.
 class RowData {
   public:
-    RowData(const Rows& rows, const CodeRows* codes)
-        : rows_(rows), codes_(codes), scratch_(codes == nullptr ? 0 : codes->stride() + sizeof(CodeMeta)) {}
+    RowData(const Rows& rows, const CodeRows* codes, std::size_t copied)
+        : rows_(rows), codes_(codes), copied_(copied), memory_(copied + sizeof(PairRow)) {}
     const void* operator()(std::size_t row) {
-        if (codes_ == nullptr) return rows_.vector(row);
-        std::memcpy(scratch_.data(), codes_->row(row), codes_->stride());
-        const CodeMeta meta = codes_->meta(row);
-        std::memcpy(scratch_.data() + codes_->stride(), &meta, sizeof(CodeMeta));
-        return scratch_.data();
+        PairRow out{rows_.vector(row), 0, 0};
+        if (codes_ != nullptr) {
+            const CodeMeta meta = codes_->meta(row);
+            out = {codes_->row(row), meta.scale, meta.squared_length};
+        }
+        std::memcpy(memory_.data(), out.values, copied_);
+        std::memcpy(memory_.data() + copied_, &out, sizeof(out));
+        return memory_.data();
     }
 
   private:
     const Rows& rows_;
     const CodeRows* codes_;
-    AlignedArray<char> scratch_;
+    std::size_t copied_;
+    AlignedArray<char> memory_;
 };
 
 /// Gives a list of a frozen graph of `rows` rows back to hnswlib.
@@ -182,10 +192,10 @@ auto translated(const Rows& rows, Work work) {
 }
 
 /// Inserts the rows from `first` on.
-void insert_rows(Hnsw& graph, const Rows& rows, const CodeRows* codes, std::size_t first, std::size_t threads,
+void insert_rows(Hnsw& graph, const Rows& rows, const CodeRows* codes, std::size_t copied, std::size_t first, std::size_t threads,
                  const Progress& progress) {
     const auto insert = [&](std::size_t begin, std::size_t end) {
-        RowData data(rows, codes);
+        RowData data(rows, codes, copied);
         for (std::size_t row = begin; row < end; ++row) graph.addPoint(data(row), row);
     };
     const std::size_t count = rows.size();
@@ -212,16 +222,16 @@ Graph build_graph(const Rows& rows, const CodeRows* codes, const Graph* base, co
                   const Progress& progress) {
     if (rows.size() == 0) return {};
     const std::size_t first = base == nullptr ? 0 : base->rows();
-    KernelSpace space = make_space(rows, codes, options.metric);
+    RowSpace space(rows, codes, options);
     const auto graph = translated(rows, [&] {
         // Another seed for each addition, or its levels would be those of the first rows once more.
         auto made = std::make_unique<Hnsw>(&space, rows.size(), options.m, options.ef_construction,
                                            static_cast<std::size_t>(options.seed) + first);
-        align(*made);
-        if (base != nullptr) thaw(*made, *base, RowData(rows, codes), progress);
+        align(*made, space.copied());
+        if (base != nullptr) thaw(*made, *base, RowData(rows, codes, space.copied()), progress);
         return made;
     });
-    insert_rows(*graph, rows, codes, first, options.threads, progress);
+    insert_rows(*graph, rows, codes, space.copied(), first, options.threads, progress);
     return translated(rows, [&] { return freeze(*graph, progress); });
 }
 

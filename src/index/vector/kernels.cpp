@@ -137,37 +137,33 @@ CodeSums encode(const float* HWY_RESTRICT values, std::size_t length, std::int8_
     return sums;
 }
 
-HWY_INLINE std::size_t length_of(const void* shape) {
-    return static_cast<const PairShape*>(shape)->length;
+HWY_INLINE const PairShape& shape_of(const void* shape) {
+    return *static_cast<const PairShape*>(shape);
+}
+HWY_INLINE const PairRow& row_of(const void* row, const PairShape& shape) {
+    return *reinterpret_cast<const PairRow*>(static_cast<const char*>(row) + shape.bytes);
+}
+template <typename Element>
+HWY_INLINE const Element* values_of(const void* row, const PairShape& shape) {
+    return static_cast<const Element*>(shape.bytes > 0 ? row : row_of(row, shape).values);
 }
 
-float pair_dot(const void* a, const void* b, const void* shape) {
-    return -dot_inline(static_cast<const float*>(a), static_cast<const float*>(b), length_of(shape));
+float pair_dot(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return -dot_inline(values_of<float>(a, shape), values_of<float>(b, shape), shape.length);
 }
-float pair_squared_l2(const void* a, const void* b, const void* shape) {
-    return squared_l2_inline(static_cast<const float*>(a), static_cast<const float*>(b), length_of(shape));
+float pair_squared_l2(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return squared_l2_inline(values_of<float>(a, shape), values_of<float>(b, shape), shape.length);
 }
-
-// The scale and the squared length that follow the codes of a row.
-HWY_INLINE void read_tail(const void* row, std::size_t length, float (&tail)[2]) {
-    std::memcpy(tail, static_cast<const std::int8_t*>(row) + length, sizeof(tail));
+float pair_dot_i8(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    const std::int32_t dot = dot_i8_inline(values_of<std::int8_t>(a, shape), values_of<std::int8_t>(b, shape), shape.length);
+    return -row_of(a, shape).scale * row_of(b, shape).scale * static_cast<float>(dot);
 }
-
-float pair_dot_i8(const void* a, const void* b, const void* shape) {
-    const std::size_t length = length_of(shape);
-    float tail_a[2];
-    float tail_b[2];
-    read_tail(a, length, tail_a);
-    read_tail(b, length, tail_b);
-    return -tail_a[0] * tail_b[0] *
-           static_cast<float>(dot_i8_inline(static_cast<const std::int8_t*>(a), static_cast<const std::int8_t*>(b), length));
-}
-float pair_squared_l2_i8(const void* a, const void* b, const void* shape) {
-    float tail_a[2];
-    float tail_b[2];
-    read_tail(a, length_of(shape), tail_a);
-    read_tail(b, length_of(shape), tail_b);
-    return tail_a[1] + tail_b[1] + 2.0F * pair_dot_i8(a, b, shape);
+float pair_squared_l2_i8(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return row_of(a, shape).squared_length + row_of(b, shape).squared_length + 2.0F * pair_dot_i8(a, b, data);
 }
 
 const Kernels* table() {

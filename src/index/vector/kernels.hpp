@@ -20,12 +20,21 @@ constexpr std::size_t padded_codes(std::size_t dimension) {
     return (dimension + kCodePad - 1) / kCodePad * kCodePad;
 }
 
-/// One distance function of a pair as hnswlib calls it while a graph is built; `shape` points to a PairShape.
+/// One distance function of a pair as hnswlib calls it while a graph is built; a and b point to a PairRow, `shape` to a
+/// PairShape.
 using PairDistance = float (*)(const void* a, const void* b, const void* shape);
 
-/// What a PairDistance needs to know. An int8 row is `length` codes, then its scale and its squared length, both float.
+/// What a PairDistance needs to know of a row besides its values. Only codes have a scale and the squared length of their floats.
+struct PairRow {
+    const void* values;  // floats or codes; not used where PairShape has bytes
+    float scale;
+    float squared_length;
+};
+
+/// How rows lie: their values, if so many bytes are not 0, and then a PairRow.
 struct PairShape {
     std::size_t length;  // padded elements
+    std::size_t bytes = 0;
 };
 
 /// What encode() tells of a row besides its codes.

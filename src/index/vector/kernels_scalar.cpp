@@ -53,41 +53,33 @@ void rows(const Element* query, const Element* base, const std::uint32_t* ids, s
     for (std::size_t i = 0; i < count; ++i) out[i] = kernel(query, base + (ids == nullptr ? i : ids[i]) * length, length);
 }
 
-std::size_t length_of(const void* shape) {
-    return static_cast<const PairShape*>(shape)->length;
+const PairShape& shape_of(const void* shape) {
+    return *static_cast<const PairShape*>(shape);
+}
+const PairRow& row_of(const void* row, const PairShape& shape) {
+    return *reinterpret_cast<const PairRow*>(static_cast<const char*>(row) + shape.bytes);
+}
+template <typename Element>
+const Element* values_of(const void* row, const PairShape& shape) {
+    return static_cast<const Element*>(shape.bytes > 0 ? row : row_of(row, shape).values);
 }
 
-float pair_dot(const void* a, const void* b, const void* shape) {
-    return -dot(static_cast<const float*>(a), static_cast<const float*>(b), length_of(shape));
+float pair_dot(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return -dot(values_of<float>(a, shape), values_of<float>(b, shape), shape.length);
 }
-
-float pair_squared_l2(const void* a, const void* b, const void* shape) {
-    return squared_l2(static_cast<const float*>(a), static_cast<const float*>(b), length_of(shape));
+float pair_squared_l2(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return squared_l2(values_of<float>(a, shape), values_of<float>(b, shape), shape.length);
 }
-
-struct CodeTail {
-    float scale;
-    float squared_length;
-};
-
-CodeTail tail_of(const void* row, std::size_t length) {
-    CodeTail tail;
-    std::memcpy(&tail, static_cast<const std::int8_t*>(row) + length, sizeof(tail));
-    return tail;
+float pair_dot_i8(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    const std::int32_t dot = dot_i8(values_of<std::int8_t>(a, shape), values_of<std::int8_t>(b, shape), shape.length);
+    return -row_of(a, shape).scale * row_of(b, shape).scale * static_cast<float>(dot);
 }
-
-float code_dot(const void* a, const void* b, std::size_t length) {
-    return tail_of(a, length).scale * tail_of(b, length).scale *
-           static_cast<float>(dot_i8(static_cast<const std::int8_t*>(a), static_cast<const std::int8_t*>(b), length));
-}
-
-float pair_dot_i8(const void* a, const void* b, const void* shape) {
-    return -code_dot(a, b, length_of(shape));
-}
-
-float pair_squared_l2_i8(const void* a, const void* b, const void* shape) {
-    const std::size_t length = length_of(shape);
-    return tail_of(a, length).squared_length + tail_of(b, length).squared_length - 2.0F * code_dot(a, b, length);
+float pair_squared_l2_i8(const void* a, const void* b, const void* data) {
+    const PairShape& shape = shape_of(data);
+    return row_of(a, shape).squared_length + row_of(b, shape).squared_length + 2.0F * pair_dot_i8(a, b, data);
 }
 
 }  // namespace
