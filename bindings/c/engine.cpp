@@ -130,11 +130,13 @@ rag_status rag_engine_upsert(rag_engine* engine, const rag_document* documents, 
     return write(&core::Engine::upsert, engine, documents, count, options, ids);
 }
 
-rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t count, rag_text where, uint64_t* deleted) noexcept {
+rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t count, rag_text where, rag_progress_fn progress,
+                             void* user_data, uint64_t* deleted) noexcept {
     return guard([&] {
         if (deleted != nullptr) *deleted = 0;
         core::Engine& target = use(engine);
-        const std::uint64_t gone = target.remove(rag::capi::texts_of(ids, count, "ids"), optional_text(where, "where"));
+        const std::uint64_t gone = target.remove(rag::capi::texts_of(ids, count, "ids"), optional_text(where, "where"),
+                                                 rag::capi::progress_of(progress, user_data));
         if (deleted != nullptr) *deleted = gone;
     });
 }

@@ -90,7 +90,7 @@ std::vector<std::string> write(Engine& engine, const py::sequence& rows, bool up
     return ids;
 }
 
-std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& where) {
+std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& where, py::object callback) {
     std::optional<Texts> held;
     std::vector<rag_text> views;
     if (!ids.is_none()) {
@@ -100,9 +100,14 @@ std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& wh
     }
     const auto filter = optional_text(where, "where");
     std::uint64_t deleted = 0;
+    const Progress progress = progress_of(std::move(callback));
     const GilRelease release;
-    detail::check(rag_engine_delete(engine.handle(), views.data(), views.size(),
-                                    filter ? detail::text(*filter) : rag_text{nullptr, 0}, &deleted));
+    detail::ProgressBridge bridge(progress);
+    const rag_text matching = filter ? detail::text(*filter) : rag_text{nullptr, 0};
+    const rag_status status =
+        rag_engine_delete(engine.handle(), views.data(), views.size(), matching, bridge.function(), bridge.data(), &deleted);
+    bridge.rethrow();
+    detail::check(status);
     return deleted;
 }
 
@@ -314,7 +319,7 @@ void bind_engine(py::module_& module) {
              py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
-        .def("delete", &remove, py::arg("ids"), py::arg("where"))
+        .def("delete", &remove, py::arg("ids"), py::arg("where"), py::arg("progress"))
         .def(
             "get",
             [](const Engine& self, const py::iterable& ids) {

@@ -112,13 +112,15 @@ class Engine {
                                     std::uint32_t batch_documents = 0) {
         return write(&rag_engine_upsert, documents, progress, batch_documents);
     }
-    /// Deletes by id; how many there were.
-    std::uint64_t remove(const std::vector<std::string>& ids) {
+    /// Deletes by id; how many there were. Stopped by `progress` (in documents) it deletes nothing.
+    std::uint64_t remove(const std::vector<std::string>& ids, const Progress& progress = nullptr) {
         if (ids.empty()) return 0;
-        return remove_matching(ids, std::string_view());
+        return remove_matching(ids, std::string_view(), progress);
     }
     /// Deletes what matches a JSON filter over metadata.
-    std::uint64_t remove_where(std::string_view where) { return remove_matching({}, where); }
+    std::uint64_t remove_where(std::string_view where, const Progress& progress = nullptr) {
+        return remove_matching({}, where, progress);
+    }
 
     /// In this order; nothing where an id is unknown.
     std::vector<std::optional<StoredDocument>> get(const std::vector<std::string>& ids) const {
@@ -379,11 +381,15 @@ class Engine {
         for (std::size_t i = 0; i < rag_strings_count(raw); ++i) ids.push_back(detail::copy(rag_strings_at(raw, i)));
         return ids;
     }
-    std::uint64_t remove_matching(const std::vector<std::string>& ids, std::string_view where) {
+    std::uint64_t remove_matching(const std::vector<std::string>& ids, std::string_view where, const Progress& progress) {
         const auto views = to_c(ids);
         std::uint64_t deleted = 0;
         const rag_text filter = where.empty() ? rag_text{nullptr, 0} : detail::text(where);
-        detail::check(rag_engine_delete(handle_.get(), views.data(), views.size(), filter, &deleted));
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_engine_delete(handle_.get(), views.data(), views.size(), filter, bridge.function(), bridge.data(), &deleted);
+        bridge.rethrow();
+        detail::check(status);
         return deleted;
     }
     static Answer take(const rag_answer* raw) {

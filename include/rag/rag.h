@@ -227,9 +227,10 @@ RAG_API rag_status rag_engine_upsert(rag_engine* engine, const rag_document* doc
                                      const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
 
 /* Deletes the documents with these ids (unknown ones are passed over) that also match `where`; either may be left out (count 0;
- * not given), both is RAG_INVALID_ARGUMENT. One transaction. `deleted` (may be NULL): how many. since 0.1.0 */
+ * not given), both is RAG_INVALID_ARGUMENT. One transaction: after RAG_STOPPED nothing is deleted. `progress` (in documents) and
+ * `deleted` (how many) may be NULL. since 0.1.0 */
 RAG_API rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t count, rag_text where,
-                                     uint64_t* deleted) RAG_NOEXCEPT;
+                                     rag_progress_fn progress, void* user_data, uint64_t* deleted) RAG_NOEXCEPT;
 
 /* Stored documents. */
 typedef struct rag_documents rag_documents;

@@ -167,12 +167,18 @@ class Engine(Maintenance):
                 bar.advance(len(batch))
         return stored
 
-    def delete(self, ids: str | Iterable[str] | None = None, where: Where | None = None) -> int:
-        """Deletes by id, by filter, or where both hold; how many there were. Neither is an InvalidArgument."""
+    def delete(
+        self, ids: str | Iterable[str] | None = None, where: Where | None = None, *, show_progress: bool | None = None
+    ) -> int:
+        """Deletes by id, by filter, or where both hold; how many there were. Neither is an InvalidArgument.
+
+        One transaction: Ctrl-C deletes nothing.
+        """
         wanted = [ids] if isinstance(ids, str) else ids
         if wanted is not None and not isinstance(wanted, Iterable):
             raise TypeError(f"ids must be str or an iterable of str, not {type(ids).__name__}")
-        return self._core.delete(wanted, None if where is None else _dump(where, "where"))
+        with Bar(show_progress, "deleting", "doc", late=True) as bar:
+            return self._core.delete(wanted, None if where is None else _dump(where, "where"), bar.callback)
 
     @overload
     def get(self, ids: str) -> Document | None: ...

@@ -194,8 +194,9 @@ class Engine {
     /// is equal costs nothing.
     void upsert(std::span<const DocumentInput> documents, const WriteOptions& options, std::vector<std::string>& ids);
     /// Removes the documents with these ids (none: any) that match `where` (none: any); kInvalidArgument without both. Returns
-    /// how many there were.
-    std::uint64_t remove(std::span<const std::string_view> ids, std::optional<std::string_view> where);
+    /// how many there were. One transaction: stopped by `progress` (in documents, every 50 ms), it removes nothing.
+    std::uint64_t remove(std::span<const std::string_view> ids, std::optional<std::string_view> where,
+                         const Progress& progress = {});
 
     /// In the order of the ids; nothing where there is no such document.
     std::vector<std::optional<StoredDocument>> get(std::span<const std::string_view> ids) const;

@@ -1,4 +1,5 @@
 // Adding, replacing, removing and getting documents. The order of a write is told in writer.hpp.
+#include <atomic>
 #include <unordered_set>
 
 #include "core/error.hpp"
@@ -36,7 +37,47 @@ void Engine::upsert(std::span<const DocumentInput> documents, const WriteOptions
     write(documents, options, true, ids);
 }
 
-std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optional<std::string_view> where) {
+namespace {
+
+/// In one transaction; returns the keys of the chunks that are gone with it.
+std::vector<std::int64_t> remove_documents(Store& store, Indexes& indexes, std::span<const std::string_view> ids,
+                                           const std::optional<MetadataFilter>& filter, const Progress& progress,
+                                           std::uint64_t& removed) {
+    Pace pace(indexes.courtesy());
+    const PacedWrites paced(pace);
+    auto transaction = store.write();
+    // In memory there is one connection for all: searches would wait for this transaction.
+    const auto step = [&](std::uint64_t done, std::uint64_t total) {
+        report(progress, done, total);
+        if (!store.in_memory()) pace.give_way();
+    };
+    std::vector<std::int64_t> documents;
+    if (ids.empty()) {
+        transaction.each_metadata([&](std::int64_t document, std::string_view metadata) {
+            step(0, 0);
+            if (filter->matches(metadata)) documents.push_back(document);
+        });
+    }
+    for (const auto id : std::unordered_set<std::string_view>(ids.begin(), ids.end())) {
+        step(0, ids.size());
+        const auto head = transaction.find_head(id);
+        if (head && (!filter || filter->matches(head->metadata))) documents.push_back(head->key);
+    }
+    std::vector<std::int64_t> chunks;
+    for (const std::int64_t document : documents) {
+        step(removed++, documents.size());
+        const auto keys = transaction.remove_document(document);
+        chunks.insert(chunks.end(), keys.begin(), keys.end());
+    }
+    indexes.announce(chunks);
+    if (!documents.empty()) transaction.commit();
+    return chunks;
+}
+
+}  // namespace
+
+std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optional<std::string_view> where,
+                             const Progress& progress) {
     const Call call(*this);
     if (ids.empty() && !where)
         fail(Code::kInvalidArgument, "nothing says which documents to delete: give ids, or where, or both");
@@ -45,36 +86,16 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
     if (where) filter.emplace(*where);
     for (const auto id : ids) require_utf8(id, "an id to delete");
     const std::lock_guard writing(call->writing);
-    std::vector<std::int64_t> documents;
-    std::vector<std::int64_t> chunks;
-    {
-        Pace pace(call->indexes->courtesy());
-        const PacedWrites paced(pace);
-        auto transaction = call->store->write();
-        // In memory there is one connection for all: searches would wait for this transaction.
-        const auto give_way = [&] {
-            if (!call->store->in_memory()) pace.give_way();
-        };
-        if (ids.empty()) {
-            transaction.each_metadata([&](std::int64_t document, std::string_view metadata) {
-                give_way();
-                if (filter->matches(metadata)) documents.push_back(document);
-            });
-        }
-        for (const auto id : std::unordered_set<std::string_view>(ids.begin(), ids.end())) {
-            const auto head = transaction.find_head(id);
-            if (head && (!filter || filter->matches(head->metadata))) documents.push_back(head->key);
-        }
-        for (const std::int64_t document : documents) {
-            give_way();
-            const auto keys = transaction.remove_document(document);
-            chunks.insert(chunks.end(), keys.begin(), keys.end());
-        }
-        call->indexes->announce(chunks);
-        if (!documents.empty()) transaction.commit();
-    }
-    call->indexes->remove(chunks);
-    return documents.size();
+    std::uint64_t removed = 0;
+    std::atomic<bool> committed{false};  // then it is too late to stop
+    Progress asked;
+    if (progress) asked = [&](std::uint64_t done, std::uint64_t total) { return progress(done, total) || committed; };
+    run_polled(asked, [&](const Progress& inner) {
+        const std::vector<std::int64_t> chunks = remove_documents(*call->store, *call->indexes, ids, filter, inner, removed);
+        committed = true;
+        call->indexes->remove(chunks);
+    });
+    return removed;
 }
 
 std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::string_view> ids) const {

@@ -183,6 +183,40 @@ TEST_CASE("documents are removed by id, by where, by both, and by neither never"
     CHECK(engine->verify().ok);
 }
 
+TEST_CASE("a removal that is stopped removes nothing, one that is done cannot be stopped") {
+    TemporaryFolder folder;
+    auto engine = open_engine(folder / "kb");
+    add_numbered(*engine, 0, 20'000);
+    const std::int64_t sequence = engine->changes(0, 1).last;
+    std::atomic<bool> asked{false};
+    const Progress never = [&](std::uint64_t, std::uint64_t) {
+        asked = true;
+        return false;
+    };
+    bool stopped = false;
+    try {
+        const std::uint64_t removed = engine->remove({}, "{}", never);  // CHECK would take the exception for itself
+        CHECK(removed == 20'000);
+    } catch (const Stopped&) {
+        stopped = true;
+    }
+    CHECK(asked);
+    if (stopped) {  // else it was done within 50 ms
+        CHECK(engine->count() == 20'000);
+        CHECK(engine->changes(0, 1).last == sequence);
+        CHECK(found_everywhere(*engine, 19'999));
+        std::uint64_t greatest = 0;
+        const std::uint64_t removed = engine->remove({}, "{}", [&](std::uint64_t, std::uint64_t total) {
+            greatest = std::max(greatest, total);
+            return true;
+        });
+        CHECK(removed == 20'000);
+        CHECK(greatest == 20'000);
+    }
+    CHECK(engine->count() == 0);
+    CHECK(engine->verify().ok);
+}
+
 TEST_CASE("zero bytes in ids and texts are characters like others") {
     TemporaryFolder folder;
     auto engine = open_engine(folder / "kb");

@@ -143,6 +143,35 @@ def test_delete(engine: librag.Engine) -> None:
     assert len(engine) == 1
 
 
+def test_delete_stops_at_an_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 20_000
+
+    class Interrupted:
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            pass
+
+        def __enter__(self) -> Interrupted:
+            return self
+
+        def __exit__(self, *args: object) -> None:
+            pass
+
+        def callback(self, done: int, total: int) -> bool:
+            raise KeyboardInterrupt
+
+    with librag.Engine(tmp_path / "kb") as engine:
+        engine.add([{"id": str(i), "text": f"document {i}"} for i in range(count)], show_progress=False)
+        with monkeypatch.context() as patch:
+            patch.setattr("librag.engine.Bar", Interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                engine.delete(where={})
+        # Nothing, or (within the first 50 ms) all of it.
+        left = engine.count()
+        assert left in (0, count)
+        assert engine.delete(where={}, show_progress=False) == left
+        assert engine.count() == 0
+
+
 def test_vectors_of_the_caller() -> None:
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(300, 16)).astype(np.float32)
