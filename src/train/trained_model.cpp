@@ -206,6 +206,13 @@ std::vector<float> TrainedModel::read(std::size_t index, TrainedPart part) {
     return values;
 }
 
+std::vector<std::byte> TrainedModel::read_bytes(std::size_t index, TrainedPart part) {
+    const std::size_t count = element_count(trainer_->tensors().at(index).shape);
+    std::vector<std::byte> bytes(count * sizeof(float));  // as aligned as any number, because it is allocated
+    check_status(trainer_->read(index, part, std::span(reinterpret_cast<float*>(bytes.data()), count)));
+    return bytes;
+}
+
 void TrainedModel::write(std::size_t index, TrainedPart part, std::span<const float> values) {
     check_status(trainer_->write(index, part, values));
 }

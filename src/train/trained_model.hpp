@@ -44,6 +44,8 @@ class TrainedModel {
 
     /// All of a trained tensor. Throws what the backend says.
     std::vector<float> read(std::size_t index, TrainedPart part);
+    /// The same as a file holds them.
+    std::vector<std::byte> read_bytes(std::size_t index, TrainedPart part);
     void write(std::size_t index, TrainedPart part, std::span<const float> values);
 
   private:

@@ -185,6 +185,15 @@ void BufferPool::end_step() {
     });
 }
 
+void BufferPool::give_back() {
+    const std::lock_guard lock(all_regions().mutex);
+    for (const PoolRegion* region : regions_) {
+        for (const auto& [offset, bytes] : region->free) {
+            madvise(region->base + offset, bytes, MADV_DONTNEED);
+        }
+    }
+}
+
 BufferPool::Use::Use(BufferPool& pool) {
     install_allocator();
     pool_in_use = &pool;

@@ -2,7 +2,8 @@
 // them anew costs a quarter of the time of a training step: every page is cleared and faulted in again. Blocks are cut from large
 // regions, lowest address first, and join their neighbours when they come back, so that what is kept is the most that was in use
 // at once. LibTorch asks its allocator on the worker's thread, so the operators' own results come from here too.
-// Thread rule: allocate() and end_step() on the trainer's worker; memory may be freed on any thread, also after the pool is gone.
+// Thread rule: allocate(), end_step() and give_back() on the trainer's worker; memory may be freed on any thread, also after the
+// pool is gone.
 #pragma once
 
 #include "libtorch/guard.hpp"
@@ -23,6 +24,9 @@ class BufferPool {
     void* allocate(std::size_t bytes);
     /// Returns regions to the system that nothing was taken from for some steps.
     void end_step();
+
+    /// Returns to the system what is not in use, but for the addresses: before something else needs memory, such as saving.
+    void give_back();
 
     /// While it lives, tensors on the CPU of at least kSmallest bytes that this thread makes come from `pool`. The first one puts
     /// an allocator in front of LibTorch's, which gives every other thread what that gives.

@@ -80,6 +80,7 @@ class ModelTrainer : public BackendTrainer {
 
     BackendStatus read(std::size_t index, TrainedPart part, std::span<float> out) noexcept override {
         return run([&] {
+            pool_.give_back();  // who reads saves, and needs memory for it
             const at::Tensor values = part_of(index, part, out.size()).contiguous();
             std::copy_n(values.const_data_ptr<float>(), out.size(), out.data());
         });

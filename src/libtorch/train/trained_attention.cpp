@@ -1,5 +1,7 @@
 #include "libtorch/train/trained_attention.hpp"
 
+#include "libtorch/kernels/training_attention.hpp"
+#include "libtorch/layers/number_type.hpp"
 #include "libtorch/train/trained_layers.hpp"
 
 #include <limits>
@@ -63,22 +65,108 @@ at::Tensor window_mask(const TrainedAttention& shape, std::int64_t length, at::S
     return mask.to(type);
 }
 
+// Where LibTorch's operator begins to be faster; below, it takes ten times as long, and oneDNN keeps half a megabyte of compiled
+// products for every length.
+constexpr std::int64_t kShort = 96;
+
+// Of packed rows: what the kernel takes for `text`, a head of keys at a time.
+struct ShortTexts {
+    std::vector<std::int64_t> first_rows, lengths;
+    std::int64_t longest = 0;
+
+    explicit ShortTexts(std::span<const std::int64_t> offsets) {
+        for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+            const std::int64_t length = offsets[i + 1] - offsets[i];
+            if (length == 0 || length > kShort) {
+                continue;
+            }
+            first_rows.push_back(offsets[i]);
+            lengths.push_back(length);
+            longest = std::max(longest, length);
+        }
+    }
+
+    // work(text, row of its first token, head of keys, scratch) for each text and head of keys.
+    template <typename Work>
+    void each(const TrainedAttention& shape, const Work& work) const {
+        const auto units = static_cast<std::int64_t>(lengths.size()) * shape.kv_heads;
+        at::parallel_for(0, units, 1, [&](std::int64_t begin, std::int64_t end) {
+            std::vector<float> scratch(static_cast<std::size_t>(kernels::short_attention_scratch(longest, shape.head_dim)));
+            for (std::int64_t unit = begin; unit < end; ++unit) {
+                const auto at = static_cast<std::size_t>(unit / shape.kv_heads);
+                const kernels::ShortText text = {
+                    lengths[at],
+                    shape.head_dim,
+                    shape.heads / shape.kv_heads,
+                    shape.heads * shape.head_dim,
+                    shape.kv_heads * shape.head_dim,
+                    static_cast<float>(shape.scale),
+                    shape.before,
+                    shape.causal ? 0 : shape.after,
+                };
+                work(text, first_rows[at], unit % shape.kv_heads, scratch.data());
+            }
+        });
+    }
+};
+
+// The numbers from `head` on in a row of packed heads.
+void* place(const at::Tensor& rows, std::int64_t row, std::int64_t head, std::int64_t head_dim) {
+    return static_cast<std::byte*>(rows.data_ptr()) + (row * rows.size(1) + head * head_dim) * rows.itemsize();
+}
+kernels::ConstNarrow read_at(const at::Tensor& rows, std::int64_t row, std::int64_t head, std::int64_t head_dim) {
+    return {place(rows, row, head, head_dim), number_type(rows.scalar_type())};
+}
+kernels::Narrow write_at(const at::Tensor& rows, std::int64_t row, std::int64_t head, std::int64_t head_dim) {
+    return {place(rows, row, head, head_dim), number_type(rows.scalar_type())};
+}
+
+// Into `out`.
+void attend_short(const TrainedAttention& shape, const ShortTexts& texts, const at::Tensor& q, const at::Tensor& k,
+                  const at::Tensor& v, at::Tensor& out) {
+    const std::int64_t dim = shape.head_dim;
+    texts.each(shape, [&](const kernels::ShortText& text, std::int64_t row, std::int64_t head, float* scratch) {
+        const std::int64_t first = head * text.shared_by;
+        kernels::short_attention_forward(text, read_at(q, row, first, dim), read_at(k, row, head, dim),
+                                         read_at(v, row, head, dim), write_at(out, row, first, dim), scratch);
+    });
+}
+
+void return_short(const TrainedAttention& shape, const ShortTexts& texts, const at::Tensor& gradient,
+                  const std::array<at::Tensor, 3>& inputs, std::array<at::Tensor, 3>& gradients) {
+    const std::int64_t dim = shape.head_dim;
+    const auto& [q, k, v] = inputs;
+    auto& [to_q, to_k, to_v] = gradients;
+    texts.each(shape, [&](const kernels::ShortText& text, std::int64_t row, std::int64_t head, float* scratch) {
+        const std::int64_t first = head * text.shared_by;
+        kernels::short_attention_backward(text, read_at(gradient, row, first, dim), read_at(q, row, first, dim),
+                                          read_at(k, row, head, dim), read_at(v, row, head, dim), write_at(to_q, row, first, dim),
+                                          write_at(to_k, row, head, dim), write_at(to_v, row, head, dim), scratch);
+    });
+}
+
 struct FlashRun {
     Run run;
     at::Tensor out, sums;  // as the operator returns them
     at::Tensor mask;
 };
 
-at::Tensor attend_flash(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
-                        const at::Tensor& k, const at::Tensor& v) {
+// Short texts by the kernel, the others by LibTorch's operator.
+at::Tensor attend_fast(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
+                       const at::Tensor& k, const at::Tensor& v) {
     const std::int64_t shared_by = shape.heads / shape.kv_heads;
     at::Tensor out = at::empty(q.sizes(), q.scalar_type());
     std::vector<FlashRun> done;
     const bool keep = recorded({q, k, v});
-    const at::Tensor rows_q = q.detach(), rows_k = k.detach(), rows_v = v.detach();
+    const at::Tensor rows_q = q.detach().contiguous(), rows_k = k.detach().contiguous(), rows_v = v.detach().contiguous();
+    const ShortTexts texts(offsets);
     {
         const at::AutoGradMode off(false);
+        attend_short(shape, texts, rows_q, rows_k, rows_v, out);
         for (const Run& run : runs_of(offsets)) {
+            if (run.length <= kShort) {
+                continue;
+            }
             FlashRun one{run, {}, {}, window_mask(shape, run.length, q.scalar_type())};
             std::tie(one.out, one.sums) = at::_scaled_dot_product_flash_attention_for_cpu(
                 heads_of(rows_q, run, shape.heads, 1, shape.head_dim),
@@ -91,11 +179,14 @@ at::Tensor attend_flash(const TrainedAttention& shape, std::span<const std::int6
             }
         }
     }
-    return record(std::move(out), {q, k, v}, [shape, done, rows_q, rows_k, rows_v, shared_by](const at::Tensor& gradient) {
-        at::Tensor to_q = at::empty(rows_q.sizes(), rows_q.scalar_type());
-        at::Tensor to_k = at::empty(rows_k.sizes(), rows_k.scalar_type());
-        at::Tensor to_v = at::empty(rows_v.sizes(), rows_v.scalar_type());
+    return record(std::move(out), {q, k, v}, [=](const at::Tensor& gradient) {
+        std::array<at::Tensor, 3> gradients;
+        auto& [to_q, to_k, to_v] = gradients;
+        to_q = at::empty(rows_q.sizes(), rows_q.scalar_type());
+        to_k = at::empty(rows_k.sizes(), rows_k.scalar_type());
+        to_v = at::empty(rows_v.sizes(), rows_v.scalar_type());
         const at::Tensor rows = gradient.contiguous();
+        return_short(shape, texts, rows, {rows_q, rows_k, rows_v}, gradients);
         for (const FlashRun& one : done) {
             const Run& run = one.run;
             auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
@@ -156,7 +247,7 @@ at::Tensor attend_plain(const TrainedAttention& shape, std::span<const std::int6
 at::Tensor attend_packed(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
                          const at::Tensor& k, const at::Tensor& v) {
     const bool plain = shape.softcap > 0.0 || shape.distance_bias.defined();
-    return plain ? attend_plain(shape, offsets, q, k, v) : attend_flash(shape, offsets, q, k, v);
+    return plain ? attend_plain(shape, offsets, q, k, v) : attend_fast(shape, offsets, q, k, v);
 }
 
 }  // namespace rag::core::libtorch

@@ -1,6 +1,7 @@
-// Attention within each of several packed texts, with gradients. Texts of one length that follow one another are computed
-// together, by LibTorch's flash attention for the CPU (Dao et al. 2022, https://arxiv.org/abs/2205.14135); scores with a cap or
-// with a bias that is trained go through plain products. Thread rule: on the trainer's worker.
+// Attention within each of several packed texts, with gradients. Short texts are computed by a kernel of our own, longer ones by
+// LibTorch's flash attention for the CPU (Dao et al. 2022, https://arxiv.org/abs/2205.14135), those of one length that follow one
+// another together; scores with a cap or with a bias that is trained go through plain products. Thread rule: on the trainer's
+// worker.
 #pragma once
 
 #include "libtorch/train/parameter.hpp"

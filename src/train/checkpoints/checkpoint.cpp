@@ -137,9 +137,7 @@ void write_checkpoint(const fs::path& folder, TrainedModel& model, const RunStat
         for (const auto& [part, suffix] : kParts) entries.push_back({tensor.name + suffix, "F32", tensor.shape});
     }
     const auto produce = [&](std::size_t index) {
-        const std::vector<float> values = model.read(index / std::size(kParts), kParts[index % std::size(kParts)].first);
-        const auto bytes = std::as_bytes(std::span(values));
-        return std::vector<std::byte>(bytes.begin(), bytes.end());
+        return model.read_bytes(index / std::size(kParts), kParts[index % std::size(kParts)].first);
     };
     write_safetensors(unfinished, entries, {}, std::uint64_t{1} << 62U, produce);
     json object = state_json(state);

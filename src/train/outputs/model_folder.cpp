@@ -31,15 +31,19 @@ class TrainedValues {
         for (std::size_t i = 0; i < tensors.size(); ++i) places_[tensors[i].name] = i;
         for (const TrainedPair& pair : model.options().pairs) pairs_[pair.module + ".weight"] = &pair;
     }
-    std::vector<float> of(const TensorView& tensor) {
-        if (const auto trained = places_.find(tensor.name); trained != places_.end())
-            return model_.read(trained->second, TrainedPart::kValue);
+    /// As elements of `type`.
+    std::vector<std::byte> of(const TensorView& tensor, const std::string& type) {
+        const auto trained = places_.find(tensor.name);
+        if (trained != places_.end() && type == "F32") return model_.read_bytes(trained->second, TrainedPart::kValue);
+        return element_bytes(trained != places_.end() ? model_.read(trained->second, TrainedPart::kValue) : merged(tensor), type);
+    }
+
+  private:
+    std::vector<float> merged(const TensorView& tensor) {
         std::vector<float> values = element_values(tensor);
         if (const auto pair = pairs_.find(tensor.name); pair != pairs_.end()) add_pair(*pair->second, tensor, values);
         return values;
     }
-
-  private:
     void add_pair(const TrainedPair& pair, const TensorView& tensor, std::vector<float>& values) {
         const std::vector<float> a = model_.read(places_.at(pair.module + ".lora_A.weight"), TrainedPart::kValue);
         const std::vector<float> b = model_.read(places_.at(pair.module + ".lora_B.weight"), TrainedPart::kValue);
@@ -153,7 +157,7 @@ void write_model_folder(TrainedModel& model, const TrainerConfig& config, const 
     }
     TrainedValues values(model);
     write_safetensors(place, entries, {{"format", "pt"}}, kShardBytes,
-                      [&](std::size_t index) { return element_bytes(values.of(*tensors[index]), entries[index].type); });
+                      [&](std::size_t index) { return values.of(*tensors[index], entries[index].type); });
 }
 
 }  // namespace rag::core
