@@ -73,7 +73,7 @@ HWY_INLINE void Put(Vector v, T* to, std::int64_t c, std::int64_t columns) {
 
 // function(T*) with the pointer's type.
 template <typename Function>
-HWY_INLINE auto WithType(NumberType type, Function&& function) {
+HWY_INLINE auto WithType(NumberType type, const Function& function) {
     return type == NumberType::kBFloat16 ? function(static_cast<hwy::bfloat16_t*>(nullptr))
                                          : function(static_cast<float*>(nullptr));
 }
