@@ -56,8 +56,10 @@ std::string reason(int code) {
     return length < 0 ? fmt::format("error {}", code) : std::string(reinterpret_cast<const char*>(buffer), length);
 }
 
-// Whether a pattern may have a group that is not gone back into. The machine code of PCRE2 10.42 goes back into some all the
-// same: (?>c*|)c is found in "cc". The interpreter does not.
+// Whether a pattern may have a group that is not gone back into. PCRE2 10.42 has two faults with them. Its machine code goes back
+// into some all the same: (?>c*|)c is found in "cc"; the interpreter does not. And its compiler takes a repetition before one
+// that may be empty for one that never has to give back: a*(?:bc)?+a is not found in "aa"; PCRE2_NO_AUTO_POSSESS keeps it from
+// that.
 bool has_atomic_group(const std::string& translated) {
     const auto has = [&](std::string_view text) { return translated.find(text) != std::string::npos; };
     return has("(?>") || has(")*+") || has(")++") || has(")?+");
@@ -71,8 +73,9 @@ CodePtr compile(const std::string& translated, std::string_view pattern) {
     pcre2_set_bsr(context.get(), PCRE2_BSR_UNICODE);
     int code = 0;
     std::size_t offset = 0;
-    CodePtr compiled(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
+    std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+    if (has_atomic_group(translated)) options |= PCRE2_NO_AUTO_POSSESS;
+    CodePtr compiled(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &code, &offset,
                                    context.get()));
     if (compiled == nullptr) {
         fail(Code::kUnsupported, "the pattern {} cannot be compiled: {} (at offset {} of {})", quote(pattern), reason(code),

@@ -208,6 +208,14 @@ TEST_CASE("nothing goes back into an atomic group") {
     }
 }
 
+// What stands before these gives back: PCRE2 10.42 takes it for what never has to.
+TEST_CASE("a repetition gives back before an atomic group that may be empty") {
+    for (const char* pattern : {"a*(?:bc)?+a", "a+(?:bc)?+a", "a*b++?+a", "a{0,3}(?:b)?+a", "a*(?>(?>b+)?)a", "(?>a*(?:b)?+a)"}) {
+        INFO(pattern);
+        CHECK(find_all(pattern, "xaa!").size() == 1);
+    }
+}
+
 TEST_CASE("classes whose parts overlap take linear time") {
     CHECK(find_all(R"([\W\D\S]+x)", std::string(100, '-')).empty());
     CHECK(find_all(R"(([^a][\P{N}\S])+x)", std::string(60, '-')).empty());
