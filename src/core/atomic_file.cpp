@@ -32,11 +32,32 @@ void sync_folder(const std::filesystem::path& folder) {
     if (result != 0 && error != EINVAL && error != ENOTSUP) fail_io("sync the folder", folder, error);
 }
 
+/// The file that is to be replaced: behind links, which stay. What is no file (a device, a pipe, a folder) is not replaced by
+/// one.
+std::filesystem::path replaceable(const std::filesystem::path& path) {
+    if (path.native().find('\0') != std::string::npos)
+        fail(Code::kInvalidArgument, "the path {} has a NUL in it", quote(path.native(), 400));
+    std::error_code error;
+    const auto kind = std::filesystem::symlink_status(path, error).type();
+    if (kind == std::filesystem::file_type::symlink) {
+        const auto target = std::filesystem::weakly_canonical(path, error);  // links in a ring have none
+        if (error) fail(Code::kIo, "cannot follow the link {}: {}", quote(path.string(), 400), error.message());
+        if (std::filesystem::is_symlink(target, error))
+            fail(Code::kIo, "the link {} leads to nothing", quote(path.string(), 400));
+        return replaceable(target);
+    }
+    if (kind == std::filesystem::file_type::directory)
+        fail(Code::kInvalidArgument, "{} is a folder, and a file is to be written", quote(path.string(), 400));
+    if (std::filesystem::exists(path, error) && kind != std::filesystem::file_type::regular) {
+        fail(Code::kInvalidArgument, "{} is no file but a device or a pipe: write to a file, and copy it there",
+             quote(path.string(), 400));
+    }
+    return path;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-    if (path_.native().find('\0') != std::string::npos)
-        fail(Code::kInvalidArgument, "the path {} has a NUL in it", quote(path_.native(), 400));
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(replaceable(path)) {
     buffer_.reserve(kBufferSize);
     create();
 }

@@ -40,6 +40,14 @@ std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
     return {texts.begin(), texts.end()};
 }
 
+/// A file of another size than the listed one is not that file.
+void require_size(const std::filesystem::path& path, const DerivedFile& listed) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path, error);
+    if (error || static_cast<std::int64_t>(size) == listed.size) return;  // what is missing is told by its reader
+    fail(Code::kCorrupt, "{} has {} bytes, {} were written", quote(path.string(), 400), size, listed.size);
+}
+
 }  // namespace
 
 std::string heading_of(std::string_view title, std::string_view title_path) {
@@ -159,6 +167,7 @@ std::shared_ptr<VectorIndex> Indexes::vectors(const Progress& progress) {
 
 std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
     try {
+        require_size(store_.folder() / file.name, file);
         auto index = Bm25Index::load(store_.folder() / file.name);
         const Bm25Index fresh;
         if (index->options() == fresh.options() && index->analyzer().version() == fresh.analyzer().version()) return index;
@@ -172,6 +181,7 @@ std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
 
 std::unique_ptr<VectorIndex> Indexes::load_vectors(const DerivedFile& file, const VectorIndexOptions& options) {
     try {
+        require_size(store_.folder() / file.name, file);
         return VectorIndex::load(store_.folder() / file.name, options);
     } catch (const Error& error) {
         if (error.code() == Code::kOutOfMemory) throw;

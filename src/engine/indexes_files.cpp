@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <random>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -69,7 +70,10 @@ void Indexes::save_slot(const char* kind, Slot<Index>& slot, const Worth& worth,
         unsaved = slot.unsaved;
     }
     const std::int64_t sequence = store_.read().sequence();
-    DerivedFile file{kind, fmt::format("index-{}.{}.seg", sequence, kind), sequence, 0};
+    // Drawn by lot too: a database that is put back, or taken from elsewhere, must not find a file of another history under the
+    // name that it knows.
+    std::random_device random;
+    DerivedFile file{kind, fmt::format("index-{}-{:08x}.{}.seg", sequence, random() & 0xFFFFFFFFU, kind), sequence, 0};
     const auto path = store_.folder() / file.name;
     write(*index, path, static_cast<std::uint64_t>(sequence));
     std::error_code error;

@@ -84,6 +84,9 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
     }
     std::vector<float> stored;
     for (const auto& [id, score] : by_words) out.list.push_back({id, vector_score(id, stored), score});
+    // Vectors that have no say, as where the embedder knows no word of the query, bring nothing in.
+    if (fusion.method == FusionMethod::kWeighted && fusion.vector_weight == 0.0F)
+        std::erase_if(out.list, [](const FusionCandidate& candidate) { return !(candidate.bm25 > 0.0F); });
     return out;
 }
 

@@ -1,7 +1,7 @@
 // The truth of a knowledge base: one SQLite database in a folder (WAL, synchronous=FULL, so a returned commit is durable), or in
 // memory. Derived index files lie beside it; the database lists them, and everything in them can be made again from it.
 //
-//   folder/knowledge.sqlite3 (-wal, -shm)   knowledge.lock   index-<sequence>.<kind>.seg
+//   folder/knowledge.sqlite3 (-wal, -shm)   knowledge.lock   index-<sequence>-<lot>.<kind>.seg
 //
 // Thread rule: a Store may be used from any number of threads. Snapshots read while a WriteTransaction writes, each on its own
 // connection; there is one WriteTransaction at a time, the next waits. In memory there is one connection, and views take turns.

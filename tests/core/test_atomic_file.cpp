@@ -98,11 +98,30 @@ TEST_CASE("places where no file can be made") {
     expect_error(Code::kIo, {"missing", "No such file"}, [&] { AtomicFile file(folder / "missing" / "data"); });
     expect_error(Code::kInvalidArgument, {"NUL"}, [&] { AtomicFile file((folder / "data").string() + std::string("\0x", 2)); });
     std::filesystem::create_directory(folder / "taken");
-    AtomicFile file(folder / "taken");  // the rename onto a folder is refused
-    file.write(bytes_of("x"));
-    expect_error(Code::kIo, {"taken", "replace"}, [&] { file.commit(); });
+    expect_error(Code::kInvalidArgument, {"taken", "folder"}, [&] { AtomicFile file(folder / "taken"); });
+    REQUIRE(::mkfifo((folder / "pipe").c_str(), 0666) == 0);
+    expect_error(Code::kInvalidArgument, {"pipe", "no file"}, [&] { AtomicFile file(folder / "pipe"); });
+    expect_error(Code::kInvalidArgument, {"/dev/null", "no file"}, [&] { AtomicFile file("/dev/null"); });
+    std::filesystem::create_symlink("ring", folder / "ring");
+    expect_error(Code::kIo, {"ring", "link"}, [&] { AtomicFile file(folder / "ring"); });
     CHECK(std::filesystem::is_directory(folder / "taken"));
-    CHECK(count_files(folder.path()) == 1);
+    CHECK(std::filesystem::is_fifo(folder / "pipe"));
+    CHECK(count_files(folder.path()) == 3);
+}
+
+TEST_CASE("a link stays, and the file behind it is replaced") {
+    const rag::test::TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "real");
+    write_file(folder / "real" / "data", "old");
+    std::filesystem::create_symlink(std::filesystem::path("real") / "data", folder / "link");
+    std::filesystem::create_symlink("link", folder / "second");
+    AtomicFile file(folder / "second");
+    file.write(bytes_of("new"));
+    file.commit();
+    CHECK(read_file(folder / "real" / "data") == "new");
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(std::filesystem::is_symlink(folder / "second"));
+    CHECK(count_files(folder / "real") == 1);
 }
 
 TEST_CASE("after a failed write nothing can be committed, whatever the caller tries") {

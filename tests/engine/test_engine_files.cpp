@@ -113,6 +113,27 @@ TEST_CASE("files that are lost, torn, damaged, foreign or old cost nothing but t
     }
 }
 
+TEST_CASE("a database that takes another's place does not find that one's indexes under the names it knows") {
+    TemporaryFolder folder;
+    const auto with = [&](const char* base, const std::string& word) {
+        auto engine = open_engine(folder / base);
+        std::vector<Document> documents;
+        for (int i = 0; i < 100; ++i) documents.push_back({word + std::to_string(i), word + " " + std::to_string(i), "", "", {}});
+        add(*engine, documents);
+        engine->close();
+    };
+    with("one", "common");
+    fs::copy(folder / "one", folder / "two");
+    with("one", "apples");
+    with("two", "bananas");
+    fs::copy_file(folder / "two" / "knowledge.sqlite3", folder / "one" / "knowledge.sqlite3",
+                  fs::copy_options::overwrite_existing);
+    auto engine = open_engine(folder / "one");
+    CHECK(search_text(*engine, "bananas").size() == 10);
+    CHECK(search_text(*engine, "apples").empty());
+    CHECK(engine->verify().ok);
+}
+
 TEST_CASE("a damaged file is named in the log and in the report") {
     TemporaryFolder folder;
     {
