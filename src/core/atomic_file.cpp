@@ -57,7 +57,7 @@ std::filesystem::path replaceable(const std::filesystem::path& path) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(replaceable(path)) {
+AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(replaceable(path)) {
     buffer_.reserve(kBufferSize);
     create();
 }

@@ -16,7 +16,7 @@ class AtomicFile {
   public:
     /// A link is followed. Throws kIo naming the path and the system's reason, kInvalidArgument for a path with a NUL and for
     /// what is there and no file: a folder, a device, a pipe.
-    explicit AtomicFile(std::filesystem::path path);
+    explicit AtomicFile(const std::filesystem::path& path);
     /// Without commit() the temporary file is removed and the old file stays.
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
