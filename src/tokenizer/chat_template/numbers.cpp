@@ -92,6 +92,24 @@ std::int64_t truncated(double value) {
     return static_cast<std::int64_t>(whole);
 }
 
+namespace {
+
+/// repr() ends with a digit behind the point, or where none is left of the precision with an exponent. `text`: as %g writes it.
+std::string with_digit_behind_point(std::string text, double magnitude, int precision, bool alternate) {
+    const std::string plain = alternate ? fmt::format("{:.{}g}", magnitude, precision) : text;
+    if (plain.find_first_of(".e") != std::string::npos) return text;
+    if (plain.size() < static_cast<std::size_t>(precision)) return alternate ? text : text + ".0";
+    if (alternate) return fmt::format("{:#.{}e}", magnitude, precision - 1);
+    text = fmt::format("{:.{}e}", magnitude, precision - 1);
+    if (text.find('.') == std::string::npos) return text;
+    const std::size_t exponent = text.find('e');
+    std::size_t end = text.find_last_not_of('0', exponent - 1) + 1;
+    if (text[end - 1] == '.') --end;
+    return text.erase(end, exponent - end);
+}
+
+}  // namespace
+
 std::string real_digits(double magnitude, char type, int precision, bool alternate) {
     const bool capital = type == 'E' || type == 'F' || type == 'G';
     if (!std::isfinite(magnitude)) return std::isnan(magnitude) ? (capital ? "NAN" : "nan") : (capital ? "INF" : "inf");
@@ -108,9 +126,7 @@ std::string real_digits(double magnitude, char type, int precision, bool alterna
         default:
             out = alternate ? fmt::format("{:#.{}g}", magnitude, precision) : fmt::format("{:.{}g}", magnitude, precision);
     }
-    // repr() writes an exponent already where no digit is left behind the point.
-    if (type == 'r' && out.find_first_of(".e") == std::string::npos)
-        out = out.size() < static_cast<std::size_t>(precision) ? out + ".0" : fmt::format("{:.{}e}", magnitude, precision - 1);
+    if (type == 'r') out = with_digit_behind_point(std::move(out), magnitude, precision, alternate);
     if (capital) std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c == 'e' ? 'E' : c; });
     return out;
 }
