@@ -176,20 +176,33 @@ HWY_INLINE void Weigh(float* row, std::int64_t tall, Seen seen, float scale) {
     }
 }
 
+// The keys of a text, also turned, and its values.
+template <typename T>
+HWY_INLINE void ReadKeys(const ShortText& text, ConstNarrow k, ConstNarrow v, const Scratch& s) {
+    ReadRows(static_cast<const T*>(k.data), text.key_step, text.length, text.head_dim, s.wide, s.k);
+    ReadRows(static_cast<const T*>(v.data), text.key_step, text.length, text.head_dim, s.wide, s.v);
+    Turn(s.k, text.length, s.wide, text.head_dim, s.tall, s.turned_k);
+}
+
+// The queries of a head and the weights that they give to the keys.
+template <typename T>
+HWY_INLINE void WeighKeys(const ShortText& text, ConstNarrow q, std::int64_t head, const Scratch& s) {
+    const std::int64_t n = text.length, dim = text.head_dim;
+    ReadRows(static_cast<const T*>(q.data) + head * dim, text.query_step, n, dim, s.wide, s.q);
+    Multiply({s.q, s.wide, 1}, n, dim, s.turned_k, s.tall, s.weights, false);
+    for (std::int64_t i = 0; i < n; ++i) {
+        Weigh(s.weights + i * s.tall, s.tall, Seen(text, i), text.scale);
+    }
+}
+
 void ShortAttentionForward(const ShortText& text, ConstNarrow q, ConstNarrow k, ConstNarrow v, Narrow out, float* scratch) {
     WithType(q.type, [&](auto* type) {
         using T = std::remove_pointer_t<decltype(type)>;
         const std::int64_t n = text.length, dim = text.head_dim;
         const Scratch s(n, dim, scratch);
-        ReadRows(static_cast<const T*>(k.data), text.key_step, n, dim, s.wide, s.k);
-        ReadRows(static_cast<const T*>(v.data), text.key_step, n, dim, s.wide, s.v);
-        Turn(s.k, n, s.wide, dim, s.tall, s.turned_k);
+        ReadKeys<T>(text, k, v, s);
         for (std::int64_t head = 0; head < text.shared_by; ++head) {
-            ReadRows(static_cast<const T*>(q.data) + head * dim, text.query_step, n, dim, s.wide, s.q);
-            Multiply({s.q, s.wide, 1}, n, dim, s.turned_k, s.tall, s.weights, false);
-            for (std::int64_t i = 0; i < n; ++i) {
-                Weigh(s.weights + i * s.tall, s.tall, Seen(text, i), text.scale);
-            }
+            WeighKeys<T>(text, q, head, s);
             Multiply({s.weights, s.tall, 1}, n, n, s.v, s.wide, s.to_q, false);
             WriteRows(s.to_q, s.wide, n, dim, text.query_step, static_cast<T*>(out.data) + head * dim);
         }
@@ -216,17 +229,13 @@ void ShortAttentionBackward(const ShortText& text, ConstNarrow gradient, ConstNa
         using T = std::remove_pointer_t<decltype(type)>;
         const std::int64_t n = text.length, dim = text.head_dim;
         const Scratch s(n, dim, scratch);
-        ReadRows(static_cast<const T*>(k.data), text.key_step, n, dim, s.wide, s.k);
-        ReadRows(static_cast<const T*>(v.data), text.key_step, n, dim, s.wide, s.v);
-        Turn(s.k, n, s.wide, dim, s.tall, s.turned_k);
+        ReadKeys<T>(text, k, v, s);
         Turn(s.v, n, s.wide, dim, s.tall, s.turned_v);
         for (std::int64_t head = 0; head < text.shared_by; ++head) {
-            ReadRows(static_cast<const T*>(q.data) + head * dim, text.query_step, n, dim, s.wide, s.q);
+            WeighKeys<T>(text, q, head, s);
             ReadRows(static_cast<const T*>(gradient.data) + head * dim, text.query_step, n, dim, s.wide, s.gradient);
-            Multiply({s.q, s.wide, 1}, n, dim, s.turned_k, s.tall, s.weights, false);
             Multiply({s.gradient, s.wide, 1}, n, dim, s.turned_v, s.tall, s.scores, false);
             for (std::int64_t i = 0; i < n; ++i) {
-                Weigh(s.weights + i * s.tall, s.tall, Seen(text, i), text.scale);
                 OfScores(s.weights + i * s.tall, s.tall, text.scale, s.scores + i * s.tall);
             }
             Multiply({s.scores, s.tall, 1}, n, n, s.k, s.wide, s.to_q, false);
