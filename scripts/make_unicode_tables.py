@@ -436,11 +436,17 @@ def write_categories():
     emit_ranges("CodeRange", "kNamedRanges", pool)
 
 
+def write_folds():
+    """Characters whose full case folding (Unicode, CaseFolding.txt, status F, which never changes) is more than one, for regex.cpp."""
+    emit("char32_t", "kFoldsToSequences", [hex(c) for c in SCALARS if len(chr(c).casefold()) > 1])
+
+
 def main():
     folder = pathlib.Path(__file__).resolve().parent.parent / "src" / "tokenizer" / "unicode"
     files = {
         "tables.inc": write_properties,
         "categories.inc": write_categories,
+        "folds.inc": write_folds,
         "graphemes.inc": lambda: emit_stages("Grapheme", grapheme_classes()),
         "scripts.inc": lambda: emit_stages("Script", script_classes()),
     }

@@ -56,10 +56,11 @@ std::string reason(int code) {
     return length < 0 ? fmt::format("error {}", code) : std::string(reinterpret_cast<const char*>(buffer), length);
 }
 
-// Whether a pattern may have a group that is not gone back into. PCRE2 10.42 has two faults with them. Its machine code goes back
-// into some all the same: (?>c*|)c is found in "cc"; the interpreter does not. And its compiler takes a repetition before one
+// Whether a pattern may have a group that is not gone back into. PCRE2 10.42 has three faults with them. Its machine code goes
+// back into some all the same: (?>c*|)c is found in "cc"; the interpreter does not. Its compiler takes a repetition before one
 // that may be empty for one that never has to give back: a*(?:bc)?+a is not found in "aa"; PCRE2_NO_AUTO_POSSESS keeps it from
-// that.
+// that. And it looks for a pattern that begins with one only where lines begin if a dot is repeated in it, as if the dots were
+// gone back into: (?:.*?)++b is not found in "ab"; PCRE2_NO_DOTSTAR_ANCHOR keeps it from that.
 bool has_atomic_group(const std::string& translated) {
     const auto has = [&](std::string_view text) { return translated.find(text) != std::string::npos; };
     return has("(?>") || has(")*+") || has(")++") || has(")?+");
@@ -74,7 +75,7 @@ CodePtr compile(const std::string& translated, std::string_view pattern) {
     int code = 0;
     std::size_t offset = 0;
     std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
-    if (has_atomic_group(translated)) options |= PCRE2_NO_AUTO_POSSESS;
+    if (has_atomic_group(translated)) options |= PCRE2_NO_AUTO_POSSESS | PCRE2_NO_DOTSTAR_ANCHOR;
     CodePtr compiled(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &code, &offset,
                                    context.get()));
     if (compiled == nullptr) {
@@ -84,6 +85,13 @@ CodePtr compile(const std::string& translated, std::string_view pattern) {
     return compiled;
 }
 
+#include "tokenizer/unicode/folds.inc"
+
+bool matches(const pcre2_code* code, std::string_view text, const Machine& machine) {
+    return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, PCRE2_NO_UTF_CHECK, machine.match.get(),
+                       machine.context.get()) >= 0;
+}
+
 // Whether an expression of one character matches one outside ASCII.
 bool matches_beyond_ascii(const pcre2_code* code, const Machine& machine) {
     constexpr char32_t kStep = 0x1000, kLast = 0x10FFFF;
@@ -91,12 +99,34 @@ bool matches_beyond_ascii(const pcre2_code* code, const Machine& machine) {
     for (char32_t value = 0x80; value <= kLast; ++value) {
         if (value < 0xD800 || value > 0xDFFF) append_utf8(text, value);
         if (value % kStep != kStep - 1) continue;
-        const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, PCRE2_NO_UTF_CHECK,
-                                      machine.match.get(), machine.context.get());
-        if (count >= 0) return true;
+        if (matches(code, text, machine)) return true;
         text.clear();
     }
     return false;
+}
+
+// Whether an expression of one character matches one whose case folding is a sequence.
+bool matches_fold(const pcre2_code* code, const Machine& machine) {
+    std::string text;
+    for (const char32_t value : kFoldsToSequences) append_utf8(text, value);
+    return matches(code, text, machine);
+}
+
+void require_supported(const ClassCheck& check, const std::string& pattern) {
+    const CodePtr code = compile(check.set, pattern);
+    if (check.kind == ClassCheck::Kind::kInverted) {
+        if (matches_beyond_ascii(code.get(), machine())) return;
+        fail(
+            Code::kUnsupported,
+            "the pattern {} uses a negated class that holds a negated class and nothing outside ASCII at offset {}, which is not "
+            "supported: Oniguruma reads some as they are written, others not",
+            quote(pattern), check.offset);
+    }
+    if (!matches_fold(code.get(), machine())) return;
+    fail(Code::kUnsupported,
+         "the pattern {} uses a class without regard to case at offset {} that has letters like U+00DF, which is not supported: "
+         "Oniguruma's matches \"ss\" too",
+         quote(pattern), check.offset);
 }
 
 }  // namespace
@@ -116,16 +146,9 @@ Regex::Regex(const std::string& pattern) : compiled_(std::make_unique<Compiled>(
         fail(Code::kUnsupported, "a pattern of {} bytes, more than the {} supported", pattern.size(), kPatternMax);
     }
     require_utf8(pattern, "a pattern");
-    std::vector<InvertedClass> inverted;
-    const std::string translated = pcre2_pattern(pattern, inverted);
-    for (const InvertedClass& one : inverted) {
-        if (matches_beyond_ascii(compile(one.inside, pattern).get(), machine())) continue;
-        fail(
-            Code::kUnsupported,
-            "the pattern {} uses a negated class that holds a negated class and nothing outside ASCII at offset {}, which is not "
-            "supported: Oniguruma reads some as they are written, others not",
-            quote(pattern), one.offset);
-    }
+    std::vector<ClassCheck> checks;
+    const std::string translated = pcre2_pattern(pattern, checks);
+    for (const ClassCheck& check : checks) require_supported(check, pattern);
     compiled_->source = pattern;
     compiled_->code = compile(translated, pattern);
     if (has_atomic_group(translated)) return;

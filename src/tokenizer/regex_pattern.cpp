@@ -242,8 +242,8 @@ void PatternTranslator::quantify(const Quantifier& quantifier) {
     if (lazy || possessive) out_ += pattern_[at_++];
 }
 
-std::string pcre2_pattern(std::string_view pattern, std::vector<InvertedClass>& inverted) {
-    return PatternTranslator(pattern, inverted).run();
+std::string pcre2_pattern(std::string_view pattern, std::vector<ClassCheck>& checks) {
+    return PatternTranslator(pattern, checks).run();
 }
 
 }  // namespace rag::core

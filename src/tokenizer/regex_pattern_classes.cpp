@@ -96,7 +96,7 @@ void PatternTranslator::class_item(CharSet& set) {
 }
 
 // The class whose bracket was just read. When it is one set that can be joined to an outer one, it goes to `simple`, and the
-// result is empty. What Oniguruma may take for something else is refused, or goes to inverted_.
+// result is empty. What Oniguruma may take for something else is refused, or goes to checks_.
 std::string PatternTranslator::parse_class(int depth, CharSet* simple) {
     if (depth > kMaxDepth) refuse("classes nested too deeply");
     const bool negated = next_is("^");
@@ -137,7 +137,10 @@ std::string PatternTranslator::parse_class(int depth, CharSet* simple) {
     if (from_nul && (inverted || (negated && simple != nullptr))) {
         refuse("a range from U+0000 to a character outside ASCII, and a negated class in a class");
     }
-    if (negated && inverted) inverted_.push_back({intersection(operands), at_});
+    if (negated && inverted) checks_.push_back({ClassCheck::Kind::kInverted, intersection(operands), at_});
+    if (caseless_ && !negated && simple == nullptr) {
+        checks_.push_back({ClassCheck::Kind::kCaseless, last.expression(false), at_});  // without intersections: see above
+    }
     if (simple != nullptr) {
         simple->inverted = simple->inverted || inverted || negated;
         simple->from_nul = simple->from_nul || from_nul;

@@ -27,8 +27,8 @@ inline std::string escaped_code_point(unsigned long code) {
 
 class PatternTranslator {
   public:
-    /// Appends to `inverted`, which must outlive this.
-    PatternTranslator(std::string_view pattern, std::vector<InvertedClass>& inverted) : pattern_(pattern), inverted_(inverted) {}
+    /// Appends to `checks`, which must outlive this.
+    PatternTranslator(std::string_view pattern, std::vector<ClassCheck>& checks) : pattern_(pattern), checks_(checks) {}
     std::string run();
 
   private:
@@ -78,7 +78,7 @@ class PatternTranslator {
     std::string class_literal();
 
     std::string_view pattern_;
-    std::vector<InvertedClass>& inverted_;
+    std::vector<ClassCheck>& checks_;
     std::size_t at_ = 0;
     std::string out_;
     std::vector<Group> groups_ = std::vector<Group>(1);

@@ -20,8 +20,8 @@ std::vector<Span> find_all(const std::string& pattern, const std::string& text) 
 }
 
 std::string pcre2_pattern(const std::string& pattern) {
-    std::vector<rag::core::InvertedClass> inverted;
-    return rag::core::pcre2_pattern(pattern, inverted);
+    std::vector<rag::core::ClassCheck> checks;
+    return rag::core::pcre2_pattern(pattern, checks);
 }
 
 }  // namespace
@@ -193,11 +193,21 @@ TEST_CASE("sets without regard to case are those of Oniguruma") {
     CHECK(count(R"((?i)\p{Greek})", iotas + micro) == 3);
     CHECK(count(R"((?i)\p{Mn})", iotas) == 1);
     // In classes it does not.
-    CHECK(count(R"((?i)[\p{L}])", iotas) == 4);
     CHECK(count(R"((?i)[^\p{L}\p{N}])", iotas) == 0);
     CHECK(count(R"((?i)[\p{M}])", iotas) == 4);
     CHECK(count(R"((?i)[a-z])", "k\xe2\x84\xaa\xc5\xbf") == 3);  // the Kelvin sign and the long s
     CHECK(count(R"((?i)'(?:[sdmt]|ll|ve|re))", "'S'LL'Ve") == 3);
+    CHECK(count(R"((?i)[\d\s_])", "1 _a") == 3);
+    CHECK(count(R"((?i)[\W])", "-a") == 1);
+}
+
+// Oniguruma finds all of "ssx" for (?i)[\w]x: among the letters is U+00DF, whose other case is "ss".
+TEST_CASE("a class without regard to case that has letters with sequences for other cases is refused") {
+    for (const char* pattern :
+         {R"((?i)[\w]x)", R"((?i)[\p{L}])", R"((?i:[\s\S]))", R"((?i)[\D]+)", R"((?i)a[b[:^space:]])", R"((?i)[\P{P}])"}) {
+        INFO(pattern);
+        CHECK_THROWS_WITH(Regex(pattern), Catch::Contains("letters like U+00DF"));
+    }
 }
 
 // The machine code that PCRE2 10.42 makes goes back into these.
@@ -213,6 +223,14 @@ TEST_CASE("a repetition gives back before an atomic group that may be empty") {
     for (const char* pattern : {"a*(?:bc)?+a", "a+(?:bc)?+a", "a*b++?+a", "a{0,3}(?:b)?+a", "a*(?>(?>b+)?)a", "(?>a*(?:b)?+a)"}) {
         INFO(pattern);
         CHECK(find_all(pattern, "xaa!").size() == 1);
+    }
+}
+
+// Where it begins with a repeated dot, PCRE2 10.42 looks for it where lines begin only.
+TEST_CASE("an atomic group that begins with a repeated dot is found inside a line") {
+    for (const char* pattern : {"(?:.*?)++b", "(?>.*?)++b", "(?:.*?)?+b", "(?>.*?)b"}) {
+        INFO(pattern);
+        CHECK(find_all(pattern, "ab") == std::vector<Span>{{1, 2}});
     }
 }
 
