@@ -252,6 +252,16 @@ const std::unordered_map<std::string_view, Call>& table() {
     return kTable;
 }
 
+// What a method of safe text gives: its texts are safe too.
+Value as_markup(const Value& value) {
+    if (value.string() != nullptr) return Value::text(*value.string(), true);
+    const Sequence* parts = value.sequence();
+    if (parts == nullptr) return value;
+    std::vector<Value> out;  // a list: the methods that give tuples take arguments
+    for (const Value& part : parts->items) out.push_back(Value::text(*part.string(), true));
+    return Value::list(std::move(out));
+}
+
 }  // namespace
 
 Value call_text_method(Runtime& runtime, const Value& self, std::string_view name, Arguments& arguments) {
@@ -261,8 +271,8 @@ Value call_text_method(Runtime& runtime, const Value& self, std::string_view nam
     if (self.is_markup() && (!arguments.positional.empty() || !arguments.named.empty()))
         fail(Code::kUnsupported, "the method {} of text marked safe is not known", quote(name, 40));
     runtime.charge_bytes(self.string()->size());
-    Value out = at->second(runtime, *self.string(), arguments);
-    return self.is_markup() && out.string() != nullptr ? Value::text(*out.string(), true) : out;
+    const Value out = at->second(runtime, *self.string(), arguments);
+    return self.is_markup() ? as_markup(out) : out;
 }
 
 }  // namespace rag::core::jinja

@@ -64,13 +64,20 @@ void Renderer::emit_text(const Value& value) {
     emit(*value.string());
 }
 
-std::string Renderer::capture(const Body& body) {
-    const ScopeGuard scope(*this, scope_);
+std::string Renderer::written(const Body& body) {
     std::string text;
     std::string* outer = std::exchange(out_, &text);
     execute(body);  // after an Error the rendering is over, so out_ need not be put back
     out_ = outer;
     return text;
+}
+
+Value Renderer::captured(const Stmt& node) {
+    const ScopeGuard scope(*this, scope_);
+    const Value outer = std::exchange(captured_, make_text(written(node.body)));
+    Value value = evaluate(*node.expr);
+    captured_ = outer;
+    return value;
 }
 
 Renderer::Flow Renderer::execute(const Body& body) {
@@ -106,7 +113,7 @@ Renderer::Flow Renderer::execute(const Stmt& node) {
             assign(*node.target, evaluate(*node.expr));
             break;
         case StmtKind::kSetBlock:
-            execute_set_block(node);
+            assign(*node.target, captured(node));
             break;
         case StmtKind::kMacro:
             scope_->set(node.text, make_macro(node, node.text));
@@ -114,13 +121,9 @@ Renderer::Flow Renderer::execute(const Stmt& node) {
         case StmtKind::kCall:
             execute_call_block(node);
             break;
-        case StmtKind::kFilterBlock: {
-            const Value outer = std::exchange(captured_, make_text(capture(node.body)));
-            const Value text = evaluate(*node.expr);
-            captured_ = outer;
-            emit_text(text);
+        case StmtKind::kFilterBlock:
+            emit_text(captured(node));
             break;
-        }
         case StmtKind::kWith:
             execute_with(node);
             break;
@@ -128,9 +131,11 @@ Renderer::Flow Renderer::execute(const Stmt& node) {
             return Flow::kBreak;
         case StmtKind::kContinue:
             return Flow::kContinue;
-        case StmtKind::kGeneration:
-            emit(capture(node.body));
+        case StmtKind::kGeneration: {
+            const ScopeGuard scope(*this, scope_);
+            emit(written(node.body));
             break;
+        }
     }
     return Flow::kNext;
 }
@@ -181,13 +186,6 @@ void Renderer::execute_for(const Stmt& node, const SequencePtr& items, std::int6
     }
 }
 
-void Renderer::execute_set_block(const Stmt& node) {
-    const Value outer = std::exchange(captured_, make_text(capture(node.body)));
-    Value value = evaluate(*node.expr);
-    captured_ = outer;
-    assign(*node.target, std::move(value));
-}
-
 void Renderer::execute_with(const Stmt& node) {
     std::vector<Value> values;
     for (const auto& assignment : node.assignments) values.push_back(evaluate(*assignment.second));
@@ -216,12 +214,9 @@ std::string Renderer::call_macro(const Macro& macro, Arguments& arguments) {
     const DepthGuard depth(*this);
     const ScopeGuard scope(*this, macro.scope);
     bind_parameters(macro, arguments);
-    std::string text;
-    std::string* outer = std::exchange(out_, &text);
     const int line = line_;
-    execute(macro.node->body);
+    std::string text = written(macro.node->body);
     line_ = line;
-    out_ = outer;
     return text;
 }
 

@@ -59,7 +59,6 @@ class Renderer final : public Runtime {
     Flow execute_if(const Stmt& node);
     void execute_for(const Stmt& node, const SequencePtr& items, std::int64_t depth);
     SequencePtr filtered(const Stmt& node, const SequencePtr& items);
-    void execute_set_block(const Stmt& node);
     void execute_with(const Stmt& node);
     void execute_call_block(const Stmt& node);
     Value make_macro(const Stmt& node, std::string name);
@@ -72,8 +71,10 @@ class Renderer final : public Runtime {
     void emit(std::string_view text);
     /// What a filter or call block gives; jinja2 joins it unconverted, so anything but a str is an error.
     void emit_text(const Value& value);
-    /// Runs the body in a scope of its own and returns what it wrote.
-    std::string capture(const Body& body);
+    /// Runs a body and returns what it wrote.
+    std::string written(const Body& body);
+    /// What a filter or set block gives: its body's text behind its filters, whose arguments see what the body set.
+    Value captured(const Stmt& node);
 
     // Expressions (renderer_expression.cpp).
     Value evaluate(const Expr& node);
