@@ -108,6 +108,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.vector_type = rag::capi::vector_type_of(known.vector_dtype);
         out.chunker = core::chunker_of(known.chunker);
         out.progress = rag::capi::progress_of(known.progress, known.user_data);
+        out.accept_loss = known.accept_loss != 0;
         *engine = new rag_engine{core::Engine::open(out)};
     });
 }

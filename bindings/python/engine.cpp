@@ -297,7 +297,7 @@ void bind_engine(py::module_& module) {
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, const Classifier* reranker,
                          bool read_only, std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
-                         std::uint32_t chunker, py::object callback) {
+                         std::uint32_t chunker, py::object callback, bool accept_loss) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
@@ -308,6 +308,7 @@ void bind_engine(py::module_& module) {
                  options.vector_dtype = index_dtype(vector_dtype);
                  options.chunker = static_cast<Chunker>(chunker);
                  options.progress = progress_of(std::move(callback));
+                 options.accept_loss = accept_loss;
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -316,7 +317,8 @@ void bind_engine(py::module_& module) {
                  return std::make_unique<Engine>(view, options);
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("reranker"), py::arg("read_only"),
-             py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"))
+             py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"),
+             py::arg("accept_loss"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"), py::arg("progress"))

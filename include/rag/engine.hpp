@@ -28,6 +28,7 @@ struct EngineOptions {
     const Classifier* reranker = nullptr;  ///< of one label; needed for Query::rerank
     /// While opening brings an older format to this one, in documents; a stop leaves the older one as it was.
     Progress progress = nullptr;
+    bool accept_loss = false;  ///< opens a base that lost acknowledged commits with its log; see rag_engine_options
 };
 
 struct StoredDocument {
@@ -92,6 +93,7 @@ class Engine {
         detail::ProgressBridge bridge(options.progress);
         c_options.progress = bridge.function();
         c_options.user_data = bridge.data();
+        c_options.accept_loss = options.accept_loss ? 1 : 0;
         rag_engine* handle = nullptr;
         const rag_text folder = path.empty() ? rag_text{nullptr, 0} : detail::text(path);
         const rag_status status = rag_engine_open(folder, &c_options, &handle);

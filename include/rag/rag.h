@@ -154,14 +154,19 @@ typedef struct rag_engine_options {
     const rag_classifier* reranker; /* of one label (RAG_INVALID_ARGUMENT); NULL: a query with `rerank` is RAG_INVALID_STATE */
     rag_progress_fn progress;       /* while opening brings an older format to this one, in documents; may be NULL */
     void* user_data;
+    int32_t accept_loss; /* not 0: a database that lost acknowledged commits with its log (else RAG_CORRUPT) is opened as it is; a
+                            copy that follows its changes must then begin anew */
+    uint32_t reserved;   /* 0 */
 } rag_engine_options;
-#define RAG_ENGINE_OPTIONS_INIT {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL, NULL, NULL}
+#define RAG_ENGINE_OPTIONS_INIT \
+    {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL, NULL, NULL, 0, 0}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
  * embedder other than the one that made its vectors (both are named). RAG_VERSION_MISMATCH: made by a newer librag. RAG_STOPPED:
- * by options.progress, the older format is as it was. RAG_CORRUPT: the database is damaged; derived index files that are lost or
- * damaged are rebuilt instead. since 0.1.0 */
+ * by options.progress, the older format is as it was. RAG_CORRUPT: the database is damaged, or misses commits that were
+ * acknowledged (its log was removed, cut or damaged; the last change and the last one acknowledged are named, the files stay as
+ * they are, see accept_loss); derived index files that are lost or damaged are rebuilt instead. since 0.1.0 */
 RAG_API rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) RAG_NOEXCEPT;
 
 /* Writes the derived index files and closes; every later call is RAG_INVALID_STATE. Nothing acknowledged is lost without it, the

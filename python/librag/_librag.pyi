@@ -407,6 +407,7 @@ class Engine:
         vector_dtype: str,
         chunker: int,
         progress: _Progress,
+        accept_loss: bool,
     ) -> None: ...
     def close(self) -> None: ...
     def write(

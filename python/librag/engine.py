@@ -62,11 +62,14 @@ class Engine(Maintenance):
         chunk_overlap: int = 0,
         vector_dtype: str = "int8",
         chunker: ChunkerName = "auto",
+        accept_loss: bool = False,
         show_progress: bool | None = None,
     ) -> None:
         """``chunker``: "auto" cuts by the kind of each document (sections, definitions, sentences), "tokens" fills chunks with words,
         "sentences" keeps to sentences and paragraphs, whatever the kind. A base of an older format is brought to the present one,
-        behind a bar; Ctrl-C leaves it as it was."""
+        behind a bar; Ctrl-C leaves it as it was. One that lost commits which were acknowledged, because its log (``*-wal``) was removed,
+        cut or damaged, is Corrupt and left as it is: put the log or a backup back, or open it with ``accept_loss``, which goes on from
+        what is left."""
         self._path = None if path is None else os.fspath(path)
         self._embedder = embedder if embedder is None or isinstance(embedder, Encoder) else Encoder(embedder)
         self._generator = generator if generator is None or isinstance(generator, Generator) else Generator(generator)
@@ -83,6 +86,7 @@ class Engine(Maintenance):
                 vector_dtype,
                 place_in("chunker", chunker, CHUNKERS),
                 bar.callback,
+                accept_loss,
             )
 
     @property

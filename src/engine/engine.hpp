@@ -50,6 +50,8 @@ struct EngineOptions {
     /// While opening brings an older format to this one: in documents, on the calling thread, every 50 ms. Stopped: the knowledge
     /// base is as it was.
     Progress progress = nullptr;
+    /// See StoreOptions.
+    bool accept_loss = false;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;

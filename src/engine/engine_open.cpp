@@ -58,8 +58,9 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;
     state->options.progress = nullptr;  // the caller's, for this call
-    run_polled(options.progress,
-               [&](const Progress& progress) { state->store = Store::open({options.path, options.read_only, progress}); });
+    run_polled(options.progress, [&](const Progress& progress) {
+        state->store = Store::open({options.path, options.read_only, progress, options.accept_loss});
+    });
     state->name = state->store->name();
     state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type);
     {

@@ -196,6 +196,10 @@ void Connection::keep_log() noexcept {
     sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 }
 
+void Connection::leave_log() noexcept {
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 void Connection::raise(int result) const {
     if ((result & 0xff) == SQLITE_INTERRUPT) throw Stopped();
     const Code code = code_of(result);

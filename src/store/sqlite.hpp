@@ -80,6 +80,8 @@ class Connection {
     bool immutable() const noexcept { return immutable_; }
     /// The files of the write-ahead log stay when the last connection closes.
     void keep_log() noexcept;
+    /// Closing leaves the log as it is, whatever is wrong with it.
+    void leave_log() noexcept;
     const std::string& name() const noexcept { return name_; }
     sqlite3* handle() const noexcept { return handle_; }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "store/commit_mark.hpp"
 #include "store/migrate.hpp"
 #include "store/schema.hpp"
 #include "store/sqlite.hpp"
@@ -45,7 +46,7 @@ void refuse_lost_database(const fs::path& folder) {
     std::error_code error;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename().string();
-        if (!is_derived(name)) continue;
+        if (!is_derived(name) && name != kMarkName) continue;
         fail(Code::kCorrupt,
              "{} is empty, but {} beside it was made from its content: put a copy of the database back, or remove "
              "the folder to begin anew",
@@ -128,13 +129,18 @@ std::string describe_files(const std::string& database) {
     return out;
 }
 
+/// The state as the writer's own connection sees it.
+struct MainView : StoreView {
+    explicit MainView(Connection* connection) : StoreView(connection) {}
+};
+
 }  // namespace
 
 std::unique_ptr<Store> Store::open(const StoreOptions& options) {
     std::unique_ptr<Store> store(new Store());
     store->read_only_ = options.read_only;
     if (options.folder) {
-        store->open_folder(*options.folder, options.progress);
+        store->open_folder(options);
         return store;
     }
     if (options.read_only) fail(Code::kInvalidArgument, "a knowledge base in memory cannot be opened read-only: it is empty");
@@ -144,7 +150,8 @@ std::unique_ptr<Store> Store::open(const StoreOptions& options) {
     return store;
 }
 
-void Store::open_folder(const fs::path& folder, const Progress& progress) {
+void Store::open_folder(const StoreOptions& options) {
+    const fs::path& folder = *options.folder;
     if (folder.empty()) fail(Code::kInvalidArgument, "the path of a knowledge base is empty");
     if (folder.native().find('\0') != std::string::npos)
         fail(Code::kInvalidArgument, "the path {} holds a zero byte", quoted(folder));
@@ -153,25 +160,64 @@ void Store::open_folder(const fs::path& folder, const Progress& progress) {
     if (error) fail(Code::kIo, "cannot make {} absolute: {}", quoted(folder), error.message());
     prepare_folder(*folder_, read_only_);
     if (!read_only_) lock_ = std::make_unique<WriterLock>(*folder_ / kLockName);
-    open_database((*folder_ / kDatabaseName).string(), progress);
+    open_database(options);
     if (!read_only_) sweep();
 }
 
-void Store::open_database(const std::string& file, const Progress& progress) {
-    database_ = file;
-    if (!read_only_) {
-        main_ = connect(true);
-        const DatabaseState state = check_database(*main_);
-        if (state == DatabaseState::kKnowledgeBase) settle_log(*main_, database_);
-        if (state == DatabaseState::kOlderFormat) migrate(*main_, progress);
-        if (state == DatabaseState::kEmpty) {
-            refuse_lost_database(*folder_);
-            create_tables(*main_);
-            sync_folder(*folder_);
-        }
+void Store::open_database(const StoreOptions& options) {
+    database_ = (*folder_ / kDatabaseName).string();
+    // Before the database: a writer beside us marks what is committed already.
+    const auto mark = read_mark(*folder_);
+    if (read_only_) {
+        open_reader();
+        require_commits(mark, options.accept_loss);
         return;
     }
-    open_reader();
+    main_ = connect(true);
+    const DatabaseState state = check_database(*main_);
+    if (state == DatabaseState::kKnowledgeBase) {
+        require_commits(mark, options.accept_loss);
+        settle_log(*main_, database_);
+    }
+    if (state == DatabaseState::kOlderFormat) migrate(*main_, options.progress);
+    if (state == DatabaseState::kEmpty) {
+        refuse_lost_database(*folder_);
+        create_tables(*main_);
+        sync_folder(*folder_);
+    }
+    mark_ = std::make_unique<CommitMark>(*folder_);
+}
+
+/// The mark of the writer that was last here says which commits were acknowledged. Without accept_loss the files stay as they
+/// are.
+void Store::require_commits(const std::optional<Mark>& mark, bool accept_loss) {
+    if (!mark) return;
+    MainView view(main_.get());
+    std::int64_t sequence = 0;
+    try {
+        if (view.meta(kWriterMeta) != mark->writer) return;  // not the database that the mark was made beside
+        sequence = view.sequence();
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) throw;
+        return;  // damage of another kind: whoever reads it is told, and verify() lists it
+    }
+    if (sequence >= mark->sequence) return;
+    const std::string what = fmt::format(
+        "{} has lost commits: its last change is {}, {} were acknowledged; its log, {}-wal, was removed, cut or damaged",
+        quote(database_, 400), sequence, mark->sequence, kDatabaseName);
+    if (!accept_loss) {
+        main_->leave_log();
+        main_.reset();
+        fail(Code::kCorrupt, "{}. Put the log or a backup back, or open it with accept_loss to go on from what is left", what);
+    }
+    log(LogLevel::kWarning, "{}; the loss is accepted", what);
+    if (read_only_) return;
+    // Numbers of lost changes must not come back with other content, and copies that saw them must begin anew.
+    auto transaction = write();
+    const std::string next = std::to_string(mark->sequence + 1);
+    transaction.set_meta("sequence", next);
+    transaction.set_meta("removals_from", next);
+    transaction.commit();
 }
 
 /// A log's files can be neither used nor made where this user may not write and a writer never left them: a read-only medium, or
@@ -276,7 +322,7 @@ WriteTransaction Store::write() {
     std::unique_lock turn(turn_);
     if (main_->in_transaction()) fail(Code::kInvalidState, "a write to {} is begun inside another", quote(name(), 400));
     main_->execute("BEGIN IMMEDIATE");
-    return {*main_, std::move(turn)};
+    return {*main_, std::move(turn), mark_.get()};
 }
 
 std::int64_t Store::data_version() {
@@ -319,9 +365,6 @@ void Store::sweep() {
     std::vector<DerivedFile> listed;
     {
         const std::lock_guard lock(turn_);
-        struct MainView : StoreView {
-            explicit MainView(Connection* connection) : StoreView(connection) {}
-        };
         listed = MainView(main_.get()).files();
     }
     std::error_code error;

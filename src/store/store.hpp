@@ -1,7 +1,7 @@
 // The truth of a knowledge base: one SQLite database in a folder (WAL, synchronous=FULL, so a returned commit is durable), or in
 // memory. Derived index files lie beside it; the database lists them, and everything in them can be made again from it.
 //
-//   folder/knowledge.sqlite3 (-wal, -shm)   knowledge.lock   index-<sequence>-<lot>.<kind>.seg
+//   folder/knowledge.sqlite3 (-wal, -shm)   knowledge.lock   knowledge.mark   index-<sequence>-<lot>.<kind>.seg
 //
 // Thread rule: a Store may be used from any number of threads. Snapshots read while a WriteTransaction writes, each on its own
 // connection; there is one WriteTransaction at a time, the next waits. In memory there is one connection, and views take turns.
@@ -23,7 +23,9 @@
 namespace rag::core {
 
 class Backup;
+class CommitMark;
 class Connection;
+struct Mark;
 class WriterLock;
 class Store;
 
@@ -31,6 +33,9 @@ struct StoreOptions {
     std::optional<std::filesystem::path> folder;  // none: in memory
     bool read_only = false;
     Progress progress = nullptr;  // while an older format is brought to this one, in documents; on a thread of its own
+    /// Opens a database that misses acknowledged commits as it is. A writer then goes on behind the numbers of what is lost, so
+    /// that copies that follow the changes have to begin anew.
+    bool accept_loss = false;
 };
 
 /// A consistent state to read, as of its first read. Give it back soon: an old snapshot keeps the log from being cut.
@@ -107,11 +112,12 @@ class WriteTransaction : public StoreView {
 
   private:
     friend class Store;
-    WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn);
+    WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn, CommitMark* mark);
     std::int64_t raise_sequence();
     void touch_ends(const ChunkEnd& source, const ChunkEnd& target);
     void count_removals();
     std::unique_lock<std::recursive_mutex> turn_;
+    CommitMark* mark_;  // null in memory
     bool open_ = true;
     std::int64_t raised_ = 0;   // the sequence number of this transaction's changes; 0: no change yet
     std::int64_t removed_ = 0;  // documents that it removed
@@ -121,7 +127,9 @@ class Store {
   public:
     /// Opens a knowledge base, or creates it in a folder that is empty or does not exist (not read-only). Errors: kNotFound
     /// (read-only and nothing there), kInvalidArgument (a file, or a folder of something else), kVersion, kCorrupt, kBusy
-    /// (another writer), kIo; Stopped by options.progress: the older format is as it was.
+    /// (another writer), kIo; kCorrupt too where acknowledged commits are missing, because the log was removed, cut or damaged:
+    /// both sequence numbers are named, see accept_loss and commit_mark.hpp. Stopped by options.progress: the older format is as
+    /// it was.
     static std::unique_ptr<Store> open(const StoreOptions& options);
     ~Store();
     Store(const Store&) = delete;
@@ -160,9 +168,10 @@ class Store {
   private:
     friend class StoreSnapshot;
     Store() = default;
-    void open_folder(const std::filesystem::path& folder, const Progress& progress);
-    void open_database(const std::string& file, const Progress& progress);
+    void open_folder(const StoreOptions& options);
+    void open_database(const StoreOptions& options);
     void open_reader();
+    void require_commits(const std::optional<Mark>& mark, bool accept_loss);
     void notice_writer();
     std::unique_ptr<Connection> connect(bool write) const;
     void give_back(std::unique_ptr<Connection> connection) noexcept;
@@ -174,6 +183,7 @@ class Store {
     std::string files_seen_;               // what the files looked like then; guarded by turn_
     std::int64_t openings_ = 0;            // of main_; guarded by turn_
     std::unique_ptr<WriterLock> lock_;
+    std::unique_ptr<CommitMark> mark_;  // a writer's; guarded by turn_
     std::recursive_mutex turn_;         // over main_
     std::unique_ptr<Connection> main_;  // the writer's, or the one in memory; a reader's watch
     std::mutex idle_mutex_;

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "store/commit_mark.hpp"
 #include "store/sqlite.hpp"
 #include "store/store.hpp"
 
@@ -16,12 +17,13 @@ DocumentFields fields_of(const NewDocument& document) {
 
 }  // namespace
 
-WriteTransaction::WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn)
-    : StoreView(&connection), turn_(std::move(turn)) {}
+WriteTransaction::WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn, CommitMark* mark)
+    : StoreView(&connection), turn_(std::move(turn)), mark_(mark) {}
 
 WriteTransaction::WriteTransaction(WriteTransaction&& other) noexcept
     : StoreView(other.connection_),
       turn_(std::move(other.turn_)),
+      mark_(other.mark_),
       open_(other.open_),
       raised_(other.raised_),
       removed_(other.removed_) {
@@ -228,8 +230,11 @@ std::optional<DerivedFile> WriteTransaction::set_file(const DerivedFile& file) {
 
 void WriteTransaction::commit() {
     count_removals();
+    const bool marked = mark_ != nullptr && raised_ != 0;
+    if (marked && !mark_->is_signed()) set_meta(kWriterMeta, mark_->writer());
     connection().execute("COMMIT");
     open_ = false;
+    if (marked) mark_->committed(connection(), raised_);
     turn_.unlock();
 }
 

@@ -550,3 +550,33 @@ def test_the_command_line_has_them_all(tmp_path: Path) -> None:
     assert "no change 9" in run("changes", kb, "--since", "9", code=1)
     (tmp_path / "bad.jsonl").write_text("{")
     assert "line 1" in run("import", tmp_path / "new", tmp_path / "bad.jsonl", code=1)
+
+
+def test_a_lost_log_is_told_and_accepted(tmp_path: Path) -> None:
+    base = tmp_path / "kb"
+    code = (
+        "import librag, os, sys\n"
+        "engine = librag.Engine(sys.argv[1])\n"
+        "for i in range(5): engine.add(f'text {i}', ids=str(i))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(base)], check=False).returncode == -9
+    log = base / "knowledge.sqlite3-wal"
+    away = log.read_bytes()
+    log.unlink()
+    for read_only in (True, False):
+        with pytest.raises(librag.Corrupt, match=r"last change is 1, 5 were acknowledged.*accept_loss"):
+            librag.Engine(base, read_only=read_only)
+    log.write_bytes(away)
+    with librag.Engine(base, read_only=True) as engine:
+        assert engine.count() == 5
+    log.write_bytes(away[: len(away) // 2])
+    with pytest.raises(librag.Corrupt, match="5 were acknowledged"):
+        librag.Engine(base)
+    with librag.Engine(base, accept_loss=True) as engine:
+        assert 1 <= engine.count() < 5
+        assert engine.verify().ok
+        with pytest.raises(librag.NotFound, match="make a new copy"):
+            engine.changes(5)
+    with librag.Engine(base) as engine:
+        assert engine.search("text")
