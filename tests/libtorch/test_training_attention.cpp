@@ -6,7 +6,8 @@
 #include <cstring>
 #include <random>
 
-#include "libtorch/kernels/training_attention.hpp"
+#include "aligned_bytes.hpp"
+#include "libtorch/kernels/training_tiles.hpp"
 
 using namespace rag::core::libtorch::kernels;
 
@@ -120,8 +121,7 @@ Expected expect(const ShortText& text, const Rows& gradient, const Rows& q, cons
 }
 
 // The largest difference, and numbers behind the heads that changed.
-void check(const Rows& found, const Rows& before, const Matrix& expected) {
-    const double tolerance = found.type == NumberType::kFloat32 ? 2e-5 : 8e-3;
+void check(const Rows& found, const Rows& before, const Matrix& expected, double tolerance) {
     double worst = 0.0;
     bool untouched = true;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -160,10 +160,44 @@ TEST_CASE("attention of short texts is softmax and its derivative", "[kernels][t
     short_attention_forward(text, q.in(), k.in(), v.in(), out.out(), scratch.data());
     short_attention_backward(text, gradient.in(), q.in(), k.in(), v.in(), to_q.out(), to_k.out(), to_v.out(), scratch.data());
     const Expected expected = expect(text, gradient, q, k, v);
-    check(out, out_before, expected.out);
-    check(to_q, to_q_before, expected.to_q);
-    check(to_k, to_k_before, expected.to_k);
-    check(to_v, to_v_before, expected.to_v);
+    const double tolerance = type == NumberType::kFloat32 ? 2e-5 : 8e-3;
+    check(out, out_before, expected.out, tolerance);
+    check(to_q, to_q_before, expected.to_q, tolerance);
+    check(to_k, to_k_before, expected.to_k, tolerance);
+    check(to_v, to_v_before, expected.to_v, tolerance);
+}
+
+TEST_CASE("attention of training by tiles is softmax and its derivative", "[kernels][training]") {
+    if (!tiles_available()) {
+        WARN("skipped: no matrix tiles here");
+        return;
+    }
+    const auto length = GENERATE(std::int64_t{1}, std::int64_t{2}, std::int64_t{31}, std::int64_t{32}, std::int64_t{33},
+                                 std::int64_t{70}, std::int64_t{129});
+    const auto head_dim = GENERATE(std::int64_t{32}, std::int64_t{64}, std::int64_t{96});
+    const auto window = GENERATE(std::pair<std::int64_t, std::int64_t>{-1, -1}, std::pair<std::int64_t, std::int64_t>{-1, 0},
+                                 std::pair<std::int64_t, std::int64_t>{40, 0}, std::pair<std::int64_t, std::int64_t>{3, 37});
+    const std::int64_t shared_by = length % 2 == 0 ? 3 : 1;
+    CAPTURE(length, head_dim, window.first, window.second);
+    const auto type = NumberType::kBFloat16;
+    Rows q(type, length, shared_by * head_dim, 1), k(type, length, head_dim, 2), v(type, length, head_dim, 3);
+    Rows gradient(type, length, shared_by * head_dim, 4), out(type, length, shared_by * head_dim, 5);
+    Rows to_q(type, length, shared_by * head_dim, 6), to_k(type, length, head_dim, 7), to_v(type, length, head_dim, 8);
+    const Rows out_before = out, to_q_before = to_q, to_k_before = to_k, to_v_before = to_v;
+    const ShortText text = {length, head_dim, shared_by, q.step, k.step, 0.1F, window.first, window.second};
+    AlignedBytes scratch(training_tiles_scratch(length, head_dim));
+    std::memset(scratch.data(), 0xFF, training_tiles_scratch(length, head_dim));  // of not-a-numbers
+    tile_attention_forward(text, q.narrow.data(), k.narrow.data(), v.narrow.data(), out.narrow.data(), scratch.data());
+    tile_attention_backward(text,
+                            {gradient.narrow.data(), q.narrow.data(), k.narrow.data(), v.narrow.data(), to_q.narrow.data(),
+                             to_k.narrow.data(), to_v.narrow.data()},
+                            scratch.data());
+    const Expected expected = expect(text, gradient, q, k, v);
+    // Weights and gradients of scores are rounded to three digits before they are summed.
+    check(out, out_before, expected.out, 8e-3);
+    check(to_q, to_q_before, expected.to_q, 2.5e-2);
+    check(to_k, to_k_before, expected.to_k, 2.5e-2);
+    check(to_v, to_v_before, expected.to_v, 2.5e-2);
 }
 
 TEST_CASE("scores of a thousand leave no NaN", "[kernels][training]") {

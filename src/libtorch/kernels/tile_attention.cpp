@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "libtorch/kernels/tile_layout.hpp"
+
 namespace rag::core::libtorch::kernels {
 namespace {
 
-constexpr std::int64_t kPairs = 32;       // bfloat16 in a row of a tile
 constexpr std::int64_t kBlockKeys = 512;  // keys between two corrections of the softmax: their scores stay near the core
 
 // Where the parts lie in the scratch memory.
@@ -60,63 +61,6 @@ std::size_t tile_scratch(std::int64_t head_dim) {
 namespace {
 
 // --- laying out ---
-
-// 16 numbers as bfloat16.
-RAG_TILES __m256i narrow(__m512 values) {
-    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values));
-}
-
-RAG_TILES __m256i load(const float* from, float) {
-    return narrow(_mm512_loadu_ps(from));
-}
-
-RAG_TILES __m256i load(const std::uint16_t* from, float) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-RAG_TILES __m256i load(const std::int8_t* from, float scale) {
-    const __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
-    return narrow(_mm512_mul_ps(_mm512_cvtepi32_ps(wide), _mm512_set1_ps(scale)));
-}
-
-// Keys or values as they are stored.
-template <typename T>
-struct Rows {
-    const T* first;
-    std::int64_t stride;
-    std::int64_t count;
-    const float* scales;
-
-    // 16 numbers of row j from `column` on; zeros behind the last row.
-    RAG_TILES __m256i at(std::int64_t j, std::int64_t column) const {
-        return j < count ? load(first + j * stride + column, scales == nullptr ? 1.0F : scales[j]) : _mm256_setzero_si256();
-    }
-};
-
-// A tile of the transpose: 16 keys, dimensions column .. column + 32.
-template <typename T>
-RAG_TILES void pack_key_tile(const Rows<T>& keys, std::int64_t key, std::int64_t column, std::byte* to) {
-    alignas(64) std::int32_t rows[16][16];
-    const __m512i steps =
-        _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
-    for (std::int64_t i = 0; i < kTileRows; ++i) {
-        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i]), keys.at(key + i, column));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i] + 8), keys.at(key + i, column + 16));
-    }
-    for (int r = 0; r < 16; ++r) {
-        _mm512_store_si512(to + r * 64, _mm512_i32gather_epi32(steps, &rows[0][r], 4));
-    }
-}
-
-// Keys key .. key + 32 in dimensions column .. column + 16, two keys in each row.
-template <typename T>
-RAG_TILES void pack_value_tile(const Rows<T>& values, std::int64_t key, std::int64_t column, std::byte* to) {
-    for (std::int64_t r = 0; r < kTileRows; ++r) {
-        const __m512i even = _mm512_cvtepu16_epi32(values.at(key + 2 * r, column));
-        const __m512i odd = _mm512_cvtepu16_epi32(values.at(key + 2 * r + 1, column));
-        _mm512_store_si512(to + r * 64, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
-    }
-}
 
 template <typename T>
 RAG_TILES void pack(const AttentionHead& head, std::int64_t first, std::int64_t count, std::byte* to) {
@@ -205,18 +149,6 @@ RAG_TILES void multiply_scores(const Parts& parts, const std::byte* packed, std:
         _tile_stored(2, to + kTileRows * kBlockKeys, kRowBytes);
         _tile_stored(3, to + kTileRows * kBlockKeys + kTileRows, kRowBytes);
     }
-}
-
-// 2^x, to five digits: the result is rounded to bfloat16's three.
-RAG_TILES __m512 power_of_two(__m512 x) {
-    const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const __m512 rest = _mm512_sub_ps(x, whole);
-    __m512 sum = _mm512_set1_ps(9.6181291e-3F);
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(5.5504109e-2F));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(2.4022651e-1F));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(6.9314718e-1F));
-    sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(1.0F));
-    return _mm512_scalef_ps(sum, whole);
 }
 
 // cap * tanh(score / cap), in powers of two: tanh(x) = 1 - 2 / (e^2x + 1).

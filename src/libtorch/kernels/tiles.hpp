@@ -36,6 +36,7 @@ RAG_TILES inline void configure_tiles() {
         config[16 + 2 * tile] = 64;
         config[48 + tile] = 16;
     }
+    asm volatile("" ::"r"(config) : "memory");  // see memory_in_place(); this array has no other reader
     _tile_loadconfig(config);
 }
 

@@ -1,6 +1,6 @@
 #include "libtorch/train/trained_attention.hpp"
 
-#include "libtorch/kernels/training_attention.hpp"
+#include "libtorch/kernels/training_tiles.hpp"
 #include "libtorch/layers/number_type.hpp"
 #include "libtorch/train/trained_layers.hpp"
 
@@ -65,19 +65,30 @@ at::Tensor window_mask(const TrainedAttention& shape, std::int64_t length, at::S
     return mask.to(type);
 }
 
-// Where LibTorch's operator begins to be faster; below, it takes ten times as long, and oneDNN keeps half a megabyte of compiled
-// products for every length.
-constexpr std::int64_t kShort = 96;
+// Below this length the kernels of training_attention.hpp take the texts that tiles cannot: LibTorch's operator takes ten times as
+// long for them, and oneDNN keeps half a megabyte of compiled products for every length.
+constexpr std::int64_t kMostShort = 96;
+// From this length on tiles are faster; below, most of a tile is empty.
+constexpr std::int64_t kLeastTiled = 24;
 
-// Of packed rows: what the kernel takes for `text`, a head of keys at a time.
-struct ShortTexts {
+enum class Way { kShort, kTiles, kOperator };
+
+Way way_of(const TrainedAttention& shape, std::int64_t length, at::ScalarType type) {
+    if (length >= kLeastTiled && type == at::kBFloat16 && kernels::fits_training_tiles(shape.head_dim) && kernels::tiles_available()) {
+        return Way::kTiles;
+    }
+    return length <= kMostShort ? Way::kShort : Way::kOperator;
+}
+
+// Those of packed texts that are attended to in one way.
+struct Texts {
     std::vector<std::int64_t> first_rows, lengths;
     std::int64_t longest = 0;
 
-    explicit ShortTexts(std::span<const std::int64_t> offsets) {
+    Texts(const TrainedAttention& shape, std::span<const std::int64_t> offsets, at::ScalarType type, Way way) {
         for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
             const std::int64_t length = offsets[i + 1] - offsets[i];
-            if (length == 0 || length > kShort) {
+            if (length == 0 || way_of(shape, length, type) != way) {
                 continue;
             }
             first_rows.push_back(offsets[i]);
@@ -88,10 +99,15 @@ struct ShortTexts {
 
     // work(text, row of its first token, head of keys, scratch) for each text and head of keys.
     template <typename Work>
-    void each(const TrainedAttention& shape, const Work& work) const {
+    void each(const TrainedAttention& shape, std::size_t scratch_bytes, const Work& work) const {
         const auto units = static_cast<std::int64_t>(lengths.size()) * shape.kv_heads;
+        if (units == 0) {
+            return;
+        }
+        const at::Tensor scratch =
+            at::empty({at::get_num_threads(), round_up_bytes(scratch_bytes)}, at::TensorOptions().dtype(at::kByte));
         at::parallel_for(0, units, 1, [&](std::int64_t begin, std::int64_t end) {
-            std::vector<float> scratch(static_cast<std::size_t>(kernels::short_attention_scratch(longest, shape.head_dim)));
+            auto* own = reinterpret_cast<std::byte*>(scratch.data_ptr<std::uint8_t>()) + at::get_thread_num() * scratch.size(1);
             for (std::int64_t unit = begin; unit < end; ++unit) {
                 const auto at = static_cast<std::size_t>(unit / shape.kv_heads);
                 const kernels::ShortText text = {
@@ -104,10 +120,13 @@ struct ShortTexts {
                     shape.before,
                     shape.causal ? 0 : shape.after,
                 };
-                work(text, first_rows[at], unit % shape.kv_heads, scratch.data());
+                work(text, first_rows[at], unit % shape.kv_heads, own);
             }
         });
     }
+
+    // Threads write to cache lines of their own.
+    static std::int64_t round_up_bytes(std::size_t bytes) { return static_cast<std::int64_t>((bytes + 127) / 128 * 128); }
 };
 
 // The numbers from `head` on in a row of packed heads.
@@ -120,30 +139,65 @@ kernels::ConstNarrow read_at(const at::Tensor& rows, std::int64_t row, std::int6
 kernels::Narrow write_at(const at::Tensor& rows, std::int64_t row, std::int64_t head, std::int64_t head_dim) {
     return {place(rows, row, head, head_dim), number_type(rows.scalar_type())};
 }
-
-// Into `out`.
-void attend_short(const TrainedAttention& shape, const ShortTexts& texts, const at::Tensor& q, const at::Tensor& k,
-                  const at::Tensor& v, at::Tensor& out) {
-    const std::int64_t dim = shape.head_dim;
-    texts.each(shape, [&](const kernels::ShortText& text, std::int64_t row, std::int64_t head, float* scratch) {
-        const std::int64_t first = head * text.shared_by;
-        kernels::short_attention_forward(text, read_at(q, row, first, dim), read_at(k, row, head, dim),
-                                         read_at(v, row, head, dim), write_at(out, row, first, dim), scratch);
-    });
+std::uint16_t* tiles_at(const at::Tensor& rows, std::int64_t row, std::int64_t head, std::int64_t head_dim) {
+    return static_cast<std::uint16_t*>(place(rows, row, head, head_dim));
 }
 
-void return_short(const TrainedAttention& shape, const ShortTexts& texts, const at::Tensor& gradient,
-                  const std::array<at::Tensor, 3>& inputs, std::array<at::Tensor, 3>& gradients) {
-    const std::int64_t dim = shape.head_dim;
-    const auto& [q, k, v] = inputs;
-    auto& [to_q, to_k, to_v] = gradients;
-    texts.each(shape, [&](const kernels::ShortText& text, std::int64_t row, std::int64_t head, float* scratch) {
-        const std::int64_t first = head * text.shared_by;
-        kernels::short_attention_backward(text, read_at(gradient, row, first, dim), read_at(q, row, first, dim),
-                                          read_at(k, row, head, dim), read_at(v, row, head, dim), write_at(to_q, row, first, dim),
-                                          write_at(to_k, row, head, dim), write_at(to_v, row, head, dim), scratch);
-    });
-}
+// Texts for the kernels of training_attention.hpp and training_tiles.hpp.
+struct KernelTexts {
+    Texts narrow, tiled;
+
+    KernelTexts(const TrainedAttention& shape, std::span<const std::int64_t> offsets, at::ScalarType type)
+        : narrow(shape, offsets, type, Way::kShort), tiled(shape, offsets, type, Way::kTiles) {}
+
+    // Into `out`.
+    void attend(const TrainedAttention& shape, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                const at::Tensor& out) const {
+        const std::int64_t dim = shape.head_dim;
+        using Text = const kernels::ShortText&;
+        narrow.each(shape, narrow_scratch(dim), [&](Text text, std::int64_t row, std::int64_t head, std::byte* scratch) {
+            const std::int64_t first = head * text.shared_by;
+            kernels::short_attention_forward(text, read_at(q, row, first, dim), read_at(k, row, head, dim),
+                                             read_at(v, row, head, dim), write_at(out, row, first, dim),
+                                             reinterpret_cast<float*>(scratch));
+        });
+        tiled.each(shape, tiled_scratch(dim), [&](Text text, std::int64_t row, std::int64_t head, std::byte* scratch) {
+            const std::int64_t first = head * text.shared_by;
+            kernels::tile_attention_forward(text, tiles_at(q, row, first, dim), tiles_at(k, row, head, dim),
+                                            tiles_at(v, row, head, dim), tiles_at(out, row, first, dim), scratch);
+        });
+    }
+
+    // inputs, gradients: of q, k and v.
+    void go_back(const TrainedAttention& shape, const at::Tensor& gradient, const std::array<at::Tensor, 3>& inputs,
+                 const std::array<at::Tensor, 3>& gradients) const {
+        const std::int64_t dim = shape.head_dim;
+        const auto& [q, k, v] = inputs;
+        const auto& [to_q, to_k, to_v] = gradients;
+        using Text = const kernels::ShortText&;
+        narrow.each(shape, narrow_scratch(dim), [&](Text text, std::int64_t row, std::int64_t head, std::byte* scratch) {
+            const std::int64_t first = head * text.shared_by;
+            kernels::short_attention_backward(text, read_at(gradient, row, first, dim), read_at(q, row, first, dim),
+                                              read_at(k, row, head, dim), read_at(v, row, head, dim),
+                                              write_at(to_q, row, first, dim), write_at(to_k, row, head, dim),
+                                              write_at(to_v, row, head, dim), reinterpret_cast<float*>(scratch));
+        });
+        tiled.each(shape, tiled_scratch(dim), [&](Text text, std::int64_t row, std::int64_t head, std::byte* scratch) {
+            const std::int64_t first = head * text.shared_by;
+            kernels::tile_attention_backward(text,
+                                             {tiles_at(gradient, row, first, dim), tiles_at(q, row, first, dim),
+                                              tiles_at(k, row, head, dim), tiles_at(v, row, head, dim),
+                                              tiles_at(to_q, row, first, dim), tiles_at(to_k, row, head, dim),
+                                              tiles_at(to_v, row, head, dim)},
+                                             scratch);
+        });
+    }
+
+    std::size_t narrow_scratch(std::int64_t dim) const {
+        return static_cast<std::size_t>(kernels::short_attention_scratch(narrow.longest, dim)) * sizeof(float);
+    }
+    std::size_t tiled_scratch(std::int64_t dim) const { return kernels::training_tiles_scratch(tiled.longest, dim); }
+};
 
 struct FlashRun {
     Run run;
@@ -151,7 +205,7 @@ struct FlashRun {
     at::Tensor mask;
 };
 
-// Short texts by the kernel, the others by LibTorch's operator.
+// Texts by the kernels as far as they go, the others by LibTorch's operator.
 at::Tensor attend_fast(const TrainedAttention& shape, std::span<const std::int64_t> offsets, const at::Tensor& q,
                        const at::Tensor& k, const at::Tensor& v) {
     const std::int64_t shared_by = shape.heads / shape.kv_heads;
@@ -159,12 +213,12 @@ at::Tensor attend_fast(const TrainedAttention& shape, std::span<const std::int64
     std::vector<FlashRun> done;
     const bool keep = recorded({q, k, v});
     const at::Tensor rows_q = q.detach().contiguous(), rows_k = k.detach().contiguous(), rows_v = v.detach().contiguous();
-    const ShortTexts texts(offsets);
+    const KernelTexts texts(shape, offsets, q.scalar_type());
     {
         const at::AutoGradMode off(false);
-        attend_short(shape, texts, rows_q, rows_k, rows_v, out);
+        texts.attend(shape, rows_q, rows_k, rows_v, out);
         for (const Run& run : runs_of(offsets)) {
-            if (run.length <= kShort) {
+            if (way_of(shape, run.length, q.scalar_type()) != Way::kOperator) {
                 continue;
             }
             FlashRun one{run, {}, {}, window_mask(shape, run.length, q.scalar_type())};
@@ -186,7 +240,7 @@ at::Tensor attend_fast(const TrainedAttention& shape, std::span<const std::int64
         to_k = at::empty(rows_k.sizes(), rows_k.scalar_type());
         to_v = at::empty(rows_v.sizes(), rows_v.scalar_type());
         const at::Tensor rows = gradient.contiguous();
-        return_short(shape, texts, rows, {rows_q, rows_k, rows_v}, gradients);
+        texts.go_back(shape, rows, {rows_q, rows_k, rows_v}, gradients);
         for (const FlashRun& one : done) {
             const Run& run = one.run;
             auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
