@@ -1,6 +1,6 @@
 // How attention lays its numbers out as tiles (tiles.hpp), and the power that its softmax takes: shared by tile_attention.cpp and
-// training_tiles.cpp. A left factor's tile holds 16 rows of 32 numbers as they are; a right factor's tile holds two numbers of the
-// summed dimension side by side for each of 16 columns. Thread rule: pure functions; only where tiles_available().
+// training_tiles.cpp. A left factor's tile holds 16 rows of 32 numbers as they are; a right factor's tile holds two numbers of
+// the summed dimension side by side for each of 16 columns. Thread rule: pure functions; only where tiles_available().
 #pragma once
 
 #include "libtorch/kernels/tiles.hpp"

@@ -65,8 +65,8 @@ at::Tensor window_mask(const TrainedAttention& shape, std::int64_t length, at::S
     return mask.to(type);
 }
 
-// Below this length the kernels of training_attention.hpp take the texts that tiles cannot: LibTorch's operator takes ten times as
-// long for them, and oneDNN keeps half a megabyte of compiled products for every length.
+// Below this length the kernels of training_attention.hpp take the texts that tiles cannot: LibTorch's operator takes ten times
+// as long for them, and oneDNN keeps half a megabyte of compiled products for every length.
 constexpr std::int64_t kMostShort = 96;
 // From this length on tiles are faster; below, most of a tile is empty.
 constexpr std::int64_t kLeastTiled = 24;
@@ -74,7 +74,8 @@ constexpr std::int64_t kLeastTiled = 24;
 enum class Way { kShort, kTiles, kOperator };
 
 Way way_of(const TrainedAttention& shape, std::int64_t length, at::ScalarType type) {
-    if (length >= kLeastTiled && type == at::kBFloat16 && kernels::fits_training_tiles(shape.head_dim) && kernels::tiles_available()) {
+    if (length >= kLeastTiled && type == at::kBFloat16 && kernels::fits_training_tiles(shape.head_dim) &&
+        kernels::tiles_available()) {
         return Way::kTiles;
     }
     return length <= kMostShort ? Way::kShort : Way::kOperator;
@@ -184,12 +185,12 @@ struct KernelTexts {
         });
         tiled.each(shape, tiled_scratch(dim), [&](Text text, std::int64_t row, std::int64_t head, std::byte* scratch) {
             const std::int64_t first = head * text.shared_by;
-            kernels::tile_attention_backward(text,
-                                             {tiles_at(gradient, row, first, dim), tiles_at(q, row, first, dim),
-                                              tiles_at(k, row, head, dim), tiles_at(v, row, head, dim),
-                                              tiles_at(to_q, row, first, dim), tiles_at(to_k, row, head, dim),
-                                              tiles_at(to_v, row, head, dim)},
-                                             scratch);
+            kernels::tile_attention_backward(
+                text,
+                {tiles_at(gradient, row, first, dim), tiles_at(q, row, first, dim), tiles_at(k, row, head, dim),
+                 tiles_at(v, row, head, dim), tiles_at(to_q, row, first, dim), tiles_at(to_k, row, head, dim),
+                 tiles_at(to_v, row, head, dim)},
+                scratch);
         });
     }
 
