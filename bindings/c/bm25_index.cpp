@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "core/polled.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
 #include "index_results.hpp"
@@ -25,9 +26,16 @@ rag_bm25_index* wrap(std::unique_ptr<core::Bm25Index> index) {
     return new rag_bm25_index{std::move(index), {}};
 }
 
+// As the first 0.1.0 had it.
+constexpr std::size_t kFirstSearchOptions = offsetof(rag_bm25_search_options, progress);
+
+rag_bm25_search_options known_options(const rag_bm25_search_options* options) {
+    return rag::capi::read_struct(options, rag_bm25_search_options RAG_BM25_SEARCH_OPTIONS_INIT, "rag_bm25_search_options",
+                                  kFirstSearchOptions);
+}
+
 core::Bm25Syntax syntax_of(const rag_bm25_search_options* options) {
-    const auto known =
-        rag::capi::read_struct(options, rag_bm25_search_options RAG_BM25_SEARCH_OPTIONS_INIT, "rag_bm25_search_options");
+    const auto known = known_options(options);
     if (known.syntax > RAG_BM25_LANGUAGE) core::fail(core::Code::kInvalidArgument, "there is no query syntax {}", known.syntax);
     return static_cast<core::Bm25Syntax>(known.syntax);
 }
@@ -181,8 +189,12 @@ rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query,
     return guard([&] {
         require(count, "count") = 0;
         rag::capi::require_array(ranges, capacity, "ranges");
-        const auto found =
-            use(index).highlight(rag::capi::text_of(query, "query"), rag::capi::text_of(text, "text"), syntax_of(options));
+        const auto known = known_options(options);
+        std::vector<core::Range> found;
+        core::run_polled(rag::capi::progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
+            found = use(index).highlight(rag::capi::text_of(query, "query"), rag::capi::text_of(text, "text"), syntax_of(options),
+                                         progress);
+        });
         for (std::size_t i = 0; i < found.size() && i < capacity; ++i) {
             ranges[2 * i] = found[i].start;
             ranges[2 * i + 1] = found[i].end;

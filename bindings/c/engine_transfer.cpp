@@ -1,4 +1,5 @@
 // rag_engine_verify, _compact, _changes, _backup, _export, _import: the engine as a whole over C.
+#include <cstddef>
 #include <limits>
 
 #include "arguments.hpp"
@@ -18,6 +19,8 @@ using rag::capi::use;
 namespace {
 
 constexpr std::size_t kDefaultChanges = 1000;
+// As the first 0.1.0 had it.
+constexpr std::size_t kFirstExportOptions = offsetof(rag_export_options, on_damaged);
 
 }  // namespace
 
@@ -85,10 +88,19 @@ rag_status rag_engine_backup(rag_engine* engine, rag_text path, rag_progress_fn 
 rag_status rag_engine_export(rag_engine* engine, rag_text path, const rag_export_options* options, uint64_t* count) noexcept {
     return guard([&] {
         if (count != nullptr) *count = 0;
-        const auto known = rag::capi::read_struct(options, rag_export_options RAG_EXPORT_OPTIONS_INIT, "rag_export_options");
+        const auto known = rag::capi::read_struct(options, rag_export_options RAG_EXPORT_OPTIONS_INIT, "rag_export_options",
+                                                  kFirstExportOptions);
         core::ExportOptions out;
         out.vectors = known.no_vectors == 0;
         out.progress = progress_of(known.progress, known.user_data);
+        if (known.on_damaged != nullptr) {
+            out.on_damaged = [&known](std::string_view id, std::string_view problem) {
+                const rag_text name = id.empty() ? rag_text{nullptr, 0} : rag_text{id.data(), id.size()};
+                const int value = known.on_damaged(name, {problem.data(), problem.size()}, known.user_data);
+                if (value != 0) rag::capi::set_stop_value(value);
+                return value == 0;
+            };
+        }
         if (given(path) == (known.line != nullptr))
             fail(Code::kInvalidArgument, "an export goes to a path or to options.line, {} given",
                  given(path) ? "both are" : "neither is");

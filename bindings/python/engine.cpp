@@ -238,8 +238,21 @@ py::tuple changes(const Engine& engine, std::uint64_t since, std::uint64_t limit
     return py::make_tuple(rows, found.next, found.last);
 }
 
+/// Calls function(id or None, problem); None: there is no function, and damage is an error.
+Engine::OnDamaged damage_of(py::object function) {
+    if (function.is_none()) return nullptr;
+    return [held = hold(std::move(function))](std::string_view id, std::string_view problem) {
+        if (interpreter_ends()) return false;
+        const GilAcquire gil;
+        (*held)(id.empty() ? py::object(py::none()) : py::object(py::str(id.data(), id.size())),
+                py::str(problem.data(), problem.size()));
+        return true;
+    };
+}
+
 /// Calls line(bytes) for every line.
-std::uint64_t export_lines(const Engine& engine, py::object line, bool vectors) {
+std::uint64_t export_lines(const Engine& engine, py::object line, bool vectors, py::object on_damaged) {
+    const Engine::OnDamaged damage = damage_of(std::move(on_damaged));
     const auto held = hold(std::move(line));
     const GilRelease release;
     return engine.export_lines(
@@ -250,7 +263,7 @@ std::uint64_t export_lines(const Engine& engine, py::object line, bool vectors) 
             (*held)(py::bytes(text.data(), text.size()));
             return true;
         },
-        vectors);
+        vectors, damage);
 }
 
 }  // namespace
@@ -399,14 +412,15 @@ void bind_engine(py::module_& module) {
             py::arg("path"), py::arg("progress"))
         .def(
             "export_file",
-            [](const Engine& self, const py::object& path, bool vectors, py::object callback) {
+            [](const Engine& self, const py::object& path, bool vectors, py::object callback, py::object on_damaged) {
                 const std::string_view target = text_of(path, "path");
                 const Progress progress = progress_of(std::move(callback));
+                const Engine::OnDamaged damage = damage_of(std::move(on_damaged));
                 const GilRelease release;
-                return self.export_file(target, vectors, progress);
+                return self.export_file(target, vectors, progress, damage);
             },
-            py::arg("path"), py::arg("vectors"), py::arg("progress"))
-        .def("export_lines", &export_lines, py::arg("line"), py::arg("vectors"))
+            py::arg("path"), py::arg("vectors"), py::arg("progress"), py::arg("on_damaged"))
+        .def("export_lines", &export_lines, py::arg("line"), py::arg("vectors"), py::arg("on_damaged"))
         .def(
             "import_file",
             [](Engine& self, const py::object& path, py::object callback) {

@@ -107,7 +107,13 @@ void bm25_write(const py::object& ids_object, const py::iterable& texts, const p
 /// Pairs of first character and end, as Python counts them.
 py::list bm25_highlight(const Bm25Index& index, const py::object& query, const py::object& text_object, bool language) {
     const std::string_view text = text_of(text_object, "text");
-    const auto ranges = index.highlight(text_of(query, "query"), text, syntax_of(language));
+    const std::string_view wanted = text_of(query, "query");
+    const Progress signals = progress_of(py::none());
+    std::vector<std::pair<std::size_t, std::size_t>> ranges;
+    {
+        const GilRelease release;
+        ranges = index.highlight(wanted, text, syntax_of(language), signals);
+    }
     std::size_t byte = 0;
     std::size_t character = 0;
     const auto advance = [&](std::size_t to) {
@@ -201,7 +207,9 @@ void bind_indexes(py::module_& module) {
         .def(
             "explain",
             [](const Bm25Index& self, const py::object& query, std::int64_t id, bool language) {
-                return self.explain(text_of(query, "query"), id, syntax_of(language));
+                const std::string_view text = text_of(query, "query");
+                const GilRelease release;
+                return self.explain(text, id, syntax_of(language));
             },
             py::arg("query"), py::arg("id"), py::arg("operators"))
         .def("highlight", &bm25_highlight, py::arg("query"), py::arg("text"), py::arg("operators"));

@@ -75,6 +75,39 @@ struct AskOptions {
     GenerateOptions generation;
 };
 
+namespace detail {
+
+/// The functions of one export; what they throw is kept until the call is over.
+struct ExportBridge {
+    const std::function<bool(std::string_view)>* line;
+    const Progress& progress;
+    const std::function<bool(std::string_view, std::string_view)>& on_damaged;
+    std::exception_ptr error;
+    template <typename Function>
+    int ask(const Function& function) noexcept {
+        try {
+            return function() ? 0 : 1;
+        } catch (...) {
+            error = std::current_exception();
+            return 1;
+        }
+    }
+    static int take(rag_text text, void* user_data) noexcept {
+        auto* self = static_cast<ExportBridge*>(user_data);
+        return self->ask([&] { return (*self->line)(detail::view(text)); });
+    }
+    static int report(std::uint64_t done, std::uint64_t total, void* user_data) noexcept {
+        auto* self = static_cast<ExportBridge*>(user_data);
+        return self->ask([&] { return self->progress(done, total); });
+    }
+    static int leave_out(rag_text id, rag_text problem, void* user_data) noexcept {
+        auto* self = static_cast<ExportBridge*>(user_data);
+        return self->ask([&] { return self->on_damaged(detail::view(id), detail::view(problem)); });
+    }
+};
+
+}  // namespace detail
+
 class Engine {
   public:
     /// In memory.
@@ -275,50 +308,26 @@ class Engine {
         }
         return out;
     }
-    /// The last commit as a knowledge base of its own in a new folder, which appears when it is whole.
+    /// The last commit as a knowledge base of its own in a new folder, which appears when it is whole. A damaged document is an
+    /// error that names it.
     void backup(std::string_view path, const Progress& progress = nullptr) const {
         detail::ProgressBridge bridge(progress);
         const rag_status status = rag_engine_backup(handle_.get(), detail::text(path), bridge.function(), bridge.data());
         bridge.rethrow();
         detail::check(status);
     }
+    /// Takes a damaged document's id (none: links) and what is wrong with it; false stops.
+    using OnDamaged = std::function<bool(std::string_view id, std::string_view problem)>;
     /// All documents as lines of JSON into a file, which appears when it is whole; how many. Without vectors, import embeds anew.
-    std::uint64_t export_file(std::string_view path, bool vectors = true, const Progress& progress = nullptr) const {
-        detail::ProgressBridge bridge(progress);
-        rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
-        options.no_vectors = vectors ? 0 : 1;
-        options.progress = bridge.function();
-        options.user_data = bridge.data();
-        std::uint64_t count = 0;
-        const rag_status status = rag_engine_export(handle_.get(), detail::text(path), &options, &count);
-        bridge.rethrow();
-        detail::check(status);
-        return count;
+    /// A damaged document is an error that names it, or goes to `on_damaged` and is left out.
+    std::uint64_t export_file(std::string_view path, bool vectors = true, const Progress& progress = nullptr,
+                              const OnDamaged& on_damaged = nullptr) const {
+        return export_to(detail::text(path), nullptr, vectors, progress, on_damaged);
     }
     /// The same to a function, which returns false to stop and may throw.
-    std::uint64_t export_lines(const std::function<bool(std::string_view)>& line, bool vectors = true) const {
-        struct Bridge {
-            const std::function<bool(std::string_view)>& line;
-            std::exception_ptr error;
-            static int call(rag_text text, void* user_data) noexcept {
-                auto* self = static_cast<Bridge*>(user_data);
-                try {
-                    return self->line(detail::view(text)) ? 0 : 1;
-                } catch (...) {
-                    self->error = std::current_exception();
-                    return 1;
-                }
-            }
-        } bridge{line, nullptr};
-        rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
-        options.no_vectors = vectors ? 0 : 1;
-        options.line = &Bridge::call;
-        options.user_data = &bridge;
-        std::uint64_t count = 0;
-        const rag_status status = rag_engine_export(handle_.get(), rag_text{nullptr, 0}, &options, &count);
-        if (bridge.error) std::rethrow_exception(bridge.error);
-        detail::check(status);
-        return count;
+    std::uint64_t export_lines(const std::function<bool(std::string_view)>& line, bool vectors = true,
+                               const OnDamaged& on_damaged = nullptr) const {
+        return export_to({nullptr, 0}, &line, vectors, nullptr, on_damaged);
     }
     /// Upserts the documents of such a file; how many. A bad line is named by its number; whole batches before it stay.
     std::uint64_t import_file(std::string_view path, const Progress& progress = nullptr, std::uint32_t batch_documents = 0) {
@@ -335,6 +344,22 @@ class Engine {
     }
 
   private:
+    std::uint64_t export_to(rag_text path, const std::function<bool(std::string_view)>* line, bool vectors,
+                            const Progress& progress, const OnDamaged& on_damaged) const {
+        detail::ExportBridge bridge{line, progress, on_damaged, nullptr};
+        rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
+        options.no_vectors = vectors ? 0 : 1;
+        if (line != nullptr) options.line = &detail::ExportBridge::take;
+        if (progress) options.progress = &detail::ExportBridge::report;
+        if (on_damaged) options.on_damaged = &detail::ExportBridge::leave_out;
+        options.user_data = &bridge;
+        std::uint64_t count = 0;
+        const rag_status status = rag_engine_export(handle_.get(), path, &options, &count);
+        if (bridge.error) std::rethrow_exception(bridge.error);
+        detail::check(status);
+        return count;
+    }
+
     using WriteFunction = rag_status (*)(rag_engine*, const rag_document*, std::size_t, const rag_write_options*, rag_strings**);
 
     static std::vector<rag_text> to_c(const std::vector<std::string>& texts) {

@@ -209,15 +209,22 @@ class Bm25Index {
         detail::check(rag_bm25_index_explain(handle_.get(), detail::text(query), id, &options, &json));
         return detail::take(json);
     }
-    /// Where a text has what the query looks for: [first byte, end), ascending.
+    /// Where a text has what the query looks for: [first byte, end), ascending; a phrase where all of it stands. `progress`:
+    /// bytes.
     std::vector<std::pair<std::size_t, std::size_t>> highlight(std::string_view query, std::string_view text,
-                                                               Bm25Syntax syntax = Bm25Syntax::kPlain) const {
-        const rag_bm25_search_options options = to_c(syntax);
+                                                               Bm25Syntax syntax = Bm25Syntax::kPlain,
+                                                               const Progress& progress = nullptr) const {
+        rag_bm25_search_options options = to_c(syntax);
+        detail::ProgressBridge bridge(progress);
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
         std::vector<std::uint64_t> ranges(2 * 64);
         std::size_t count = 0;
         const auto ask = [&] {
-            detail::check(rag_bm25_index_highlight(handle_.get(), detail::text(query), detail::text(text), &options,
-                                                   ranges.data(), ranges.size() / 2, &count));
+            const rag_status status = rag_bm25_index_highlight(handle_.get(), detail::text(query), detail::text(text), &options,
+                                                               ranges.data(), ranges.size() / 2, &count);
+            bridge.rethrow();
+            detail::check(status);
         };
         ask();
         if (count > ranges.size() / 2) {

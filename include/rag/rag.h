@@ -368,7 +368,9 @@ typedef struct rag_search_batch_options {
 RAG_API rag_status rag_engine_search_batch(rag_engine* engine, const rag_query* queries, size_t count,
                                            const rag_search_batch_options* options, rag_hits** hits) RAG_NOEXCEPT;
 
-/* An edge between documents (by id) or chunks (by a hit's id, such as "report#3"), for searches with a link_weight. */
+/* An edge between documents (by id) or chunks (by a hit's id), for searches with a link_weight. "report#3" is the chunk that a
+ * hit calls so, "report#" the document "report"; what is neither is a document's id as it stands. So a document whose own id
+ * reads like a chunk's, "report#3" beside "report", is meant by "report#3#", and links are told in this way too. */
 typedef struct rag_link {
     uint32_t struct_size;
     rag_text source, target;
@@ -514,25 +516,30 @@ RAG_API void rag_changes_free(rag_changes* changes) RAG_NOEXCEPT;           /* s
 
 /* Writes the last commit as a knowledge base of its own into the folder `path`, which must not exist or be empty
  * (RAG_ALREADY_EXISTS), while others read and write; also of one in memory. The folder appears when it is whole and durable:
- * after a failure, RAG_STOPPED or a crash there is none. RAG_CORRUPT: this knowledge base is damaged. `progress` may be NULL.
- * since 0.1.0 */
+ * after a failure, RAG_STOPPED or a crash there is none. RAG_CORRUPT: this knowledge base is damaged; a document that is not what
+ * its checksums say is named, and goes into no backup. `progress` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_engine_backup(rag_engine* engine, rag_text path, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
 
-/* Takes a line of an export, its end included. Return 0 to go on. */
+/* Takes a line of an export, its end included. Return 0 to go on. It may call the engine, but not close it. */
 typedef int (*rag_line_fn)(rag_text line, void* user_data);
+/* Takes the id of a document that is left out because it is damaged, and what is wrong with it; links that cannot be read come
+ * without an id. Return 0 to go on. */
+typedef int (*rag_damage_fn)(rag_text id, rag_text problem, void* user_data);
 
 typedef struct rag_export_options {
     uint32_t struct_size;
     int32_t no_vectors;       /* not 0: neither vectors nor how texts were cut; import then cuts and embeds anew */
     rag_line_fn line;         /* takes the lines where no path is given */
     rag_progress_fn progress; /* in documents; may be NULL */
-    void* user_data;          /* of both */
+    void* user_data;          /* of all three */
+    rag_damage_fn on_damaged; /* NULL: a damaged document is RAG_CORRUPT */
 } rag_export_options;
-#define RAG_EXPORT_OPTIONS_INIT {sizeof(rag_export_options), 0, NULL, NULL, NULL}
+#define RAG_EXPORT_OPTIONS_INIT {sizeof(rag_export_options), 0, NULL, NULL, NULL, NULL}
 
 /* Writes all documents and links of one state as lines of JSON, in memory that does not grow with them: into the file `path`,
- * which appears when it is whole, or (not given) to options.line. docs/export.md tells the fields. `options` may be NULL with a
- * path; `count` (may be NULL): how many documents. since 0.1.0 */
+ * which appears when it is whole, or (not given) to options.line. docs/export.md tells the fields. Each document is compared with
+ * its checksums: RAG_CORRUPT names one that is damaged, or on_damaged takes it and the rest goes on. `options` may be NULL with a
+ * path; `count` (may be NULL): how many documents were written. since 0.1.0 */
 RAG_API rag_status rag_engine_export(rag_engine* engine, rag_text path, const rag_export_options* options,
                                      uint64_t* count) RAG_NOEXCEPT;
 
@@ -1212,9 +1219,11 @@ RAG_API rag_status rag_bm25_index_remove(rag_bm25_index* index, const int64_t* i
 typedef enum rag_bm25_syntax { RAG_BM25_PLAIN = 0, RAG_BM25_LANGUAGE = 1 } rag_bm25_syntax;
 typedef struct rag_bm25_search_options {
     uint32_t struct_size;
-    uint32_t syntax; /* rag_bm25_syntax */
+    uint32_t syntax;          /* rag_bm25_syntax */
+    rag_progress_fn progress; /* of highlight, in bytes of the text; may be NULL */
+    void* user_data;
 } rag_bm25_search_options;
-#define RAG_BM25_SEARCH_OPTIONS_INIT {sizeof(rag_bm25_search_options), RAG_BM25_PLAIN}
+#define RAG_BM25_SEARCH_OPTIONS_INIT {sizeof(rag_bm25_search_options), RAG_BM25_PLAIN, NULL, NULL}
 
 /* As rag_vector_index_search; a text that shares no term with the query is not found. `options` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* queries, size_t count, uint32_t k,
@@ -1223,8 +1232,9 @@ RAG_API rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_
 /* How the score of one text came about, as JSON whose parts sum to it. RAG_NOT_FOUND: no such id. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, int64_t id,
                                           const rag_bm25_search_options* options, rag_string** json) RAG_NOEXCEPT;
-/* Where a text (it need not be in the index) has what the query looks for: `count` pairs of first byte and end, ascending. The
- * first `capacity` pairs are written to `ranges` [capacity, 2], which may be NULL if capacity is 0. since 0.1.0 */
+/* Where a text (it need not be in the index) has what the query looks for: `count` pairs of first byte and end, ascending; a
+ * phrase only where all of it stands, as one pair. The first `capacity` pairs are written to `ranges` [capacity, 2], which may be
+ * NULL if capacity is 0. since 0.1.0 */
 RAG_API rag_status rag_bm25_index_highlight(const rag_bm25_index* index, rag_text query, rag_text text,
                                             const rag_bm25_search_options* options, uint64_t* ranges, size_t capacity,
                                             size_t* count) RAG_NOEXCEPT;

@@ -59,7 +59,7 @@ struct Hit {
     std::uint64_t context_start = 0, context_end = 0;
 };
 
-/// An edge between documents (by id) or chunks (by a hit's id), for searches with a link_weight.
+/// An edge between documents (by id, or "id#") or chunks (by a hit's id), for searches with a link_weight; see rag_link.
 struct Link {
     std::string source, target;
     std::string type;

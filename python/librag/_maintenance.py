@@ -13,6 +13,7 @@ from ._progress import Bar
 from .types import Change, ChangeKind, Changes, VerifyReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from typing import BinaryIO, TextIO
 
@@ -34,7 +35,8 @@ class Maintenance:
         return report
 
     def verify(self, *, show_progress: bool | None = None) -> VerifyReport:
-        """Checks everything stored against everything else, every letter and every vector against its checksum."""
+        """Checks everything stored against everything else: every letter and every vector against its checksum, the vectors and words
+        of the indexes against what is stored."""
         with Bar(show_progress, "verifying", "doc") as bar:
             report: dict[str, Any] = json.loads(self._core.verify(bar.callback))
         return VerifyReport(bool(report.pop("ok")), list(report.pop("problems")), report)
@@ -61,28 +63,35 @@ class Maintenance:
     def backup(self, path: str | PathLike[str], *, show_progress: bool | None = None) -> None:
         """Writes the last commit as a knowledge base of its own into a new folder, while others read and write.
 
-        The folder appears when it is whole and durable: after a failure, Ctrl-C or a crash there is none.
+        The folder appears when it is whole and durable: after a failure, Ctrl-C or a crash there is none. A damaged document is
+        Corrupt, which names it: upsert or delete it, or export() the rest.
         """
         with Bar(show_progress, "backing up", "page") as bar:
             self._core.backup(_path(path), bar.callback)
 
     def export(
-        self, target: str | PathLike[str] | BinaryIO | TextIO, *, vectors: bool = True, show_progress: bool | None = None
+        self,
+        target: str | PathLike[str] | BinaryIO | TextIO,
+        *,
+        vectors: bool = True,
+        on_damaged: Callable[[str | None, str], object] | None = None,
+        show_progress: bool | None = None,
     ) -> int:
-        """Writes all documents and the links between them as lines of JSON, in constant memory; how many documents there were.
+        """Writes all documents and the links between them as lines of JSON, in constant memory; how many documents were written.
 
         ``target``: a path (the file appears when it is whole), or a file that is open for writing. Without ``vectors``,
-        import_() cuts and embeds the texts anew.
+        import_() cuts and embeds the texts anew. A document that is damaged (bits that changed, a page that cannot be read) is
+        Corrupt, which names it; with ``on_damaged`` it is left out, and on_damaged(id, problem) is called (id None: links).
         """
         if isinstance(target, str | os.PathLike):
             with Bar(show_progress, "exporting", "doc") as bar:
-                return self._core.export_file(_path(target), vectors, bar.callback)
+                return self._core.export_file(_path(target), vectors, bar.callback, on_damaged)
         if not hasattr(target, "write"):
             raise TypeError(f"target must be a path or a file, not {type(target).__name__}")
         if isinstance(target, io.TextIOBase):
             text = cast("TextIO", target)
-            return self._core.export_lines(lambda line: text.write(line.decode()), vectors)
-        return self._core.export_lines(cast("BinaryIO", target).write, vectors)
+            return self._core.export_lines(lambda line: text.write(line.decode()), vectors, on_damaged)
+        return self._core.export_lines(cast("BinaryIO", target).write, vectors, on_damaged)
 
     def import_(self, path: str | PathLike[str], *, show_progress: bool | None = None) -> int:
         """Upserts the documents of an export, or of any file with lines like {"text": "..."}; how many there were.

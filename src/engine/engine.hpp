@@ -90,6 +90,9 @@ struct WriteOptions {
 struct ExportOptions {
     bool vectors = true;  // and how texts were cut; without them, import cuts and embeds anew
     Progress progress;    // in documents
+    /// Takes the id of a document that is damaged (a checksum, a page that cannot be read) and what is wrong, and says whether to
+    /// go on without it; also links that cannot be read, under no id. Null: the first one is kCorrupt.
+    std::function<bool(std::string_view id, std::string_view problem)> on_damaged;
 };
 
 struct ImportOptions {
@@ -157,7 +160,8 @@ struct Hit {
     std::uint64_t context_start = 0, context_end = 0;
 };
 
-/// An edge between documents (by id) or chunks (by a hit's id, such as "report#3").
+/// An edge between documents (by id) or chunks (by a hit's id, such as "report#3"). A hit's id always means its chunk; "id#" is
+/// the document `id`, whatever it looks like, and so are documents named whose id reads like one of these.
 struct Link {
     std::string source, target;
     std::string type;
@@ -229,10 +233,12 @@ class Engine {
 
     /// See StoreView::changes.
     Changes changes(std::int64_t since, std::size_t limit) const;
-    /// See Store::backup; the folder appears at the end.
+    /// See Store::backup; the folder appears at the end. kCorrupt names a document that is damaged: nothing of the kind is passed
+    /// on.
     void backup(const std::filesystem::path& folder, const Progress& progress = {}) const;
-    /// All documents of one state as lines of JSON (exchange/document_line.hpp), in constant memory; returns how many. What
-    /// `write` throws goes on to the caller.
+    /// All documents of one state as lines of JSON (exchange/document_line.hpp), each compared with its checksums; returns how
+    /// many. In constant memory; of a knowledge base in memory a copy is made first, so that nobody waits. kCorrupt names a
+    /// damaged document, see ExportOptions::on_damaged. `write` may call the engine; what it throws goes on to the caller.
     using LineSink = std::function<void(std::string_view line)>;
     std::uint64_t export_lines(const LineSink& write, const ExportOptions& options) const;
     /// The same into a file, which appears when it is whole.

@@ -11,25 +11,42 @@
 namespace rag::core {
 namespace {
 
-/// "id" of a document, or "id#number" of a chunk; a document whose id looks like a chunk's comes first.
+/// What a name says behind its last '#': a chunk's number, or nothing (kWhole). None: it is no such name.
+struct Suffix {
+    std::string_view id;
+    std::int64_t ordinal = ChunkEnd::kWhole;
+};
+std::optional<Suffix> suffix_of(std::string_view name) {
+    const std::size_t mark = name.rfind('#');
+    if (mark == std::string_view::npos) return std::nullopt;
+    Suffix suffix{name.substr(0, mark)};
+    const std::string_view digits = name.substr(mark + 1);
+    if (digits.empty()) return suffix;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), suffix.ordinal);
+    // As hits spell it: "#07" is no chunk's.
+    const bool number = error == std::errc{} && stop == digits.data() + digits.size() && suffix.ordinal >= 0 &&
+                        (digits.size() == 1 || digits[0] != '0');
+    return number ? std::optional(suffix) : std::nullopt;
+}
+
+/// The rule of rag_link: "id#number" is the chunk that a hit calls so, "id#" the document `id`, and only what is neither of these
+/// is a document's id as it stands.
 ChunkEnd end_of(std::string_view name, StoreView& view) {
     if (name.size() > kMaxIdBytes + 32) fail(Code::kInvalidArgument, "an end of a link has {} bytes", name.size());
     require_utf8(name, "an end of a link");
-    if (const auto head = view.find_head(name)) return {head->key, ChunkEnd::kWhole};
-    const std::size_t mark = name.rfind('#');
-    if (mark != std::string_view::npos) {
-        const auto head = view.find_head(name.substr(0, mark));
-        std::int64_t ordinal = -1;
-        const std::string_view digits = name.substr(mark + 1);
-        const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ordinal);
-        const bool number = error == std::errc{} && stop == digits.data() + digits.size() && ordinal >= 0;
-        if (head && number && view.find_chunk_at(head->key, ordinal)) return {head->key, ordinal};
+    if (const auto suffix = suffix_of(name)) {
+        const auto head = view.find_head(suffix->id);
+        if (head && (suffix->ordinal == ChunkEnd::kWhole || view.find_chunk_at(head->key, suffix->ordinal)))
+            return {head->key, suffix->ordinal};
     }
+    if (const auto head = view.find_head(name)) return {head->key, ChunkEnd::kWhole};
     fail(Code::kNotFound, "there is no document or chunk {} to link", quote(name));
 }
 
+/// So that end_of() finds it again, whatever other documents there are.
 std::string name_of(std::string_view id, std::int64_t ordinal) {
-    return ordinal == ChunkEnd::kWhole ? std::string(id) : fmt::format("{}#{}", id, ordinal);
+    if (ordinal != ChunkEnd::kWhole) return fmt::format("{}#{}", id, ordinal);
+    return suffix_of(id) ? std::string(id) + '#' : std::string(id);
 }
 
 /// None: the document lost that chunk.
@@ -55,7 +72,7 @@ void check_link(const LinkRow& link, std::string_view source, std::string_view t
 void Engine::link(std::span<const Link> links) {
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     auto transaction = call->store->write();
     for (const Link& link : links) {
         const LinkRow row{end_of(link.source, transaction), end_of(link.target, transaction), link.type, link.weight};
@@ -68,7 +85,7 @@ void Engine::link(std::span<const Link> links) {
 std::uint64_t Engine::unlink(std::span<const Link> links) {
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     auto transaction = call->store->write();
     std::int64_t removed = 0;
     for (const Link& link : links) {

@@ -1,4 +1,7 @@
 // Opening and closing, and the check that begins every call.
+#include <algorithm>
+#include <vector>
+
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/polled.hpp"
@@ -87,6 +90,9 @@ Engine::~Engine() {
 
 void Engine::close() {
     state_->fork_guard.check("the engine");
+    if (Call::is_under_way(*state_))
+        fail(Code::kInvalidState, "the engine of {} is closed inside a call of its own, which would wait for itself",
+             quote(state_->name, 400));
     const std::unique_lock lock(state_->closing);
     if (state_->closed) return;
     state_->closed = true;
@@ -98,10 +104,45 @@ void Engine::close() {
     store->tidy();
 }
 
+namespace {
+
+/// The calls that this thread is inside of, the outermost first.
+struct UnderWay {
+    const void* state = nullptr;
+    bool writes = false;
+};
+std::vector<UnderWay>& calls_of_thread() {
+    thread_local std::vector<UnderWay> calls;
+    return calls;
+}
+
+}  // namespace
+
+bool Engine::Call::is_under_way(const State& state) noexcept {
+    return std::ranges::any_of(calls_of_thread(), [&](const UnderWay& call) { return call.state == &state; });
+}
+
 Engine::Call::Call(const Engine& engine) : state_(engine.state_.get()) {
     state_->fork_guard.check("the engine");
-    lock_ = std::shared_lock(state_->closing);
+    // The outer call keeps the engine open; a shared mutex must not be taken twice by one thread.
+    if (!is_under_way(*state_)) lock_ = std::shared_lock(state_->closing);
     if (state_->closed) fail(Code::kInvalidState, "the engine of {} is closed", quote(state_->name, 400));
+    calls_of_thread().push_back({state_});
+}
+
+Engine::Call::~Call() {
+    calls_of_thread().pop_back();
+}
+
+std::unique_lock<std::mutex> Engine::Call::write() const {
+    auto& calls = calls_of_thread();
+    if (std::ranges::any_of(calls, [&](const UnderWay& call) { return call.state == state_ && call.writes; })) {
+        fail(Code::kInvalidState, "a write to {} is begun inside another one, which would wait for itself",
+             quote(state_->name, 400));
+    }
+    std::unique_lock turn(state_->writing);
+    calls.back().writes = true;
+    return turn;
 }
 
 }  // namespace rag::core

@@ -82,7 +82,7 @@ std::string Engine::stats() const {
 VerifyReport Engine::verify(const Progress& progress) {
     const Call call(*this);
     // Nothing may be written while the database and the indexes are compared.
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     std::vector<std::string> problems;
     std::vector<std::string> rebuilt;
     StoreCounts counts;
@@ -115,7 +115,7 @@ VerifyReport Engine::verify(const Progress& progress) {
 void Engine::compact(const Progress& progress) {
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     run_polled(progress, [&](const Progress& inner) {
         call->indexes->compact(inner);
         call->store->vacuum(inner);

@@ -40,16 +40,24 @@ struct Engine::State {
     bool embeds() const { return options.embedder != nullptr; }
 };
 
-/// Every entry of Engine begins with one: it refuses after fork() and after close(), and keeps close() waiting.
+/// Every entry of Engine begins with one: it refuses after fork() and after close(), and keeps close() waiting. A callback may
+/// call the engine again; what would wait for itself there, closing and a write inside a write, is refused.
 class Engine::Call {
   public:
     explicit Call(const Engine& engine);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
     State* operator->() const { return state_; }
     State& operator*() const { return *state_; }
+    /// The turn to write, for as long as it is held and this call lasts. kInvalidState: this thread has it already.
+    [[nodiscard]] std::unique_lock<std::mutex> write() const;
+    /// Whether this thread is inside a call of this engine.
+    static bool is_under_way(const State& state) noexcept;
 
   private:
     State* state_;
-    std::shared_lock<std::shared_mutex> lock_;
+    std::shared_lock<std::shared_mutex> lock_;  // of the outermost call of this thread
 };
 
 }  // namespace rag::core

@@ -1,5 +1,7 @@
 // What leaves a knowledge base and comes into it as a whole: changes, backup, export, import.
 #include <cstring>
+#include <exception>
+#include <optional>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
@@ -49,6 +51,65 @@ std::vector<LineChunk> chunks_of(StoreView& view, const DocumentRow& row, std::s
     return out;
 }
 
+/// A document's line; nothing for a damaged one, and what is wrong with it. Without a dimension: no vectors and no chunks.
+std::optional<std::string> line_of(StoreView& view, std::int64_t key, std::optional<std::size_t> dimension,
+                                   std::string& problem) {
+    try {
+        const auto problems = view.check_document(key);
+        if (!problems.empty()) {
+            problem = problems.front();
+            return std::nullopt;
+        }
+        const auto row = view.document_at(key);
+        if (!row) fail(Code::kCorrupt, "it is listed, but its row is not there");
+        LineDocument line{row->id,       row->text,       row->title,      row->source, row->language,
+                          row->metadata, row->created_ms, row->updated_ms, {}};
+        if (dimension) line.chunks = chunks_of(view, *row, *dimension);
+        return write_line(line) + "\n";
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) throw;
+        problem = error.what();
+        return std::nullopt;
+    }
+}
+
+void leave_out(std::string_view id, std::string_view problem, const ExportOptions& options) {
+    if (!options.on_damaged) {
+        fail(Code::kCorrupt,
+             "document {} is damaged and cannot be exported: {}; upsert or delete it, or export the rest (on_damaged)", quote(id),
+             problem);
+    }
+    if (!options.on_damaged(id, problem)) throw Stopped();
+}
+
+/// What cannot be read of the links ends them, and is told as what has no id.
+void each_link_line(StoreView& view, const ExportOptions& options, const std::function<void(const std::string&)>& write) {
+    std::string problem;
+    const auto line = [](const NamedLink& link) {
+        return write_line(LineLink{std::string(link.source), std::string(link.target), link.source_ordinal, link.target_ordinal,
+                                   std::string(link.type), link.weight}) +
+               "\n";
+    };
+    std::exception_ptr thrown;  // by `write`, whose failures are not the links'
+    try {
+        view.each_named_link([&](const NamedLink& link) {
+            try {
+                write(line(link));
+            } catch (...) {
+                thrown = std::current_exception();
+            }
+            return thrown == nullptr;
+        });
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) throw;
+        problem = error.what();
+    }
+    if (thrown) std::rethrow_exception(thrown);
+    if (problem.empty()) return;
+    if (!options.on_damaged) fail(Code::kCorrupt, "links cannot be exported: {}", problem);
+    if (!options.on_damaged({}, problem)) throw Stopped();
+}
+
 }  // namespace
 
 Changes Engine::changes(std::int64_t since, std::size_t limit) const {
@@ -65,28 +126,28 @@ void Engine::backup(const std::filesystem::path& folder, const Progress& progres
 
 std::uint64_t Engine::export_lines(const LineSink& write, const ExportOptions& options) const {
     const Call call(*this);
-    auto view = call->store->read();
+    auto view = call->store->read_apart();
     const LineHeader header = header_of(view, options.vectors);
-    const auto total = static_cast<std::uint64_t>(view.counts().documents);
+    const std::vector<std::int64_t> keys = view.listed_documents();
     write(write_line(header) + "\n");
     std::uint64_t done = 0;
-    view.each_document([&](const DocumentRow& row) {
-        if (done % 16 == 0) report(options.progress, done, total);
-        LineDocument line{row.id,       row.text,       row.title,      row.source, row.language,
-                          row.metadata, row.created_ms, row.updated_ms, {}};
-        if (options.vectors) line.chunks = chunks_of(view, row, header.dimension);
-        write(write_line(line) + "\n");
-        ++done;
-    });
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i % 16 == 0) report(options.progress, i, keys.size());
+        std::string problem;
+        const auto line = line_of(view, keys[i], options.vectors ? std::optional(header.dimension) : std::nullopt, problem);
+        if (line) {
+            write(*line);
+            ++done;
+        } else {
+            leave_out(view.listed_id(keys[i]), problem, options);
+        }
+    }
     std::uint64_t links = 0;
-    view.each_named_link([&](const NamedLink& link) {
-        if (links++ % 256 == 0) report(options.progress, done, total);
-        write(write_line(LineLink{std::string(link.source), std::string(link.target), link.source_ordinal, link.target_ordinal,
-                                  std::string(link.type), link.weight}) +
-              "\n");
-        return true;
+    each_link_line(view, options, [&](const std::string& line) {
+        if (links++ % 256 == 0) report(options.progress, keys.size(), keys.size());
+        write(line);
     });
-    report(options.progress, done, total);
+    report(options.progress, keys.size(), keys.size());
     return done;
 }
 
@@ -101,7 +162,7 @@ std::uint64_t Engine::export_file(const std::filesystem::path& path, const Expor
 std::uint64_t Engine::import_file(const std::filesystem::path& path, const ImportOptions& options) {
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     {
         auto view = call->store->read();
         call->check_embedder(view);

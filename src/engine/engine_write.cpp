@@ -17,7 +17,7 @@ void Engine::write(std::span<const DocumentInput> documents, const WriteOptions&
     const Call call(*this);
     if (call->options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(call->name, 400));
     ids.clear();
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     {
         auto view = call->store->read();
         call->check_embedder(view);
@@ -85,7 +85,7 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
     std::optional<MetadataFilter> filter;
     if (where) filter.emplace(*where);
     for (const auto id : ids) require_utf8(id, "an id to delete");
-    const std::lock_guard writing(call->writing);
+    const auto writing = call.write();
     std::uint64_t removed = 0;
     std::atomic<bool> committed{false};  // then it is too late to stop
     Progress asked;

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/utf8.hpp"
 #include "engine/indexes.hpp"
 
 namespace rag::core {
@@ -53,6 +54,55 @@ void compare_vectors(const VectorIndex& index, StoreView& view, const Progress& 
         problems.push_back(fmt::format("the vector of chunk {} in the index is not the stored one", key));
         if (problems.size() > kMaxProblems) return;
     }
+}
+
+/// What BM25 sees of chunks.
+struct Texts {
+    std::vector<std::int64_t> keys;
+    std::vector<std::string> titles, texts;
+
+    static Texts of(std::span<const std::int64_t> keys, StoreView& view) {
+        Texts out;
+        view.each_chunk_text(
+            keys, [&](std::size_t i, std::string_view title, std::string_view title_path, std::string_view text) {
+                if (find_invalid_utf8(title) != std::string_view::npos || find_invalid_utf8(text) != std::string_view::npos)
+                    return;
+                out.keys.push_back(keys[i]);
+                out.titles.push_back(heading_of(title, title_path));
+                out.texts.emplace_back(text);
+            });
+        return out;
+    }
+    static std::vector<std::string_view> views(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
+};
+
+/// What the BM25 index says of each chunk against what its stored text is analyzed to. What differs is indexed anew and added to
+/// `rebuilt`, unless it is the text that is damaged, which the check of the store has told. Returns how many chunks that are.
+std::size_t compare_texts(Bm25Index& index, StoreView& view, const Progress& progress, std::vector<std::string>& rebuilt) {
+    constexpr std::size_t kAtOnce = 512;
+    const auto keys = view.chunk_keys();
+    std::size_t repaired = 0;
+    for (std::size_t at = 0; at < keys.size(); at += kAtOnce) {
+        report(progress, at, keys.size());
+        try {
+            const Texts stored = Texts::of(std::span(keys).subspan(at, std::min(kAtOnce, keys.size() - at)), view);
+            auto different = index.find_different(stored.keys, Texts::views(stored.titles), Texts::views(stored.texts));
+            std::erase_if(different, [&](std::int64_t key) {
+                const auto end = view.find_end(key);
+                return !end || !view.check_document(end->document).empty();
+            });
+            if (different.empty()) continue;
+            const Texts again = Texts::of(different, view);
+            index.upsert(again.keys, Texts::views(again.titles), Texts::views(again.texts));
+            if (repaired == 0)
+                rebuilt.push_back(
+                    fmt::format("the BM25 index had other words of chunk {} than its stored text", different.front()));
+            repaired += different.size();
+        } catch (const Error& error) {
+            if (error.code() != Code::kCorrupt) throw;  // of the store: told already
+        }
+    }
+    return repaired;
 }
 
 }  // namespace
@@ -158,6 +208,7 @@ void Indexes::verify(const Progress& progress, std::vector<std::string>& problem
     std::string why;
     compare_keys("BM25", view.chunk_keys(), bm25_index->ids(), problems);
     if (!bm25_index->verify(why, progress)) problems.push_back("BM25 index: " + why);
+    if (compare_texts(*bm25_index, view, progress, rebuilt) > 0) bm25_.has_file = false;
     report(progress, 0, 0);
     if (!vector_index) {
         compare_keys("vector", view.embedded_keys(), {}, problems);

@@ -237,7 +237,7 @@ std::vector<PreparedChunk> Preparation::chunks(const CheckedDocument& document, 
 /// Finds the stored chunk of each that is the same, wherever it stood: one that has a vector where one is due, and none where
 /// not.
 void Preparation::keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const {
-    if (document.stored_chunks.empty()) return;
+    if (document.stored_chunks.empty() || !document.keep_chunks) return;
     std::multimap<std::pair<ContentHash, bool>, const StoredChunk*> stored;
     for (const StoredChunk& chunk : document.stored_chunks) stored.emplace(std::pair(chunk.hash, chunk.embedded), &chunk);
     for (PreparedChunk& chunk : chunks) {

@@ -25,6 +25,7 @@ struct CheckedDocument {
     ContentHash hash{};
     std::optional<DocumentHead> stored;
     std::vector<StoredChunk> stored_chunks;
+    bool keep_chunks = true;  // false: what is stored is damaged, so that nothing of it is kept
 };
 
 struct PreparedChunk {

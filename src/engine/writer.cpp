@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "model/encoder.hpp"
 #include "store/paced_files.hpp"
 
@@ -93,6 +94,8 @@ void Writer::require_vectors(std::span<const CheckedDocument> documents) {
     if (!view.meta("embedder")) return;
     for (const auto& document : documents) {
         if (has_vectors(*document.input)) continue;
+        const auto head = replace_ ? view.find_head(document.id) : std::nullopt;
+        if (head && is_kept(view, *head, document) && view.check_document(head->key).empty()) continue;
         fail(Code::kInvalidState, "document {} has no vector, and the engine was opened without the embedder {}",
              quote(document.id), view.meta("embedder_name").value_or("(unknown)"));
     }
@@ -106,16 +109,36 @@ std::vector<CheckedDocument> Writer::changed_of(std::span<const CheckedDocument>
     auto view = store_.read();
     for (const auto& document : batch) {
         auto head = replace_ ? view.find_head(document.id) : std::nullopt;
-        const bool same = head && head->hash == document.hash;
+        const bool whole = head && is_whole(view, *head);
+        const bool same = whole && (head->hash == document.hash || is_kept(view, *head, document));
         if (same && head->metadata == document.metadata && head->source == document.input->source &&
             head->language == document.input->language) {
             continue;
         }
         auto& out = (same ? attributes : changed).emplace_back(document);
         out.stored = std::move(head);
-        if (!same && out.stored) out.stored_chunks = view.stored_chunks(out.stored->key);
+        if (same || !out.stored) continue;
+        out.stored_chunks = view.stored_chunks(out.stored->key);
+        out.keep_chunks = whole;
     }
     return changed;
+}
+
+/// Damage that the stored hash does not show. What is damaged is written anew as a whole: postings and vectors of its chunks may
+/// have been made of it.
+bool Writer::is_whole(StoreView& view, const DocumentHead& head) {
+    const auto problems = view.check_document(head.key);
+    if (!problems.empty()) log(LogLevel::kWarning, "{}; the upsert writes it anew", problems.front());
+    return problems.empty();
+}
+
+/// Without the embedder of the knowledge base the settings of its hashes are unknown, and nothing could be cut or embedded anew:
+/// the same title and text are then the same document.
+bool Writer::is_kept(StoreView& view, const DocumentHead& head, const CheckedDocument& document) const {
+    const DocumentInput& input = *document.input;
+    if (options_.embedder || !input.vector.empty() || !input.chunks.empty() || !view.meta("embedder")) return false;
+    const auto row = view.document_at(head.key);
+    return row && row->title == input.title && row->text == input.text;
 }
 
 void Writer::write_batch(std::span<const CheckedDocument> batch) {

@@ -42,6 +42,8 @@ class Writer {
     struct Step;
     void check_new(const std::vector<CheckedDocument>& documents);
     std::vector<CheckedDocument> changed_of(std::span<const CheckedDocument> batch, std::vector<CheckedDocument>& attributes);
+    static bool is_whole(StoreView& view, const DocumentHead& head);
+    bool is_kept(StoreView& view, const DocumentHead& head, const CheckedDocument& document) const;
     NewChunks plan(const std::vector<PreparedDocument>& prepared, std::vector<Step>& steps, const Progress& progress);
     std::vector<std::int64_t> commit(const std::vector<Step>& steps, const std::vector<CheckedDocument>& attributes,
                                      std::size_t dimension);

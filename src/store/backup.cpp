@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "store/commit_mark.hpp"
+#include "store/document_check.hpp"
 #include "store/sqlite.hpp"
 #include "store/store.hpp"
 #include "store/writer_lock.hpp"
@@ -61,6 +62,28 @@ void copy_file(const fs::path& from, const fs::path& to, const Progress& progres
         copy.write(source->bytes().subspan(at, std::min(kCopyBytes, source->bytes().size() - at)));
     }
     copy.commit();
+}
+
+/// VACUUM copies what the rows say, also where bits of a text or vector have changed: a backup must not pass that on as good.
+void require_whole(Connection& copy, const std::string& origin, const Progress& progress) {
+    struct View : StoreView {
+        explicit View(Connection* connection) : StoreView(connection) {}
+    };
+    const std::vector<std::int64_t> keys = View(&copy).listed_documents();
+    DocumentCheck check(copy);
+    std::string first;
+    std::size_t damaged = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i % 64 == 0) report(progress, i, keys.size());
+        const auto lines = check.check(keys[i]);
+        if (lines.empty()) continue;
+        if (damaged++ == 0) first = lines.front();
+    }
+    if (damaged == 0) return;
+    fail(Code::kCorrupt,
+         "{} is damaged, {} of its documents are, so no backup was made; {}. Upsert or delete what verify() names, or export the "
+         "rest",
+         quote(origin, 400), damaged, first);
 }
 
 /// Index files of the backup's own state; one that the writer has replaced meanwhile is made again when the backup is opened.
@@ -170,6 +193,7 @@ std::unique_ptr<Backup> Store::backup(const fs::path& folder, const Progress& pr
         Connection copy(database, Connection::Access::kReadWrite);
         // A mark beside the place where it is put back one day tells nothing about it: see commit_mark.hpp.
         copy.prepare("DELETE FROM meta WHERE name=?").bind(1, kWriterMeta).run();
+        require_whole(copy, name(), progress);
         if (in_memory()) {
             copy.execute("DELETE FROM files");
         } else {

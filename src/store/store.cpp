@@ -307,8 +307,22 @@ StoreSnapshot Store::read() {
     return {*this, std::move(connection)};
 }
 
+StoreSnapshot Store::read_apart() {
+    if (!in_memory()) return read();
+    auto copy = std::make_unique<Connection>(":memory:", Connection::Access::kCreate);
+    {
+        const std::lock_guard lock(turn_);
+        sqlite3_backup* pages = sqlite3_backup_init(copy->handle(), "main", main_->handle(), "main");
+        if (pages == nullptr) copy->raise(sqlite3_errcode(copy->handle()));
+        sqlite3_backup_step(pages, -1);
+        if (const int result = sqlite3_backup_finish(pages); result != SQLITE_OK) copy->raise(result);
+    }
+    copy->execute("BEGIN");
+    return {*this, std::move(copy)};
+}
+
 void Store::give_back(std::unique_ptr<Connection> connection) noexcept {
-    if (connection->immutable()) return;  // it would not see what changes
+    if (connection->immutable() || in_memory()) return;  // it would not see what changes
     try {
         connection->execute("ROLLBACK");
         const std::lock_guard lock(idle_mutex_);

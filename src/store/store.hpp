@@ -136,6 +136,8 @@ class Store {
     Store& operator=(const Store&) = delete;
 
     StoreSnapshot read();
+    /// The same for one that is kept for long: of a knowledge base in memory it is a copy, so that nobody waits for its end.
+    StoreSnapshot read_apart();
     /// kReadOnly if opened so.
     WriteTransaction write();
 
@@ -160,7 +162,8 @@ class Store {
     void tidy();
     /// Writes the last commit, with the index files of its state, as a knowledge base of its own that publish() brings to
     /// `folder`, which must not exist or be empty. Others may read and write meanwhile. After a failure, Stopped or a crash there
-    /// is no such folder. kAlreadyExists: something is there; kCorrupt: a page of this one is damaged; kIo.
+    /// is no such folder. kAlreadyExists: something is there; kCorrupt: a page of this one is damaged, or a document (the first
+    /// one is named); kIo.
     std::unique_ptr<Backup> backup(const std::filesystem::path& folder, const Progress& progress = {});
     /// Deletes index files that the database does not list, such as those of a crash. Writers only.
     void sweep();

@@ -1,19 +1,19 @@
 #include "store/view.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "core/error.hpp"
+#include "store/document_check.hpp"
 #include "store/sqlite.hpp"
 
 namespace rag::core {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "vectors and derived files are stored little-endian");
-
-constexpr std::string_view kDocumentColumns =
-    "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents WHERE id=?";
 
 DocumentRow document_of(const Statement& row) {
     DocumentRow document;
@@ -103,10 +103,51 @@ std::optional<DocumentHead> StoreView::find_head(std::string_view id) {
 }
 
 std::optional<DocumentRow> StoreView::find_document(std::string_view id) {
-    Statement row = connection().prepare(kDocumentColumns);
+    Statement row = connection().prepare(
+        "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents WHERE "
+        "id=?");
     row.bind(1, id);
     if (!row.step()) return std::nullopt;
     return document_of(row);
+}
+
+std::optional<DocumentRow> StoreView::document_at(std::int64_t key) {
+    Statement row = connection().prepare(
+        "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents WHERE "
+        "key=?");
+    row.bind(1, key);
+    if (!row.step()) return std::nullopt;
+    return document_of(row);
+}
+
+std::vector<std::int64_t> StoreView::listed_documents() {
+    // Both indexes hold the keys of all documents; one of them may be what is damaged.
+    constexpr std::string_view kById = "SELECT key FROM documents INDEXED BY sqlite_autoindex_documents_1 WHERE key>?";
+    constexpr std::string_view kBySequence = "SELECT key FROM documents INDEXED BY documents_by_sequence WHERE key>?";
+    std::vector<std::int64_t> listed;
+    try {
+        listed = keys(kById, std::numeric_limits<std::int64_t>::min());
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) throw;
+        listed = keys(kBySequence, std::numeric_limits<std::int64_t>::min());
+    }
+    std::sort(listed.begin(), listed.end());
+    return listed;
+}
+
+std::string StoreView::listed_id(std::int64_t key) {
+    try {
+        Statement row = connection().prepare("SELECT id FROM documents INDEXED BY sqlite_autoindex_documents_1 WHERE +key=?");
+        row.bind(1, key);
+        if (row.step()) return std::string(row.text(0));
+    } catch (const Error& error) {
+        if (error.code() != Code::kCorrupt) throw;
+    }
+    return fmt::format("(key {})", key);
+}
+
+std::vector<std::string> StoreView::check_document(std::int64_t key) {
+    return DocumentCheck(connection()).check(key);
 }
 
 std::optional<ChunkRow> StoreView::find_chunk(std::int64_t key) {
@@ -217,13 +258,6 @@ bool StoreView::read_vector(std::int64_t key, std::span<float> out) {
     }
     if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
     return true;
-}
-
-void StoreView::each_document(const DocumentVisitor& visit) {
-    Statement rows = connection().prepare(
-        "SELECT key, id, created_ms, updated_ms, added, sequence, title, source, language, metadata, text FROM documents "
-        "ORDER BY key");
-    while (rows.step()) visit(document_of(rows));
 }
 
 void StoreView::each_metadata(const MetadataVisitor& visit) {

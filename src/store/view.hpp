@@ -159,6 +159,14 @@ class StoreView {
 
     std::optional<DocumentHead> find_head(std::string_view id);
     std::optional<DocumentRow> find_document(std::string_view id);
+    std::optional<DocumentRow> document_at(std::int64_t key);
+    /// Keys of all documents as an index lists them, ascending: where a page with documents is damaged, those on it are listed
+    /// too, and each alone is kCorrupt when it is read.
+    std::vector<std::int64_t> listed_documents();
+    /// The id of such a document from the index, without reading its row, as slowly as that is; "(key N)" where that has none.
+    std::string listed_id(std::int64_t key);
+    /// The document compared with all its checksums: what is wrong with it, as verify() tells it; nothing: it is whole.
+    std::vector<std::string> check_document(std::int64_t key);
     /// No such chunk: nothing.
     std::optional<ChunkRow> find_chunk(std::int64_t key);
     /// Keys of a document's chunks in order.
@@ -183,9 +191,6 @@ class StoreView {
     /// The chunk's vector into `out` ([dimension]). False: it has none. A vector of another length is kCorrupt.
     bool read_vector(std::int64_t key, std::span<float> out);
 
-    /// Calls visit(row) for every document in the order of keys; the row is valid during the call, which may read from this view.
-    using DocumentVisitor = std::function<void(const DocumentRow& row)>;
-    void each_document(const DocumentVisitor& visit);
     /// Calls visit(document key, metadata JSON) for every document.
     using MetadataVisitor = std::function<void(std::int64_t document, std::string_view metadata)>;
     void each_metadata(const MetadataVisitor& visit);

@@ -121,7 +121,7 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_generate_options) == 88);
     static_assert(sizeof(rag_ask_options) == 40);
     static_assert(sizeof(rag_change) == 32);
-    static_assert(sizeof(rag_export_options) == 32);
+    static_assert(sizeof(rag_export_options) == 40);
     static_assert(sizeof(rag_import_options) == 24);
     static_assert(sizeof(rag_citation) == 48);
     static_assert(sizeof(rag_usage) == 64);

@@ -177,6 +177,7 @@ TEST_CASE("links are stored, listed, replaced and removed, and go with their doc
     auto engine = open_engine(folder / "kb");
     add_numbered(*engine, 0, 6);
     add(*engine, {{"odd#1", "its id looks like a chunk's", "", "", {}}, {"odd", "and this is the other", "", "", {}}});
+    // Of "odd" there is no chunk 1, so "odd#1" is the document; told as what can be nothing else.
     engine->link(std::vector<Link>{{"doc0", "doc1", "cites", 2}, {"doc0#0", "doc2", "", 1}, {"odd#1", "odd#0", "x", 1}});
     engine->link(std::vector<Link>{{"doc0", "doc1", "cites", 0.5}, {"doc0", "doc1", "other", 1}});
     const auto all = [&](const std::vector<std::string_view>& ids) {
@@ -186,7 +187,7 @@ TEST_CASE("links are stored, listed, replaced and removed, and go with their doc
         return out;
     };
     using Set = std::multiset<std::string>;
-    CHECK(all({}) == Set{"doc0 doc1 cites 0.5", "doc0 doc1 other 1", "doc0#0 doc2  1", "odd#1 odd#0 x 1"});
+    CHECK(all({}) == Set{"doc0 doc1 cites 0.5", "doc0 doc1 other 1", "doc0#0 doc2  1", "odd#1# odd#0 x 1"});
     CHECK(all({"doc1"}) == Set{"doc0 doc1 cites 0.5", "doc0 doc1 other 1"});
     CHECK(all({"doc0", "doc1", "doc2"}).size() == 3);
     CHECK(all({"doc4"}).empty());
@@ -207,17 +208,49 @@ TEST_CASE("links are stored, listed, replaced and removed, and go with their doc
     CHECK(engine->unlink(std::vector<Link>{{"doc0", "doc1", "", 1}}) == 0);
     engine->close();
     engine = open_engine(folder / "kb");
-    CHECK(all({}) == Set{"doc0#0 doc2  1", "odd#1 odd#0 x 1"});
+    CHECK(all({}) == Set{"doc0#0 doc2  1", "odd#1# odd#0 x 1"});
     Document changed = numbered(2);
     changed.text += " It says more now.";
     upsert(*engine, {changed});
     CHECK(all({"doc2"}) == Set{"doc0#0 doc2  1"});
     remove(*engine, {"doc2"});
-    CHECK(all({}) == Set{"odd#1 odd#0 x 1"});
+    CHECK(all({}) == Set{"odd#1# odd#0 x 1"});
     CHECK(engine->verify().ok);
     auto reader = open_engine(folder / "kb", true);
     CHECK(reader->links({}).size() == 1);
     CHECK(failure_of([&] { reader->link(std::vector<Link>{{"doc0", "doc1", "", 1}}); }).code == Code::kReadOnly);
+}
+
+TEST_CASE("a hit's id always means its chunk, whatever documents are called") {
+    auto engine = open_engine();
+    add(*engine, {{"doc", "the one document", "", "", {}},
+                  {"doc#0", "named as its chunk", "", "", {}},
+                  {"doc#", "named as the document", "", "", {}},
+                  {"#", "a sign", "", "", {}},
+                  {"x", "an end", "", "", {}}});
+    const auto told = [&](const std::string& source) {
+        engine->link(std::vector<Link>{{source, "x", "t", 1}});
+        const auto links = engine->links({});
+        REQUIRE(links.size() == 1);
+        // What is told means the same again.
+        CHECK(engine->unlink(links) == 1);
+        return links[0].source;
+    };
+    CHECK(told("doc") == "doc");
+    CHECK(told("doc#") == "doc");
+    CHECK(told("doc#0") == "doc#0");
+    CHECK(told("doc#0#") == "doc#0#");    // the document that is called so
+    CHECK(told("doc#0#0") == "doc#0#0");  // and its chunk
+    CHECK(told("doc##") == "doc##");      // the document "doc#"
+    CHECK(told("doc##0") == "doc##0");
+    CHECK(told("#") == "##");  // there is no document without an id
+    CHECK(told("##") == "##");
+    for (const std::string unknown : {"doc#1", "doc#00", "doc#-1", "doc#9999999999999999999999", "nobody#", "nobody#0", "###"}) {
+        INFO(unknown);
+        CHECK(failure_of([&] { told(unknown); }).code == Code::kNotFound);
+    }
+    // Each end of a link finds its own chunk: a walk from the chunk reaches what the document's walk would not.
+    CHECK(failure_of([&] { engine->link(std::vector<Link>{{"doc", "doc#", "t", 1}}); }).code == Code::kInvalidArgument);
 }
 
 TEST_CASE("a search follows links to what no scorer finds, in every mode, within its filter") {

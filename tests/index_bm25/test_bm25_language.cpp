@@ -148,6 +148,12 @@ TEST_CASE("an excluded document is explained as such") {
     CHECK(out.terms.size() == 1);
     CHECK(out.terms[0].score == 0);
     CHECK_THAT(out.text(), Catch::Contains("exclude"));
+    for (const Bm25Syntax syntax : {Bm25Syntax::kPlain, Bm25Syntax::kLanguage}) {
+        const auto unknown = index->explain("zzz", 1, syntax);
+        CHECK_FALSE(unknown.matches);
+        CHECK_THAT(unknown.text(), Catch::Contains("no term"));
+        for (const auto& hit : index->search("fox", 10, nullptr, syntax)) CHECK(index->explain("fox", hit.id, syntax).matches);
+    }
     CHECK(index->score("fox -jumps", Ids{1, 2}, Bm25Syntax::kLanguage)[0] == 0);
 }
 
@@ -195,6 +201,47 @@ TEST_CASE("highlights are the bytes of what was looked for") {
     CHECK(marked("fox -cafe", Bm25Syntax::kLanguage) == List{"Foxes", "FOX"});
     CHECK(marked("fo*", Bm25Syntax::kLanguage) == List{"Foxes", "FOX", "fo"});
     CHECK(marked("\"cafe and\"", Bm25Syntax::kLanguage) == List{"caf\u00e9"});
+    // Of a phrase only what is whole, as one range; words beside it as ever.
+    CHECK(marked("\"a fox\"", Bm25Syntax::kLanguage) == List{"Foxes", "FOX"});  // "a" is a stop word: one term is left
+    CHECK(marked("\"foxes fox's\"", Bm25Syntax::kLanguage).empty());            // there is a word between them
+    CHECK(marked("\"fox cafe\"", Bm25Syntax::kLanguage) == List{"FOX's caf\u00e9"});
+    CHECK(marked("\"fox cafe\" foxes", Bm25Syntax::kLanguage) == List{"Foxes", "FOX's caf\u00e9"});
+    CHECK(marked("\"cafe fox\"", Bm25Syntax::kLanguage).empty());
+    CHECK(marked("\"\u9ad8\u8840\u538b\"", Bm25Syntax::kLanguage) == List{"\u9ad8\u8840\u538b"});
+    CHECK(marked("\"\u8840\u9ad8\"", Bm25Syntax::kLanguage).empty());
+    CHECK(marked("\"\u9ad8\u538b\"", Bm25Syntax::kLanguage).empty());
+    const Progress stop = [](std::uint64_t, std::uint64_t) { return false; };
+    std::string long_text;
+    for (int i = 0; i < 10000; ++i) long_text += "fox and cafe ";
+    CHECK_THROWS_AS(index->highlight("fox", long_text, Bm25Syntax::kPlain, stop), Stopped);
     CHECK_THROWS_WITH(index->highlight("fox", "bad \xff"), Catch::Contains("offset 4"));
     CHECK_THROWS_WITH(index->highlight("(fox", text, Bm25Syntax::kLanguage), Catch::Contains("byte 0"));
+}
+
+TEST_CASE("what differs from the texts is found, whatever it is") {
+    for (const bool positions : {false, true}) {
+        Bm25Options options;
+        options.positions = positions;
+        Bm25Index index(options);
+        const Ids ids{3, 5, 8, 9};
+        const std::vector<std::string_view> titles{"a title", "", "", "\u77e5\u8bc6\u5e93"};
+        const std::vector<std::string_view> texts{"one fox", "two foxes and a fox", "fox cat", "\u9ad8\u8840\u538b"};
+        index.add(ids, titles, texts);
+        CHECK(index.find_different(ids, titles, texts).empty());
+        auto other = texts;
+        other[0] = "one fox more";            // a term more
+        other[1] = "two foxes and a ferret";  // another term and another frequency
+        other[2] = "cat fox";                 // the same words elsewhere: only positions tell
+        CHECK(index.find_different(ids, titles, other) == (positions ? Ids{3, 5, 8} : Ids{3, 5}));
+        auto retitled = titles;
+        retitled[3] = "\u77e5\u8bc6";
+        CHECK(index.find_different(ids, retitled, texts) == Ids{9});
+        other = texts;
+        other[1] = "two foxes and a fox fox";  // the frequency alone
+        CHECK(index.find_different(ids, titles, other) == Ids{5});
+        index.compact();
+        index.remove(Ids{8});
+        CHECK(index.find_different(ids, titles, other) == Ids{5});
+        CHECK_THROWS_AS(index.find_different(ids, {}, texts), Error);
+    }
 }

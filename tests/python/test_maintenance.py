@@ -328,7 +328,7 @@ def test_links_leave_with_an_export_and_come_back(tmp_path: Path) -> None:
         old.export(tmp_path / "texts.jsonl", vectors=False)
         with librag.Engine() as new:
             new.import_(tmp_path / "texts.jsonl")
-            assert ("a", "b#1", "see also", 0.1) in links_of(new)
+            assert ("a", "b#1#", "see also", 0.1) in links_of(new)  # the document that is called so
             assert new.verify()
 
 
@@ -580,3 +580,76 @@ def test_a_lost_log_is_told_and_accepted(tmp_path: Path) -> None:
             engine.changes(5)
     with librag.Engine(base) as engine:
         assert engine.search("text")
+
+
+def damage(base: Path, sql: str) -> None:
+    database = sqlite3.connect(base / "knowledge.sqlite3")
+    database.execute(sql)
+    database.commit()
+    database.close()
+
+
+def test_damage_is_named_left_out_and_repaired(tmp_path: Path) -> None:
+    filled(tmp_path / "kb").close()
+    damage(tmp_path / "kb", "UPDATE documents SET text=replace(text, 'marker7', 'market7') WHERE id='d7'")
+    with librag.Engine(tmp_path / "kb") as engine:
+        assert any('"d7"' in problem for problem in engine.verify().problems)
+        with pytest.raises(librag.Corrupt, match='"d7"'):
+            engine.export(tmp_path / "all.jsonl")
+        assert not (tmp_path / "all.jsonl").exists()
+        with pytest.raises(librag.Corrupt, match='"d7"'):
+            engine.backup(tmp_path / "backup")
+        left_out: list[tuple[str | None, str]] = []
+        for target in (tmp_path / "rest.jsonl", io.BytesIO(), io.StringIO()):
+            assert engine.export(target, on_damaged=lambda id, problem: left_out.append((id, problem))) == 20
+        assert [id for id, _ in left_out] == ["d7"] * 3
+        assert all("checksum" in problem for _, problem in left_out)
+
+        def stop(id: str | None, problem: str) -> None:
+            raise RuntimeError("mine")
+
+        with pytest.raises(RuntimeError, match="mine"):
+            engine.export(tmp_path / "no.jsonl", on_damaged=stop)
+        with filled() as whole:
+            original = io.BytesIO()
+            whole.export(original)
+        (tmp_path / "original.jsonl").write_bytes(original.getvalue())
+        engine.import_(tmp_path / "original.jsonl")
+        assert engine.verify().ok
+        engine.backup(tmp_path / "backup")
+
+
+def test_an_unchanged_text_needs_no_embedder(tmp_path: Path, fixtures_dir: Path) -> None:
+    with librag.Engine(tmp_path / "kb", fixtures_dir / "tiny_bert") as engine:
+        engine.add(["Whales live in the sea.", "Cars"], ids=["a", "b"])
+        before = engine.changes().last
+    with librag.Engine(tmp_path / "kb") as engine:
+        engine.upsert(["Whales live in the sea.", "Cars"], ids=["a", "b"])
+        assert engine.changes().last == before
+        engine.upsert({"id": "a", "text": "Whales live in the sea.", "metadata": {"k": 1}})
+        assert engine.search("whales", where={"k": 1})[0].doc_id == "a"
+        for changed in ({"id": "a", "text": "Whales live."}, {"id": "a", "text": "Whales live in the sea.", "title": "T"}):
+            with pytest.raises(librag.InvalidState, match="without the embedder"):
+                engine.upsert(changed)
+    with librag.Engine(tmp_path / "kb", fixtures_dir / "tiny_bert") as engine:
+        last = engine.changes().last
+        engine.upsert({"id": "a", "text": "Whales live in the sea.", "metadata": {"k": 1}})
+        assert engine.changes().last == last
+        assert engine.verify().ok
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_writer_inside_an_export(tmp_path: Path, memory: bool) -> None:
+    with librag.Engine(None if memory else tmp_path / "kb") as engine:
+        engine.add([f"t {i}" for i in range(5)])
+
+        class Target(io.RawIOBase):
+            def write(self, data: Any) -> int:
+                engine.add("more")
+                assert engine.search("t")
+                with pytest.raises(librag.InvalidState, match="inside a call"):
+                    engine.close()
+                return len(data)
+
+        assert engine.export(Target()) == 5
+        assert engine.count() == 11

@@ -1,12 +1,9 @@
-// Bm25Index tells how a score came about, and which bytes of a text a query hit.
+// Bm25Index tells how a score came about.
 #include <algorithm>
 #include <string>
-#include <unordered_set>
 
 #include "core/error.hpp"
-#include "core/utf8.hpp"
 #include "index/bm25/bm25_index.hpp"
-#include "index/bm25/query_parser.hpp"
 
 namespace rag::core {
 namespace {
@@ -24,33 +21,6 @@ std::string formula_text(const Bm25Options& options) {
     }
 }
 
-/// Terms of a text that a query looks for, as ranges of bytes.
-class Highlighter final : public TermSink {
-  public:
-    explicit Highlighter(LookedFor wanted) : prefixes_(std::move(wanted.prefixes)) {
-        for (const Analyzer::Term& term : wanted.terms) {
-            if (!term.part) terms_.insert(term.text);
-        }
-    }
-    void term(std::string_view text, const TermPlace& place) override {
-        const bool begins = std::any_of(prefixes_.begin(), prefixes_.end(),
-                                        [text](const std::string& prefix) { return text.starts_with(prefix); });
-        if (!begins && !terms_.contains(std::string(text))) return;
-        // Terms come in the order of their first byte, but for a word of Hangul and its bigrams.
-        if (!ranges_.empty() && place.start < ranges_.back().end) {
-            ranges_.back().end = std::max(ranges_.back().end, place.end);
-        } else {
-            ranges_.push_back({place.start, place.end});
-        }
-    }
-    std::vector<Range> take() { return std::move(ranges_); }
-
-  private:
-    std::unordered_set<std::string> terms_;
-    std::vector<std::string> prefixes_;
-    std::vector<Range> ranges_;
-};
-
 }  // namespace
 
 Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t id, Bm25Syntax syntax) const {
@@ -63,7 +33,8 @@ Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t i
     const std::uint32_t length = segment.lengths()[place->doc];
     Explanation out;
     out.id = id;
-    out.matches = !prepared.match || prepared.match->matches(place->segment, place->doc);
+    const bool allowed = !prepared.match || prepared.match->matches(place->segment, place->doc);
+    out.matches = false;
     out.documents = now->documents;
     out.average_length = prepared.average_length / unit;
     out.length = length / unit;
@@ -76,7 +47,8 @@ Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t i
         if (posting) {
             const std::uint64_t frequency = segment.frequency(*posting);
             part.frequency = static_cast<double>(frequency) / unit;
-            if (out.matches && term.weight > 0) {
+            if (allowed && term.weight > 0) {
+                out.matches = true;
                 part.score = prepared.formula.score(term.weight, static_cast<float>(frequency), length);
             }
             out.score += part.score;
@@ -87,27 +59,16 @@ Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t i
 }
 
 std::string Bm25Index::Explanation::text() const {
+    const bool has_term = std::ranges::any_of(terms, [](const auto& term) { return term.frequency > 0 && term.weight > 0; });
+    const char* why = has_term ? "; the query's operators exclude it" : "; no term of the query is in it";
     std::string out = fmt::format(
         "{:.6f} document {}: sum of its terms, each {}; {} terms long, {:.2f} on average over {} documents, norm {:.4f}{}\n",
-        score, id, formula, length, average_length, documents, norm, matches ? "" : "; the query's operators exclude it");
+        score, id, formula, length, average_length, documents, norm, matches ? "" : why);
     for (const TermExplanation& term : terms) {
         out += fmt::format("  {:.6f} {}: {} in the query, in {} documents, idf {:.4f}, weight {:.4f}, f {}\n", term.score,
                            quote(term.term, 60), term.query_count, term.documents, term.idf, term.weight, term.frequency);
     }
     return out;
-}
-
-std::vector<Range> Bm25Index::highlight(std::string_view query, std::string_view text, Bm25Syntax syntax) const {
-    require_utf8(text, "text");
-    LookedFor wanted;
-    if (syntax == Bm25Syntax::kPlain) {
-        analyzer_.analyze(query, wanted.terms);
-    } else {
-        wanted = looked_for(parse_query(query), analyzer_);
-    }
-    Highlighter highlighter(std::move(wanted));
-    analyzer_.analyze(text, highlighter);
-    return highlighter.take();
 }
 
 }  // namespace rag::core

@@ -96,7 +96,7 @@ class Bm25Index {
     };
     struct Explanation {
         std::int64_t id = 0;
-        bool matches = true;          // false: the query's operators exclude it, so all scores are 0
+        bool matches = true;          // false: search() does not find it: no term of the query, or operators exclude it
         float score = 0;              // the terms' scores added up in order, as search() returns it
         std::uint64_t documents = 0;  // in the index
         double average_length = 0;
@@ -109,9 +109,11 @@ class Bm25Index {
     /// kNotFound names an id that is not there.
     Explanation explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain) const;
 
-    /// The bytes of `text` whose terms the query looks for, ascending, those that overlap or touch within a word of Han as one.
-    /// `text` need not be in the index. kInvalidArgument: it is not UTF-8; an error in a query of the language.
-    std::vector<Range> highlight(std::string_view query, std::string_view text, Bm25Syntax syntax = Bm25Syntax::kPlain) const;
+    /// The bytes of `text` whose terms the query looks for, ascending, those that overlap or touch within a word of Han as one;
+    /// of a phrase only where all of it stands, as one. `text` need not be in the index. kInvalidArgument: it is not UTF-8; an
+    /// error in a query of the language. Polls `progress` with bytes.
+    std::vector<Range> highlight(std::string_view query, std::string_view text, Bm25Syntax syntax = Bm25Syntax::kPlain,
+                                 const Progress& progress = {}) const;
 
     /// Merges the small segments of recent additions into one.
     void seal();
@@ -140,6 +142,10 @@ class Bm25Index {
         std::string analyzer;
     };
     Stats stats() const;
+    /// Those of `ids` (that are here) of which the index does not say what add() would make of these titles and texts: terms,
+    /// frequencies, lengths, positions. Costs as much as adding them. kInvalidArgument: spans of different sizes, no UTF-8.
+    std::vector<std::int64_t> find_different(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
+                                             std::span<const std::string_view> texts, const Progress& progress = {}) const;
     /// Slow check of everything that load() does not check; false says `why`.
     bool verify(std::string& why, const Progress& progress = {}) const;
 

@@ -189,6 +189,13 @@ void look_for(const QueryNode& node, const Analyzer& analyzer, LookedFor& out) {
         out.prefixes.push_back(analyzer.fold(node.text));
         if (terms.size() != 1) return;
     }
+    if (node.kind == QueryNode::kPhrase) {
+        std::erase_if(terms, [](const Analyzer::Term& term) { return term.part; });
+        if (terms.size() > 1) {
+            out.phrases.push_back(std::move(terms));
+            return;
+        }
+    }
     out.terms.insert(out.terms.end(), terms.begin(), terms.end());
 }
 

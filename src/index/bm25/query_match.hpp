@@ -32,7 +32,8 @@ class QueryMatch {
 /// The terms that a query of the language looks for, without an index: what highlights need. Prefixes come as they are.
 struct LookedFor {
     std::vector<Analyzer::Term> terms;
-    std::vector<std::string> prefixes;  // folded
+    std::vector<std::string> prefixes;                 // folded
+    std::vector<std::vector<Analyzer::Term>> phrases;  // of more than one term, without those that are part of others
 };
 LookedFor looked_for(const QueryNode& query, const Analyzer& analyzer);
 
