@@ -25,6 +25,7 @@ class Result:
     values: list[float]
     quality: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    curve: list[float] = field(default_factory=list)  # losses of a training, step by step
 
     @property
     def median(self) -> float:

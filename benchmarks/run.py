@@ -103,6 +103,26 @@ def plot(results: list[Result], folder: Path) -> None:
         rows = [result for result in results if result.benchmark.split(":")[0] == family]
         if len(rows) > 1:
             plot_family(family, rows, folder)
+        if any(row.curve for row in rows):
+            plot_curves(family, rows, folder)
+
+
+def plot_curves(family: str, rows: list[Result], folder: Path) -> None:
+    """The losses of trainings over each other."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 3.2))
+    for row in rows:
+        ours = row.contender.startswith("librag")
+        colour, width = ("#2a6f97", 1.5) if ours else ("#b0b0b0", 4)
+        axes.plot(range(1, len(row.curve) + 1), row.curve, color=colour, linewidth=width, label=row.contender, zorder=2 + ours)
+    axes.set_xlabel("step")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    axes.set_title(f"{family}: loss on the same batches", loc="left")
+    figure.tight_layout()
+    figure.savefig(folder / (family.replace(" ", "-").replace(",", "") + "-curve.png"), dpi=110)
+    pyplot.close(figure)
 
 
 def plot_family(family: str, rows: list[Result], folder: Path) -> None:

@@ -67,6 +67,8 @@ class TrainConfig:
     """Batches a step."""
     micro_tokens: int = 4096
     """Tokens computed at once: less memory with fewer, the same gradients but for rounding."""
+    shuffle: bool = True
+    """Batches of random rows of about one length. False: the rows in their own order, in every epoch."""
     seed: int = 42
 
     max_tokens: int = 0

@@ -48,6 +48,14 @@ Batches order_batches(std::span<const std::uint32_t> lengths, const BatchLimit& 
     return batches;
 }
 
+Batches keep_order(std::span<const std::uint32_t> lengths, const BatchLimit& limit) {
+    std::vector<std::uint32_t> order(lengths.size());
+    std::iota(order.begin(), order.end(), 0U);
+    Batches batches;
+    cut_window(order, lengths, limit, batches);
+    return batches;
+}
+
 std::vector<std::span<const std::uint32_t>> cut_by_tokens(std::span<const std::uint32_t> items,
                                                           std::span<const std::uint32_t> lengths, std::uint64_t tokens) {
     std::vector<std::span<const std::uint32_t>> runs;

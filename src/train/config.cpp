@@ -49,6 +49,7 @@ void visit_fields(Config& c, Visit visit) {
     visit("batch_tokens", c.batch_tokens);
     visit("accumulation", c.accumulation);
     visit("micro_tokens", c.micro_tokens);
+    visit("shuffle", c.shuffle);
     visit("seed", c.seed);
     visit("max_tokens", c.max_tokens);
     visit("long_texts", c.long_texts);

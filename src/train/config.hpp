@@ -50,6 +50,7 @@ struct TrainerConfig {
     std::uint64_t batch_tokens = 0;  // tokens of a batch at most; 0: no limit
     std::uint64_t accumulation = 1;  // batches a step
     std::uint64_t micro_tokens = 4096;  // tokens computed at once: memory, not results, depends on it
+    bool shuffle = true;                // batches of random texts of about one length; false: in the order of the data
     std::uint64_t seed = 42;
 
     // Texts.

@@ -36,6 +36,11 @@ BatchLimit batch_limit(const TrainerConfig& config) {
     return {config.batch_size, config.batch_tokens};
 }
 
+Batches batches_of(const Task& task, const TrainerConfig& config, std::uint64_t epoch) {
+    return config.shuffle ? order_batches(task.lengths(), batch_limit(config), config.seed, epoch)
+                          : keep_order(task.lengths(), batch_limit(config));
+}
+
 std::uint64_t steps_of(std::uint64_t batches, std::uint64_t accumulation) {
     return (batches + accumulation - 1) / accumulation;
 }
@@ -68,7 +73,7 @@ class Loop {
     }
 
   private:
-    void load_epoch() { batches_ = order_batches(in_.task.lengths(), batch_limit(config_), config_.seed, state_.epoch); }
+    void load_epoch() { batches_ = batches_of(in_.task, config_, state_.epoch); }
     double seconds() const { return seconds_before_ + std::chrono::duration<double>(Clock::now() - begun_).count(); }
     double epochs_done() const {
         return static_cast<double>(state_.epoch) + static_cast<double>(state_.position) / static_cast<double>(batches_.size());
@@ -253,9 +258,9 @@ class Loop {
 
 std::uint64_t planned_steps(const Task& task, const TrainerConfig& config) {
     std::uint64_t steps = 0;
-    const bool even = config.batch_tokens == 0;  // every epoch has as many batches then
+    const bool even = config.batch_tokens == 0 || !config.shuffle;  // every epoch has as many batches then
     for (std::uint64_t epoch = 0; epoch < config.epochs; ++epoch) {
-        const Batches batches = order_batches(task.lengths(), batch_limit(config), config.seed, epoch);
+        const Batches batches = batches_of(task, config, epoch);
         const std::uint64_t here = steps_of(batches.size(), config.accumulation);
         steps += even ? here * config.epochs : here;
         if (even || (config.max_steps > 0 && steps >= config.max_steps)) break;

@@ -55,6 +55,14 @@ TEST_CASE("batches hold every example once, within their limits, and are a funct
     CHECK(order_batches({}, {8, 0}, 1, 1).empty());
 }
 
+TEST_CASE("batches in the order of the data begin where the one before is full") {
+    const std::vector<std::uint32_t> lengths = {5, 1, 9, 3, 3, 2};
+    CHECK(keep_order(lengths, {4, 0}) == Batches{{0, 1, 2, 3}, {4, 5}});
+    CHECK(keep_order(lengths, {0, 8}) == Batches{{0, 1}, {2}, {3, 4, 5}});
+    CHECK(keep_order(lengths, {2, 8}) == Batches{{0, 1}, {2}, {3, 4}, {5}});
+    CHECK(keep_order({}, {2, 0}).empty());
+}
+
 TEST_CASE("random numbers by counter are even, and bell-shaped where they should be") {
     const CounterRandom random(5, "a name");
     double sum = 0, square = 0, uniform = 0;

@@ -123,6 +123,28 @@ TEST_CASE("tokens computed at once change rounding alone; batches put together b
     }
 }
 
+TEST_CASE("without shuffling every epoch takes the rows in their order") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TrainingRows train = labelled_rows(9);
+    const auto losses = [&](const std::string& config) {
+        const TemporaryFolder folder;
+        FakeTrainingBackend backend;
+        // A rate that moves nothing: a step's loss tells its row.
+        const std::string still = R"({"epochs":2,"batch_size":1,"learning_rate":1e-30,"dropout":0})";
+        const TrainOutcome outcome =
+            run_training(request_of(model, TrainTask::kClassification, with(still, config), folder / "run", train, backend), {});
+        std::vector<double> out;
+        for (const json& line : json::parse(outcome.history)) out.push_back(line["loss"].get<double>());
+        return out;
+    };
+    const std::vector<double> kept = losses(R"({"shuffle":false})"), mixed = losses("{}");
+    REQUIRE(kept.size() == 18);
+    CHECK(std::vector(kept.begin(), kept.begin() + 9) == std::vector(kept.begin() + 9, kept.end()));
+    CHECK(std::vector(mixed.begin(), mixed.begin() + 9) != std::vector(mixed.begin() + 9, mixed.end()));
+    CHECK(kept[0] != kept[1]);
+}
+
 TEST_CASE("causal_lm learns answers alone, and plain texts; its adapter has PEFT's names") {
     const auto model = fixture("tiny_llama");
     RAG_NEEDS(model);
