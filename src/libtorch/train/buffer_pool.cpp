@@ -161,6 +161,7 @@ BufferPool::~BufferPool() {
 
 void* BufferPool::allocate(std::size_t bytes) {
     bytes = rounded(bytes, kGrain);
+    given_back_ = false;
     const std::lock_guard lock(all_regions().mutex);
     for (PoolRegion* region : regions_) {
         if (void* data = take_from(*region, bytes); data != nullptr) {
@@ -186,6 +187,10 @@ void BufferPool::end_step() {
 }
 
 void BufferPool::give_back() {
+    if (given_back_) {
+        return;
+    }
+    given_back_ = true;
     const std::lock_guard lock(all_regions().mutex);
     for (const PoolRegion* region : regions_) {
         for (const auto& [offset, bytes] : region->free) {

@@ -25,7 +25,8 @@ class BufferPool {
     /// Returns regions to the system that nothing was taken from for some steps.
     void end_step();
 
-    /// Returns to the system what is not in use, but for the addresses: before something else needs memory, such as saving.
+    /// Returns to the system what is not in use, but for the addresses: before something else needs memory, such as saving. Costs
+    /// nothing when nothing was taken since the last time.
     void give_back();
 
     /// While it lives, tensors on the CPU of at least kSmallest bytes that this thread makes come from `pool`. The first one puts
@@ -41,6 +42,7 @@ class BufferPool {
   private:
     std::vector<PoolRegion*> regions_;
     std::uint64_t step_ = 0;
+    bool given_back_ = true;  // nothing was taken since
 };
 
 /// Gives memory back to the pool that it came from; false where it came from none.
