@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "bm25_options.hpp"
 #include "core/polled.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -83,22 +84,7 @@ extern "C" {
 rag_status rag_bm25_index_create(const rag_bm25_index_options* options, rag_bm25_index** index) noexcept {
     return guard([&] {
         require(index, "index") = nullptr;
-        constexpr std::size_t kFirstSize = offsetof(rag_bm25_index_options, variant);
-        const auto known = rag::capi::read_struct(options, rag_bm25_index_options RAG_BM25_INDEX_OPTIONS_INIT,
-                                                  "rag_bm25_index_options", kFirstSize);
-        core::Bm25Options out;
-        // Negative means "the default"; NaN is passed on so that the index refuses it by name.
-        if (!(known.k1 < 0)) out.k1 = known.k1;
-        if (!(known.b < 0)) out.b = known.b;
-        if (!(known.delta < 0)) out.delta = known.delta;
-        if (!(known.k3 < 0)) out.k3 = known.k3;
-        if (!(known.title_weight < 0)) out.title_weight = known.title_weight;
-        out.variant = static_cast<core::Bm25Variant>(known.variant);
-        out.positions = known.positions != 0;
-        if (known.reserved != 0)
-            core::fail(core::Code::kInvalidArgument, "rag_bm25_index_options.reserved is {}", known.reserved);
-        if (rag::capi::given(known.language)) out.language = std::string(rag::capi::text_of(known.language, "language"));
-        *index = wrap(std::make_unique<core::Bm25Index>(out));
+        *index = wrap(std::make_unique<core::Bm25Index>(rag::capi::bm25_options_of(options)));
     });
 }
 

@@ -2,6 +2,7 @@
 #include "engine/engine.hpp"
 
 #include "arguments.hpp"
+#include "bm25_options.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
 #include "vector_type.hpp"
@@ -109,6 +110,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.chunker = core::chunker_of(known.chunker);
         out.progress = rag::capi::progress_of(known.progress, known.user_data);
         out.accept_loss = known.accept_loss != 0;
+        if (known.bm25 != nullptr) out.bm25 = rag::capi::bm25_options_of(known.bm25);
         *engine = new rag_engine{core::Engine::open(out)};
     });
 }

@@ -46,6 +46,9 @@ core::Query to_core(const rag_query& known) {
     out.link_damping = known.link_damping;
     out.min_score = known.min_score;
     out.rerank = known.rerank;
+    if (known.syntax > RAG_BM25_LANGUAGE) fail(Code::kInvalidArgument, "there is no query syntax {}", known.syntax);
+    out.syntax = static_cast<core::Bm25Syntax>(known.syntax);
+    out.highlight = known.highlight != 0;
     return out;
 }
 
@@ -136,6 +139,8 @@ rag_status rag_hits_at(const rag_hits* hits, size_t index, rag_hit* out) noexcep
             if (!hit.context.empty()) value.context = view(hit.context);
             value.context_start = hit.context_start;
             value.context_end = hit.context_end;
+            if (!hit.highlights.empty()) value.highlights = hit.highlights.data();
+            value.highlight_count = hit.highlights.size() / 2;
         }
         rag::capi::write_struct(out, value, "rag_hit");
         if (index >= all.size()) fail(Code::kInvalidArgument, "index is {}, there are {} hits", index, all.size());

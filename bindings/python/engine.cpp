@@ -111,6 +111,31 @@ std::uint64_t remove(Engine& engine, const py::object& ids, const py::object& wh
     return deleted;
 }
 
+/// (k1, b, language, variant, delta, k3, title_weight, positions), or None.
+std::optional<Bm25IndexOptions> bm25_of(const py::object& settings) {
+    if (settings.is_none()) return std::nullopt;
+    const auto values = settings.cast<py::tuple>();
+    return bm25_options_of(values[0].cast<float>(), values[1].cast<float>(), values[2].cast<std::string>(),
+                           values[3].cast<std::string>(), values[4].cast<float>(), values[5].cast<float>(),
+                           values[6].cast<float>(), values[7].cast<bool>());
+}
+
+/// Pairs of first character and end in the hit's text.
+py::list highlights_of(const Hit& hit) {
+    std::size_t byte = 0;
+    std::size_t character = 0;
+    const auto advance = [&](std::size_t to) {
+        for (; byte < to; ++byte) character += (static_cast<unsigned char>(hit.text[byte]) & 0xC0U) != 0x80U;
+        return character;
+    };
+    py::list out;
+    for (const auto& [start, end] : hit.highlights) {
+        const std::size_t first = advance(start);
+        out.append(py::make_tuple(first, advance(end)));
+    }
+    return out;
+}
+
 /// What all queries of a call share.
 Query settings_of(std::uint32_t k, const py::object& mode, const py::object& where, bool explain, const py::dict& more) {
     Query query;
@@ -142,6 +167,10 @@ Query settings_of(std::uint32_t k, const py::object& mode, const py::object& whe
             query.link_damping = py::cast<float>(value);
         } else if (name == "rerank") {
             query.rerank = py::cast<std::uint32_t>(value);
+        } else if (name == "operators") {
+            query.syntax = py::cast<bool>(value) ? Bm25Syntax::kLanguage : Bm25Syntax::kPlain;
+        } else if (name == "highlight") {
+            query.highlight = py::cast<bool>(value);
         } else if (name == "min_score") {
             query.min_score = py::cast<float>(value);
         } else {
@@ -280,6 +309,7 @@ void bind_engine(py::module_& module) {
         .def_readonly("bm25_score", &Hit::bm25_score)
         .def_readonly("start", &Hit::start)
         .def_readonly("end", &Hit::end)
+        .def_property_readonly("highlights", &highlights_of)
         .def_readonly("explain", &Hit::explain)
         .def_readonly("title_path", &Hit::title_path)
         .def_readonly("context", &Hit::context)
@@ -310,7 +340,7 @@ void bind_engine(py::module_& module) {
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, const Classifier* reranker,
                          bool read_only, std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
-                         std::uint32_t chunker, py::object callback, bool accept_loss) {
+                         std::uint32_t chunker, py::object callback, bool accept_loss, const py::object& bm25) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
@@ -322,6 +352,7 @@ void bind_engine(py::module_& module) {
                  options.chunker = static_cast<Chunker>(chunker);
                  options.progress = progress_of(std::move(callback));
                  options.accept_loss = accept_loss;
+                 options.bm25 = bm25_of(bm25);
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -331,7 +362,7 @@ void bind_engine(py::module_& module) {
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("reranker"), py::arg("read_only"),
              py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"),
-             py::arg("accept_loss"))
+             py::arg("accept_loss"), py::arg("bm25"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"), py::arg("progress"))

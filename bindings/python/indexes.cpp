@@ -62,8 +62,10 @@ VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric
     return VectorIndex(options);
 }
 
-Bm25Index make_bm25_index(float k1, float b, const std::string& language, const std::string& variant, float delta, float k3,
-                          float title_weight, bool positions) {
+}  // namespace
+
+Bm25IndexOptions bm25_options_of(float k1, float b, const std::string& language, const std::string& variant, float delta,
+                                 float k3, float title_weight, bool positions) {
     Bm25IndexOptions options;
     options.k1 = k1;
     options.b = b;
@@ -83,8 +85,10 @@ Bm25Index make_bm25_index(float k1, float b, const std::string& language, const 
     options.k3 = k3;
     options.title_weight = title_weight;
     options.positions = positions;
-    return Bm25Index(options);
+    return options;
 }
+
+namespace {
 
 Bm25Syntax syntax_of(bool language) {
     return language ? Bm25Syntax::kLanguage : Bm25Syntax::kPlain;
@@ -173,8 +177,12 @@ void bind_indexes(py::module_& module) {
     bind_common(vector);
 
     py::class_<Bm25Index> bm25(module, "BM25Index");
-    bm25.def(py::init(&make_bm25_index), py::arg("k1"), py::arg("b"), py::arg("language"), py::arg("variant"), py::arg("delta"),
-             py::arg("k3"), py::arg("title_weight"), py::arg("positions"))
+    bm25.def(py::init([](float k1, float b, const std::string& language, const std::string& variant, float delta, float k3,
+                         float title_weight, bool positions) {
+                 return Bm25Index(bm25_options_of(k1, b, language, variant, delta, k3, title_weight, positions));
+             }),
+             py::arg("k1"), py::arg("b"), py::arg("language"), py::arg("variant"), py::arg("delta"), py::arg("k3"),
+             py::arg("title_weight"), py::arg("positions"))
         .def(
             "add",
             [](Bm25Index& self, const py::object& ids, const py::iterable& texts, const py::object& titles, py::object callback) {

@@ -5,6 +5,7 @@
 //   for (const rag::Hit& hit : engine.search("how long can I return?")) std::cout << hit.text << '\n';
 #pragma once
 
+#include <rag/bm25.hpp>
 #include <rag/error.hpp>
 #include <rag/generate.hpp>
 #include <rag/model.hpp>
@@ -28,6 +29,8 @@ struct EngineOptions {
     const Classifier* reranker = nullptr;  ///< of one label; needed for Query::rerank
     /// While opening brings an older format to this one, in documents; a stop leaves the older one as it was.
     Progress progress = nullptr;
+    /// Of the knowledge base's BM25 index; none: those that it keeps, or the defaults. See rag_engine_options.
+    std::optional<Bm25IndexOptions> bm25 = std::nullopt;
     bool accept_loss = false;  ///< opens a base that lost acknowledged commits with its log; see rag_engine_options
 };
 
@@ -127,6 +130,11 @@ class Engine {
         c_options.progress = bridge.function();
         c_options.user_data = bridge.data();
         c_options.accept_loss = options.accept_loss ? 1 : 0;
+        rag_bm25_index_options bm25 = RAG_BM25_INDEX_OPTIONS_INIT;
+        if (options.bm25) {
+            bm25 = detail::to_c(*options.bm25);
+            c_options.bm25 = &bm25;
+        }
         rag_engine* handle = nullptr;
         const rag_text folder = path.empty() ? rag_text{nullptr, 0} : detail::text(path);
         const rag_status status = rag_engine_open(folder, &c_options, &handle);

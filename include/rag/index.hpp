@@ -1,6 +1,7 @@
 // rag::VectorIndex and rag::Bm25Index: search by id without an engine. Searches go on in any thread while one writes.
 #pragma once
 
+#include <rag/bm25.hpp>
 #include <rag/error.hpp>
 #include <rag/model.hpp>
 
@@ -106,39 +107,10 @@ class VectorIndex {
     detail::Handle<rag_vector_index, rag_vector_index_free> handle_;
 };
 
-enum class Bm25Variant : std::uint32_t {
-    kLucene = RAG_BM25_LUCENE,
-    kOkapi = RAG_BM25_OKAPI,
-    kPlus = RAG_BM25_PLUS,
-    kL = RAG_BM25_L
-};
-/// kLanguage: phrases, prefixes and operators, see rag_bm25_syntax.
-enum class Bm25Syntax : std::uint32_t { kPlain = RAG_BM25_PLAIN, kLanguage = RAG_BM25_LANGUAGE };
-
-/// See rag_bm25_index_options. Negative: the default.
-struct Bm25IndexOptions {
-    float k1 = 1.2F;
-    float b = 0.5F;
-    std::string language = "auto";
-    Bm25Variant variant = Bm25Variant::kLucene;
-    float delta = -1.0F;
-    float k3 = 1.0F;
-    float title_weight = 2.0F;
-    bool positions = false;
-};
-
 class Bm25Index {
   public:
     explicit Bm25Index(const Bm25IndexOptions& options = {}) {
-        rag_bm25_index_options c_options = RAG_BM25_INDEX_OPTIONS_INIT;
-        c_options.k1 = options.k1;
-        c_options.b = options.b;
-        c_options.language = detail::text(options.language);
-        c_options.variant = static_cast<std::uint32_t>(options.variant);
-        c_options.delta = options.delta;
-        c_options.k3 = options.k3;
-        c_options.title_weight = options.title_weight;
-        c_options.positions = options.positions ? 1 : 0;
+        const rag_bm25_index_options c_options = detail::to_c(options);
         rag_bm25_index* handle = nullptr;
         detail::check(rag_bm25_index_create(&c_options, &handle));
         handle_.reset(handle);

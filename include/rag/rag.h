@@ -147,7 +147,8 @@ typedef struct rag_engine_options {
     int32_t read_only;           /* not 0: no lock is taken, writes return RAG_READ_ONLY, the last commit of a writer is seen */
     const rag_encoder* embedder; /* NULL: no vectors but those you give. The engine keeps the model alive; free yours any time */
     const rag_generator* generator; /* NULL: rag_engine_ask is RAG_INVALID_STATE */
-    uint32_t chunk_tokens;  /* longest chunk: embedder tokens, or words without an embedder. 0: the embedder's limit, or 200 */
+    uint32_t chunk_tokens; /* longest chunk: embedder tokens, or words without an embedder. 0: the embedder's limit, or 200; where
+                              this, chunk_overlap and chunker are all 0, those that the base keeps hold */
     uint32_t chunk_overlap; /* tokens (words) that neighbouring chunks share, below chunk_tokens */
     uint32_t vector_dtype;  /* of the vector index, as in rag_vector_index_options: RAG_INT8 (in INIT; faster) or RAG_FLOAT32 */
     uint32_t chunker;       /* rag_chunker */
@@ -157,9 +158,12 @@ typedef struct rag_engine_options {
     int32_t accept_loss; /* not 0: a database that lost acknowledged commits with its log (else RAG_CORRUPT) is opened as it is; a
                             copy that follows its changes must then begin anew */
     uint32_t reserved;   /* 0 */
+    const struct rag_bm25_index_options*
+        bm25; /* NULL: those that the base keeps, or the defaults. What a writer gives is kept from
+                 then on, and the index built again; RAG_INVALID_ARGUMENT: a reader gives others */
 } rag_engine_options;
 #define RAG_ENGINE_OPTIONS_INIT \
-    {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL, NULL, NULL, 0, 0}
+    {sizeof(rag_engine_options), 0, NULL, NULL, 0, 0, RAG_INT8, RAG_CHUNKER_AUTO, NULL, NULL, NULL, 0, 0, NULL}
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
@@ -306,6 +310,9 @@ typedef struct rag_query {
     float min_score;     /* hits below are left out */
     uint32_t rerank; /* not 0: the engine's reranker reads so many of the best chunks (never fewer than the page, at most 1,000),
                         and the hits are those of them, by its score */
+    uint32_t syntax; /* rag_bm25_syntax. RAG_BM25_LANGUAGE: the hits are those that the operators allow (and what links lead to);
+                        the embedder reads the words without them. RAG_INVALID_ARGUMENT in a vector search */
+    int32_t highlight; /* not 0: each hit says where its text has what the query looks for */
 } rag_query;
 #define RAG_QUERY_INIT    \
     {sizeof(rag_query),   \
@@ -327,6 +334,8 @@ typedef struct rag_query {
      0.0F,                \
      0.85F,               \
      -3.402823466e+38F,   \
+     0,                   \
+     0,                   \
      0}
 
 typedef struct rag_hits rag_hits;
@@ -342,9 +351,12 @@ typedef struct rag_hit {
     rag_text title_path; /* headings above the chunk, joined by " > " */
     rag_text context;    /* what `expand` asked for; text is part of it */
     uint64_t context_start, context_end;
+    const uint64_t* highlights; /* [highlight_count, 2] first byte and end in text, ascending; NULL unless asked for */
+    size_t highlight_count;
 } rag_hit;
-#define RAG_HIT_INIT \
-    {sizeof(rag_hit), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0}
+#define RAG_HIT_INIT                                                                                \
+    {sizeof(rag_hit), 0,         {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, \
+     {NULL, 0},       {NULL, 0}, {NULL, 0}, 0,         0,         NULL,      0}
 
 /* The k best chunks. Fewer only where fewer match. Hybrid joins the best of both lists and scores each by both; a vector search
  * without vectors is RAG_INVALID_STATE. docs/searching.md shows what a query can ask for. since 0.1.0 */

@@ -1,6 +1,7 @@
 // All of librag's C++ interface.
 #pragma once
 
+#include <rag/bm25.hpp>
 #include <rag/engine.hpp>
 #include <rag/error.hpp>
 #include <rag/evaluate.hpp>

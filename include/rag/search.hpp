@@ -1,9 +1,11 @@
 // What an engine's search takes and gives: rag::Query, rag::Hit.
 #pragma once
 
+#include <rag/bm25.hpp>
 #include <rag/error.hpp>
 
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace rag {
@@ -41,6 +43,8 @@ struct Query {
     float link_damping = 0.85F;
     float min_score = std::numeric_limits<float>::lowest();  ///< hits below are left out
     std::uint32_t rerank = 0;  ///< not 0: the engine's reranker reads so many of the best chunks, and hits are by its score
+    Bm25Syntax syntax = Bm25Syntax::kPlain;  ///< kLanguage: hits are those that the operators allow
+    bool highlight = false;                  ///< fills Hit::highlights
 };
 
 struct Hit {
@@ -57,6 +61,7 @@ struct Hit {
     std::string title_path;            ///< headings above the chunk, joined by " > "
     std::string context;               ///< what Query::expand asked for
     std::uint64_t context_start = 0, context_end = 0;
+    std::vector<std::pair<std::size_t, std::size_t>> highlights;  ///< bytes [first, end) of text, when asked for
 };
 
 /// An edge between documents (by id, or "id#") or chunks (by a hit's id), for searches with a link_weight; see rag_link.
@@ -90,6 +95,8 @@ inline rag_query to_c(const Query& query) {
     out.link_damping = query.link_damping;
     out.min_score = query.min_score;
     out.rerank = query.rerank;
+    out.syntax = static_cast<std::uint32_t>(query.syntax);
+    out.highlight = query.highlight ? 1 : 0;
     return out;
 }
 
@@ -109,9 +116,26 @@ inline std::vector<Hit> from_c(const rag_hits* hits) {
     for (std::size_t i = 0; i < count; ++i) {
         rag_hit hit = RAG_HIT_INIT;
         check(rag_hits_at(hits, i, &hit));
-        out.push_back({copy(hit.id), copy(hit.doc_id), copy(hit.text), copy(hit.title), copy(hit.metadata), hit.score,
-                       hit.vector_score, hit.bm25_score, hit.start, hit.end, copy(hit.explain), copy(hit.title_path),
-                       copy(hit.context), hit.context_start, hit.context_end});
+        out.push_back({copy(hit.id),
+                       copy(hit.doc_id),
+                       copy(hit.text),
+                       copy(hit.title),
+                       copy(hit.metadata),
+                       hit.score,
+                       hit.vector_score,
+                       hit.bm25_score,
+                       hit.start,
+                       hit.end,
+                       copy(hit.explain),
+                       copy(hit.title_path),
+                       copy(hit.context),
+                       hit.context_start,
+                       hit.context_end,
+                       {}});
+        for (std::size_t range = 0; range < hit.highlight_count; ++range) {
+            out.back().highlights.emplace_back(static_cast<std::size_t>(hit.highlights[2 * range]),
+                                               static_cast<std::size_t>(hit.highlights[2 * range + 1]));
+        }
     }
     return out;
 }

@@ -34,6 +34,8 @@ class SearchOptions(TypedDict, total=False):
     link_damping: float
     min_score: float | None
     rerank: bool | int
+    operators: bool
+    highlight: bool
     threads: int | None
     show_progress: bool | None
 
@@ -65,6 +67,8 @@ def query_of(k: int, mode: Mode | None, where: str | None, explain: bool, option
     more["link_damping"] = number("link_damping", options.get("link_damping", 0.85))
     rerank = options.get("rerank", False)
     more["rerank"] = RERANKED if rerank is True else whole("rerank", rerank)
+    for name in ("operators", "highlight"):
+        more[name] = bool(options.get(name, False))
     if (least := options.get("min_score")) is not None:
         more["min_score"] = number("min_score", least)
     return _librag.Query(whole("k", k, 1), mode, where, explain, more)

@@ -15,6 +15,7 @@ from ._maintenance import Maintenance
 from ._progress import Bar
 from ._search import SearchOptions, links_of, query_of
 from ._stream import TokenFunction, TokenStream
+from .indexes import BM25Settings, bm25_settings
 from .models import CrossEncoder, Encoder, Generator, generation_options, timings_of, usage_of
 from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Link, Mode
 
@@ -62,11 +63,14 @@ class Engine(Maintenance):
         chunk_overlap: int = 0,
         vector_dtype: str = "int8",
         chunker: ChunkerName = "auto",
+        bm25: BM25Settings | None = None,
         accept_loss: bool = False,
         show_progress: bool | None = None,
     ) -> None:
         """``chunker``: "auto" cuts by the kind of each document (sections, definitions, sentences), "tokens" fills chunks with words,
-        "sentences" keeps to sentences and paragraphs, whatever the kind. A base of an older format is brought to the present one,
+        "sentences" keeps to sentences and paragraphs, whatever the kind. Where neither it nor ``chunk_tokens`` nor ``chunk_overlap`` is
+        given, those that the base keeps hold. ``bm25``: settings of BM25Index, such as {"k1": 0.9, "positions": True} (which phrases
+        need); the base keeps them, and None leaves them as they are; a reader cannot change them. A base of an older format is brought to the present one,
         behind a bar; Ctrl-C leaves it as it was. One that lost commits which were acknowledged, because its log (``*-wal``) was removed,
         cut or damaged, is Corrupt and left as it is: put the log or a backup back, or open it with ``accept_loss``, which goes on from
         what is left."""
@@ -87,6 +91,7 @@ class Engine(Maintenance):
                 place_in("chunker", chunker, CHUNKERS),
                 bar.callback,
                 accept_loss,
+                None if bm25 is None else bm25_settings(**bm25),
             )
 
     @property
@@ -259,6 +264,9 @@ class Engine(Maintenance):
         - ``rerank``: the engine's reranker reads the 100 best chunks (or as many as the number says, at most 1,000) beside the query;
           the hits are those, by its score.
         - ``min_score``: hits below are left out.
+        - ``operators=True``: the query is read as BM25Index.search tells: "a phrase", pre*, +must, -not, AND, OR, NOT, ( ). Hits are
+          those that it allows, in hybrid search too; a plain query is never read so.
+        - ``highlight=True``: Hit.highlights says where the chunk's text has what the query looks for.
 
         A list of queries (``vector`` then has one row each) is embedded at once and searched on ``threads``; ``show_progress``.
         """
@@ -467,6 +475,7 @@ def _hit(hit: _librag.Hit) -> Hit:
         hit.context or None,
         hit.context_start,
         hit.context_end,
+        hit.highlights,
     )
 
 

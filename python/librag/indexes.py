@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from . import _librag
 from ._arguments import UINT64, number, optional, whole
@@ -25,6 +25,37 @@ if TYPE_CHECKING:
     Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 __all__ = ["BM25Index", "VectorIndex"]
+
+
+class BM25Settings(TypedDict, total=False):
+    """The keyword arguments of BM25Index, as Engine(bm25=) takes them; what is left out is the default."""
+
+    k1: float
+    b: float
+    language: str
+    variant: Literal["lucene", "okapi", "plus", "l"]
+    delta: float | None
+    k3: float
+    title_weight: float
+    positions: bool
+
+
+def bm25_settings(
+    k1: float = 1.2,
+    b: float = 0.5,
+    language: str = "auto",
+    variant: str = "lucene",
+    delta: float | None = None,
+    k3: float = 1.0,
+    title_weight: float = 2.0,
+    positions: bool = False,
+) -> tuple[float, float, str, str, float, float, float, bool]:
+    """As the core takes them; InvalidArgument names a number below 0."""
+    given = {"k1": k1, "b": b, "k3": k3, "title_weight": title_weight} | ({} if delta is None else {"delta": delta})
+    for name, value in given.items():
+        if not number(name, value) >= 0:
+            raise InvalidArgument(f"{name} is {value}, it must be 0 or more")
+    return k1, b, language, variant, -1.0 if delta is None else delta, k3, title_weight, positions
 
 
 class VectorIndex:
@@ -109,11 +140,7 @@ class BM25Index:
         title_weight: float = 2.0,
         positions: bool = False,
     ) -> None:
-        given = {"k1": k1, "b": b, "k3": k3, "title_weight": title_weight} | ({} if delta is None else {"delta": delta})
-        for name, value in given.items():
-            if not number(name, value) >= 0:
-                raise InvalidArgument(f"{name} is {value}, it must be 0 or more")
-        self._core = _librag.BM25Index(k1, b, language, variant, -1.0 if delta is None else delta, k3, title_weight, positions)
+        self._core = _librag.BM25Index(*bm25_settings(k1, b, language, variant, delta, k3, title_weight, positions))
 
     def add(
         self, ids: Ids, texts: Iterable[str], titles: Iterable[str] | None = None, *, show_progress: bool | None = None

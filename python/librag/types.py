@@ -77,6 +77,8 @@ class Hit:
     context_start: int = 0
     """First byte of ``context`` in the document's UTF-8."""
     context_end: int = 0
+    highlights: list[tuple[int, int]] = field(default_factory=list)
+    """What ``highlight`` asked for: ``text[start:end]`` has what the query looks for, ascending."""
 
     def __repr__(self) -> str:
         return f"Hit({self.id!r}, {self.score:.3f}, {shorten(self.text, 60)!r})"

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/cancel.hpp"
+#include "index/bm25/bm25_index.hpp"
 #include "index/vector/rows.hpp"
 #include "search/fusion.hpp"
 #include "store/view.hpp"
@@ -42,6 +43,7 @@ struct EngineOptions {
     std::shared_ptr<const Classifier> reranker;
     bool read_only = false;
     /// Longest chunk in tokens of the embedder, or in words without one. 0: what the embedder takes, at most 254; or 200 words.
+    /// Where this, chunk_overlap and chunker are left as they are here, those that the knowledge base keeps hold.
     std::size_t chunk_tokens = 0;
     std::size_t chunk_overlap = 0;  // below chunk_tokens
     /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
@@ -52,6 +54,8 @@ struct EngineOptions {
     Progress progress = nullptr;
     /// See StoreOptions.
     bool accept_loss = false;
+    /// None: those of the knowledge base; see bm25_settings.hpp.
+    std::optional<Bm25Options> bm25;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;
@@ -144,6 +148,10 @@ struct Query {
     /// Not 0: the reranker reads so many of the best chunks (never fewer than the page), and hits are those of them, by its
     /// score.
     std::size_t rerank = 0;
+    /// kLanguage: the text is read by query_parser.hpp. Hits are then those that it matches (and what links lead to from them),
+    /// also in a hybrid search; embedder and reranker read its words without the signs. kInvalidArgument in a vector search.
+    Bm25Syntax syntax = Bm25Syntax::kPlain;
+    bool highlight = false;  // fills Hit::highlights
 };
 
 /// A chunk that was found.
@@ -158,6 +166,7 @@ struct Hit {
     std::string title_path;            // headings above the chunk, joined by " > "
     std::string context;               // the text around it, if expansion was asked for
     std::uint64_t context_start = 0, context_end = 0;
+    std::vector<std::uint64_t> highlights;  // [n, 2]: bytes of text that the query's words hit, ascending; if asked for
 };
 
 /// An edge between documents (by id) or chunks (by a hit's id, such as "report#3"). A hit's id always means its chunk; "id#" is

@@ -5,6 +5,8 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/polled.hpp"
+#include "engine/bm25_settings.hpp"
+#include "engine/chunk_settings.hpp"
 #include "engine/engine_state.hpp"
 
 namespace rag::core {
@@ -61,15 +63,21 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;
     state->options.progress = nullptr;  // the caller's, for this call
+    state->options.bm25.reset();        // from here on what the indexes say
     run_polled(options.progress, [&](const Progress& progress) {
         state->store = Store::open({options.path, options.read_only, progress, options.accept_loss});
     });
     state->name = state->store->name();
-    state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type);
     {
         auto view = state->store->read();
         state->check_embedder(view);
     }
+    const ChunkSettings cut = settle_chunk_settings(*state->store, options, chunk_settings_of(state->options));
+    state->options.chunk_tokens = cut.tokens;
+    state->options.chunk_overlap = cut.overlap;
+    state->options.chunker = cut.chunker;
+    const Bm25Options bm25 = settle_bm25_settings(*state->store, options.bm25);
+    state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type, bm25);
     return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 

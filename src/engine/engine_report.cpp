@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/polled.hpp"
+#include "engine/bm25_settings.hpp"
 #include "engine/engine_state.hpp"
 #include "text/words.hpp"
 
@@ -56,6 +57,8 @@ std::string Engine::stats() const {
     json["generator"] = call->options.generator ? Json(call->options.generator->describe()) : Json();
     json["chunk_tokens"] = call->options.chunk_tokens;
     json["chunk_overlap"] = call->options.chunk_overlap;
+    json["chunker"] = static_cast<std::uint32_t>(call->options.chunker);
+    json["bm25_settings"] = Json::parse(write_bm25_settings(call->indexes->bm25_options()));
     json["icu"] = icu_version();
     json["bm25"] = Json();  // null: not loaded yet
     if (const auto index = call->indexes->loaded_bm25()) {

@@ -16,6 +16,7 @@
 #include "engine/link_walk.hpp"
 #include "engine/rerank.hpp"
 #include "engine/search_run.hpp"
+#include "index/bm25/query_parser.hpp"
 #include "search/grouping.hpp"
 #include "search/metadata_filter.hpp"
 
@@ -70,6 +71,8 @@ void check_query(const Query& query) {
         fail(Code::kInvalidArgument, "a {} search needs a text, and the query has none",
              query.mode == SearchMode::kBm25 ? "bm25" : "hybrid");
     }
+    if (query.syntax > Bm25Syntax::kLanguage)
+        fail(Code::kInvalidArgument, "there is no query syntax {}", static_cast<std::uint32_t>(query.syntax));
     if (query.mode > SearchMode::kBm25)
         fail(Code::kInvalidArgument, "the search mode is {}", static_cast<std::uint32_t>(query.mode));
     check_stages(query);
@@ -209,6 +212,11 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
             }
             hits.push_back(make_hit(std::move(*chunk), ranked, run.query, view));
             if (run.query.explain) hits.back().explain = run.explain(ranked);
+            if (!run.marker) continue;
+            for (const Range& range : run.marker->highlight(run.query.text, hits.back().text, run.query.syntax)) {
+                hits.back().highlights.push_back(range.start);
+                hits.back().highlights.push_back(range.end);
+            }
         }
         // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
         const auto leaving = missing.empty() ? nullptr : indexes.leaving();
@@ -250,6 +258,8 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         if (view.count_documents() == 0) return std::nullopt;
         fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder", quote(state.name, 400));
     }
+    if (query.syntax == Bm25Syntax::kLanguage && (query.mode == SearchMode::kVector || query.text.empty()))
+        fail(Code::kInvalidArgument, "operators are for the words of a bm25 or hybrid search, this one is by vector");
     if (query.rerank > 0 && !state.options.reranker)
         fail(Code::kInvalidState, "reranking needs a reranker: open the engine with one");
     const SearchMode mode = decide_mode(query, state.embeds(), dimension);
@@ -257,15 +267,17 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
              quote(state.name, 400), dimension);
     }
-    return SearchRun{query,
-                     mode,
-                     query.fusion,
-                     query.vector,
-                     nullptr,
-                     nullptr,
-                     std::move(allowed),
-                     removals,
-                     query.rerank > 0 ? state.options.reranker.get() : nullptr};
+    SearchRun run{query,
+                  mode,
+                  query.fusion,
+                  query.vector,
+                  nullptr,
+                  nullptr,
+                  std::move(allowed),
+                  removals,
+                  query.rerank > 0 ? state.options.reranker.get() : nullptr};
+    if (query.syntax == Bm25Syntax::kLanguage) run.words = asked_words(parse_query(query.text));
+    return run;
 }
 
 /// Embeds what has no vector yet, all texts together, into `embedded`.
@@ -275,7 +287,7 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
     std::vector<SearchRun*> waiting;
     for (auto& run : runs) {
         if (!run || run->mode == SearchMode::kBm25 || !run->vector.empty()) continue;
-        texts.push_back(run->query.text);
+        texts.push_back(run->model_text());
         waiting.push_back(&*run);
     }
     if (texts.empty()) return;
@@ -294,6 +306,7 @@ std::vector<Hit> Engine::finish_search(State& state, SearchRun& run) {
     const Courtesy::Guest guest(state.indexes->courtesy());
     if (run.mode != SearchMode::kBm25) run.vectors = state.indexes->vectors();
     if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
+    if (run.query.highlight && !run.query.text.empty()) run.marker = state.indexes->bm25();
     return collect(run, *state.store, *state.indexes, state.filters);
 }
 

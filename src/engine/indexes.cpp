@@ -76,9 +76,10 @@ std::size_t stored_dimension(StoreView& view) {
     return dimension;
 }
 
-Indexes::Indexes(Store& store, VectorType vector_type)
+Indexes::Indexes(Store& store, VectorType vector_type, const Bm25Options& bm25_options)
     : store_(store),
       vector_type_(vector_type),
+      bm25_options_(bm25_options),
       background_("the indexes' upkeep", [this](const Progress& progress) { return work(progress); }) {}
 
 VectorIndexOptions Indexes::vector_options(std::size_t dimension) const {
@@ -169,9 +170,10 @@ std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
     try {
         require_size(store_.folder() / file.name, file);
         auto index = Bm25Index::load(store_.folder() / file.name);
-        const Bm25Index fresh;
+        const Bm25Index fresh(bm25_options_);
         if (index->options() == fresh.options() && index->analyzer().version() == fresh.analyzer().version()) return index;
-        log(LogLevel::kInfo, "the BM25 index is built again: it was made by {}", index->stats().analyzer);
+        log(LogLevel::kInfo, "the BM25 index is built again: it was made by {} with other settings or rules",
+            index->stats().analyzer);
     } catch (const Error& error) {
         if (error.code() == Code::kOutOfMemory) throw;
         log(LogLevel::kWarning, "the BM25 index is built again: {}", error.what());
@@ -203,7 +205,7 @@ std::shared_ptr<Bm25Index> Indexes::open_bm25(StoreView& view, const Progress& p
         // A file of this very state needs no comparing of keys: find_gap then only counts.
         if (static_cast<std::int64_t>(index->stats().sequence) == view.sequence()) bm25_.last_key = view.last_chunk_key();
     }
-    if (!index) index = std::make_unique<Bm25Index>();
+    if (!index) index = std::make_unique<Bm25Index>(bm25_options_);
     sync_bm25(*index, view, progress);
     const std::lock_guard lock(pointers_);
     bm25_.index = std::move(index);

@@ -51,7 +51,7 @@ struct NewChunks {
 
 class Indexes {
   public:
-    Indexes(Store& store, VectorType vector_type);
+    Indexes(Store& store, VectorType vector_type, const Bm25Options& bm25_options);
 
     /// Loaded and repaired on first use; what another process committed since is taken over (read-only engines).
     std::shared_ptr<Bm25Index> bm25(const Progress& progress = {});
@@ -60,6 +60,7 @@ class Indexes {
     /// Those in memory already, or null; for statistics.
     std::shared_ptr<Bm25Index> loaded_bm25() const;
     std::shared_ptr<VectorIndex> loaded_vectors() const;
+    const Bm25Options& bm25_options() const noexcept { return bm25_options_; }
 
     /// The highest key that an index holds or held, whether or not its transaction came to an end; new chunks take higher ones.
     /// `embedded`: some of them have vectors. For the writer, between store views.
@@ -119,9 +120,10 @@ class Indexes {
 
     Store& store_;
     const VectorType vector_type_;
-    std::mutex saving_;            // held while files are written
-    mutable std::mutex change_;    // held while an index is loaded or changed
-    mutable std::mutex pointers_;  // held to copy a pointer
+    const Bm25Options bm25_options_;  // as an index gives them: a file that says others is not taken
+    std::mutex saving_;               // held while files are written
+    mutable std::mutex change_;       // held while an index is loaded or changed
+    mutable std::mutex pointers_;     // held to copy a pointer
     Slot<Bm25Index> bm25_;
     Slot<VectorIndex> vectors_;
     std::int64_t highest_key_ = 0;    // see highest_key(); guarded by change_

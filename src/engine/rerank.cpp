@@ -24,7 +24,7 @@ std::vector<Ranked> rerank(const SearchRun& run, std::vector<Ranked> ranking, st
         });
     }
     std::vector<TextPair> pairs(texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i) pairs[i] = {run.query.text, std::string_view(texts[i]), {}, {}};
+    for (std::size_t i = 0; i < texts.size(); ++i) pairs[i] = {run.model_text(), std::string_view(texts[i]), {}, {}};
     std::vector<float> scores(texts.size());
     run.reranker->predict(pairs, scores, ClassifierScores::kCrossEncoder, 0, {});
     for (std::size_t i = 0; i < ranking.size(); ++i) ranking[i].set_reranked(scores[i]);

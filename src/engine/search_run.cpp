@@ -62,7 +62,7 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
     std::unordered_map<std::int64_t, float> by_words;
     std::vector<std::int64_t> near;
     if (bm25) {
-        const auto hits = bm25->search(query.text, depth, filter);
+        const auto hits = bm25->search(query.text, depth, filter, query.syntax);
         out.more = hits.size() == depth;
         for (const auto& hit : hits) {
             by_words.emplace(hit.id, hit.score);
@@ -77,22 +77,23 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
         out.list.push_back({hit.id, hit.score, bm25 ? 0.0F : kNone});
     }
     if (!bm25) return out;
-    const auto scores = bm25->score(query.text, near);
+    const auto scores = bm25->score(query.text, near, query.syntax);
     for (std::size_t i = 0; i < near.size(); ++i) {
         const auto scored = by_words.extract(near[i]);
         out.list[i].bm25 = scored.empty() ? scores[i] : scored.mapped();
     }
     std::vector<float> stored;
     for (const auto& [id, score] : by_words) out.list.push_back({id, vector_score(id, stored), score});
-    // Vectors that have no say, as where the embedder knows no word of the query, bring nothing in.
-    if (fusion.method == FusionMethod::kWeighted && fusion.vector_weight == 0.0F)
+    // Vectors that have no say, as where the embedder knows no word of the query, bring nothing in; nor what operators exclude.
+    const bool no_say = fusion.method == FusionMethod::kWeighted && fusion.vector_weight == 0.0F;
+    if (no_say || query.syntax == Bm25Syntax::kLanguage)
         std::erase_if(out.list, [](const FusionCandidate& candidate) { return !(candidate.bm25 > 0.0F); });
     return out;
 }
 
 std::vector<FusionCandidate> SearchRun::score(std::span<const std::int64_t> ids) const {
     std::vector<FusionCandidate> out;
-    const auto by_words = bm25 ? bm25->score(query.text, ids) : std::vector<float>(ids.size(), kNone);
+    const auto by_words = bm25 ? bm25->score(query.text, ids, query.syntax) : std::vector<float>(ids.size(), kNone);
     std::vector<float> stored;
     for (std::size_t i = 0; i < ids.size(); ++i)
         out.push_back({ids[i], vectors ? vector_score(ids[i], stored) : kNone, by_words[i]});
@@ -188,7 +189,7 @@ std::string SearchRun::explain(const Ranked& ranked) const {
         Json& part = json["bm25"];
         part = {{"score", number(ranked.bm25)}, {"part", ranked.bm25_part}, {"terms", Json::array()}};
         if (bm25->contains(ranked.id)) {
-            const auto explanation = bm25->explain(query.text, ranked.id);
+            const auto explanation = bm25->explain(query.text, ranked.id, query.syntax);
             part["length"] = explanation.length;
             part["average_length"] = explanation.average_length;
             for (const auto& term : explanation.terms) {

@@ -31,8 +31,13 @@ struct SearchRun {
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
     AllowedChunks allowed;
-    std::uint64_t removals = 0;            // Indexes::removals() before `allowed` was made
-    const Classifier* reranker = nullptr;  // null: no reranking
+    std::uint64_t removals = 0;              // Indexes::removals() before `allowed` was made
+    const Classifier* reranker = nullptr;    // null: no reranking
+    std::string words = {};                  // of a query of the language, without its signs
+    std::shared_ptr<Bm25Index> marker = {};  // that marks words in hits; null: none are
+
+    /// What models read of the query.
+    std::string_view model_text() const { return query.syntax == Bm25Syntax::kLanguage ? std::string_view(words) : query.text; }
 
     struct Candidates {
         std::vector<FusionCandidate> list;  // no id twice

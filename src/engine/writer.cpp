@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "engine/chunk_settings.hpp"
 #include "model/encoder.hpp"
 #include "store/paced_files.hpp"
 
@@ -201,6 +202,7 @@ std::vector<std::int64_t> Writer::commit(const std::vector<Step>& steps, const s
     const PacedWrites paced(pace_);
     auto transaction = store_.write();
     if (dimension != 0) set_vectors_meta(transaction, dimension);
+    keep_chunk_settings(transaction, steps);
     for (const auto& document : attributes) {
         transaction.update_attributes(document.stored->key, document.input->source, document.input->language, document.metadata,
                                       document.input->updated_ms != 0 ? document.input->updated_ms : now);
@@ -257,6 +259,17 @@ void Writer::make_room(WriteTransaction& transaction, const Step& step, std::vec
     transaction.remove_chunks(gone);
     transaction.move_chunks(moved);
     outdated.insert(outdated.end(), gone.begin(), gone.end());
+}
+
+/// With documents that are cut here; written only where the base keeps others.
+void Writer::keep_chunk_settings(WriteTransaction& transaction, const std::vector<Step>& steps) {
+    const bool cut = std::ranges::any_of(steps, [](const Step& step) {
+        const DocumentInput& input = *step.prepared->document->input;
+        return input.vector.empty() && input.chunks.empty();
+    });
+    if (!cut) return;
+    const ChunkSettings settings = chunk_settings_of(options_);
+    if (stored_chunk_settings(transaction) != settings) store_chunk_settings(transaction, settings);
 }
 
 void Writer::set_vectors_meta(WriteTransaction& transaction, std::size_t dimension) {

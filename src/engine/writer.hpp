@@ -49,6 +49,7 @@ class Writer {
                                      std::size_t dimension);
     void store_document(WriteTransaction& transaction, const Step& step, std::int64_t now, std::vector<std::int64_t>& outdated);
     static void make_room(WriteTransaction& transaction, const Step& step, std::vector<std::int64_t>& outdated);
+    void keep_chunk_settings(WriteTransaction& transaction, const std::vector<Step>& steps);
     void set_vectors_meta(WriteTransaction& transaction, std::size_t dimension);
 
     Store& store_;

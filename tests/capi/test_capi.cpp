@@ -105,7 +105,7 @@ TEST_CASE("Structs of older and newer callers") {
 
 TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_text) == 16);
-    static_assert(sizeof(rag_engine_options) == 72);
+    static_assert(sizeof(rag_engine_options) == 80);
     static_assert(sizeof(rag_document) == 120);
     static_assert(sizeof(rag_write_options) == 24);
     static_assert(sizeof(rag_document_view) == 128);
@@ -113,8 +113,8 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_read_document) == 112);
     static_assert(sizeof(rag_chunk_options) == 48);
     static_assert(sizeof(rag_chunk) == 56);
-    static_assert(sizeof(rag_query) == 112);
-    static_assert(sizeof(rag_hit) == 176);
+    static_assert(sizeof(rag_query) == 120);
+    static_assert(sizeof(rag_hit) == 192);
     static_assert(sizeof(rag_link) == 64);
     static_assert(sizeof(rag_search_batch_options) == 24);
     static_assert(sizeof(rag_adapter_share) == 24);

@@ -230,6 +230,30 @@ TEST_CASE("Pages, groups, context, links and batches reach C++ users") {
     }
 }
 
+TEST_CASE("Operators, highlights and the settings of BM25 reach C++ users") {
+    rag::EngineOptions options;
+    options.bm25 = rag::Bm25IndexOptions();
+    options.bm25->positions = true;
+    options.bm25->k1 = 0.5F;
+    rag::Engine engine("", options);
+    engine.add({{"a", "A quick brown fox.", "", "", {}}, {"b", "A brown dog and a fox.", "", "", {}}});
+    rag::Query query;
+    query.text = "\"brown fox\" -dog";
+    query.syntax = rag::Bm25Syntax::kLanguage;
+    query.highlight = true;
+    const auto hits = engine.search(query);
+    REQUIRE(hits.size() == 1);
+    CHECK(hits[0].doc_id == "a");
+    REQUIRE(hits[0].highlights.size() == 1);
+    CHECK(hits[0].text.substr(hits[0].highlights[0].first, hits[0].highlights[0].second - hits[0].highlights[0].first) ==
+          "brown fox");
+    CHECK(engine.stats().find("\"k1\":0.5") != std::string::npos);
+    query.syntax = static_cast<rag::Bm25Syntax>(9);
+    CHECK_THROWS_AS(engine.search(query), rag::Error);
+    options.bm25->b = 7;
+    CHECK_THROWS_WITH(rag::Engine("", options), Catch::Contains("b is 7"));
+}
+
 TEST_CASE("Arrays of queries and links are checked") {
     rag::Engine engine;
     engine.add(numbered(3));

@@ -144,3 +144,40 @@ def test_mistakes_are_named(engine: librag.Engine, options: Any, error: type[Exc
 def test_least_score(engine: librag.Engine) -> None:
     hits = engine.search(vector=[1.0, 0.0], k=30)
     assert len(engine.search(vector=[1.0, 0.0], k=30, min_score=hits[4].score)) == 5
+
+
+def test_operators_and_highlights() -> None:
+    with librag.Engine(bm25={"positions": True}) as engine:
+        engine.add(["A quick brown fox.", "A brown dog and a fox.", "\u9ad8\u8840\u538b\u60a3\u8005\u3002"], ids=["a", "b", "zh"])
+        assert ids(engine.search("fox -dog", operators=True)) == ["a#0"]
+        assert ids(engine.search('"brown fox"', operators=True)) == ["a#0"]
+        assert sorted(ids(engine.search('"brown fox" -dog'))) == ["a#0", "b#0"]  # a plain query is words
+        hit = engine.search('"brown fox" OR dog', operators=True, highlight=True)[0]
+        assert [hit.text[a:b] for a, b in hit.highlights] in (["brown fox"], ["dog"])
+        zh = engine.search("\u8840\u538b", highlight=True)[0]
+        assert [zh.text[a:b] for a, b in zh.highlights] == ["\u8840\u538b"]
+        assert engine.search("fox")[0].highlights == []
+        with pytest.raises(librag.InvalidArgument, match="byte 0"):
+            engine.search("(fox", operators=True)
+        found = engine.search(["+quick fox", "dog"], operators=True)
+        assert [ids(hits) for hits in found] == [["a#0"], ["b#0"]]
+    with librag.Engine() as engine:
+        engine.add("a brown fox")
+        with pytest.raises(librag.InvalidArgument, match="positions"):
+            engine.search('"brown fox"', operators=True)
+
+
+def test_bm25_settings_are_the_bases(tmp_path: Any) -> None:
+    with librag.Engine(tmp_path / "kb", bm25={"k1": 0.5, "b": 0.25, "variant": "plus", "positions": True}) as engine:
+        engine.add(["brown fox", "fox and dog"])
+    with librag.Engine(tmp_path / "kb", read_only=True) as engine:
+        settings = engine.stats()["bm25_settings"]
+        assert (settings["k1"], settings["b"], settings["positions"]) == (0.5, 0.25, True)
+        assert len(engine.search('"brown fox"', operators=True)) == 1
+    with pytest.raises(librag.InvalidArgument, match="only a writer"):
+        librag.Engine(tmp_path / "kb", bm25={"k1": 1.5}, read_only=True)
+    for wrong in ({"k1": -1.0}, {"variant": "best"}, {"language": "klingon"}, {"b": 2.0}):
+        with pytest.raises(librag.InvalidArgument):
+            librag.Engine(bm25=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        librag.Engine(bm25={"k2": 1})  # type: ignore[typeddict-unknown-key]

@@ -226,4 +226,17 @@ QueryNode parse_query(std::string_view text) {
     return Parser(text).run();
 }
 
+std::string asked_words(const QueryNode& query) {
+    if (query.kind != QueryNode::kGroup) return query.text;
+    std::string out;
+    for (const auto* children : {&query.must, &query.should}) {
+        for (const QueryNode& child : *children) {
+            const std::string words = asked_words(child);
+            if (!out.empty() && !words.empty()) out += ' ';
+            out += words;
+        }
+    }
+    return out;
+}
+
 }  // namespace rag::core

@@ -38,4 +38,8 @@ inline constexpr std::size_t kMaxLanguageDepth = 32;
 /// kInvalidArgument: not of the language, or beyond a limit; says what was expected at which byte.
 QueryNode parse_query(std::string_view text);
 
+/// The words, prefixes and phrases that are looked for (not those behind - and NOT), in order, with spaces between them: what
+/// such a query says to a reader who does not know the language.
+std::string asked_words(const QueryNode& query);
+
 }  // namespace rag::core
