@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/base64.hpp"
 #include "core/error.hpp"
@@ -77,7 +78,7 @@ class Fields {
     const Json* find(const char* key) {
         const auto found = object_.find(key);
         if (found == object_.end()) return nullptr;
-        ++known_;
+        known_.insert(key);
         return found->is_null() ? nullptr : &*found;
     }
     std::string text(const char* key) {
@@ -110,26 +111,20 @@ class Fields {
         return value->get<bool>();
     }
     void end() const {
-        if (known_ == object_.size()) return;
-        fail(Code::kInvalidArgument, "{} has a key that is unknown there, among {}", name_, keys());
+        for (const auto& [key, value] : object_.items()) {
+            if (!known_.contains(key))
+                fail(Code::kInvalidArgument, "{} has the key {}, which is unknown there", name_, quote(key, 80));
+        }
     }
 
   private:
     [[noreturn]] void wrong(const char* key, const char* wanted) const {
         fail(Code::kInvalidArgument, "{} has something else than {} in \"{}\"", name_, wanted, key);
     }
-    std::string keys() const {
-        std::string out;
-        for (const auto& [key, value] : object_.items()) {
-            if (out.size() > 200) return out + " ...";
-            out += (out.empty() ? "" : ", ") + quote(key, 40);
-        }
-        return out;
-    }
 
     const Json& object_;
     std::string name_;
-    std::size_t known_ = 0;
+    std::set<std::string, std::less<>> known_;
 };
 
 std::vector<float> vector_of(std::string_view text, const std::string& name) {

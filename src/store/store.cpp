@@ -237,7 +237,14 @@ void Store::open_reader() {
         const auto log_size = fs::file_size(database_ + "-wal", error);
         const bool refused = failure.code() == Code::kIo || failure.code() == Code::kReadOnly;
         const bool writable = ::faccessat(AT_FDCWD, folder_->c_str(), W_OK, AT_EACCESS) == 0;
-        if (!refused || writable || (!error && log_size > 0)) throw;
+        if (refused && !writable && !error && log_size > 0) {
+            fail(failure.code(),
+                 "{} has commits in its log, and the log's index (-shm), which reading it needs, is not there and cannot be made "
+                 "in a "
+                 "folder that cannot be written: open it once where it can be, or copy {}-shm along ({})",
+                 quoted(*folder_), kDatabaseName, failure.what());
+        }
+        if (!refused || writable) throw;
         immutable_ = true;
         main_ = connect(false);
         require_readable(check_database(*main_), *folder_);

@@ -139,11 +139,26 @@ void run_limit(const fs::path& folder) {
     run_full(folder / "kb", [&] { require(::setrlimit(RLIMIT_FSIZE, &before) == 0, "setrlimit"); });
 }
 
-void run_reader(const fs::path& folder, std::uint32_t count) {
-    if (::geteuid() == 0) {
-        const auto nobody = static_cast<uid_t>(std::stoul(kNobody));
-        if (::setgid(nobody) != 0 || ::setuid(nobody) != 0) ::_exit(kCannotPrepare);
+void become_nobody() {
+    if (::geteuid() != 0) return;
+    const auto nobody = static_cast<uid_t>(std::stoul(kNobody));
+    if (::setgid(nobody) != 0 || ::setuid(nobody) != 0) ::_exit(kCannotPrepare);
+}
+
+/// A log with commits whose index is gone, where none can be made.
+void run_stuck(const fs::path& folder) {
+    become_nobody();
+    try {
+        open(folder / "kb", true);
+    } catch (const Error& error) {
+        require(std::string_view(error.what()).find("-shm") != std::string_view::npos, error.what());
+        return;
     }
+    throw std::runtime_error("a log was read without its index");
+}
+
+void run_reader(const fs::path& folder, std::uint32_t count) {
+    become_nobody();
     require(::access((folder / "kb").c_str(), W_OK) != 0, "the folder can be written after all");
     for (int round = 0; round < 2; ++round) check(*open(folder / "kb", true), count, "in a folder that cannot be written");
     try {
@@ -164,6 +179,7 @@ int main(int argc, char** argv) {
     try {
         if (mode == "tmpfs") run_tmpfs(argv[2]);
         if (mode == "limit") run_limit(argv[2]);
+        if (mode == "stuck") run_stuck(argv[2]);
         if (mode == "reader" && argc == 4) run_reader(argv[2], static_cast<std::uint32_t>(std::stoul(argv[3])));
         return 0;
     } catch (const std::exception& error) {

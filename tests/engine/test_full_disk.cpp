@@ -69,3 +69,24 @@ TEST_CASE("a folder that may not be written is read, and refused for writing by 
     fs::permissions(folder / "kb", fs::perms::owner_all);
     CHECK(result == 0);
 }
+
+TEST_CASE("a log that cannot be read for want of its index is told as that") {
+    TemporaryFolder folder;
+    auto engine = open_engine(folder / "open");
+    add_numbered(*engine, 0, 5);
+    add_numbered(*engine, 5, 10);
+    fs::create_directory(folder / "kb");
+    for (const auto& entry : fs::directory_iterator(folder / "open")) {
+        const std::string name = entry.path().filename().string();
+        if (name.ends_with("-shm")) continue;
+        fs::copy_file(entry.path(), folder / "kb" / name);
+        fs::permissions(folder / "kb" / name, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
+    }
+    const auto enter = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+    const auto read = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
+    fs::permissions(folder / "kb", read | enter);
+    fs::permissions(folder.path(), read | enter | fs::perms::owner_write);
+    const int result = run({"stuck", folder.path().string()});
+    fs::permissions(folder / "kb", fs::perms::owner_all);
+    CHECK(result == 0);
+}

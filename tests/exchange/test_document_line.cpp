@@ -127,7 +127,7 @@ TEST_CASE("what is no line of an export is refused, and says why") {
     refused(R"({"text":"x","id":7})", "\"id\"");
     refused(R"({"text":"x","created_ms":1.5})", "created_ms");
     refused(R"({"text":"x","created_ms":18446744073709551615})", "at most");
-    refused(R"({"text":"x","unknown":0})", "unknown");
+    refused(R"({"text":"x","colour":0,"title":"t"})", "the key \"colour\", which is unknown");
     refused(R"({"text":"x","chunks":{}})", "no list");
     refused(R"({"text":"x","chunks":[7]})", "chunk 0 is no JSON object");
     refused(R"({"text":"x","chunks":[{},{"start":-1}]})", "chunk 1 has -1");

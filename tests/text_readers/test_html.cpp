@@ -23,6 +23,17 @@ TEST_CASE("text, title and language of a page") {
     CHECK(read_bytes("<h1>Head</h1>", "a.html")[0].title == "Head");
 }
 
+TEST_CASE("what a style attribute hides is no text of the page") {
+    CHECK(read_text("<div style=\"display:none\">no</div><p>yes", "a.html") == "yes");
+    CHECK(read_text("<div style=\"color: red; DISPLAY : None !important\">no<p>nor this</div><p>yes", "a.html") == "yes");
+    CHECK(read_text("<p style='visibility: hidden'>\u4e0d</p><p>\u662f", "a.html") == "\u662f");
+    for (const char* style :
+         {"display: block", "x-display: none", "background: url(display:none)", "", ";;", "visibility: visible"}) {
+        INFO(style);
+        CHECK(read_text("<p style=\"" + std::string(style) + "\">yes</p>", "a.html") == "yes");
+    }
+}
+
 TEST_CASE("lists, tables and code of a page") {
     CHECK(read_text("<p>x<ul><li>a<li><p>b</p><ul><li>c</ul></ul><ol><li>d<li>e</ol>y", "a.html") ==
           "x\n\n- a\n- b\n  - c\n\n1. d\n2. e\n\ny");

@@ -43,7 +43,11 @@ TEST_CASE("objects of JSON by their members") {
           Rows{"! \"f.json\", row 1 is neither an object nor a text", "! \"f.json\", row 2 has no field \"text\"",
                "f.json:4||z|{}"});
     CHECK(rows_of("[{\"text\": \"a\"},, ]", "f.json") == Rows{rows_of("[{\"text\": \"a\"},, ]", "f.json")[0]});
-    CHECK(rows_of("[{\"text\": \"a\"},, ]", "f.json")[0].starts_with("! \"f.json\" is no JSON at byte 16"));
+    CHECK(rows_of("[{\"text\": \"a\"},, ]", "f.json")[0] == "! \"f.json\" is no JSON at byte 16, before \" ]\"");
+    CHECK(rows_of("[{\"text\": \"a\", \"n\": 123456789012345678901234567890}]", "f.json")[0] ==
+          "! \"f.json\" is JSON with an integer that is wider than 64 bits: it must be a string");
+    CHECK(rows_of("{\"text\": \"a\", \"n\": 1, \"n\": 2}\n{\"text\": \"b\"}\n", "f.jsonl") ==
+          Rows{"! \"f.jsonl\", row 1 has the key \"n\" twice", "f.jsonl:2||b|{}"});
 }
 
 TEST_CASE("lines of JSON, each by itself") {

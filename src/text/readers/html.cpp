@@ -5,9 +5,11 @@
 #include <libxml/HTMLparser.h>
 #include <libxml/parser.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "core/error.hpp"
@@ -32,6 +34,22 @@ bool is_language(std::string_view tag) noexcept {
     return tag.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == std::string_view::npos;
 }
 
+/// A style attribute that hides its element: "display: none" or "visibility: hidden" among its declarations.
+bool style_hides(std::string_view style) {
+    std::string plain;  // without white space, in small letters
+    for (const char c : style) {
+        if (c == ' ' || (c >= '\t' && c <= '\r')) continue;
+        plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    for (std::size_t at = 0; at < plain.size();) {
+        const std::size_t end = std::min(plain.find(';', at), plain.size());
+        const std::string_view declaration = std::string_view(plain).substr(at, end - at);
+        if (declaration.starts_with("display:none") || declaration.starts_with("visibility:hidden")) return true;
+        at = end + 1;
+    }
+    return false;
+}
+
 struct Attributes {
     std::string_view language;
     bool hidden = false;
@@ -44,6 +62,7 @@ Attributes attributes_of(const xmlChar** pairs) {
         const std::string_view name = view_of(pairs[0]);
         const std::string_view value = view_of(pairs[1]);
         if (name == "hidden" || (name == "aria-hidden" && value == "true")) out.hidden = true;
+        if (name == "style" && style_hides(value)) out.hidden = true;
         if (name == "role") {
             out.hidden = out.hidden || is_boilerplate_role(value);
             out.main = value == "main";

@@ -1,6 +1,7 @@
 #include "text/readers/json_records.hpp"
 
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "core/error.hpp"
 
@@ -38,7 +39,11 @@ bool JsonRecords::map(simdjson::dom::element element, std::uint64_t row, ReadDoc
         fail(Code::kInvalidArgument, "{} is neither an object nor a text", mapper_.place(row));
     fields_.clear();
     texts_.clear();
+    std::unordered_set<std::string_view> names;
     for (const auto member : object) {
+        // Which of the two is meant nobody can say.
+        if (!names.insert(member.key).second)
+            fail(Code::kInvalidArgument, "{} has the key {} twice", mapper_.place(row), quote(member.key, 80));
         Field field;
         field.name = member.key;
         if (member.value.get_string().get(field.text) != simdjson::SUCCESS) {
@@ -54,9 +59,12 @@ bool JsonRecords::map(simdjson::dom::element element, std::uint64_t row, ReadDoc
 std::string json_problem(std::string_view text, simdjson::error_code error) {
     FailureFinder finder;
     if (!nlohmann::json::sax_parse(text, &finder))
-        return fmt::format("no JSON at byte {}: {}", finder.offset, simdjson::error_message(error));
-    // What only simdjson refuses: more than 1024 levels, integers over 64 bits.
-    return simdjson::error_message(error);
+        return fmt::format("no JSON at byte {}, before {}", finder.offset,
+                           finder.offset < text.size() ? quote(text.substr(finder.offset), 20) : std::string("the end"));
+    // What only simdjson refuses.
+    if (error == simdjson::DEPTH_ERROR) return "JSON that is nested deeper than 1024 levels";
+    if (error == simdjson::NUMBER_ERROR) return "JSON with an integer that is wider than 64 bits: it must be a string";
+    return std::string("no JSON: ") + simdjson::error_message(error);
 }
 
 }  // namespace rag::core
