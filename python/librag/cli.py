@@ -208,6 +208,9 @@ def search(
     links: Annotated[float, typer.Option(help="What links count for in the score.", min=0, max=1)] = 0.0,
     fusion: Annotated[str, typer.Option(help="Of hybrid: weighted or rrf.")] = "weighted",
     expand: Annotated[str | None, typer.Option(help="Text around a hit: neighbours or section.")] = None,
+    operators: Annotated[
+        bool, typer.Option("--operators", help='Read "a phrase", pre*, +must, -not, AND, OR, NOT, ( ) in the query.')
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say how each score came about.")] = False,
     rerank: Annotated[int, typer.Option(help="Chunks that the reranker reads; 0: it is not asked.", min=0, max=1000)] = 0,
     reranker: RerankerOption = None,
@@ -229,6 +232,7 @@ def search(
                 "fusion": fusion,
                 "expand": expand,
                 "rerank": rerank or second is not None,
+                "operators": operators,
             }
             if group:
                 options.update(group_by="document", group_hits=group)
@@ -351,13 +355,22 @@ def export(
     base: Base,
     target: Annotated[Path | None, typer.Argument(help="A file; without one, standard output.")] = None,
     vectors: Annotated[bool, typer.Option(help="With vectors and how texts were cut.")] = True,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave damaged documents out, and name them, where they would end the export.")
+    ] = False,
 ) -> None:
     """Write all documents as lines of JSON."""
+
+    def left_out(id: str | None, problem: str) -> None:
+        print(f"librag: left out {'links' if id is None else repr(id)}: {problem}", file=sys.stderr)
+
     with _errors(), librag.Engine(_existing(base), read_only=True) as engine:
+        on_damaged = left_out if skip_damaged else None
         if target is None:
-            engine.export(sys.stdout.buffer, vectors=vectors)
+            engine.export(sys.stdout.buffer, vectors=vectors, on_damaged=on_damaged)
         else:
-            print(f"{engine.export(target, vectors=vectors)} documents in {readable(target)}")
+            count = engine.export(target, vectors=vectors, on_damaged=on_damaged)
+            print(f"{count} documents in {readable(target)}")
 
 
 @app.command(name="import")

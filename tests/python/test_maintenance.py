@@ -619,6 +619,23 @@ def test_damage_is_named_left_out_and_repaired(tmp_path: Path) -> None:
         engine.backup(tmp_path / "backup")
 
 
+def test_damage_on_the_command_line(tmp_path: Path) -> None:
+    filled(tmp_path / "kb").close()
+    damage(tmp_path / "kb", "UPDATE documents SET title='x' WHERE id='d7'")
+
+    def run(*arguments: str | Path, code: int = 0) -> str:
+        done = subprocess.run([sys.executable, "-m", "librag", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert '"d7"' in run("export", tmp_path / "kb", tmp_path / "all.jsonl", code=1)
+    told = run("export", tmp_path / "kb", tmp_path / "rest.jsonl", "--skip-damaged")
+    assert "left out 'd7'" in told
+    assert "20 documents" in told
+    assert "marker3" in run("search", tmp_path / "kb", "+marker3 -marker4", "--operators", "--mode", "bm25")
+    assert "byte 0" in run("search", tmp_path / "kb", "(marker3", "--operators", "--mode", "bm25", code=1)
+
+
 def test_an_unchanged_text_needs_no_embedder(tmp_path: Path, fixtures_dir: Path) -> None:
     with librag.Engine(tmp_path / "kb", fixtures_dir / "tiny_bert") as engine:
         engine.add(["Whales live in the sea.", "Cars"], ids=["a", "b"])
