@@ -76,8 +76,9 @@ std::optional<std::string> line_of(StoreView& view, std::int64_t key, std::optio
 void leave_out(std::string_view id, std::string_view problem, const ExportOptions& options) {
     if (!options.on_damaged) {
         fail(Code::kCorrupt,
-             "document {} is damaged and cannot be exported: {}; upsert or delete it, or export the rest (on_damaged)", quote(id),
-             problem);
+             "document {} is damaged and cannot be exported: {}; upsert it anew where its page can be read, or export the rest "
+             "(on_damaged)",
+             quote(id), problem);
     }
     if (!options.on_damaged(id, problem)) throw Stopped();
 }
