@@ -90,49 +90,18 @@ void AddedTokens::Set::build(const std::vector<std::pair<std::string, std::int32
             continue;
         }
         keys.emplace_back(content, index);
-        first[static_cast<unsigned char>(content[0])] = true;
-        only_first = content[0];
-        empty = false;
     }
-    only_one = std::count(first.begin(), first.end(), true) == 1;
-    trie = Trie(keys);
-}
-
-// The leftmost longest content at or behind `from`; index -1 if there is none.
-Span AddedTokens::Set::next_match(std::string_view text, std::uint32_t from, std::int32_t& index) const {
-    index = -1;
-    const auto size = static_cast<std::uint32_t>(text.size());
-    for (std::uint32_t start = from; start < size; ++start) {
-        if (only_one) {
-            const std::size_t found = text.find(only_first, start);
-            if (found == std::string_view::npos) break;
-            start = static_cast<std::uint32_t>(found);
-        } else if (!first[static_cast<unsigned char>(text[start])]) {
-            continue;
-        }
-        std::uint32_t end = start;
-        Trie::Node node = Trie::kRoot;
-        for (std::uint32_t at = start; at < size;) {
-            node = trie.step(node, static_cast<unsigned char>(text[at++]));
-            if (node == Trie::kNone) break;
-            if (trie.value(node) < 0) continue;
-            index = trie.value(node);
-            end = at;
-        }
-        if (index >= 0) return {start, end};
-    }
-    return {size, size};
+    search = TokenSearch(keys);
 }
 
 void AddedTokens::Set::split(std::string_view text, const std::vector<AddedToken>& tokens, std::vector<TextPart>& out) const {
     const auto size = static_cast<std::uint32_t>(text.size());
     std::uint32_t done = 0;
-    std::uint32_t search = 0;
-    while (!empty && search < size) {
-        std::int32_t index = -1;
-        const Span match = next_match(text, search, index);
+    std::uint32_t at = 0;
+    while (!search.empty() && at < size) {
+        const auto [match, index] = search.next(text, at);
         if (index < 0) break;
-        search = match.end;
+        at = match.end;
         const AddedToken& token = tokens[static_cast<std::size_t>(index)];
         if (token.single_word && !is_single_word(text, match)) continue;
         Span span = match;

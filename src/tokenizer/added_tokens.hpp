@@ -3,15 +3,14 @@
 // Built by one thread, then immutable.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "tokenizer/models/trie.hpp"
 #include "tokenizer/normalized_text.hpp"
+#include "tokenizer/token_search.hpp"
 
 namespace rag::core {
 
@@ -54,19 +53,14 @@ class AddedTokens {
     const std::vector<AddedToken>& tokens() const noexcept { return tokens_; }
 
   private:
-    // One of the two sets: a trie of contents with the index of the token.
+    // One of the two sets: the contents with the index of the token.
     struct Set {
-        Trie trie;
-        std::array<bool, 256> first{};  // bytes that a content begins with
-        char only_first = 0;            // the only one, if only_one
-        bool only_one = false;
-        bool empty = true;
+        TokenSearch search;
         bool cuts_everywhere = false;  // one of the contents is empty: it stands between any two characters
 
         void build(const std::vector<std::pair<std::string, std::int32_t>>& contents);
         void split(std::string_view text, const std::vector<AddedToken>& tokens, std::vector<TextPart>& out) const;
         void push_text(std::string_view text, Span span, std::vector<TextPart>& out) const;
-        Span next_match(std::string_view text, std::uint32_t from, std::int32_t& index) const;
     };
 
     std::vector<AddedToken> tokens_;

@@ -12,6 +12,7 @@ namespace rag::core {
 namespace {
 
 constexpr std::size_t kMostBytes = std::numeric_limits<std::uint32_t>::max();  // of a normalized text
+constexpr std::size_t kMostGrowth = std::size_t{16} << 20;                     // of a short one
 constexpr std::size_t kKeptBytes = 1U << 20;                                   // scratch beyond this is given back after a call
 
 void free_large(std::string& buffer) {
@@ -29,6 +30,7 @@ void NormalizedText::assign(std::string_view original, std::uint32_t start, std:
     start_ = start;
     text_ = original.substr(start, end - start);
     keep_places_ = places;
+    most_bytes_ = std::min(kMostBytes, kMostGrowth + std::size_t{32} * (end - start));
     cursor_ = 0;
     places_.reset(start);
     plan.run(*this);
@@ -49,10 +51,14 @@ TextRewrite::TextRewrite(NormalizedText& text) : text_(text), out_(text.spare_bu
 }
 
 void TextRewrite::make_room(std::size_t room) {
-    if (room > kMostBytes - size_) {
-        fail(Code::kInvalidArgument, "the normalized text has more than the {} bytes that a tokenizer takes at once", kMostBytes);
-    }
+    require_size(room > kMostBytes - size_ ? kMostBytes + 1 : size_ + room);
     out_.resize(std::min(kMostBytes, (size_ + room) * 2));
+}
+
+void TextRewrite::require_size(std::size_t size) const {
+    if (size <= text_.most_bytes_) return;
+    fail(Code::kInvalidArgument,
+         "a normalizer makes more than {} bytes of a text, which is more than is taken for one of its size", text_.most_bytes_);
 }
 
 char* TextRewrite::keep_places_to(std::uint32_t end) {
@@ -70,6 +76,7 @@ void TextRewrite::put_character(char32_t value, Alignment place) {
 }
 
 void TextRewrite::finish() {
+    require_size(size_);
     text_.buffer_.swap(out_);
     text_.places_.swap(places_);
     text_.text_ = std::string_view(text_.buffer_).substr(0, size_);

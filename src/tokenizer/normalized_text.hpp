@@ -27,7 +27,8 @@ struct Span {
 class NormalizedText {
   public:
     /// Normalizes bytes [start, end) of `original`, which are well-formed UTF-8. Without `places` the way back is not kept.
-    /// Throws kInvalidArgument when the result passes 4 GiB.
+    /// Throws kInvalidArgument when a stage's result passes 4 GiB, or 16 MiB and 32 times the stretch: stages that replace one
+    /// character by many grow a text beyond all bounds, and what is in Unicode grows it eighteen times at most.
     void assign(std::string_view original, std::uint32_t start, std::uint32_t end, const NormalizerPlan& plan, bool places);
 
     std::string_view text() const noexcept { return text_; }
@@ -55,6 +56,7 @@ class NormalizedText {
     std::string buffer_, spare_buffer_;  // text_ views the original, or buffer_
     PlaceMap places_, spare_places_;
     bool keep_places_ = false;
+    std::size_t most_bytes_ = 0;      // that a stage may make of it
     mutable std::size_t cursor_ = 0;  // in places_: where the last question ended
     CharText chars_;
 };
@@ -116,6 +118,7 @@ class TextRewrite {
         return out_.data() + size_;
     }
     void make_room(std::size_t room);
+    void require_size(std::size_t size) const;
 
     NormalizedText& text_;
     std::string& out_;  // the first size_ bytes are the new text

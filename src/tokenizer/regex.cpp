@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/find_text.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/regex_pattern.hpp"
 
@@ -175,8 +176,8 @@ void Regex::find_all(std::string_view text, Span within, std::vector<Span>& out)
     if (compiled_->code == nullptr) {
         const std::string& wanted = compiled_->literal;
         const std::string_view part = text.substr(0, within.end);
-        for (std::size_t at = part.find(wanted, within.start); at != std::string_view::npos;
-             at = part.find(wanted, at + wanted.size())) {
+        for (std::size_t at = find_text(part, wanted, within.start); at != std::string_view::npos;
+             at = find_text(part, wanted, at + wanted.size())) {
             out.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + wanted.size())});
         }
         return;

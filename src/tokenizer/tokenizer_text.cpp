@@ -94,8 +94,14 @@ std::string Tokenizer::apply_chat_template(std::string_view messages_json, bool 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
     std::string out;
     StreamDecoder decoder(*this, skip_special_tokens);
-    for (const std::int32_t id : ids) out += decoder.push(id);
-    out += decoder.finish();
+    const auto append = [&](const std::string& text) {
+        if (text.size() > kMaxTextBytes - out.size()) {
+            fail(Code::kInvalidArgument, "{} ids decode to more than the {} bytes of a text", ids.size(), kMaxTextBytes);
+        }
+        out += text;
+    };
+    for (const std::int32_t id : ids) append(decoder.push(id));
+    append(decoder.finish());
     return out;
 }
 

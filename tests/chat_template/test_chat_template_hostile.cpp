@@ -112,5 +112,16 @@ TEST_CASE("a template that fails takes less than a few seconds") {
             "{% for a in range(99999) %}{% set ns.d = dict([(a, a)]) %}{{ ns.d == {a: a} }}{% endfor %}"
             "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
             {"limit of"});
+    // Long texts in long texts, and long chains: nothing of them is gone through once for each part.
+    const std::string texts = "{% set s = 'a' * 4000000 %}{% set half = 'a' * 2000000 %}";
+    for (const char* use : {"half ~ 'b' in s", "s.find(half ~ 'b')", "s.rfind('b' ~ half)", "s.count(half ~ 'b')",
+                            "s.split(half ~ 'b')|length", "s.rsplit('b' ~ half)|length", "s.partition(half ~ 'b')|length",
+                            "s.rpartition('b' ~ half)|length", "s.replace(half ~ 'b', '')|length"}) {
+        refuses(Code::kInvalidArgument, texts + "{% set x = " + use + " %}{{ nothing.x }}", {"nothing"});
+    }
+    refuses(Code::kInvalidArgument, "{{ 1" + repeated("==1", 200'000) + " }}{{ nothing.x }}", {"nothing"});
+    std::string names;
+    for (int i = 0; i < 20'000; ++i) names += "{% set m" + std::to_string(i) + " = 1 %}";
+    refuses(Code::kInvalidArgument, names + "{{ nothing.x }}", {"nothing"});
     CHECK(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC < 20.0);  // with sanitizers; about 2 without
 }

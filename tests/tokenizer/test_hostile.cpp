@@ -197,3 +197,33 @@ TEST_CASE("a pattern that backtracks without end is stopped") {
     CHECK_THROWS_AS(tokenizer->encode(std::string(4000, 'a') + "c"), Error);
     CHECK(tokenizer->encode("aab").ids.size() > 1);  // and the tokenizer is as good as before
 }
+
+TEST_CASE("a template that adds more tokens than any text needs is refused") {
+    Json json = good();
+    Json& token = json["post_processor"]["special_tokens"]["<s>"];
+    for (int i = 0; i < 300; ++i) {
+        token["ids"].push_back(4);
+        token["tokens"].push_back("<s>");
+        json["post_processor"]["single"].push_back({{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}});
+    }
+    std::string message;
+    CHECK(refusal(json.dump(), message) == Code::kUnsupported);
+    CHECK(message.find("post_processor.single adds more than 65536 tokens") != std::string::npos);
+}
+
+TEST_CASE("stages that multiply a text are stopped") {
+    const Json ten = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaaaa"}};
+    Json json = changed("/normalizer", {{"type", "Sequence"}, {"normalizers", Json::array()}});
+    Json decoder = {{"type", "Sequence"}, {"decoders", Json::array()}};
+    for (int i = 0; i < 9; ++i) {
+        json["normalizer"]["normalizers"].push_back(ten);
+        decoder["decoders"].push_back(ten);
+    }
+    const auto tokenizer = Tokenizer::from_json(json.dump(), "grows.json");
+    CHECK_THROWS_WITH(tokenizer->encode(std::string(10, 'a')), Catch::Contains("a normalizer makes more than 16777536 bytes"));
+    CHECK(tokenizer->encode("b").ids == std::vector<std::int32_t>{4, 1});
+    const auto decoding = Tokenizer::from_json(changed("/decoder", decoder).dump(), "grows.json");
+    const std::vector<std::int32_t> one = {0}, other = {1};
+    CHECK_THROWS_WITH(decoding->decode(one), Catch::Contains("the decoder Replace makes 100000000 bytes of 10000000"));
+    CHECK(decoding->decode(other) == "b");
+}

@@ -112,13 +112,14 @@ goldens::Json fixture(const char* name) {
 }
 
 const std::string kVocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n##s\nHello\ncaf\xc3\xa9\ncafe\n";
+const std::string kLowerVocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n##s\nhallo\ncaf\xc3\xa9\ncafe\n";
 
 }  // namespace
 
 TEST_CASE("a folder with vocab.txt is a BERT, and its configuration says how it treats case") {
     const rag::test::TemporaryFolder scratch;
     const fs::path folder = scratch.path();
-    write_file(folder / "vocab.txt", kVocab);
+    write_file(folder / "vocab.txt", kLowerVocab);
     const auto lower = Tokenizer::from_pretrained(folder);
     CHECK(lower->encode("Hello worlds").ids == std::vector<std::int32_t>{2, 5, 6, 7, 3});
     CHECK(lower->encode("CAF\xc3\x89").ids == std::vector<std::int32_t>{2, 10, 3});
@@ -127,6 +128,10 @@ TEST_CASE("a folder with vocab.txt is a BERT, and its configuration says how it 
     CHECK(lower->special_token("cls_token") == "[CLS]");
     CHECK(Tokenizer::from_pretrained(folder / "vocab.txt")->vocab_size() == 11);
 
+    std::string message;
+    write_file(folder / "vocab.txt", kVocab);
+    CHECK(refusal(folder, message) == Code::kInvalidArgument);
+    CHECK(message.find("capital letters (\"Hello\")") != std::string::npos);
     write_file(folder / "tokenizer_config.json", R"({"do_lower_case": false, "mask_token": {"content": "[MASK]"}})");
     const auto cased = Tokenizer::from_pretrained(folder);
     CHECK(cased->encode("Hello hello").ids == std::vector<std::int32_t>{2, 8, 5, 3});
@@ -134,7 +139,6 @@ TEST_CASE("a folder with vocab.txt is a BERT, and its configuration says how it 
     CHECK(cased->is_special(4));
     CHECK(!cased->is_special(5));
 
-    std::string message;
     write_file(folder / "vocab.txt", "[PAD]\nhello\n");
     CHECK(refusal(folder, message) == Code::kCorrupt);
     CHECK(message.find("[UNK]") != std::string::npos);
@@ -142,10 +146,23 @@ TEST_CASE("a folder with vocab.txt is a BERT, and its configuration says how it 
     CHECK(refusal(folder, message) == Code::kInvalidArgument);
 }
 
+TEST_CASE("a part of a tokenizer is not taken for one") {
+    const rag::test::TemporaryFolder scratch;
+    std::string message;
+    for (const char* name : {"merges.txt", "vocab.json", "tokenizer_config.json"}) {
+        write_file(scratch.path() / name, "{}");
+        CHECK(refusal(scratch.path() / name, message) == Code::kInvalidArgument);
+        CHECK(message.find("open the folder") != std::string::npos);
+    }
+    write_file(scratch.path() / "tokenizer.json", "");
+    CHECK(refusal(scratch.path() / "tokenizer.json", message) == Code::kCorrupt);
+    CHECK(message.find("exception") == std::string::npos);
+}
+
 TEST_CASE("a BERT's vocab.txt has the added tokens that stand beside it, and other classes are no BERTs") {
     const rag::test::TemporaryFolder scratch;
     const fs::path folder = scratch.path();
-    write_file(folder / "vocab.txt", kVocab);
+    write_file(folder / "vocab.txt", kLowerVocab);
     write_file(folder / "added_tokens.json", R"({"[NEW]": 11})");
     CHECK(Tokenizer::from_pretrained(folder)->encode("hello[NEW]").ids == std::vector<std::int32_t>{2, 5, 11, 3});
     write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizerFast", "added_tokens_decoder": {

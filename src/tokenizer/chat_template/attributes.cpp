@@ -36,12 +36,21 @@ std::optional<Value> find_method(const Value& object, const std::string& name) {
     return Value(Value::Data(std::make_shared<const Method>(Method{object, name})));
 }
 
-const Value* find_in_namespace(const Value& object, const std::string& name) {
+const Value* find_in_namespace(Runtime& runtime, const Value& object, const std::string& name) {
     const auto* space = object.as<Namespace*>();
     if (space == nullptr) return nullptr;
     const auto& attributes = (*space)->attributes;
+    runtime.charge(attributes.size() / 8);
     const auto at = std::find_if(attributes.begin(), attributes.end(), [&](const auto& pair) { return pair.first == name; });
     return at == attributes.end() ? nullptr : &at->second;
+}
+
+/// What a macro tells about itself in jinja2.
+void refuse_macro_attribute(const Value& object, const std::string& name) {
+    if (object.as<const Macro*>() == nullptr) return;
+    for (const std::string_view known : {"name", "arguments", "caller", "explicit_caller", "catch_kwargs", "catch_varargs"}) {
+        if (name == known) fail(Code::kUnsupported, "the attribute {} of a macro is not known", quote(name));
+    }
 }
 
 /// What the filter groupby gives has names for its two parts.
@@ -118,8 +127,9 @@ void each_index(const Range& range, const Visit& visit) {
 
 Value get_attribute(Runtime& runtime, const Value& object, const std::string& name) {
     if (object.is_undefined()) fail_undefined(object);
+    refuse_macro_attribute(object, name);
     if (const Value* part = find_in_group(object, name)) return *part;
-    if (const Value* value = find_in_namespace(object, name)) return *value;
+    if (const Value* value = find_in_namespace(runtime, object, name)) return *value;
     if (auto method = find_method(object, name)) return *method;
     const Value key = Value::text(name);
     if (auto value = find_item(runtime, object, key)) return *value;
@@ -130,7 +140,7 @@ Value get_item(Runtime& runtime, const Value& object, const Value& key) {
     if (object.is_undefined()) fail_undefined(object);
     if (auto value = find_item(runtime, object, key)) return *value;
     if (key.string() != nullptr) {
-        if (const Value* value = find_in_namespace(object, *key.string())) return *value;
+        if (const Value* value = find_in_namespace(runtime, object, *key.string())) return *value;
         if (auto method = find_method(object, *key.string())) return *method;
     }
     return missing(object, key);

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "core/error.hpp"
+#include "core/find_text.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/python_text.hpp"
 #include "tokenizer/chat_template/runtime.hpp"
@@ -114,7 +115,7 @@ Value found(Runtime& runtime, const std::string& self, Arguments& arguments) {
     const auto part = window(self, bound, base);
     runtime.charge_bytes(self.size());
     const std::string& wanted = bound.text(0);
-    const std::size_t at = !part ? std::string_view::npos : FromRight ? part->rfind(wanted) : part->find(wanted);
+    const std::size_t at = !part ? std::string_view::npos : FromRight ? find_last_text(*part, wanted) : find_text(*part, wanted);
     if (at != std::string_view::npos)
         return Value::integer(static_cast<std::int64_t>(count_code_points(std::string_view(self).substr(0, base + at))));
     if (Required) fail(Code::kInvalidArgument, "{} is not in the text", quote(wanted, 40));
@@ -157,7 +158,7 @@ Value partitioned(Runtime& runtime, const std::string& self, Arguments& argument
     const std::string& separator = bound.text(0);
     if (separator.empty()) fail(Code::kInvalidArgument, "partition: the separator is empty");
     runtime.charge_bytes(self.size());
-    const std::size_t at = FromRight ? self.rfind(separator) : self.find(separator);
+    const std::size_t at = FromRight ? find_last_text(self, separator) : find_text(self, separator);
     if (at == std::string::npos) return FromRight ? texts({"", "", self}, true) : texts({self, "", ""}, true);
     return texts({self.substr(0, at), separator, self.substr(at + separator.size())}, true);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/find_text.hpp"
 #include "tokenizer/chat_template/renderer.hpp"
 #include "tokenizer/chat_template/runtime.hpp"
 
@@ -174,7 +175,7 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
     runtime.charge_bytes(container.mapping() != nullptr ? 0 : container.weight());
     if (const auto* text = container.string()) {
         if (item.string() == nullptr) fail(Code::kInvalidArgument, "\"in\" of a str needs a str, not {}", item.type_name());
-        return text->find(*item.string()) != std::string::npos;
+        return find_text(*text, *item.string()) != std::string::npos;
     }
     if (const auto* map = container.mapping()) {
         if (!hashable(item)) fail(Code::kInvalidArgument, "a {} cannot be a key of a dict", item.type_name());

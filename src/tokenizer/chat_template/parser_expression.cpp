@@ -132,9 +132,10 @@ ExprPtr Parser::parse_compare() {
         if (!node) node = make(ExprKind::kCompare, line, std::move(first));
         node->operators.push_back(std::move(op));
         node->children.push_back(parse_sum());
-        settle(*node);
     }
-    return node ? std::move(node) : std::move(first);
+    if (!node) return first;
+    settle(*node);
+    return node;
 }
 
 ExprPtr Parser::parse_sum() {

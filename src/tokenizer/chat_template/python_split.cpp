@@ -1,6 +1,7 @@
 // Cutting and joining of Python strings: split, rsplit, splitlines, replace, count.
 #include <algorithm>
 
+#include "core/find_text.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/python_text.hpp"
 
@@ -59,7 +60,7 @@ std::vector<std::string> split(std::string_view text, const std::string* separat
     std::vector<std::string> out;
     std::string_view rest = text;
     while (limit < 0 || static_cast<long long>(out.size()) < limit) {
-        const std::size_t at = from_right ? rest.rfind(*separator) : rest.find(*separator);
+        const std::size_t at = from_right ? find_last_text(rest, *separator) : find_text(rest, *separator);
         if (at == std::string_view::npos) break;
         out.emplace_back(from_right ? rest.substr(at + separator->size()) : rest.substr(0, at));
         rest = from_right ? rest.substr(0, at) : rest.substr(at + separator->size());
@@ -102,7 +103,7 @@ std::string replace(std::string_view text, std::string_view old, std::string_vie
         out.append(text.substr(at));
         return out;
     }
-    for (std::size_t hit = text.find(old); hit != std::string_view::npos && limit != 0; hit = text.find(old, at)) {
+    for (std::size_t hit = find_text(text, old); hit != std::string_view::npos && limit != 0; hit = find_text(text, old, at)) {
         out.append(text.substr(at, hit - at)).append(fresh);
         at = hit + old.size();
         if (limit > 0) --limit;
@@ -113,7 +114,8 @@ std::string replace(std::string_view text, std::string_view old, std::string_vie
 std::size_t count(std::string_view text, std::string_view part) {
     if (part.empty()) return code_point_offsets(text).size();
     std::size_t found = 0;
-    for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++found;
+    for (std::size_t at = find_text(text, part); at != std::string_view::npos; at = find_text(text, part, at + part.size()))
+        ++found;
     return found;
 }
 

@@ -6,16 +6,6 @@
 
 namespace rag::core::jinja {
 
-void Scope::set(std::string_view name, Value value) {
-    for (auto& [known, old] : names) {
-        if (known == name) {
-            old = std::move(value);
-            return;
-        }
-    }
-    names.emplace_back(name, std::move(value));
-}
-
 Renderer::ScopeGuard::ScopeGuard(Renderer& renderer, Scope* parent)
     : renderer_(renderer), scope_(std::make_unique<Scope>()), outer_(renderer.scope_) {
     scope_->parent = parent;
@@ -323,6 +313,7 @@ void Renderer::assign(const Expr& target, Value value) {
         const std::string& name = *target.value.string();
         if (name.front() == '_') fail(Code::kInvalidArgument, "a namespace takes no attribute {}: it begins with _", quote(name));
         auto& attributes = (*space)->attributes;
+        charge(1 + attributes.size() / 8);
         const auto at = std::find_if(attributes.begin(), attributes.end(), [&](const auto& pair) { return pair.first == name; });
         if (at != attributes.end()) {
             at->second = std::move(value);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -18,9 +19,9 @@ namespace rag::core::jinja {
 struct Scope {
     Scope* parent = nullptr;
     bool kept = false;  // a macro refers to it: it lives as long as the renderer
-    std::vector<std::pair<std::string_view, Value>> names;
+    std::unordered_map<std::string_view, Value> names;
 
-    void set(std::string_view name, Value value);
+    void set(std::string_view name, Value value) { names.insert_or_assign(name, std::move(value)); }
 };
 
 struct Macro {

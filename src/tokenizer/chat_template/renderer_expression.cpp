@@ -17,9 +17,8 @@ namespace {
 
 const Value* Renderer::lookup(std::string_view name) const {
     for (const Scope* scope = scope_; scope != nullptr; scope = scope->parent) {
-        for (const auto& [known, value] : scope->names) {
-            if (known == name) return &value;
-        }
+        const auto at = scope->names.find(name);
+        if (at != scope->names.end()) return &at->second;
     }
     return nullptr;
 }
@@ -99,6 +98,7 @@ std::vector<Value> Renderer::evaluate_children(const Expr& node) {
 Value Renderer::evaluate_name(const Expr& node) {
     if (const Value* value = lookup(node.text)) return *value;
     if (const Function* function = find_global(node.text)) return Value(Value::Data(function));
+    if (node.text == "self") fail(Code::kUnsupported, "the variable \"self\", a template's view of itself, is not known");
     return Value::undefined(fmt::format("{} is undefined", quote(node.text)));
 }
 
@@ -166,6 +166,7 @@ Arguments Renderer::evaluate_arguments(const Expr& node) {
     Arguments out;
     for (std::size_t i = 1; i < node.children.size(); ++i) out.positional.push_back(evaluate(*node.children[i]));
     for (const auto& [name, value] : node.named) {
+        charge(1 + out.named.size() / 8);
         for (const auto& known : out.named) {
             if (known.first == name) fail(Code::kInvalidArgument, "the argument {} is given twice", quote(name));
         }

@@ -1,7 +1,10 @@
 #include "tokenizer/decoders/replace.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "core/error.hpp"
 
 namespace rag::core {
 namespace {
@@ -22,11 +25,20 @@ class Link final : public DecoderLink {
             done = match.end;
         }
         text_ += token.substr(done);
+        require_growth(token.size(), text_.size());
         next_.push(text_);
     }
 
   private:
     void end() override { next_.finish(); }
+
+    // One behind the other grow a token beyond all bounds.
+    static void require_growth(std::size_t before, std::size_t after) {
+        constexpr std::size_t kMost = std::size_t{16} << 20;
+        if (after <= kMost || after - kMost <= before) return;
+        fail(Code::kInvalidArgument, "the decoder Replace makes {} bytes of {}, which is more than it may add to a text", after,
+             before);
+    }
 
     DecoderLink& next_;
     const Regex& pattern_;

@@ -2,12 +2,13 @@
 
 #include <cstddef>
 
+#include "core/find_text.hpp"
 #include "tokenizer/unicode/code_points.hpp"
 
 namespace rag::core {
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-    if (!from.empty() && text.find(from) == std::string::npos) return;
+    if (!from.empty() && find_text(text, from) == std::string::npos) return;
     std::string out;
     std::size_t done = 0;
     if (from.empty()) {
@@ -17,7 +18,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
         }
         out += to;
     } else {
-        for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, done)) {
+        for (std::size_t at = find_text(text, from); at != std::string::npos; at = find_text(text, from, done)) {
             out.append(text, done, at - done);
             out += to;
             done = at + from.size();

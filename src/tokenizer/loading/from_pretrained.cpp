@@ -1,4 +1,8 @@
 // Tokenizer::from_pretrained: which file of a folder is the tokenizer.
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "core/error.hpp"
 #include "core/mapped_file.hpp"
 #include "tokenizer/loading/load.hpp"
@@ -63,6 +67,21 @@ TokenizerParts load_folder(const std::filesystem::path& folder) {
          quote(folder.string()));
 }
 
+// Files beside a tokenizer's that are none themselves.
+void refuse_part(const std::filesystem::path& path) {
+    static constexpr std::string_view kParts[] = {"vocab.json",
+                                                  "merges.txt",
+                                                  "config.json",
+                                                  "tokenizer_config.json",
+                                                  "special_tokens_map.json",
+                                                  "added_tokens.json",
+                                                  "generation_config.json"};
+    const std::string name = path.filename().string();
+    if (std::find(std::begin(kParts), std::end(kParts), name) == std::end(kParts)) return;
+    fail(Code::kInvalidArgument, "{} is one of several files of a tokenizer: open the folder that it is in",
+         quote(path.string()));
+}
+
 TokenizerParts load(const std::filesystem::path& path) {
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) {
@@ -70,6 +89,7 @@ TokenizerParts load(const std::filesystem::path& path) {
              quote(path.string()));
     }
     if (std::filesystem::is_directory(path, ignored)) return load_folder(path);
+    refuse_part(path);
     if (is_gguf(path)) return load_gguf(path);
     if (path.extension() == ".tiktoken") return load_tiktoken(path);
     if (path.extension() == ".model" || path.extension() == ".spm") {

@@ -58,6 +58,24 @@ Settings read_settings(const std::filesystem::path& folder, const TokenizerParts
     return settings;
 }
 
+// Without a configuration Hugging Face's BertTokenizer lower-cases: a vocabulary with capitals is then used to no purpose.
+void require_lowercase(const std::string& text, const std::filesystem::path& file) {
+    if (std::filesystem::exists(file.parent_path() / "tokenizer_config.json")) return;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string_view token = std::string_view(text).substr(at, end - at);
+        at = end + 1;
+        if (token.starts_with('[') || std::none_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) {
+            continue;
+        }
+        fail(Code::kInvalidArgument,
+             "{}: has tokens with capital letters ({}), which text never has once it is lower-cased, and there is no "
+             "tokenizer_config.json beside it that says whether it is: put the model's there, or one with "
+             "{{\"do_lower_case\": false}}",
+             file.string(), quote(token, 40));
+    }
+}
+
 Vocabulary read_lines(const std::string& text) {
     Vocabulary vocabulary;
     std::int64_t id = 0;
@@ -105,6 +123,7 @@ TokenizerParts read_file(const std::filesystem::path& file) {
     TokenizerParts parts;
     parts.name = file.string();
     require_utf8(text, parts.name);
+    require_lowercase(text, file);
     load_configuration(file.parent_path(), parts);
     const Settings settings = read_settings(file.parent_path(), parts);
     Vocabulary vocabulary = read_lines(text);

@@ -32,10 +32,13 @@ TemplatePiece read_special(const StageFields& piece, const StageFields& special_
     return out;
 }
 
+constexpr std::size_t kMaxTemplateTokens = std::size_t{1} << 16;  // that a template adds to a text
+
 std::vector<TemplatePiece> read_template(const StageFields& fields, const char* key, bool pair,
                                          const StageFields& special_tokens) {
     std::vector<TemplatePiece> pieces;
     bool seen[2] = {false, false};
+    std::size_t added = 0;
     for (const Json& json : fields.array(key)) {
         const StageFields entry(json, fmt::format("{}[{}]", fields.inside(key), pieces.size()));
         const bool sequence = entry.find("Sequence") != nullptr;
@@ -48,6 +51,10 @@ std::vector<TemplatePiece> read_template(const StageFields& fields, const char* 
             seen[out.sequence] = true;
         } else {
             out = read_special(piece, special_tokens);
+            added += out.ids.size();
+            if (added > kMaxTemplateTokens) {
+                fail(Code::kUnsupported, "{} adds more than {} tokens to a text", fields.inside(key), kMaxTemplateTokens);
+            }
         }
         out.type_id = static_cast<std::uint32_t>(piece.integer("type_id", 0, 0, 0xFFFFFFFF));
         pieces.push_back(std::move(out));

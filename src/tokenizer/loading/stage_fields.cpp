@@ -11,11 +11,16 @@ std::string shorten(const Json& value) {
 
 }  // namespace
 
+std::string json_reason(std::string_view message) {
+    const std::size_t end = message.starts_with("[json.exception.") ? message.find("] ") : std::string_view::npos;
+    return std::string(end == std::string_view::npos ? message : message.substr(end + 2));
+}
+
 Json parse_tokenizer_json(std::string_view text, const std::string& file) {
     try {
         return Json::parse(text.begin(), text.end());
     } catch (const Json::exception& error) {
-        fail(Code::kCorrupt, "{} is not JSON: {}", file, quote(error.what(), 160));
+        fail(Code::kCorrupt, "{} is not JSON: {}", file, quote(json_reason(error.what()), 160));
     }
 }
 

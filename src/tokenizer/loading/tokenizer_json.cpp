@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "tokenizer/loading/stage_fields.hpp"
 #include "tokenizer/models/model.hpp"
 
 namespace rag::core {
@@ -41,7 +42,7 @@ struct ErrorFinder : nlohmann::json_sax<Json> {
     Json::sax_parse(text.begin(), text.end(), &finder);
     // What only simdjson refuses: more than 1024 levels, integers over 64 bits.
     if (finder.message.empty()) finder.message = simdjson::error_message(reason);
-    fail(Code::kCorrupt, "{} is not JSON: {}", name, quote(finder.message, 160));
+    fail(Code::kCorrupt, "{} is not JSON: {}", name, quote(json_reason(finder.message), 160));
 }
 
 // `simdjson` has checked how deep it goes.
