@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import inspect
+import random
 import sys
 from itertools import cycle, islice
 
 from data import data_folder, load
 
 
-def by_language(size: int) -> dict[str, list[str]]:
-    """About `size` bytes of each language that is there."""
+def by_language() -> dict[str, list[str]]:
+    """All texts of each language that is there, each once, mixed."""
     if data_folder() is None:
-        return {"English": _fill(_docstrings(), size)}
-    return {
-        "English": _fill(load("en_retrieval_scifact").texts, size),
-        "Chinese": _fill(load("zh_qa_cmrc2018").texts + load("zh_faq_medical").texts, size),
-    }
+        languages = {"English": _docstrings()}
+    else:
+        languages = {
+            "English": load("en_retrieval_scifact").texts,
+            "Chinese": load("zh_qa_cmrc2018").texts + load("zh_faq_medical").texts,
+        }
+    languages = {language: list(dict.fromkeys(texts)) for language, texts in languages.items()}
+    for texts in languages.values():
+        random.Random(1).shuffle(texts)
+    return languages
 
 
 def english_and_chinese(size: int) -> list[str]:
     """About `size` bytes, half English and half Chinese where both are there."""
-    languages = by_language(size)
+    languages = by_language()
     return [text for texts in languages.values() for text in _fill(texts, size // len(languages))]
 
 
