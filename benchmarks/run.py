@@ -3,7 +3,7 @@
 make bench                          # everything
 make bench ARGS="encode bm25"       # some: tokenize encode generate callers precision bm25 hnsw filter engine latency stores quality train
 make bench ARGS="--rounds 7"
-make bench ARGS=adapt               # training on real data: 45 minutes, so only when asked for; parts: adapt-banking77 (10 minutes),
+make bench ARGS=adapt               # training on real data: 55 minutes, so only when asked for; parts: adapt-banking77 (12 minutes),
                                     # adapt-scifact (6), adapt-distill (20), adapt-chinese (14)
 """
 
