@@ -45,6 +45,7 @@ TEST_CASE("what is not known is named with its line") {
     refuses(Code::kUnsupported, "a\n{% include 'x' %}", {"line 2", "unknown tag", "include"});
     refuses(Code::kUnsupported, "\n\n{% autoescape true %}{% endautoescape %}", {"line 3", "autoescape"});
     refuses(Code::kUnsupported, "{% macro f(x) %}{% endmacro %}\n{{ f.name }}", {"line 2", "the attribute \"name\" of a macro"});
+    refuses(Code::kUnsupported, "{% for a in [1] %}\n{% for b, c in loop %}{% endfor %}{% endfor %}", {"line 2", "\"loop\""});
     refuses(Code::kUnsupported, "\n{{ self }}", {"line 2", "\"self\""});
     refuses(Code::kUnsupported, "\n{{ 'a'|urlize }}", {"line 2", "unknown filter", "urlize"});
     refuses(Code::kUnsupported, "\n{{ 'a' is odd_looking }}", {"line 2", "unknown test", "odd_looking"});

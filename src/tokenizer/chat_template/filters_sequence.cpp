@@ -100,9 +100,11 @@ Value last(Runtime& runtime, const Value& input, Arguments& arguments) {
 
 Value reverse(Runtime& runtime, const Value& input, Arguments& arguments) {
     const Bound bound(arguments, "reverse", {});
+    const bool lazy = input.sequence() != nullptr && input.sequence()->kind == SequenceKind::kGenerator;
     std::vector<Value> items = runtime.iterate(input)->items;
     runtime.charge(items.size());
     std::reverse(items.begin(), items.end());
+    if (lazy) return Value::list(std::move(items));  // Python's reversed() does not take it, so jinja2 makes a list
     if (input.string() == nullptr) return Value::sequence(SequenceKind::kGenerator, std::move(items));
     std::string out;
     for (const Value& item : items) out += *item.string();

@@ -34,6 +34,8 @@ SequencePtr Runtime::iterate(const Value& value) {
     } else if (const auto* map = value.mapping()) {
         charge(map->entries.size());
         for (const auto& entry : map->entries) out->items.push_back(entry.first);
+    } else if (value.as<Loop*>() != nullptr) {
+        fail(Code::kUnsupported, "going through \"loop\" itself, which takes its rounds away, is not known");
     } else if (!value.is_undefined()) {
         fail(Code::kInvalidArgument, "{} object is not iterable", quote(value.type_name()));
     }
