@@ -132,19 +132,29 @@ class Trainer:
         ``train`` and ``eval``: a file or BEIR folder, as ``librag.data.read`` reads them, or rows: {"text", "label"}, {"messages"}, {"query",
         "positive", "negatives"}, {"text"}. ``columns`` and ``on_bad_row`` are for files, as there.
 
-        ``callbacks``: functions that hear each TrainStep, or objects with ``on_step`` and ``on_evaluate``. False ends the run.
+        ``callbacks``: functions that hear each TrainStep, or objects with ``on_step`` and ``on_evaluate``. An answer that is false, but
+        not None, ends the run.
 
         Ctrl-C, and what a callback raises, ends the run once the last whole step is in a checkpoint, and goes on to the caller; a run that a
         callback ended raises Stopped. ``resume=True`` goes on from there. Bad rows and settings are an InvalidArgument before the first step,
         with file and line; a loss that is no number, or runs away, is an InvalidState that names the step and its rows.
         """
-        config = self.config
-        if not config.output:
-            config = config_of({**asdict(config), "output": _new_folder(self.model, self.task)})
-        labels = config.labels if self.task == "classification" else []
+        labels = self.config.labels if self.task == "classification" else []
         options = _read_options(self.task, columns, on_bad_row, labels)
         data = _data(train, options, "train")
         held_out = None if eval is None else _data(eval, {**options, "split": "test"}, "eval")
+        return self._run(data, held_out, callbacks, show_progress)
+
+    def _run(
+        self,
+        data: _librag.TrainingData,
+        held_out: _librag.TrainingData | None,
+        callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]],
+        show_progress: bool | None,
+    ) -> TrainResult:
+        config = self.config
+        if not config.output:
+            config = config_of({**asdict(config), "output": _new_folder(self.model, self.task)})
         listeners = [_listener(callback) for callback in callbacks]
         with Bar(show_progress, "training", "step") as bar:
             if bar_wanted(show_progress):
@@ -155,7 +165,7 @@ class Trainer:
             def on_step(*numbers: Any) -> bool:
                 step = _step_of(*numbers)
                 answers = [listener(step) for listener in listeners]  # each hears it, whatever another says
-                return all(answer is not False for answer in answers)
+                return all(answer is None or bool(answer) for answer in answers)
 
             text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step)
         return _result_of(json.loads(text))
@@ -180,7 +190,7 @@ def repeat(
     Model and data must be where they were, and the same by their SHA-256: what is missing or changed is an InvalidArgument that names it.
     Rows that came from memory cannot be repeated.
     """
-    said = json.loads(Path(manifest).read_text("utf-8"))
+    said = _manifest(Path(manifest))
     model = Path(said["model"]["path"])
     for name, digest in said["model"]["files"].items():
         file = model / name if model.is_dir() else model
@@ -189,7 +199,7 @@ def repeat(
         if _sha256(file) != digest:
             raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} has changed since")
     trainer = Trainer(model, said["task"], {**said["config"], "output": os.fspath(output), "resume": False})
-    data: dict[str, str] = {}
+    data: dict[str, _librag.TrainingData] = {}
     for part in ("train", "eval"):
         if (rows := said[part]) is None:
             continue
@@ -198,9 +208,20 @@ def repeat(
         read = trainer._read(rows["source"], "skip" if rows["skipped"] else "error", part)
         if read.sha256() != rows["sha256"]:
             raise InvalidArgument(f"{str(manifest)!r}: the rows of {rows['source']!r} have changed since")
-        data[part] = rows["source"]
-    skipping: Literal["error", "skip"] = "skip" if said["train"]["skipped"] else "error"
-    return trainer.fit(data["train"], data.get("eval"), callbacks, on_bad_row=skipping, show_progress=show_progress)
+        data[part] = read
+    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """What a run wrote of itself; InvalidArgument for anything else."""
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InvalidArgument(f"{str(path)!r} is no manifest of a run: {error}") from None
+    missing = [name for name in ("model", "task", "config", "train", "eval") if not isinstance(said, dict) or name not in said]
+    if missing:
+        raise InvalidArgument(f"{str(path)!r} is no manifest of a run: it has no {missing[0]!r}")
+    return dict(said)
 
 
 def _sha256(file: Path) -> str:
@@ -254,8 +275,17 @@ def _data(data: Data, options: dict[str, Any], name: str) -> _librag.TrainingDat
         return _librag.TrainingData.read(os.fsencode(data), options)
     if isinstance(data, Mapping):
         raise TypeError(f"{name} must be a path or rows, not one row")
-    lines = "\n".join(json.dumps(row) for row in data)
+    if not isinstance(data, Iterable):
+        raise TypeError(f"{name} must be a path or rows, not {type(data).__name__}")
+    lines = "\n".join(_line(row, number, name) for number, row in enumerate(data, 1))
     return _librag.TrainingData.read_bytes(lines.encode(), name, {**options, "format": "jsonl"})
+
+
+def _line(row: Any, number: int, name: str) -> str:
+    try:
+        return json.dumps(row)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"{name}, line {number}: {error}") from None
 
 
 def _listener(callback: Any) -> Callable[[TrainStep], bool | None]:

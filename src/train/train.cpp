@@ -87,9 +87,22 @@ class Run {
         if (there && !identity_.config.resume)
             fail(Code::kAlreadyExists, "{} holds a run: resume it (resume), or take another folder (output)",
                  quote(output_.string(), 400));
+        if (!there) keep_others();
         fs::create_directories(output_, ignored);
         if (ignored) fail(Code::kIo, "{} cannot be made: {}", quote(output_.string(), 400), ignored.message());
         return read_newest_checkpoint(checkpoints_, model_, identity_).value_or(RunState());
+    }
+
+    /// What a run writes takes the place of folders of these names: none may be there that no run made.
+    void keep_others() const {
+        std::error_code ignored;
+        for (const char* name : {"model", "adapter"}) {
+            if (!fs::exists(output_ / name, ignored)) continue;
+            fail(Code::kAlreadyExists, "{} has a {} that no run made, and a run would replace it: take another folder (output)",
+                 quote(output_.string(), 400), quote(name));
+        }
+        if (fs::equivalent(output_, request_.model, ignored))
+            fail(Code::kAlreadyExists, "{} is the model's own folder: take another one (output)", quote(output_.string(), 400));
     }
 
     TrainOutcome finish(Task& task, LoopResult& result, std::uint64_t resumed) {
@@ -113,6 +126,12 @@ class Run {
         out.notes = task.notes();
         out.notes.skipped_count += request_.train->skipped_count;
         out.notes.skipped.insert(out.notes.skipped.begin(), request_.train->skipped.begin(), request_.train->skipped.end());
+        if (request_.eval != nullptr) {
+            out.notes.skipped_count += request_.eval->skipped_count;
+            for (const SkippedRow& row : request_.eval->skipped) {
+                out.notes.skipped.push_back({row.line, fmt::format("{}: {}", quote(request_.eval->source, 400), row.reason)});
+            }
+        }
         out.history = MetricsLog::read_all(output_ / "metrics.jsonl");
         out.resumed_step = resumed;
         return out;

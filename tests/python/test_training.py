@@ -382,6 +382,42 @@ class TestRuns:
                 assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
         assert [step["loss"] for step in result.history] == [step["loss"] for step in whole.history]
 
+    def test_any_false_answer_of_a_callback_stops(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        numpy = pytest.importorskip("numpy")
+        for number, answer in enumerate((False, 0, numpy.bool_(False))):
+            with pytest.raises(librag.Stopped):
+                librag.Trainer(bert, "classification", QUICK, output=tmp_path / str(number)).fit(
+                    LABELLED, callbacks=[lambda step, answer=answer: answer]
+                )
+
+    def test_skipped_rows_of_eval_are_told_and_repeated(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        from librag.training import repeat
+
+        train, held_out = tmp_path / "rows.jsonl", tmp_path / "eval.jsonl"
+        train.write_text("".join(json.dumps(row) + "\n" for row in LABELLED))
+        held_out.write_text(json.dumps(LABELLED[0]) + "\n{bad\n" + json.dumps(LABELLED[-1]) + "\n")
+        trainer = librag.Trainer(bert, "classification", QUICK, output=tmp_path / "first")
+        result = trainer.fit(train, held_out, on_bad_row="skip")
+        assert result.skipped_count == 1
+        line, reason = result.skipped[0]
+        assert line == 2
+        assert "eval.jsonl" in reason
+        assert repeat(result.manifest, output=tmp_path / "second").metrics == result.metrics
+
+    def test_what_is_no_manifest_is_refused(self, tmp_path: pathlib.Path) -> None:
+        from librag.training import repeat
+
+        for text in ("{}", "[]", "no JSON", '{"model": {}}'):
+            (tmp_path / "manifest.json").write_text(text)
+            with pytest.raises(librag.InvalidArgument, match="no manifest of a run"):
+                repeat(tmp_path / "manifest.json")
+
+    def test_rows_in_memory_that_are_no_json_are_named(self, bert: pathlib.Path) -> None:
+        with pytest.raises(librag.InvalidArgument, match="train, line 2: Object of type bytes"):
+            librag.Trainer(bert, "classification", QUICK).fit([LABELLED[0], {"text": b"x", "label": "a"}])
+        with pytest.raises(TypeError, match="train must be a path or rows, not NoneType"):
+            librag.Trainer(bert, "classification", QUICK).fit(None)  # type: ignore[arg-type]
+
     def test_a_manifest_repeats_its_run(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
         from librag.training import repeat
 

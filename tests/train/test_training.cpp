@@ -264,6 +264,40 @@ TEST_CASE("a loss that is no number, or runs away, stops the run and names step 
     });
 }
 
+TEST_CASE("a loss that runs away in the first steps does so too") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    backend.faults->blow_up_from = 5;
+    require_error(Code::kInvalidState, {"runs away", "rows.jsonl"}, [&] {
+        run_training(
+            request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":20})"), folder / "away", train, backend), {});
+    });
+}
+
+TEST_CASE("a run replaces nothing that no run made") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    std::filesystem::create_directories(folder / "mine");
+    std::filesystem::copy(model, folder / "mine" / "model", std::filesystem::copy_options::recursive);
+    const auto refused = [&](const std::filesystem::path& output, const std::string& part) {
+        require_error(Code::kAlreadyExists, {part, "another"}, [&] {
+            run_training(request_of(folder / "mine" / "model", TrainTask::kClassification, kFull, output, train, backend), {});
+        });
+    };
+    refused(folder / "mine", "\"model\" that no run made");
+    refused(folder / "mine" / "model", "the model's own folder");
+    for (const auto& file : std::filesystem::recursive_directory_iterator(model))
+        CHECK(std::filesystem::exists(folder / "mine" / "model" / std::filesystem::relative(file.path(), model)));
+    CHECK(!std::filesystem::exists(folder / "mine" / "manifest.json"));
+    CHECK(!std::filesystem::exists(folder / "mine" / "model" / "manifest.json"));
+}
+
 TEST_CASE("limits end a run in good order: steps, minutes, patience") {
     const auto model = fixture("tiny_bert");
     RAG_NEEDS(model);
