@@ -101,6 +101,12 @@ class TestRowText:
         assert data.row_text({"conversations": [{"from": "human", "value": "a"}], "tools": "x"}) == "a"
         assert data.row_text({"instruction": "a", "input": "", "output": "b"}) == "a\n\nb"
         assert data.row_text({"text": "a", "other": "b"}, fields=["other"]) == "b"
+        # What training reads under other names.
+        assert data.row_text({"text": "a", "text_pair": "b", "label": "c"}) == "a\nb"
+        assert data.row_text({"sentence1": "a", "sentence2": "b"}) == "a\nb"
+        assert data.row_text({"anchor": "a", "pos": "b", "neg": ["c"]}) == "a\nb\nc"
+        assert data.row_text({"prompt": "a", "completion": "b"}) == "a\nb"
+        assert data.row_text({"instruction": "b", "output": "c", "history": [["x", "y"]]}) == "x\ny\nb\nc"
 
     def test_a_row_without_text_is_an_error_that_names_its_members(self) -> None:
         with pytest.raises(librag.InvalidArgument, match=r"members are \['label'\]"):

@@ -12,10 +12,12 @@ from ..errors import InvalidArgument
 
 Row: TypeAlias = "Mapping[str, Any]"
 
-# Members that say what a row is about, in the order in which people read them; labels, ids and sources are not among them.
+# Members that say what a row is about, in the order in which people read them: all that training reads, and some of other files; labels,
+# ids and sources are not among them.
 _TEXT_MEMBERS = (
-    "text", "title", "query", "question", "positive", "negatives", "instruction", "input", "output",
-    "messages", "conversations", "prompt", "chosen", "rejected", "answer", "content", "value",
+    "text", "sentence", "sentence1", "text_pair", "sentence2", "title", "query", "anchor", "question", "positive", "pos", "negatives",
+    "negative", "neg", "system", "history", "instruction", "input", "output", "messages", "conversations", "prompt", "completion",
+    "chosen", "rejected", "answer", "content", "value",
 )  # fmt: skip
 _SPACE_OR_MARK = re.compile(r"[\W_]+")
 # Han, Kana and Hangul: one character says about as much as a short word of a Latin script.
