@@ -7,15 +7,14 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/json_reason.hpp"
 
 namespace rag::core {
 namespace {
 
 /// nlohmann's text without its prefix "[json.exception.parse_error.101] ", cut so that a message stays one short line.
 std::string reason(const nlohmann::json::exception& error) {
-    const std::string_view text = error.what();
-    const auto end = text.find("] ");
-    const std::string line = quote(end == std::string_view::npos ? text : text.substr(end + 2), 200);
+    const std::string line = quote(json_reason(error.what()), 200);
     return line.substr(1, line.size() - 2);
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "core/json_reason.hpp"
 #include "core/utf8.hpp"
 #include "tokenizer/chat_template/value.hpp"
 
@@ -44,8 +45,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
         return put(std::move(done));
     }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-        const std::string text = error.what();
-        fail(Code::kInvalidArgument, "{} is not JSON at byte {}: {}", what_, position, quote(text.substr(text.find("] ") + 2)));
+        fail(Code::kInvalidArgument, "{} is not JSON at byte {}: {}", what_, position, quote(json_reason(error.what())));
     }
 
     std::optional<Value> result;

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "core/json_reason.hpp"
+
 namespace rag::core {
 namespace {
 
@@ -10,11 +12,6 @@ std::string shorten(const Json& value) {
 }
 
 }  // namespace
-
-std::string json_reason(std::string_view message) {
-    const std::size_t end = message.starts_with("[json.exception.") ? message.find("] ") : std::string_view::npos;
-    return std::string(end == std::string_view::npos ? message : message.substr(end + 2));
-}
 
 Json parse_tokenizer_json(std::string_view text, const std::string& file) {
     try {

@@ -15,8 +15,6 @@ namespace rag::core {
 
 using Json = nlohmann::json;
 
-/// What a JSON library says, without the name of its own exception.
-std::string json_reason(std::string_view message);
 /// Throws kCorrupt naming `file` and the reason.
 Json parse_tokenizer_json(std::string_view text, const std::string& file);
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "tokenizer/loading/stage_fields.hpp"
+#include "core/json_reason.hpp"
 #include "tokenizer/models/model.hpp"
 
 namespace rag::core {
