@@ -70,6 +70,21 @@ std::vector<core::DocumentInput> documents_of(const rag_document* documents, siz
     return out;
 }
 
+std::optional<core::Metric> metric_of(std::uint32_t metric) {
+    switch (metric) {
+        case RAG_ENGINE_METRIC_KEPT:
+            return std::nullopt;
+        case RAG_ENGINE_METRIC_COSINE:
+            return core::Metric::kCosine;
+        case RAG_ENGINE_METRIC_IP:
+            return core::Metric::kInnerProduct;
+        case RAG_ENGINE_METRIC_L2:
+            return core::Metric::kL2;
+        default:
+            fail(Code::kInvalidArgument, "metric is {}, it must be 0 (kept), 1 (cosine), 2 (ip) or 3 (l2)", metric);
+    }
+}
+
 using Write = void (core::Engine::*)(std::span<const core::DocumentInput>, const core::WriteOptions&, std::vector<std::string>&);
 
 rag_status write(Write method, rag_engine* engine, const rag_document* documents, size_t count, const rag_write_options* options,
@@ -110,6 +125,7 @@ rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag
         out.chunker = core::chunker_of(known.chunker);
         out.progress = rag::capi::progress_of(known.progress, known.user_data);
         out.accept_loss = known.accept_loss != 0;
+        out.metric = metric_of(known.metric);
         if (known.bm25 != nullptr) out.bm25 = rag::capi::bm25_options_of(known.bm25);
         *engine = new rag_engine{core::Engine::open(out)};
     });

@@ -113,6 +113,8 @@ std::vector<std::int64_t> ids_of(const py::object& object, const char* what);
 
 /// Of a vector index: "float32" or "int8"; another name is an rag::Error.
 Dtype index_dtype(const std::string& name);
+/// "cosine", "ip" or "l2"; another name is an rag::Error.
+Metric metric_of(const std::string& name);
 /// InvalidArgument names a variant that is none; what else is wrong, the index names.
 Bm25IndexOptions bm25_options_of(float k1, float b, const std::string& language, const std::string& variant, float delta,
                                  float k3, float title_weight, bool positions);

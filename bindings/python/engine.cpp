@@ -340,7 +340,8 @@ void bind_engine(py::module_& module) {
     py::class_<Engine>(module, "Engine", py::release_gil_before_calling_cpp_dtor())
         .def(py::init([](const py::object& path, const Encoder* embedder, const Generator* generator, const Classifier* reranker,
                          bool read_only, std::uint32_t chunk_tokens, std::uint32_t chunk_overlap, const std::string& vector_dtype,
-                         std::uint32_t chunker, py::object callback, bool accept_loss, const py::object& bm25) {
+                         std::uint32_t chunker, py::object callback, bool accept_loss, const py::object& bm25,
+                         const std::optional<std::string>& metric) {
                  EngineOptions options;
                  options.embedder = embedder;
                  options.generator = generator;
@@ -353,6 +354,7 @@ void bind_engine(py::module_& module) {
                  options.progress = progress_of(std::move(callback));
                  options.accept_loss = accept_loss;
                  options.bm25 = bm25_of(bm25);
+                 if (metric) options.metric = metric_of(*metric);
                  const std::string_view view = optional_text(path, "path").value_or(std::string_view());
                  if (!path.is_none() && view.empty()) {
                      throw Error(RAG_INVALID_ARGUMENT, "path is empty; None is a knowledge base in memory");
@@ -362,7 +364,7 @@ void bind_engine(py::module_& module) {
              }),
              py::arg("path"), py::arg("embedder"), py::arg("generator"), py::arg("reranker"), py::arg("read_only"),
              py::arg("chunk_tokens"), py::arg("chunk_overlap"), py::arg("vector_dtype"), py::arg("chunker"), py::arg("progress"),
-             py::arg("accept_loss"), py::arg("bm25"))
+             py::arg("accept_loss"), py::arg("bm25"), py::arg("metric"))
         .def("close", &Engine::close, py::call_guard<GilRelease>())
         .def("write", &write, py::arg("documents"), py::arg("upsert"), py::arg("batch_documents"), py::arg("progress"))
         .def("delete", &remove, py::arg("ids"), py::arg("where"), py::arg("progress"))

@@ -46,15 +46,7 @@ VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric
                               std::uint32_t ef_construction, std::uint64_t seed) {
     VectorIndexOptions options;
     options.dimension = dimension;
-    if (metric == "cosine") {
-        options.metric = Metric::kCosine;
-    } else if (metric == "ip") {
-        options.metric = Metric::kInnerProduct;
-    } else if (metric == "l2") {
-        options.metric = Metric::kL2;
-    } else {
-        throw Error(RAG_INVALID_ARGUMENT, "metric is \"" + metric + "\", it must be cosine, ip or l2");
-    }
+    options.metric = metric_of(metric);
     options.dtype = index_dtype(dtype);
     options.m = m;
     options.ef_construction = ef_construction;
@@ -63,6 +55,13 @@ VectorIndex make_vector_index(std::uint32_t dimension, const std::string& metric
 }
 
 }  // namespace
+
+Metric metric_of(const std::string& name) {
+    if (name == "cosine") return Metric::kCosine;
+    if (name == "ip") return Metric::kInnerProduct;
+    if (name == "l2") return Metric::kL2;
+    throw Error(RAG_INVALID_ARGUMENT, "metric is \"" + name + "\", it must be cosine, ip or l2");
+}
 
 Bm25IndexOptions bm25_options_of(float k1, float b, const std::string& language, const std::string& variant, float delta,
                                  float k3, float title_weight, bool positions) {

@@ -8,6 +8,7 @@
 #include <rag/bm25.hpp>
 #include <rag/error.hpp>
 #include <rag/generate.hpp>
+#include <rag/index.hpp>
 #include <rag/model.hpp>
 #include <rag/search.hpp>
 #include <rag/text.hpp>
@@ -31,6 +32,8 @@ struct EngineOptions {
     Progress progress = nullptr;
     /// Of the knowledge base's BM25 index; none: those that it keeps, or the defaults. See rag_engine_options.
     std::optional<Bm25IndexOptions> bm25 = std::nullopt;
+    /// How vectors are compared; none: as the knowledge base says, a new one by cosine. It keeps that of its first vector.
+    std::optional<Metric> metric = std::nullopt;
     bool accept_loss = false;  ///< opens a base that lost acknowledged commits with its log; see rag_engine_options
 };
 
@@ -79,6 +82,17 @@ struct AskOptions {
 };
 
 namespace detail {
+
+inline std::uint32_t engine_metric(Metric metric) noexcept {
+    switch (metric) {
+        case Metric::kInnerProduct:
+            return RAG_ENGINE_METRIC_IP;
+        case Metric::kL2:
+            return RAG_ENGINE_METRIC_L2;
+        default:
+            return RAG_ENGINE_METRIC_COSINE;
+    }
+}
 
 /// The functions of one export; what they throw is kept until the call is over.
 struct ExportBridge {
@@ -135,6 +149,7 @@ class Engine {
             bm25 = detail::to_c(*options.bm25);
             c_options.bm25 = &bm25;
         }
+        if (options.metric) c_options.metric = detail::engine_metric(*options.metric);
         rag_engine* handle = nullptr;
         const rag_text folder = path.empty() ? rag_text{nullptr, 0} : detail::text(path);
         const rag_status status = rag_engine_open(folder, &c_options, &handle);

@@ -142,6 +142,14 @@ typedef enum rag_chunker {
     RAG_CHUNKER_SENTENCES = 2 /* whole sentences and paragraphs, whatever the kind */
 } rag_chunker;
 
+/* How an engine compares vectors. A knowledge base keeps the metric that it had with its first vector. */
+typedef enum rag_engine_metric {
+    RAG_ENGINE_METRIC_KEPT = 0,   /* that of the base; a new one: cosine */
+    RAG_ENGINE_METRIC_COSINE = 1, /* lengths count nothing; vectors of length 0 are refused */
+    RAG_ENGINE_METRIC_IP = 2,     /* inner product */
+    RAG_ENGINE_METRIC_L2 = 3      /* Euclidean distance; scores are minus its square */
+} rag_engine_metric;
+
 typedef struct rag_engine_options {
     uint32_t struct_size;
     int32_t read_only;           /* not 0: no lock is taken, writes return RAG_READ_ONLY, the last commit of a writer is seen */
@@ -157,7 +165,7 @@ typedef struct rag_engine_options {
     void* user_data;
     int32_t accept_loss; /* not 0: a database that lost acknowledged commits with its log (else RAG_CORRUPT) is opened as it is; a
                             copy that follows its changes must then begin anew */
-    uint32_t reserved;   /* 0 */
+    uint32_t metric;     /* rag_engine_metric; RAG_INVALID_ARGUMENT: another than that of the vectors that are there */
     const struct rag_bm25_index_options*
         bm25; /* NULL: those that the base keeps, or the defaults. What a writer gives is kept from
                  then on, and the index built again; RAG_INVALID_ARGUMENT: a reader gives others */
@@ -167,10 +175,11 @@ typedef struct rag_engine_options {
 
 /* Opens the knowledge base in the folder `path`, or makes it (not when read_only). `path` not given: in memory, gone when freed.
  * One process writes at a time (else RAG_BUSY), any number read. RAG_INVALID_ARGUMENT: a folder with other things in it, or an
- * embedder other than the one that made its vectors (both are named). RAG_VERSION_MISMATCH: made by a newer librag. RAG_STOPPED:
- * by options.progress, the older format is as it was. RAG_CORRUPT: the database is damaged, or misses commits that were
- * acknowledged (its log was removed, cut or damaged; the last change and the last one acknowledged are named, the files stay as
- * they are, see accept_loss); derived index files that are lost or damaged are rebuilt instead. since 0.1.0 */
+ * embedder other than the one that made its vectors, or a metric other than theirs (both are named). RAG_VERSION_MISMATCH: made
+ * by a newer librag. RAG_STOPPED: by options.progress, the older format is as it was. RAG_CORRUPT: the database is damaged, or
+ * misses commits that were acknowledged (its log was removed, cut or damaged; the last change and the last one acknowledged are
+ * named, the files stay as they are, see accept_loss); derived index files that are lost or damaged are rebuilt instead. since
+ * 0.1.0 */
 RAG_API rag_status rag_engine_open(rag_text path, const rag_engine_options* options, rag_engine** engine) RAG_NOEXCEPT;
 
 /* Writes the derived index files and closes; every later call is RAG_INVALID_STATE. Nothing acknowledged is lost without it, the
@@ -345,7 +354,7 @@ typedef struct rag_hit {
     rag_text id;          /* of the chunk: the document's id, '#', and the chunk's number */
     rag_text doc_id, text, title, metadata;
     uint64_t start, end; /* bytes: text is the document's text from start to end */
-    float vector_score;  /* NaN where the vector had no part */
+    float vector_score;  /* by the metric: cosine, inner product, -(squared distance). NaN where the vector had no part */
     float bm25_score;    /* NaN where BM25 had no part */
     rag_text explain;    /* JSON whose parts sum to the score; not given unless asked for */
     rag_text title_path; /* headings above the chunk, joined by " > " */

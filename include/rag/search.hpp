@@ -52,10 +52,10 @@ struct Hit {
     std::string doc_id;
     std::string text;
     std::string title;
-    std::string metadata;              ///< JSON
-    float score = 0;                   ///< higher is better; comparable within one search only
-    float vector_score = 0;            ///< NaN where the vector had no part
-    float bm25_score = 0;              ///< NaN where BM25 had no part
+    std::string metadata;    ///< JSON
+    float score = 0;         ///< higher is better; comparable within one search only
+    float vector_score = 0;  ///< by the metric: cosine, inner product, -(squared distance); NaN where the vector had no part
+    float bm25_score = 0;    ///< NaN where BM25 had no part
     std::uint64_t start = 0, end = 0;  ///< bytes of the document's text
     std::string explain;               ///< JSON whose parts sum to the score, when asked for
     std::string title_path;            ///< headings above the chunk, joined by " > "

@@ -411,6 +411,7 @@ class Engine:
         progress: _Progress,
         accept_loss: bool,
         bm25: tuple[float, float, str, str, float, float, float, bool] | None,
+        metric: str | None,
     ) -> None: ...
     def close(self) -> None: ...
     def write(

@@ -97,7 +97,8 @@ class Maintenance:
         """Upserts the documents of an export, or of any file with lines like {"text": "..."}; how many there were.
 
         A bad line is an InvalidArgument that names its number; whole batches before it stay, and after Ctrl-C too. Vectors are taken
-        over where the same embedder made them; else texts are cut and embedded anew.
+        over where the same embedder made them for the same metric; else texts are cut and embedded anew. A base without vectors for which
+        no metric was chosen gets that of the export.
         """
         with Bar(show_progress, "importing", "B") as bar:
             return self._core.import_file(_path(path), bar.callback)

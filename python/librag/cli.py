@@ -28,7 +28,7 @@ except ImportError as missing:
 import librag
 from librag.models import Dtype
 from librag.readers import read_documents, readable
-from librag.types import ChunkerName, Document, Mode, shorten
+from librag.types import ChunkerName, Document, Metric, Mode, shorten
 
 app = typer.Typer(
     help="A private knowledge base with local language models: documents in, cited answers out.",
@@ -55,6 +55,9 @@ RerankerOption = Annotated[
 DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16, int8, int4 or auto.")]
 ModeOption = Annotated[
     str | None, typer.Option("--mode", help="hybrid, vector or bm25. Default: hybrid where there are vectors.")
+]
+MetricOption = Annotated[
+    str | None, typer.Option("--metric", help="Of vectors: cosine, ip or l2, kept from the first one on. Default: as it is.")
 ]
 WhereOption = Annotated[str | None, typer.Option("--where", help='Filter over metadata, JSON: \'{"format": "md"}\'.')]
 
@@ -167,6 +170,7 @@ def index(
     chunk_tokens: Annotated[int, typer.Option(help="Longest chunk in tokens; 0: the embedder's limit, or 200 words.")] = 0,
     chunk_overlap: Annotated[int, typer.Option(help="Tokens that neighbouring chunks share.")] = 0,
     chunker: Annotated[str, typer.Option(help="auto, tokens or sentences.")] = "auto",
+    metric: MetricOption = None,
     encoding: Annotated[str | None, typer.Option(help="Of the files; default: found.")] = None,
     text: Annotated[str | None, typer.Option(help="Column of tables and member of JSON that is the text.")] = None,
     title: Annotated[str | None, typer.Option(help="The one that is the title.")] = None,
@@ -181,6 +185,7 @@ def index(
             "chunk_tokens": chunk_tokens,
             "chunk_overlap": chunk_overlap,
             "chunker": cast(ChunkerName, chunker),
+            "metric": cast(Metric | None, metric),
         }
         with librag.Engine(base, model, **settings) as engine:
             documents = read_documents(
@@ -379,9 +384,10 @@ def import_lines(
     source: Annotated[Path, typer.Argument(help="A file with lines of JSON, such as export writes.")],
     embedder: EmbedderOption = None,
     dtype: DtypeOption = "float32",
+    metric: MetricOption = None,
 ) -> None:
     """Add or replace the documents of a file with lines of JSON."""
-    with _errors(), librag.Engine(base, _embedder(base, embedder, dtype)) as engine:
+    with _errors(), librag.Engine(base, _embedder(base, embedder, dtype), metric=cast(Metric | None, metric)) as engine:
         count = engine.import_(source)
         remember_models(base, embedder=embedder)
         print(f"{count} documents read; the knowledge base has {engine.count()}")

@@ -17,7 +17,7 @@ from ._search import SearchOptions, links_of, query_of
 from ._stream import TokenFunction, TokenStream
 from .indexes import BM25Settings, bm25_settings
 from .models import CrossEncoder, Encoder, Generator, generation_options, timings_of, usage_of
-from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Link, Mode
+from .types import CHUNKERS, KINDS, Answer, ChunkerName, Citation, Document, Hit, Hits, Link, Metric, Mode
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -64,13 +64,16 @@ class Engine(Maintenance):
         vector_dtype: str = "int8",
         chunker: ChunkerName = "auto",
         bm25: BM25Settings | None = None,
+        metric: Metric | None = None,
         accept_loss: bool = False,
         show_progress: bool | None = None,
     ) -> None:
         """``chunker``: "auto" cuts by the kind of each document (sections, definitions, sentences), "tokens" fills chunks with words,
         "sentences" keeps to sentences and paragraphs, whatever the kind. Where neither it nor ``chunk_tokens`` nor ``chunk_overlap`` is
         given, those that the base keeps hold. ``bm25``: settings of BM25Index, such as {"k1": 0.9, "positions": True} (which phrases
-        need); the base keeps them, and None leaves them as they are; a reader cannot change them. A base of an older format is brought to the present one,
+        need); the base keeps them, and None leaves them as they are; a reader cannot change them. ``metric``: how vectors
+        are compared, "cosine", "ip" (inner product) or "l2" (Euclidean distance); the base keeps that of its first vector and refuses
+        another, and None takes it as it is, cosine for a new one. A base of an older format is brought to the present one,
         behind a bar; Ctrl-C leaves it as it was. One that lost commits which were acknowledged, because its log (``*-wal``) was removed,
         cut or damaged, is Corrupt and left as it is: put the log or a backup back, or open it with ``accept_loss``, which goes on from
         what is left."""
@@ -92,6 +95,7 @@ class Engine(Maintenance):
                 bar.callback,
                 accept_loss,
                 None if bm25 is None else bm25_settings(**bm25),
+                metric,
             )
 
     @property

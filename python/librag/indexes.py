@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from .types import Metric
+
     Ids = Sequence[int] | npt.NDArray[np.int64]
     Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
@@ -65,7 +67,7 @@ class VectorIndex:
         self,
         dim: int,
         *,
-        metric: Literal["cosine", "ip", "l2"] = "cosine",
+        metric: Metric = "cosine",
         dtype: Literal["float32", "int8"] = "float32",
         M: int = 16,
         ef_construction: int = 200,

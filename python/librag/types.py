@@ -23,6 +23,7 @@ Kind = Literal["text", "markdown", "rst", "html", "code", "code-indented", "code
 KINDS: tuple[Kind, ...] = ("text", "markdown", "rst", "html", "code", "code-indented", "code-shell")
 ChunkerName = Literal["auto", "tokens", "sentences"]
 CHUNKERS: tuple[ChunkerName, ...] = ("auto", "tokens", "sentences")
+Metric = Literal["cosine", "ip", "l2"]
 Finish = Literal["stop", "length", "stopped"]
 FINISHES: tuple[Finish, ...] = ("stop", "length", "stopped")
 
@@ -66,7 +67,8 @@ class Hit:
     """First byte of the chunk in the document's UTF-8."""
     end: int
     scores: dict[str, float]
-    """The parts of the score: "vector", "bm25"; only those that had a part."""
+    """What the scorers gave: "vector" (by the metric: cosine, inner product, or minus the squared distance), "bm25"; only those
+    that had a part."""
     title: str = ""
     explain: dict[str, Any] | None = None
     """How the score came about; its parts sum to it."""

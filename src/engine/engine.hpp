@@ -49,6 +49,8 @@ struct EngineOptions {
     /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
     VectorType vector_type = VectorType::kInt8;
     ChunkerKind chunker = ChunkerKind::kAuto;
+    /// How vectors are compared; none: as the knowledge base says, a new one by cosine. See metric_setting.hpp.
+    std::optional<Metric> metric;
     /// While opening brings an older format to this one: in documents, on the calling thread, every 50 ms. Stopped: the knowledge
     /// base is as it was.
     Progress progress = nullptr;
@@ -160,11 +162,11 @@ struct Hit {
     std::string document_id, text, title, metadata;
     std::uint64_t start = 0, end = 0;  // bytes: text is the document's text from start to end
     float score = 0;                   // higher is better; comparable within one search only
-    float vector_score = 0;            // cosine; NaN where the vector had no part
-    float bm25_score = 0;              // NaN where BM25 had no part
-    std::string explain;               // JSON, if asked for
-    std::string title_path;            // headings above the chunk, joined by " > "
-    std::string context;               // the text around it, if expansion was asked for
+    float vector_score = 0;  // by the metric: cosine, inner product, -(squared distance); NaN where the vector had no part
+    float bm25_score = 0;    // NaN where BM25 had no part
+    std::string explain;     // JSON, if asked for
+    std::string title_path;  // headings above the chunk, joined by " > "
+    std::string context;     // the text around it, if expansion was asked for
     std::uint64_t context_start = 0, context_end = 0;
     std::vector<std::uint64_t> highlights;  // [n, 2]: bytes of text that the query's words hit, ascending; if asked for
 };
@@ -190,7 +192,8 @@ struct VerifyReport {
 class Engine {
   public:
     /// Errors: as Store::open, and kInvalidArgument for an embedder other than the one that made the vectors (both are named),
-    /// for chunks longer than the embedder takes, for an overlap that is not below them.
+    /// for another metric than that of its vectors, for chunks longer than the embedder takes, for an overlap that is not below
+    /// them.
     static std::unique_ptr<Engine> open(const EngineOptions& options);
     /// Closes if need be; errors are logged. In the child of a fork nothing is touched.
     ~Engine();
@@ -254,7 +257,8 @@ class Engine {
     std::uint64_t export_file(const std::filesystem::path& path, const ExportOptions& options) const;
     /// Upserts the documents of such lines, in constant memory; returns how many lines were taken. A bad line is named by its
     /// number and ends the import: whole batches before it stay, and what they hold is told. Vectors are taken over where the
-    /// same embedder made them; else texts are cut and embedded anew.
+    /// same embedder made them for the same metric; else texts are cut and embedded anew. A knowledge base without vectors for
+    /// which nobody chose a metric gets that of the file.
     std::uint64_t import_file(const std::filesystem::path& path, const ImportOptions& options);
 
     /// Counts, sizes, models and settings as a JSON object.

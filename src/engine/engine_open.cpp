@@ -8,6 +8,7 @@
 #include "engine/bm25_settings.hpp"
 #include "engine/chunk_settings.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/metric_setting.hpp"
 
 namespace rag::core {
 namespace {
@@ -64,6 +65,7 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     state->options.chunk_tokens = chunk_tokens;
     state->options.progress = nullptr;  // the caller's, for this call
     state->options.bm25.reset();        // from here on what the indexes say
+    state->options.metric.reset();      // and the store
     run_polled(options.progress, [&](const Progress& progress) {
         state->store = Store::open({options.path, options.read_only, progress, options.accept_loss});
     });
@@ -72,6 +74,7 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
         auto view = state->store->read();
         state->check_embedder(view);
     }
+    settle_metric(*state->store, options.metric);
     const ChunkSettings cut = settle_chunk_settings(*state->store, options, chunk_settings_of(state->options));
     state->options.chunk_tokens = cut.tokens;
     state->options.chunk_overlap = cut.overlap;

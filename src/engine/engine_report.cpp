@@ -6,6 +6,7 @@
 #include "core/polled.hpp"
 #include "engine/bm25_settings.hpp"
 #include "engine/engine_state.hpp"
+#include "engine/metric_setting.hpp"
 #include "text/words.hpp"
 
 namespace rag::core {
@@ -42,6 +43,7 @@ std::string Engine::stats() const {
         json["chunks"] = counts.chunks;
         json["embeddings"] = counts.embeddings;
         json["dimension"] = stored_dimension(view);
+        json["metric"] = name_of(stored_metric(view));
         json["sequence"] = view.sequence();
         const auto embedder = view.meta("embedder_name");
         json["vectors_made_by"] = embedder ? Json(*embedder) : Json();

@@ -14,6 +14,7 @@
 #include "core/utf8.hpp"
 #include "engine/engine_state.hpp"
 #include "engine/link_walk.hpp"
+#include "engine/metric_setting.hpp"
 #include "engine/rerank.hpp"
 #include "engine/search_run.hpp"
 #include "index/bm25/query_parser.hpp"
@@ -248,6 +249,7 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
     const std::uint64_t removals = state.indexes->removals();
     auto view = state.store->read();
     const std::size_t dimension = stored_dimension(view);
+    const Metric metric = query.mode == SearchMode::kBm25 ? Metric::kCosine : stored_metric(view);
     AllowedChunks allowed;
     if (query.where) {
         allowed = state.filters.allowed(*query.where, view);
@@ -274,6 +276,7 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
                   nullptr,
                   nullptr,
                   std::move(allowed),
+                  metric,
                   removals,
                   query.rerank > 0 ? state.options.reranker.get() : nullptr};
     if (query.syntax == Bm25Syntax::kLanguage) run.words = asked_words(parse_query(query.text));
@@ -295,7 +298,9 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
     std::call_once(state.known_words_once, [&] { state.known_words.emplace(embedder.tokenizer()); });
     const auto dimension = static_cast<std::size_t>(embedder.dimension());
     embedded.resize(texts.size() * dimension);
-    embedder.encode(texts, embedded, true, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
+    // As documents were, see Preparation::embed.
+    const bool unit = waiting.front()->metric == Metric::kCosine;
+    embedder.encode(texts, embedded, unit, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         waiting[i]->vector = std::span(embedded).subspan(i * dimension, dimension);
         waiting[i]->fusion.vector_weight *= state.known_words->share(texts[i]);

@@ -8,6 +8,7 @@
 #include "core/polled.hpp"
 #include "engine/engine_state.hpp"
 #include "engine/importer.hpp"
+#include "engine/metric_setting.hpp"
 #include "exchange/document_line.hpp"
 #include "store/backup.hpp"
 
@@ -20,6 +21,8 @@ LineHeader header_of(StoreView& view, bool vectors) {
         header.links = true;
         return false;
     });
+    const Metric metric = stored_metric(view);
+    if (metric != Metric::kCosine) header.metric = name_of(metric);
     if (!vectors) return header;
     header.dimension = stored_dimension(view);
     header.embedder = view.meta("embedder").value_or("");

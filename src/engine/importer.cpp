@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "engine/link_check.hpp"
+#include "engine/metric_setting.hpp"
 #include "model/encoder.hpp"
 
 namespace rag::core {
@@ -59,12 +60,23 @@ void Importer::take(const LineHeader& header) {
     std::string own;
     if (options_.embedder) own = options_.embedder->fingerprint();
     if (own.empty()) own = store_.read().meta("embedder").value_or("");
-    same_embedder_ = own == header.embedder;
-    if (!own.empty() || header.embedder.empty()) return;
+    const Metric metric = take_metric(header);
+    // What an embedder makes for one metric may have other lengths than what it makes for another.
+    same_embedder_ = own == header.embedder && (own.empty() || metric == writer_.preparation().metric());
+    made_for_ = metric;
+    if (!own.empty() || header.embedder.empty() || metric != writer_.preparation().metric()) return;
     // A knowledge base without an embedder and without vectors becomes one of the file's embedder.
     if (store_.read().counts().embeddings != 0) return;
     same_embedder_ = true;
     writer_.set_origin({header.embedder, header.embedder_name});
+}
+
+/// The metric of the file, which a knowledge base takes over for which none was chosen and that has no vectors.
+Metric Importer::take_metric(const LineHeader& header) {
+    const Metric metric = header.metric.empty() ? Metric::kCosine : metric_of(header.metric, "the export");
+    auto view = store_.read();
+    if (!told_metric(view) && !metric_is_settled(view) && metric != Metric::kCosine) writer_.set_metric(metric);
+    return metric;
 }
 
 /// Points `input` into `line`.
@@ -111,8 +123,15 @@ void Importer::take(LineDocument&& document) {
         convert(read);
         const std::string name = read.line.id.empty() ? "the document" : fmt::format("document {}", quote(read.line.id));
         checked_.push_back(writer_.preparation().check_one(read.input, name));
+        const Metric own = writer_.preparation().metric();
         if (!same_embedder_ && !options_.embedder && read.input.vector.empty() && !read.line.chunks.empty() &&
             !read.line.chunks[0].vector.empty()) {
+            if (own != made_for_) {
+                fail(Code::kInvalidArgument,
+                     "{} has vectors that {} made for the metric {}, this knowledge base has {}: open it "
+                     "with that embedder, which makes them anew",
+                     name, made_by_.empty() ? std::string("(unknown)") : quote(made_by_, 80), name_of(made_for_), name_of(own));
+            }
             fail(Code::kInvalidArgument, "{} has vectors of the embedder {}, which is not that of this knowledge base", name,
                  made_by_.empty() ? std::string("(unknown)") : quote(made_by_, 80));
         }

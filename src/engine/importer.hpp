@@ -34,6 +34,7 @@ class Importer {
     };
 
     void take(const LineHeader& header);
+    Metric take_metric(const LineHeader& header);
     void take(LineDocument&& document);
     void take(const LineLink& link);
     void convert(Read& read) const;
@@ -51,6 +52,7 @@ class Importer {
     bool same_embedder_ = true;  // the file's vectors are as this knowledge base's own
     std::string fingerprint_;    // of the file's embedder; empty: all its vectors were given
     std::string made_by_;        // its name, for messages
+    Metric made_for_ = Metric::kCosine;
     std::deque<Read> batch_;
     std::vector<CheckedDocument> checked_;
     std::unordered_set<std::string> ids_;  // of the batch

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "engine/metric_setting.hpp"
 #include "text/chunk.hpp"
 
 namespace rag::core {
@@ -82,9 +83,10 @@ Indexes::Indexes(Store& store, VectorType vector_type, const Bm25Options& bm25_o
       bm25_options_(bm25_options),
       background_("the indexes' upkeep", [this](const Progress& progress) { return work(progress); }) {}
 
-VectorIndexOptions Indexes::vector_options(std::size_t dimension) const {
+VectorIndexOptions Indexes::vector_options(std::size_t dimension, Metric metric) const {
     VectorIndexOptions options;
     options.dimension = dimension;
+    options.metric = metric;
     // A scan of 16,384 vectors costs about two milliseconds, and a graph that saves less than that is soon merged again.
     options.tail_limit = 16384;
     options.background = true;
@@ -128,7 +130,7 @@ bool Indexes::take_written(const VectorIndex& index, StoreView& view) {
         return file.kind == "vector" && file.sequence > vectors_.file_sequence;
     });
     if (written == files.end()) return false;
-    const VectorIndexOptions options = vector_options(index.options().dimension);
+    const VectorIndexOptions options = vector_options(index.options().dimension, index.options().metric);
     const std::int64_t missing = view.count_embedded_to(view.last_chunk_key()) - static_cast<std::int64_t>(index.size());
     if (missing + static_cast<std::int64_t>(index.stats().tail_rows) < static_cast<std::int64_t>(options.tail_limit))
         return false;
@@ -163,7 +165,7 @@ std::shared_ptr<VectorIndex> Indexes::vectors(const Progress& progress) {
     auto view = store_.read();
     const std::size_t dimension = stored_dimension(view);
     if (dimension == 0) return nullptr;
-    return open_vectors(view, dimension, progress);
+    return open_vectors(view, dimension, stored_metric(view), progress);
 }
 
 std::unique_ptr<Bm25Index> Indexes::load_bm25(const DerivedFile& file) {
@@ -212,7 +214,8 @@ std::shared_ptr<Bm25Index> Indexes::open_bm25(StoreView& view, const Progress& p
     return bm25_.index;
 }
 
-std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t dimension, const Progress& progress) {
+std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t dimension, Metric metric,
+                                                   const Progress& progress) {
     std::unique_ptr<VectorIndex> index;
     vectors_.has_file = false;
     vectors_.unsaved = 0;
@@ -220,12 +223,12 @@ std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t 
     for (const auto& file : view.files()) {
         if (file.kind != "vector") continue;
         vectors_.file_sequence = file.sequence;
-        index = load_vectors(file, vector_options(dimension));
+        index = load_vectors(file, vector_options(dimension, metric));
         if (!index) continue;
         vectors_.has_file = true;
         if (static_cast<std::int64_t>(index->sequence()) == view.sequence()) vectors_.last_key = view.last_chunk_key();
     }
-    if (!index) index = std::make_unique<VectorIndex>(vector_options(dimension));
+    if (!index) index = std::make_unique<VectorIndex>(vector_options(dimension, metric));
     sync_vectors(*index, view, progress);
     const std::lock_guard lock(pointers_);
     vectors_.index = std::move(index);
@@ -289,15 +292,18 @@ std::int64_t Indexes::highest_key(bool embedded, const Progress& progress) {
     return highest_key_;
 }
 
-void Indexes::add(const NewChunks& chunks, std::size_t dimension, const Progress& progress) {
+void Indexes::add(const NewChunks& chunks, std::size_t dimension, Metric metric, const Progress& progress) {
     const auto bm25_index = bm25(progress);
     std::shared_ptr<VectorIndex> vector_index;
     if (!chunks.embedded.empty()) vector_index = vectors(progress);
-    if (!chunks.embedded.empty() && (!vector_index || vector_index->options().dimension != dimension)) {
-        // The first vectors of all; or an empty index of another dimension, left by a first write that failed.
+    const auto fits = [&](const VectorIndexOptions& options) {
+        return options.dimension == dimension && options.metric == metric;
+    };
+    if (!chunks.embedded.empty() && (!vector_index || !fits(vector_index->options()))) {
+        // The first vectors of all; or an empty index of another dimension or metric, left by a first write that failed.
         const std::lock_guard lock(change_);
         auto view = store_.read();
-        vector_index = open_vectors(view, dimension, progress);
+        vector_index = open_vectors(view, dimension, metric, progress);
     }
     const std::lock_guard lock(change_);
     highest_key_ = std::max(highest_key_, chunks.keys.back());

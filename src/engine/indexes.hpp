@@ -66,7 +66,7 @@ class Indexes {
     /// `embedded`: some of them have vectors. For the writer, between store views.
     std::int64_t highest_key(bool embedded, const Progress& progress);
     /// Adds chunks to both indexes; on failure to neither. For the writer, between store views.
-    void add(const NewChunks& chunks, std::size_t dimension, const Progress& progress);
+    void add(const NewChunks& chunks, std::size_t dimension, Metric metric, const Progress& progress);
     /// For what is in an index though its transaction failed, or not any more in the database. Never throws: an index that cannot
     /// be kept in step is dropped and repaired at its next use.
     void remove(std::span<const std::int64_t> keys) noexcept;
@@ -103,7 +103,7 @@ class Indexes {
     };
 
     bool work(const Progress& progress);
-    VectorIndexOptions vector_options(std::size_t dimension) const;
+    VectorIndexOptions vector_options(std::size_t dimension, Metric metric) const;
     void refresh();
     bool take_written(const VectorIndex& index, StoreView& view);
     void remove_locked(std::span<const std::int64_t> keys) noexcept;
@@ -112,7 +112,7 @@ class Indexes {
     void sync_bm25(Bm25Index& index, StoreView& view, const Progress& progress);
     void sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress);
     std::shared_ptr<Bm25Index> open_bm25(StoreView& view, const Progress& progress);
-    std::shared_ptr<VectorIndex> open_vectors(StoreView& view, std::size_t dimension, const Progress& progress);
+    std::shared_ptr<VectorIndex> open_vectors(StoreView& view, std::size_t dimension, Metric metric, const Progress& progress);
     template <typename Index, typename Worth, typename Write>
     void save_slot(const char* kind, Slot<Index>& slot, const Worth& worth, const Write& write);
     template <typename Worth>

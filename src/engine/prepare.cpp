@@ -66,8 +66,8 @@ std::string describe(std::span<const ChunkInput> chunks) {
 
 }  // namespace
 
-Preparation::Preparation(const EngineOptions& options, std::size_t dimension)
-    : options_(options), dimension_(dimension), chunk_tokens_(options.chunk_tokens) {
+Preparation::Preparation(const EngineOptions& options, std::size_t dimension, Metric metric)
+    : options_(options), dimension_(dimension), metric_(metric), chunk_tokens_(options.chunk_tokens) {
     // Nothing for what is usual, so that documents stored before there was a choice keep their hash.
     std::string chunker;
     if (options.chunker != ChunkerKind::kAuto) chunker = fmt::format(", chunker {}", static_cast<unsigned>(options.chunker));
@@ -100,8 +100,14 @@ void Preparation::check_vector(std::span<const float> vector, const std::string&
             fail(Code::kInvalidArgument, "the vector of {} holds {} at position {}", name, vector[i], i);
         square += static_cast<double>(vector[i]) * vector[i];
     }
-    // Cosine needs a direction, and its length in float32.
     const double length = std::sqrt(square);
+    if (metric_ != Metric::kCosine) {
+        // A quarter, so that the squared distance of two such vectors is a float too.
+        if (square > static_cast<double>(std::numeric_limits<float>::max()) / 4)
+            fail(Code::kInvalidArgument, "the vector of {} has length {}, too long for float32", name, length);
+        return;
+    }
+    // Cosine needs a direction, and its length in float32.
     if (length < static_cast<double>(std::numeric_limits<float>::min()) ||
         length > static_cast<double>(std::numeric_limits<float>::max()))
         fail(Code::kInvalidArgument, "the vector of {} has length {}, which has no cosine in float32", name, length);
@@ -282,7 +288,9 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
     const Progress in_documents = [&](std::uint64_t done, std::uint64_t total) {
         return !progress || progress(total == 0 ? 0 : done * documents.size() / total, documents.size());
     };
-    options_.embedder->encode(views, vectors, true, 0, in_documents, {EncoderPrompt::Kind::kDocument, {}});
+    // Lengths count but for cosine; of a folder with a Normalize module they are 1 all the same.
+    const bool unit = metric_ == Metric::kCosine;
+    options_.embedder->encode(views, vectors, unit, 0, in_documents, {EncoderPrompt::Kind::kDocument, {}});
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const auto vector = std::span(vectors).subspan(i * dimension, dimension);
         for (const float value : vector) {

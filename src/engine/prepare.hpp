@@ -42,8 +42,9 @@ struct PreparedDocument {
 
 class Preparation {
   public:
-    /// `options`: with the chunk length that holds. `dimension`: of the stored vectors, 0 if there are none yet.
-    Preparation(const EngineOptions& options, std::size_t dimension);
+    /// `options`: with the chunk length that holds. `dimension`: of the stored vectors, 0 if there are none yet. `metric`: that
+    /// they are compared by.
+    Preparation(const EngineOptions& options, std::size_t dimension, Metric metric);
 
     /// Checks all documents by themselves and against each other; kInvalidArgument or kAlreadyExists names the first that is
     /// wrong.
@@ -55,6 +56,8 @@ class Preparation {
 
     /// Of vectors given or made so far; 0: none.
     std::size_t dimension() const noexcept { return dimension_; }
+    Metric metric() const noexcept { return metric_; }
+    void set_metric(Metric metric) noexcept { metric_ = metric; }
 
   private:
     void check_vector(std::span<const float> vector, const std::string& name);
@@ -68,6 +71,7 @@ class Preparation {
 
     const EngineOptions& options_;
     std::size_t dimension_;
+    Metric metric_;
     std::size_t text_tokens_ = 0;  // that the embedder takes, without special ones; 0: no embedder
     std::size_t chunk_tokens_ = 0;
     std::string settings_;  // what chunks and vectors depend on besides the document

@@ -13,17 +13,77 @@ namespace {
 
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
 
-double cosine(std::span<const float> a, std::span<const float> b) {
-    double product = 0;
-    double aa = 0;
-    double bb = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        product += static_cast<double>(a[i]) * b[i];
-        aa += static_cast<double>(a[i]) * a[i];
-        bb += static_cast<double>(b[i]) * b[i];
+/// What three sums over two vectors tell, each of which waits for its last addition: so all in one loop.
+struct Products {
+    double product = 0, aa = 0, bb = 0;
+
+    Products(std::span<const float> a, std::span<const float> b) {
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            product += static_cast<double>(a[i]) * b[i];
+            aa += static_cast<double>(a[i]) * a[i];
+            bb += static_cast<double>(b[i]) * b[i];
+        }
     }
-    return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
+    double cosine() const { return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0; }
+};
+
+double squared_distance(std::span<const float> a, std::span<const float> b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const double difference = static_cast<double>(a[i]) - b[i];
+        sum += difference * difference;
+    }
+    return sum;
 }
+
+/// What the vector index gives for the same two vectors.
+double score_of(Metric metric, std::span<const float> a, std::span<const float> b) {
+    if (metric == Metric::kL2) return -squared_distance(a, b);
+    const Products products(a, b);
+    return metric == Metric::kInnerProduct ? products.product : products.cosine();
+}
+
+/// The vectors of a ranking, and how like two of them are: 1 for equal ones, 0 where one has none.
+class Likeness {
+  public:
+    Likeness(const VectorIndex& vectors, Metric metric, const std::vector<Ranked>& ranking)
+        : dimension_(vectors.options().dimension),
+          distances_(metric == Metric::kL2),
+          rows_(ranking.size() * dimension_, 0.0F),
+          known_(ranking.size()) {
+        for (std::size_t i = 0; i < ranking.size(); ++i)
+            known_[i] = vectors.get(ranking[i].id, std::span(rows_).subspan(i * dimension_, dimension_));
+        if (distances_) centre();
+    }
+    float operator()(std::size_t a, std::size_t b) const {
+        if (!known_[a] || !known_[b]) return 0.0F;
+        const Products products(row(a), row(b));
+        if (!distances_) return static_cast<float>(products.cosine());
+        // As cosine, but less for two of one direction and different lengths: 1 - |a - b|^2 / (|a|^2 + |b|^2).
+        const double squares = products.aa + products.bb;
+        return squares > 0 ? static_cast<float>(2.0 * products.product / squares) : 1.0F;
+    }
+
+  private:
+    std::span<const float> row(std::size_t i) const { return std::span(rows_).subspan(i * dimension_, dimension_); }
+    /// Where distances count no point is the origin: directions tell something only as seen from the middle of what is compared.
+    void centre() {
+        std::vector<double> mean(dimension_, 0.0);
+        double count = 0;
+        for (std::size_t i = 0; i < known_.size(); ++i) {
+            if (!known_[i]) continue;
+            ++count;
+            for (std::size_t d = 0; d < dimension_; ++d) mean[d] += static_cast<double>(rows_[i * dimension_ + d]);
+        }
+        for (std::size_t i = 0; i < rows_.size(); ++i)
+            rows_[i] = static_cast<float>(static_cast<double>(rows_[i]) - mean[i % dimension_] / std::max(count, 1.0));
+    }
+
+    std::size_t dimension_;
+    bool distances_;
+    std::vector<float> rows_;  // [ranking, dimension]
+    std::vector<bool> known_;
+};
 
 /// The terms of a chunk, sorted, for comparing chunks without vectors.
 std::vector<std::string> terms_of(const Analyzer& analyzer, std::string_view text) {
@@ -54,7 +114,7 @@ float shared_terms(const std::vector<std::string>& a, const std::vector<std::str
 
 float SearchRun::vector_score(std::int64_t id, std::vector<float>& stored) const {
     stored.resize(vectors->options().dimension);
-    return vectors->get(id, stored) ? static_cast<float>(cosine(vector, stored)) : kNone;
+    return vectors->get(id, stored) ? static_cast<float>(score_of(metric, vector, stored)) : kNone;
 }
 
 SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filter) const {
@@ -156,12 +216,8 @@ void SearchRun::normalise(std::vector<Ranked>& ranking) const {
 
 std::vector<Ranked> SearchRun::diversify(const std::vector<Ranked>& ranking, std::size_t count, Store& store) const {
     if (vectors) {
-        const std::size_t dimension = vectors->options().dimension;
-        std::vector<float> stored(ranking.size() * dimension, 0.0F);  // zeros where there is no vector: like nothing
-        const auto row = [&](std::size_t i) { return std::span(stored).subspan(i * dimension, dimension); };
-        for (std::size_t i = 0; i < ranking.size(); ++i) static_cast<void>(vectors->get(ranking[i].id, row(i)));
-        return core::diversify(ranking, count, query.diversity,
-                               [&](std::size_t a, std::size_t b) { return static_cast<float>(cosine(row(a), row(b))); });
+        const Likeness likeness(*vectors, metric, ranking);
+        return core::diversify(ranking, count, query.diversity, [&](std::size_t a, std::size_t b) { return likeness(a, b); });
     }
     std::vector<std::vector<std::string>> terms(ranking.size());
     auto view = store.read();

@@ -31,6 +31,7 @@ struct SearchRun {
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
     AllowedChunks allowed;
+    Metric metric = Metric::kCosine;         // of the knowledge base
     std::uint64_t removals = 0;              // Indexes::removals() before `allowed` was made
     const Classifier* reranker = nullptr;    // null: no reranking
     std::string words = {};                  // of a query of the language, without its signs

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "engine/chunk_settings.hpp"
+#include "engine/metric_setting.hpp"
 #include "model/encoder.hpp"
 #include "store/paced_files.hpp"
 
@@ -24,6 +25,11 @@ std::int64_t now_ms() {
 std::size_t dimension_of(Store& store) {
     auto view = store.read();
     return stored_dimension(view);
+}
+
+Metric metric_of(Store& store) {
+    auto view = store.read();
+    return stored_metric(view);
 }
 
 std::int64_t created_of(const CheckedDocument& document, std::int64_t now) {
@@ -61,7 +67,7 @@ Writer::Writer(Store& store, Indexes& indexes, const EngineOptions& options, con
       progress_(progress),
       replace_(replace),
       pace_(indexes.courtesy(), kPatience),
-      preparation_(options, dimension_of(store)) {
+      preparation_(options, dimension_of(store), metric_of(store)) {
     if (options.embedder) origin_ = {options.embedder->fingerprint(), options.embedder->describe()};
 }
 
@@ -156,7 +162,7 @@ void Writer::write_batch(std::span<const CheckedDocument> batch) {
         return !progress_ || progress_(done_, total_);
     };
     const NewChunks chunks = plan(prepared, steps, no_count);
-    if (!chunks.keys.empty()) indexes_.add(chunks, preparation_.dimension(), no_count);
+    if (!chunks.keys.empty()) indexes_.add(chunks, preparation_.dimension(), preparation_.metric(), no_count);
     std::vector<std::int64_t> outdated;
     try {
         outdated = commit(steps, attributes, chunks.embedded.empty() ? 0 : preparation_.dimension());
@@ -201,6 +207,7 @@ std::vector<std::int64_t> Writer::commit(const std::vector<Step>& steps, const s
     const std::int64_t now = now_ms();
     const PacedWrites paced(pace_);
     auto transaction = store_.write();
+    if (metric_) store_metric(transaction, *metric_);
     if (dimension != 0) set_vectors_meta(transaction, dimension);
     keep_chunk_settings(transaction, steps);
     for (const auto& document : attributes) {
@@ -210,6 +217,7 @@ std::vector<std::int64_t> Writer::commit(const std::vector<Step>& steps, const s
     for (const Step& step : steps) store_document(transaction, step, now, outdated);
     indexes_.announce(outdated);
     transaction.commit();
+    metric_.reset();
     return outdated;
 }
 

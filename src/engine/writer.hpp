@@ -36,6 +36,11 @@ class Writer {
     void write_batch(std::span<const CheckedDocument> batch);
     /// The vectors of chunks that are given with documents were made by `origin`, which the knowledge base then keeps to.
     void set_origin(VectorOrigin origin) { origin_ = std::move(origin); }
+    /// The metric that the knowledge base, which has no vectors yet, gets with what is written first.
+    void set_metric(Metric metric) {
+        metric_ = metric;
+        preparation_.set_metric(metric);
+    }
     void require_vectors(std::span<const CheckedDocument> documents);
 
   private:
@@ -60,6 +65,7 @@ class Writer {
     Pace pace_;
     Preparation preparation_;
     std::optional<VectorOrigin> origin_;
+    std::optional<Metric> metric_;  // to be stored
     std::uint64_t done_ = 0;
     std::uint64_t total_ = 0;
 };

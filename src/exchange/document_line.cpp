@@ -169,6 +169,7 @@ LineHeader header_of(const Json& object) {
     header.dimension = static_cast<std::size_t>(fields.number("dimension", 0, kMaxDimension));
     header.embedder = fields.text("embedder");
     header.embedder_name = fields.text("embedder_name");
+    header.metric = fields.text("metric");
     header.links = version > 1;
     fields.end();
     return header;
@@ -220,10 +221,11 @@ LineLink link_of(const Json& object) {
 
 std::string write_line(const LineHeader& header) {
     std::string out = "{";
-    add_number(out, kHeaderKey, header.links ? kExportVersion : 1);
+    add_number(out, kHeaderKey, !header.metric.empty() ? kExportVersion : (header.links ? 2 : 1));
     if (header.dimension != 0) add_number(out, "dimension", static_cast<std::int64_t>(header.dimension));
     add_text(out, "embedder", header.embedder);
     add_text(out, "embedder_name", header.embedder_name);
+    add_text(out, "metric", header.metric);
     return out + "}";
 }
 

@@ -1,6 +1,6 @@
 // Documents as lines of JSON (RFC 8259, one object a line, UTF-8): what export writes and import reads.
 //
-//   {"librag_export":1,"dimension":384,"embedder":"...","embedder_name":"..."}     first, or not at all
+//   {"librag_export":1,"dimension":384,"embedder":"...","embedder_name":"...","metric":"ip"}     first, or not at all
 //   {"id":"a","text":"...","title":"...","source":"...","language":"en","metadata":{},"created_ms":1,"updated_ms":2,
 //    "chunks":[{"start":0,"stop":9,"parent_start":0,"parent_stop":20,"title_path":"A > B","vector":"base64"}]}
 //
@@ -20,8 +20,8 @@
 
 namespace rag::core {
 
-/// 2: there may be links. What holds none says 1, which older readers take.
-inline constexpr std::int64_t kExportVersion = 2;
+/// 2: there may be links; 3: and a metric. What holds neither says 1, which older readers take.
+inline constexpr std::int64_t kExportVersion = 3;
 /// Longer lines are refused: 64 MiB of text as JSON, and its vectors.
 inline constexpr std::size_t kMaxLineBytes = std::size_t{512} << 20;
 
@@ -29,7 +29,8 @@ struct LineHeader {
     std::size_t dimension = 0;  // of the vectors; 0: there are none
     std::string embedder;       // what made them; empty: they were given
     std::string embedder_name;  // for messages
-    bool links = false;         // behind the documents
+    std::string metric = {};    // that vectors are compared by; empty: cosine
+    bool links = false;         // there may be some behind the documents
 };
 
 struct LineChunk {

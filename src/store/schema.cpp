@@ -99,7 +99,7 @@ void check_items(Connection& connection, std::span<const Item> items) {
 
 DatabaseState read_state(Connection& connection) {
     const std::int64_t application = connection.query_integer("PRAGMA application_id");
-    const std::int64_t version = connection.query_integer("PRAGMA user_version");
+    const std::int64_t version = format_version(connection);
     const std::int64_t objects = connection.query_integer("SELECT count(*) FROM sqlite_schema");
     if (application == 0 && version == 0 && objects == 0) return DatabaseState::kEmpty;
     const auto name = quote(connection.name(), 400);
@@ -108,9 +108,9 @@ DatabaseState read_state(Connection& connection) {
              "{} is an SQLite database, but no knowledge base: its application id is 0x{:08x}, not 0x{:08x}", name,
              static_cast<std::uint32_t>(application), static_cast<std::uint32_t>(kApplicationId));
     }
-    if (version > kFormatVersion) {
+    if (version > kMetricFormat) {
         fail(Code::kVersion, "{} has format {}, this librag reads formats up to {}: it was written by a newer librag", name,
-             version, kFormatVersion);
+             version, kMetricFormat);
     }
     if (version < 1) fail(Code::kCorrupt, "{} is damaged: it says format {}", name, version);
     check_items(connection, items_of(version));
@@ -146,8 +146,12 @@ void create_item(Connection& connection, std::string_view name) {
     fail(Code::kInternal, "there is no table {}", quote(name));
 }
 
-void set_format_version(Connection& connection) {
-    connection.execute(fmt::format("PRAGMA user_version={}", kFormatVersion).c_str());
+std::int64_t format_version(Connection& connection) {
+    return connection.query_integer("PRAGMA user_version");
+}
+
+void set_format_version(Connection& connection, std::int64_t version) {
+    connection.execute(fmt::format("PRAGMA user_version={}", version).c_str());
 }
 
 void create_tables(Connection& connection) {

@@ -13,6 +13,9 @@ class Connection;
 inline constexpr std::int64_t kApplicationId = 0x5241474B;
 /// In SQLite's user_version field. Raised when an older librag could no longer read the result.
 inline constexpr std::int64_t kFormatVersion = 2;
+/// Of a knowledge base whose vectors are not compared by cosine: the same tables, and the newest format there is. One that does
+/// not need it has kFormatVersion, so that a librag that knows no other metric can go on with it.
+inline constexpr std::int64_t kMetricFormat = 3;
 
 /// kOlderFormat: a whole knowledge base that migrate.hpp brings to kFormatVersion.
 enum class DatabaseState { kEmpty, kOlderFormat, kKnowledgeBase };
@@ -26,6 +29,7 @@ void create_tables(Connection& connection);
 
 /// For migrations, inside their transaction: one table or index of this format, and its number.
 void create_item(Connection& connection, std::string_view name);
-void set_format_version(Connection& connection);
+void set_format_version(Connection& connection, std::int64_t version = kFormatVersion);
+std::int64_t format_version(Connection& connection);
 
 }  // namespace rag::core

@@ -109,7 +109,7 @@ void settle_log(Connection& connection, const std::string& database) {
     if (error || size == 0) return;
     try {
         connection.execute("BEGIN IMMEDIATE");
-        set_format_version(connection);
+        set_format_version(connection, format_version(connection));
         connection.execute("COMMIT");
     } catch (const Error& failure) {  // a full disk; the knowledge base can be read all the same
         log(LogLevel::kWarning, "the log of {} is left as it is: {}", quote(database, 400), failure.what());

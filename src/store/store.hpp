@@ -105,6 +105,8 @@ class WriteTransaction : public StoreView {
     /// Removes links with these ends; of one type, or (none) of all. Returns how many there were.
     std::int64_t remove_links(const ChunkEnd& source, const ChunkEnd& target, std::optional<std::string_view> type);
     void set_meta(std::string_view name, std::string_view value);
+    /// See schema.hpp.
+    void set_format(std::int64_t version);
     /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
     std::optional<DerivedFile> set_file(const DerivedFile& file);
     /// Durable when it returns. On failure nothing of the transaction happened.

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "store/commit_mark.hpp"
+#include "store/schema.hpp"
 #include "store/sqlite.hpp"
 #include "store/store.hpp"
 
@@ -209,6 +210,10 @@ void WriteTransaction::set_meta(std::string_view name, std::string_view value) {
         .bind(1, name)
         .bind(2, value)
         .run();
+}
+
+void WriteTransaction::set_format(std::int64_t version) {
+    if (format_version(connection()) != version) set_format_version(connection(), version);
 }
 
 std::optional<DerivedFile> WriteTransaction::set_file(const DerivedFile& file) {

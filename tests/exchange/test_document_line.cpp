@@ -106,6 +106,10 @@ TEST_CASE("links are written and read back, to the last bit of a weight") {
     header.links = true;
     CHECK(write_line(header) == R"({"librag_export":2})");
     CHECK(std::get<LineHeader>(parse_line(write_line(header))).links);
+    header.metric = "ip";
+    CHECK(write_line(header) == R"({"librag_export":3,"metric":"ip"})");
+    CHECK(std::get<LineHeader>(parse_line(write_line(header))).metric == "ip");
+    CHECK(std::get<LineHeader>(parse_line(R"({"librag_export":2})")).metric.empty());
 }
 
 TEST_CASE("what is no line of an export is refused, and says why") {
@@ -134,7 +138,7 @@ TEST_CASE("what is no line of an export is refused, and says why") {
     refused(R"({"text":"x","chunks":[{"vector":"AAAA"}]})", "base64");
     refused(R"({"text":"x","chunks":[{"vector":"*"}]})", "base64");
     refused(R"({"text":"x","chunks":[{"vector":")" + std::string(65538 / 3 * 16, 'A') + "\"}]}", "at most 65536");
-    refused(R"({"librag_export":3})", "newer", Code::kVersion);
+    refused(R"({"librag_export":4})", "newer", Code::kVersion);
     refused(R"({"librag_export":0})", "version 0");
     refused(R"({"librag_export":1,"text":"x"})", "unknown");
     refused("{\"text\":\"\xff\"}", "not JSON");

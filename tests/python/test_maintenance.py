@@ -439,7 +439,7 @@ def test_whole_batches_before_a_bad_line_stay(tmp_path: Path) -> None:
 
 
 def test_newer_exports_and_missing_files_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "new.jsonl").write_text('{"librag_export": 3}\n')
+    (tmp_path / "new.jsonl").write_text('{"librag_export": 4}\n')
     with librag.Engine() as engine:
         with pytest.raises(librag.VersionMismatch, match="newer librag"):
             engine.import_(tmp_path / "new.jsonl")

@@ -130,7 +130,7 @@ TEST_CASE("another program's database, a newer format and a foreign table are re
         const auto failure = open_failure(folder / "kb", GENERATE(true, false));
         CHECK(failure.code == Code::kVersion);
         CHECK(has(failure.text, "format 9"));
-        CHECK(has(failure.text, "up to 2"));
+        CHECK(has(failure.text, "up to 3"));
     }
     SECTION("a trigger that somebody put in") {
         make_knowledge_base(folder / "kb");

@@ -1,10 +1,10 @@
 """Makes a small knowledge base with the librag that is installed, and writes down what must be read from it for ever.
 
-    python make_golden_base.py FOLDER
+    python make_golden_base.py FOLDER [METRIC]
 
 FOLDER/knowledge is the base; FOLDER/expected.json lists its documents with their vectors, and the ids that were removed. The folders
 format_N beside this script were made so, by the librag that wrote format N; test_golden_bases.cpp opens each of them. Vectors are made
-of exact binary fractions, so that they are the same on every machine.
+of exact binary fractions, so that they are the same on every machine. A metric other than cosine makes format 3.
 """
 
 import json
@@ -26,7 +26,8 @@ def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     shutil.rmtree(folder / "knowledge", ignore_errors=True)
     documents: dict[str, dict[str, Any]] = {}
-    with librag.Engine(folder / "knowledge") as engine:
+    metric: Any = sys.argv[2] if len(sys.argv) > 2 else None
+    with librag.Engine(folder / "knowledge", metric=metric) as engine:
         for number in range(12):
             documents[f"note-{number}"] = {
                 "text": f"Note number {number} about marker{number}.\nIts second line.",
