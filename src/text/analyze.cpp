@@ -1,184 +1,56 @@
 #include "text/analyze.hpp"
 
-#include <unicode/uscript.h>
-
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <memory>
-#include <unordered_map>
+#include <span>
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "text/fold.hpp"
 #include "text/scripts.hpp"
-#include "text/small_bytes.hpp"
+#include "text/sign_terms.hpp"
 #include "text/stem.hpp"
+#include "text/term_state.hpp"
 #include "text/words.hpp"
 
 namespace rag::core {
 namespace {
 
-/// Raised with every change of terms that is not ICU's; the analyzer keeps speaking the older ones.
-constexpr int kRules = 2;
-constexpr std::size_t kMaxTermBytes = 128;
-
-/// One remembered word: what it folds and stems to (nothing: a stop word). One line of the cache.
-struct alignas(64) MemoEntry {
-    static constexpr std::size_t kBytes = 31;
-    std::uint8_t word_size = 0;
-    std::uint8_t term_size = 0;
-    std::array<char, kBytes> word;
-    std::array<char, kBytes> term;
-};
-
-// Half a megabyte a thread and language at first; after so many misses that a larger one would have paid, up to eight.
-constexpr std::size_t kFirstMemo = 8192;
-constexpr std::size_t kLargestMemo = 131072;
-constexpr std::size_t kMissesToGrow = 2;  // times the entries
 /// The memo's line of a word is fetched while the words before it are looked up.
 constexpr std::size_t kAhead = 8;
-
-std::uint64_t hash_word(std::string_view word) noexcept {
-    std::uint64_t hash = 0x9E3779B97F4A7C15ULL * (word.size() + 1);
-    const char* at = word.data();
-    std::size_t left = word.size();
-    for (; left >= 8; left -= 8, at += 8) {
-        hash = (hash ^ load_bytes<std::uint64_t>(at)) * 0xD6E8FEB86659FD93ULL;
-        hash ^= hash >> 32;
-    }
-    hash = (hash ^ load_short(at, left)) * 0xD6E8FEB86659FD93ULL;
-    return hash ^ (hash >> 29);
-}
-
-std::string_view cut_term(std::string_view term) noexcept {
-    if (term.size() <= kMaxTermBytes) return term;
-    std::size_t end = kMaxTermBytes;
-    while (end > 0 && (static_cast<unsigned char>(term[end]) & 0xC0U) == 0x80U) --end;
-    return term.substr(0, end);
-}
-
-const char* stemmer_of_script(UScriptCode script) noexcept {
-    switch (script) {
-        case USCRIPT_LATIN:
-            return "english";
-        case USCRIPT_CYRILLIC:
-            return "russian";
-        case USCRIPT_GREEK:
-            return "greek";
-        case USCRIPT_ARABIC:
-            return "arabic";
-        case USCRIPT_DEVANAGARI:
-            return "hindi";
-        case USCRIPT_ARMENIAN:
-            return "armenian";
-        case USCRIPT_TAMIL:
-            return "tamil";
-        default:
-            return nullptr;
-    }
-}
-
-bool is_english(const std::string& language) noexcept {
-    return language == "auto" || language == "english";
-}
-
-/// `word` as words are compared: case and compatibility forms gone, Latin accents too where the stemmer does not read them.
-void fold_word(std::string_view word, bool ascii, const std::string& language, std::string& out) {
-    if (!ascii) return fold_text(word, is_english(language) || language == "none", out);
-    out.assign(word);
-    for (char& byte : out) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
-}
-
-/// A thread's own part of an analyzer of one language.
-class ThreadState {
-  public:
-    ThreadState(const std::string& language, int rules) : language_(language), memo_(kFirstMemo) {
-        if (language != "auto" && language != "none") named_ = std::make_unique<Stemmer>(language);
-        if (language == "auto" || language == "english") stop_words_ = stop_words_of("english");
-        if (rules >= 2 && named_ && language != "english") stop_words_ = stop_words_of(language);
-        if (rules >= 2 && language == "auto") russian_stop_words_ = stop_words_of("russian");
-    }
-
-    /// Makes the line of a word ready whose term will be asked for soon.
-    void prefetch(std::string_view word) const noexcept { __builtin_prefetch(&memo_[hash_word(word) & (memo_.size() - 1)]); }
-
-    /// The term of one word without joiners; empty if it is none. Valid until the next call.
-    std::string_view term_of(std::string_view word, bool ascii, bool number) {
-        if (word.size() > MemoEntry::kBytes) return compute(word, ascii, number);
-        MemoEntry& entry = memo_[hash_word(word) & (memo_.size() - 1)];
-        if (entry.word_size != word.size() || !equal_bytes(entry.word.data(), word.data(), word.size())) {
-            const std::string_view term = compute(word, ascii, number);
-            if (++misses_ > memo_.size() * kMissesToGrow && memo_.size() < kLargestMemo) {
-                misses_ = 0;
-                memo_.assign(memo_.size() * 4, {});
-                return term;
-            }
-            if (term.size() > MemoEntry::kBytes) return term;
-            entry.word_size = static_cast<std::uint8_t>(word.size());
-            entry.term_size = static_cast<std::uint8_t>(term.size());
-            std::memcpy(entry.word.data(), word.data(), word.size());
-            std::memcpy(entry.term.data(), term.data(), term.size());
-        }
-        return {entry.term.data(), entry.term_size};
-    }
-
-    std::vector<Word> words;
-    std::vector<std::uint32_t> ends;  // of code points in a run
-    std::string folded;
-
-  private:
-    std::string_view compute(std::string_view word, bool ascii, bool number) {
-        fold_word(word, ascii, language_, text_);
-        if (number || text_.empty()) return cut_term(text_);
-        if (stop_words_ != nullptr && stop_words_->contains(text_)) return "";
-        if (russian_stop_words_ != nullptr && !ascii && russian_stop_words_->contains(text_)) return "";
-        if (text_.size() > kMaxTermBytes) return cut_term(text_);
-        Stemmer* stemmer = stemmer_for(text_);
-        return stemmer == nullptr ? std::string_view(text_) : cut_term(stemmer->stem(text_));
-    }
-
-    Stemmer* stemmer_for(std::string_view word) {
-        if (language_ == "none") return nullptr;
-        if (named_) return named_.get();
-        if (static_cast<unsigned char>(word[0]) < 0x80) {
-            if (!english_) english_ = std::make_unique<Stemmer>("english");
-            return english_.get();
-        }
-        UErrorCode code = U_ZERO_ERROR;
-        const char* name = stemmer_of_script(uscript_getScript(static_cast<UChar32>(decode_utf8(word, 0).value), &code));
-        if (name == nullptr) return nullptr;
-        auto& slot = by_script_[name];
-        if (!slot) slot = std::make_unique<Stemmer>(name);
-        return slot.get();
-    }
-
-    std::string language_;
-    const StopWords* stop_words_ = nullptr;
-    const StopWords* russian_stop_words_ = nullptr;  // of Cyrillic words where scripts decide
-    std::vector<MemoEntry> memo_;                    // a power of two
-    std::size_t misses_ = 0;
-    std::unique_ptr<Stemmer> named_;
-    std::unique_ptr<Stemmer> english_;  // of ASCII words where scripts decide
-    std::unordered_map<std::string_view, std::unique_ptr<Stemmer>> by_script_;
-    std::string text_;
-};
-
-ThreadState& thread_state(const std::string& language, int rules) {
-    thread_local std::array<std::unordered_map<std::string, std::unique_ptr<ThreadState>>, kRules> states;
-    auto& slot = states.at(static_cast<std::size_t>(rules) - 1)[language];
-    if (!slot) slot = std::make_unique<ThreadState>(language, rules);
-    return *slot;
-}
 
 /// One analysis: a text, its thread's state, and where the terms go.
 class Pass {
   public:
-    Pass(std::string_view text, ThreadState& state, TermSink& sink, HanTerms han)
-        : text_(text), state_(state), sink_(sink), han_(han) {}
+    Pass(std::string_view text, ThreadState& state, TermSink& sink, const AnalyzerOptions& options)
+        : text_(text), state_(state), sink_(sink), han_(options.han), signs_(options.rules >= 3) {}
 
     void word(const Word& word) {
-        if (word.kind == Word::kHan || word.kind == Word::kKana) {
+        const bool name = signs_ && word.ascii && word.kind == Word::kWord;
+        if (name && has_dot(text_, word.start)) dotted(word);
+        plain_word(word);
+        if (name) signed_word(word);
+    }
+
+    /// Words that are joined to a code, behind the last of them.
+    void code(std::size_t start, std::size_t end) {
+        fold_code(text_.substr(start, end - start), plain_);
+        sink_.term(cut_term(plain_), {start, end, position_ - 1, false});
+    }
+
+    /// A word of the dictionary beside the bigrams of its run, among which those of two characters are already.
+    void dictionary_word(const Word& word) {
+        if (word.kind != Word::kHan && word.kind != Word::kKana) return;
+        std::size_t count = 0;
+        for (std::size_t at = word.start; at < word.end; ++count) at += decode_utf8(text_, at).length;
+        if (count != 2) emit(word.start, word.end, false, false);
+    }
+
+  private:
+    void plain_word(const Word& word) {
+        if (word.kind == Word::kPicture) {
+            picture(word);
+        } else if (word.kind == Word::kHan || word.kind == Word::kKana) {
             characters(word);
         } else if (word.kind == Word::kNumber && word.joined) {
             number(word);
@@ -192,15 +64,35 @@ class Pass {
         }
     }
 
-    /// A word of the dictionary beside the bigrams of its run, among which those of two characters are already.
-    void dictionary_word(const Word& word) {
-        if (word.kind != Word::kHan && word.kind != Word::kKana) return;
-        std::size_t count = 0;
-        for (std::size_t at = word.start; at < word.end; ++count) at += decode_utf8(text_, at).length;
-        if (count != 2) emit(word.start, word.end, false, false);
+    void picture(const Word& word) {
+        fold_pictograph(text_.substr(word.start, word.end - word.start), plain_);
+        const std::string_view first = first_of_pictographs(plain_);
+        sink_.term(cut_term(plain_), {word.start, word.end, position_, false});
+        if (!first.empty()) sink_.term(cut_term(first), {word.start, word.end, position_, true});
+        ++position_;
     }
 
-  private:
+    /// ".NET" where NET stands.
+    void dotted(const Word& word) {
+        std::size_t end = word.start;
+        while (end < word.end && !is_joiner(static_cast<unsigned char>(text_[end]))) ++end;
+        name(word.start - 1, end, position_);
+    }
+
+    /// "C++" where C stands: behind the last part of a word.
+    void signed_word(const Word& word) {
+        const std::size_t end = name_end(text_, word.end);
+        if (end == word.end) return;
+        std::size_t start = word.end;
+        while (start > word.start && !is_joiner(static_cast<unsigned char>(text_[start - 1]))) --start;
+        if (start < word.end) name(start, end, position_ - 1);
+    }
+
+    void name(std::size_t start, std::size_t end, std::uint32_t position) {
+        fold_word(text_.substr(start, end - start), true, {}, plain_);
+        sink_.term(cut_term(plain_), {start, end, position, false});
+    }
+
     void emit(std::size_t start, std::size_t end, bool ascii, bool is_number) {
         const std::string_view term = state_.term_of(text_.substr(start, end - start), ascii, is_number);
         if (!term.empty()) sink_.term(term, {start, end, position_, false});
@@ -323,6 +215,7 @@ class Pass {
     ThreadState& state_;
     TermSink& sink_;
     HanTerms han_;
+    bool signs_;
     std::uint32_t position_ = 0;
     std::string plain_;
 };
@@ -341,8 +234,8 @@ std::string canonical_language(const std::string& language) {
 Analyzer::Analyzer(const std::string& language) : Analyzer(AnalyzerOptions{language}) {}
 
 Analyzer::Analyzer(const AnalyzerOptions& options) : options_(options) {
-    if (options.rules < 1 || options.rules > kRules) {
-        fail(Code::kInvalidArgument, "no rules {} of the analyzer; there are 1 to {}", options.rules, kRules);
+    if (options.rules < 1 || options.rules > kAnalyzerRules) {
+        fail(Code::kInvalidArgument, "no rules {} of the analyzer; there are 1 to {}", options.rules, kAnalyzerRules);
     }
     options_.language = canonical_language(options.language);
     if (options.rules == 1) options_.han = HanTerms::kBigrams;
@@ -350,14 +243,23 @@ Analyzer::Analyzer(const AnalyzerOptions& options) : options_(options) {
 
 void Analyzer::analyze(std::string_view utf8, TermSink& sink) const {
     ThreadState& state = thread_state(options_.language, options_.rules);
-    Pass pass(utf8, state, sink, options_.han);
-    segment_words(utf8, state.words, options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns);
+    const bool signs = options_.rules >= 3;
+    Pass pass(utf8, state, sink, options_);
+    segment_words(utf8, state.words, options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns,
+                  signs ? Pictures::kKept : Pictures::kLeftOut);
+    JoinedWords joined;
+    std::size_t next = 0;  // the word behind those
     for (std::size_t i = 0; i < state.words.size(); ++i) {
         if (i + kAhead < state.words.size() && state.words[i + kAhead].ascii) {
             const Word& later = state.words[i + kAhead];
             state.prefetch(utf8.substr(later.start, later.end - later.start));
         }
+        if (signs && i == next) {
+            joined = find_joined(utf8, std::span(state.words).subspan(i));
+            next = i + joined.count;
+        }
         pass.word(state.words[i]);
+        if (joined.is_code && i + 1 == next) pass.code(state.words[next - joined.count].start, state.words[i].end);
     }
     if (options_.han != HanTerms::kWordsAndBigrams) return;
     segment_words(utf8, state.words, CjkWords::kDictionary);

@@ -6,6 +6,7 @@
 //     that a query of one character finds what holds it; Hangul: words and bigrams inside them; Thai, Lao, Khmer,
 //     Burmese: dictionary words.
 //   Numbers: as written, without the commas of thousands.
+//   Signs (sign_terms.hpp): emoji; beside the word, "c++", "c#", ".net"; beside their parts, codes as one ("ab123" of AB-123).
 // Thread-safe: each thread keeps its stemmers and a memo of recent words: half a megabyte, and up to eight
 // where a thread analyzes many texts.
 #pragma once
@@ -23,7 +24,8 @@ struct TermPlace {
     std::size_t start = 0;  // bytes [start, end) of the analyzed text
     std::size_t end = 0;
     std::uint32_t position = 0;  // number of the word or character, stop words counted; several terms may share one
-    /// True of a term that another one at the same position holds too: a character of a run of Han. Queries go without it.
+    /// True of a term that another one at the same position holds too: a character of a run of Han, the first of joined emoji.
+    /// Queries go without it.
     bool part = false;
 };
 
@@ -43,8 +45,9 @@ struct AnalyzerOptions {
     /// "auto" (also "en", "zh", "ja", "ko", "th" by their names or codes), "none" (no stems, no stop words), or a language of
     /// Snowball, which then holds for every word of its script.
     std::string language = "auto";
-    /// 1: as in the first files of the index, without characters of Han and with the stop words of English alone. 2: now.
-    int rules = 2;
+    /// 1: as in the first files of the index, without characters of Han and with the stop words of English alone. 2: without
+    /// the terms of sign_terms.hpp. 3: now.
+    int rules = 3;
     HanTerms han = HanTerms::kBigramsAndCharacters;  // rules 1: kBigrams, whatever this says
 };
 
@@ -70,7 +73,7 @@ class Analyzer {
 
     const std::string& language() const noexcept { return options_.language; }
     const AnalyzerOptions& options() const noexcept { return options_; }
-    /// What has to be equal for two indexes to hold the same terms: "rules 2, icu 72.1, language auto".
+    /// What has to be equal for two indexes to hold the same terms: "rules 3, icu 72.1, language auto".
     std::string version() const;
 
   private:

@@ -11,6 +11,7 @@
 #include "core/utf8.hpp"
 #include "text/icu.hpp"
 #include "text/scripts.hpp"
+#include "text/sign_terms.hpp"
 
 namespace rag::core {
 namespace {
@@ -101,7 +102,7 @@ bool classify(const Utf16Text& text, std::int32_t start, std::int32_t end, Word&
 }
 
 /// Appends ICU's words of text[start, end).
-void scan_icu(std::string_view text, std::size_t start, std::size_t end, std::vector<Word>& out) {
+void scan_icu(std::string_view text, std::size_t start, std::size_t end, Pictures pictures, std::vector<Word>& out) {
     UBreakIterator* iterator = word_iterator();
     Utf16Text& buffer = utf16_buffer();
     while (start < end) {
@@ -114,7 +115,11 @@ void scan_icu(std::string_view text, std::size_t start, std::size_t end, std::ve
         for (std::int32_t to = ubrk_next(iterator); to != UBRK_DONE; from = to, to = ubrk_next(iterator)) {
             Word word{start + buffer.offsets[static_cast<std::size_t>(from)],
                       start + buffer.offsets[static_cast<std::size_t>(to)]};
-            if (classify(buffer, from, to, word)) out.push_back(word);
+            if (classify(buffer, from, to, word)) {
+                out.push_back(word);
+            } else if (pictures == Pictures::kKept && is_pictograph(decode_utf8(text, word.start).value)) {
+                out.push_back({word.start, word.end, Word::kPicture, false, false});
+            }
         }
         start = stop;
     }
@@ -160,7 +165,7 @@ std::size_t icu_stretch_end(std::string_view text, std::size_t at, CjkWords cjk)
 
 // Text is cut where UAX #29 never joins: at ASCII white space that no combining mark follows, and (kRuns) beside Han and Kana.
 // What lies between goes to the ASCII scanner, or, if it holds other characters, to ICU.
-void segment_words(std::string_view utf8, std::vector<Word>& out, CjkWords cjk) {
+void segment_words(std::string_view utf8, std::vector<Word>& out, CjkWords cjk, Pictures pictures) {
     out.clear();
     std::size_t at = 0;
     while (at < utf8.size()) {
@@ -184,13 +189,13 @@ void segment_words(std::string_view utf8, std::vector<Word>& out, CjkWords cjk) 
         if (start > at) --start;  // with the space, because a mark may sit on it
         scan_ascii(utf8, at, start, out);
         at = icu_stretch_end(utf8, foreign, cjk);
-        scan_icu(utf8, start, at, out);
+        scan_icu(utf8, start, at, pictures, out);
     }
 }
 
-void segment_words_reference(std::string_view utf8, std::vector<Word>& out) {
+void segment_words_reference(std::string_view utf8, std::vector<Word>& out, Pictures pictures) {
     out.clear();
-    scan_icu(utf8, 0, utf8.size(), out);
+    scan_icu(utf8, 0, utf8.size(), pictures, out);
 }
 
 std::size_t count_words(std::string_view utf8) {

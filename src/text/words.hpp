@@ -14,12 +14,13 @@ namespace rag::core {
 /// A word-like segment: it holds a letter, a digit or an ideograph. Bytes [start, end).
 struct Word {
     enum Kind : std::uint8_t {
-        kWord,           // letters of an alphabet, digits among them allowed
-        kNumber,         // digits and what joins them ("3.14", "1,000"), no letter
-        kHan,            // begins with a Han ideograph
-        kKana,           // begins with Hiragana or Katakana
-        kHangul,         // begins with Hangul
-        kSoutheastAsian  // Thai, Lao, Khmer or Burmese, cut by dictionary
+        kWord,            // letters of an alphabet, digits among them allowed
+        kNumber,          // digits and what joins them ("3.14", "1,000"), no letter
+        kHan,             // begins with a Han ideograph
+        kKana,            // begins with Hiragana or Katakana
+        kHangul,          // begins with Hangul
+        kSoutheastAsian,  // Thai, Lao, Khmer or Burmese, cut by dictionary
+        kPicture          // no word: an emoji or the like, see sign_terms.hpp; only where asked for
     };
     std::size_t start = 0;
     std::size_t end = 0;
@@ -32,11 +33,15 @@ struct Word {
 /// make their own terms of it; it needs no dictionary and is some twenty times faster.
 enum class CjkWords { kDictionary, kRuns };
 
+/// Whether pictures stand among the words.
+enum class Pictures { kLeftOut, kKept };
+
 /// Replaces the content of `out` by the words of `utf8`, in order.
-void segment_words(std::string_view utf8, std::vector<Word>& out, CjkWords cjk = CjkWords::kDictionary);
+void segment_words(std::string_view utf8, std::vector<Word>& out, CjkWords cjk = CjkWords::kDictionary,
+                   Pictures pictures = Pictures::kLeftOut);
 
 /// The same by ICU alone, for tests and measurements: what the fast paths must equal.
-void segment_words_reference(std::string_view utf8, std::vector<Word>& out);
+void segment_words_reference(std::string_view utf8, std::vector<Word>& out, Pictures pictures = Pictures::kLeftOut);
 
 std::size_t count_words(std::string_view utf8);
 

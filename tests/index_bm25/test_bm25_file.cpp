@@ -162,6 +162,38 @@ TEST_CASE("an index of format 1 goes on as it was, and its files say so") {
     CHECK(again->search("\u9ad8", 9).empty());  // rules 1 know no characters of longer words
 }
 
+TEST_CASE("an index of the analyzer's rules 2 goes on as it was; a new one finds pictures, names with signs, and codes") {
+    const auto path = std::filesystem::path(std::getenv("RAG_SOURCE_DIR") ? std::getenv("RAG_SOURCE_DIR") : ".") /
+                      "tests/fuzz/corpus/bm25_file/format2.bm25";
+    const std::vector<std::int64_t> ids{40, 41, 42};
+    const std::vector<std::string_view> texts{"a laugh \U0001F600", "the C++ of part AB-123", "vitamin C, and AB or 123"};
+    std::string text;
+    if (code_of(path, text) == Code::kVersion) {
+        WARN("skipped: " << text);
+    } else {
+        const auto index = Bm25Index::load(path);
+        CHECK(index->analyzer().options().rules == 2);
+        index->add(ids, texts);
+        CHECK(index->search("\U0001F600", 9).empty());
+        CHECK(index->search("AB123", 9).empty());
+    }
+    Bm25Index index;
+    index.add(ids, texts);
+    REQUIRE(index.search("\U0001F600", 9).size() == 1);
+    CHECK(index.search("\U0001F600", 9)[0].id == 40);
+    REQUIRE(index.search("c++", 9).size() == 2);
+    CHECK(index.search("c++", 9)[0].id == 41);
+    REQUIRE(index.search("ab123", 9).size() == 1);
+    CHECK(index.search("AB-123", 9)[0].id == 41);
+    CHECK(index.search("+C++", 9, nullptr, Bm25Syntax::kLanguage).size() == 1);
+    const auto marked = index.highlight("c++ \U0001F600", "\U0001F600 in C++.");
+    REQUIRE(marked.size() == 2);
+    CHECK(marked[0].start == 0);
+    CHECK(marked[0].end == 4);
+    CHECK(marked[1].start == 8);
+    CHECK(marked[1].end == 11);
+}
+
 TEST_CASE("damage is found and named") {
     const rag::test::TemporaryFolder folder;
     const auto path = folder.path() / "bm25.index";

@@ -63,6 +63,43 @@ def test_parts_of_a_score_sum_to_it(engine: librag.Engine, mode: Any, options: A
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("\U0001f600", ["laugh"]),
+        ("\U0001f44d\U0001f3fd", ["thumb"]),  # whatever the shade
+        ("\u2764", ["heart"]),
+        ("C++", ["cpp", "sharp", "vitamin"]),
+        ("c#", ["sharp", "cpp", "vitamin"]),
+        (".net", ["sharp", "fishing"]),
+        ("AB-123/4.5", ["part", "other part"]),
+        ("ab/123-4.5", ["part", "other part"]),
+        ("XK7", ["device"]),
+        ("IL-6", ["interleukin"]),
+        ("IL6", ["interleukin"]),
+    ],
+)
+def test_pictures_names_with_signs_and_codes_are_found(query: str, found: list[str]) -> None:
+    texts = {
+        "laugh": "that was good \U0001f600\U0001f600",
+        "thumb": "agreed\U0001f44d",
+        "heart": "\u6211\u2764\ufe0f\u4f60",
+        "cpp": "Written in C++.",
+        "sharp": "A C# program for .NET",
+        "vitamin": "Vitamin C is in oranges",
+        "fishing": "the net of a fisher",
+        "part": "spare part AB-123/4.5",
+        "other part": "AB: 123 pieces",
+        "device": "the device XK-7",
+        "interleukin": "levels of IL\u20116 rose",
+    }
+    with librag.Engine() as engine:
+        engine.add(list(texts.values()), ids=list(texts))
+        hits = [hit.doc_id for hit in engine.search(query)]
+        assert hits[0] == found[0]
+        assert sorted(hits) == sorted(found)
+
+
 def test_groups_and_context() -> None:
     text = " ".join(f"Sentence {i} is about whales and the sea." for i in range(40))
     with librag.Engine(chunk_tokens=16) as engine:

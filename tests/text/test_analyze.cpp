@@ -37,7 +37,7 @@ TEST_CASE("English: case, stop words, stems, contractions, identifiers, numbers"
     CHECK(terms_of("don't the patient's") == List{"patient"});
     CHECK(terms_of("asyncio.create_task(x)") == List{"asyncio", "creat", "task", "x"});
     CHECK(terms_of("1,234.5 3.14 2020; 1;2") == List{"1234.5", "3.14", "2020", "1", "2"});
-    CHECK(terms_of("IL-6") == List{"il", "6"});
+    CHECK(terms_of("IL 6") == List{"il", "6"});
     CHECK(terms_of("O'Brien") == List{"o", "brien"});
     CHECK(terms_of("").empty());
     CHECK(terms_of("?! ... -- __").empty());
@@ -71,7 +71,7 @@ TEST_CASE("Chinese, Japanese, Korean and Thai") {
     CHECK(terms_by({"auto", 2, HanTerms::kWordsAndBigrams}, "\u9ad8\u8840\u538b\u60a3") ==
           List{"\u9ad8\u8840", "\u8840\u538b", "\u538b\u60a3", "\u9ad8\u8840\u538b", "\u60a3"});
     CHECK(terms_of("\u836f") == List{"\u836f"});
-    CHECK(terms_of("\u7528IL-6\u6d4b") == List{"\u7528", "il", "6", "\u6d4b"});
+    CHECK(terms_of("\u7528IL-6\u6d4b") == List{"\u7528", "il", "6", "il6", "\u6d4b"});
     CHECK(terms_of("\u9ad8\u8840\uff0c\u538b") == List{"\u9ad8\u8840", "part:\u9ad8", "part:\u8840", "\u538b"});
     CHECK(terms_of("\u30ab\u30bf\u30ab\u30ca") == terms_of("\uff76\uff80\uff76\uff85"));  // half-width Kana
     CHECK(terms_of("\ud55c\uad6d\uc5b4") == List{"\ud55c\uad6d\uc5b4", "\ud55c\uad6d", "\uad6d\uc5b4"});
@@ -111,7 +111,66 @@ TEST_CASE("stop words of the languages that have a list") {
     CHECK(terms_by({"german", 1}, "die H\u00e4user").size() == 2);         // as in files of format 1
     CHECK(stop_words_of("english")->contains("the"));
     CHECK(stop_words_of("basque") == nullptr);
-    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 3}), Catch::Contains("rules 3"));
+    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 4}), Catch::Contains("rules 4"));
+}
+
+TEST_CASE("emoji are terms: alone, in a row, with shades and selectors left out, joined ones also by their first") {
+    CHECK(terms_of("\U0001F600") == List{"\U0001F600"});
+    CHECK(terms_of("good\U0001F600\U0001F600 \u597d\U0001F600") ==
+          List{"good", "\U0001F600", "\U0001F600", "\u597d", "\U0001F600"});
+    CHECK(terms_of("\u2764\ufe0f \u2764 \u2764\ufe0e") == List{"\u2764", "\u2764", "\u2764"});
+    CHECK(terms_of("\U0001F44D\U0001F3FD") == List{"\U0001F44D"});
+    CHECK(terms_of("\U0001F1E9\U0001F1EA\U0001F1EB\U0001F1F7") ==
+          List{"\U0001F1E9\U0001F1EA", "\U0001F1EB\U0001F1F7"});  // two flags
+    CHECK(terms_of("\u2713 \u2605 \u266b") == List{"\u2713", "\u2605", "\u266b"});
+    std::vector<Analyzer::Term> terms;
+    Analyzer().analyze("a woman \U0001F937\U0001F3FD\u200d\u2640\ufe0f shrugs", terms);
+    REQUIRE(terms.size() == 4);
+    CHECK(terms[1].text == "\U0001F937\u200d\u2640");
+    CHECK_FALSE(terms[1].part);
+    CHECK(terms[2].text == "\U0001F937");
+    CHECK(terms[2].part);
+    CHECK(terms[2].position == terms[1].position);
+    CHECK(terms[3].position == terms[1].position + 1);
+    // No pictures: what texts are strewn with, letters in circles, boxes, and what stands for lost characters.
+    CHECK(terms_of("\u00a9 \u00ae \u2122 \u2139 \u2500\u2588 \ufffd \u00b0 \u20ac \U0001F3FD \u200d").empty());
+    CHECK(terms_by({"auto", 2}, "\U0001F600 good").size() == 1);
+}
+
+TEST_CASE("signs that belong to a name stand beside its word") {
+    CHECK(terms_of("C++, C# and F#.") == List{"c", "c++", "c", "c#", "f", "f#"});
+    CHECK(terms_of("Notepad++") == List{"notepad", "notepad++"});
+    CHECK(terms_of("a .NET program, ASP.NET") == List{".net", "net", "program", "asp", "net"});
+    CHECK(terms_of(".gitignore *.txt") == List{".gitignore", "gitignor", ".txt", "txt"});
+    // No names: sums, headings, dots of sentences, numbers and hosts.
+    for (const char* text : {"c+d", "a+++b", "c#d", "c##", "x+", "# title", "+1", "++"}) {
+        for (const std::string& term : terms_of(text)) CHECK(term.find_first_of("+#") == std::string::npos);
+    }
+    for (const char* text : {"end. Then", "end.Then", "wait...what", "a .5 share", "(see above).Then", "librag.example.org"}) {
+        for (const std::string& term : terms_of(text)) CHECK(term.front() != '.');
+    }
+    CHECK(terms_by({"auto", 2}, "C++ .NET") == List{"c", "net"});
+}
+
+TEST_CASE("codes are found with and without the signs between their parts") {
+    CHECK(terms_of("AB-123/4.5") == List{"ab", "123", "4.5", "ab1234.5"});
+    CHECK(terms_of("IL-6") == List{"il", "6", "il6"});
+    CHECK(terms_of("IL\u20116") == List{"il", "6", "il6"});
+    CHECK(terms_of("IL6") == List{"il6"});
+    CHECK(terms_of("AB_123") == List{"ab", "123", "ab123"});
+    CHECK(terms_of("well-known 10-20 and/or 2020-01-15 a - 1 b--2") ==
+          List{"well", "known", "10", "20", "2020", "01", "15", "1", "b", "2"});
+    CHECK(terms_of("\u4e2dA-1") == List{"\u4e2d", "1", "a1"});
+    std::vector<Analyzer::Term> terms;
+    Analyzer().analyze("the IL-6 level", terms);
+    REQUIRE(terms.size() == 4);
+    CHECK(terms[2].text == "il6");
+    CHECK(terms[2].start == 4);
+    CHECK(terms[2].end == 8);
+    CHECK(terms[2].position == terms[1].position);
+    const std::string chain = "x-1" + std::string(100, 'y') + "-z";
+    for (const std::string& term : terms_of(chain)) CHECK(term.size() < 110);
+    CHECK(terms_by({"auto", 2}, "IL-6") == List{"il", "6"});
 }
 
 TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
@@ -121,7 +180,8 @@ TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
     for (int round = 0; round < 20000; ++round) {
         std::string text;
         const std::size_t size = random() % 40;
-        for (std::size_t i = 0; i < size; ++i) text += static_cast<char>(random() % 2 == 0 ? random() : " aZ.'_9"[random() % 7]);
+        for (std::size_t i = 0; i < size; ++i)
+            text += static_cast<char>(random() % 2 == 0 ? random() : " aZ.'_9+#-/"[random() % 11]);
         analyzer.analyze(text, terms);
         for (const auto& term : terms) {
             REQUIRE(!term.text.empty());

@@ -75,6 +75,25 @@ TEST_CASE("mixed text is cut as ICU cuts it") {
     compare_random(pieces, 40000, 16, 3);
 }
 
+TEST_CASE("pictures stand among the words where they are asked for, the same by both ways") {
+    const std::vector<std::string> pieces{"a",          " ",      ".",      "7",      "\u4e2d",     "\u00e9",
+                                          "\U0001F600", "\u2764", "\ufe0f", "\u200d", "\U0001F3FD", "\U0001F1E9",
+                                          "\U0001F1EA", "\u2713", "\u00a9", "\u2642", "\u3002",     "\U000E0067"};
+    std::mt19937 random(11);
+    std::vector<Word> words, fast, slow;
+    for (int round = 0; round < 20000; ++round) {
+        std::string text;
+        for (std::size_t i = random() % 14; i > 0; --i) text += pieces[random() % pieces.size()];
+        segment_words(text, fast, CjkWords::kDictionary, Pictures::kKept);
+        segment_words_reference(text, slow, Pictures::kKept);
+        INFO(text);
+        REQUIRE(same(fast, slow));
+        std::erase_if(fast, [](const Word& word) { return word.kind == Word::kPicture; });
+        segment_words(text, words);
+        REQUIRE(same(fast, words));
+    }
+}
+
 TEST_CASE("ill-formed bytes separate nothing else and crash nothing") {
     std::mt19937 random(4);
     std::vector<Word> words;

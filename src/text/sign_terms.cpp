@@ -1,0 +1,124 @@
+#include "text/sign_terms.hpp"
+
+#include <unicode/uchar.h>
+
+#include "core/utf8.hpp"
+
+namespace rag::core {
+namespace {
+
+constexpr std::size_t kMaxCodeBytes = 64;
+constexpr char32_t kJoiner = 0x200D;
+
+bool is_digit(char byte) noexcept {
+    return byte >= '0' && byte <= '9';
+}
+bool is_letter(char byte) noexcept {
+    const char small = static_cast<char>(byte | 32);
+    return small >= 'a' && small <= 'z';
+}
+/// Also any byte of a character beyond ASCII.
+bool is_wordlike(char byte) noexcept {
+    return is_digit(byte) || is_letter(byte) || byte == '_' || static_cast<unsigned char>(byte) >= 0x80;
+}
+
+bool is_flag_letter(char32_t value) noexcept {
+    return value >= 0x1F1E6 && value <= 0x1F1FF;
+}
+bool is_shade(char32_t value) noexcept {
+    return value >= 0x1F3FB && value <= 0x1F3FF;
+}
+
+/// Bytes of the hyphen or slash at `at`; 0: there is none.
+std::size_t joint_at(std::string_view text, std::size_t at) noexcept {
+    if (at >= text.size()) return 0;
+    if (text[at] == '-' || text[at] == '/') return 1;
+    const std::string_view rest = text.substr(at, 3);
+    return rest == "\xe2\x80\x90" || rest == "\xe2\x80\x91" ? 3 : 0;  // hyphen, non-breaking hyphen
+}
+
+bool can_be_part(const Word& word) noexcept {
+    return word.ascii && (word.kind == Word::kWord || word.kind == Word::kNumber);
+}
+
+}  // namespace
+
+bool is_pictograph(char32_t value) {
+    if (value < 0x203C || value == 0x2122 || value == 0x2139 || value == 0x3030) return false;
+    if (is_flag_letter(value)) return true;
+    const auto point = static_cast<UChar32>(value);
+    if (u_hasBinaryProperty(point, UCHAR_EXTENDED_PICTOGRAPHIC)) return !u_isalnum(point);
+    return value >= 0x2600 && value <= 0x27BF && u_charType(point) == U_OTHER_SYMBOL;
+}
+
+void fold_pictograph(std::string_view segment, std::string& out) {
+    out.clear();
+    for (std::size_t at = 0; at < segment.size();) {
+        const Utf8Step step = decode_utf8(segment, at);
+        if (step.value != 0xFE0E && step.value != 0xFE0F && !is_shade(step.value)) out.append(segment.substr(at, step.length));
+        at += step.length;
+    }
+    // What is cut in the middle ends with the sign that would join it to the rest.
+    constexpr std::string_view kJoinerBytes = "\xe2\x80\x8d";
+    while (out.ends_with(kJoinerBytes)) out.resize(out.size() - kJoinerBytes.size());
+}
+
+std::string_view first_of_pictographs(std::string_view folded) {
+    for (std::size_t at = 0; at < folded.size();) {
+        const Utf8Step step = decode_utf8(folded, at);
+        if (step.value == kJoiner) return folded.substr(0, at);
+        at += step.length;
+    }
+    return {};
+}
+
+std::size_t name_end(std::string_view text, std::size_t end) noexcept {
+    const auto at = [&](std::size_t i) { return i < text.size() ? text[i] : ' '; };
+    std::size_t behind = end;
+    if (at(end) == '+' && at(end + 1) == '+') behind = end + 2;
+    if (at(end) == '#') behind = end + 1;
+    return behind > end && at(behind) != '+' && at(behind) != '#' && !is_wordlike(at(behind)) ? behind : end;
+}
+
+bool has_dot(std::string_view text, std::size_t start) noexcept {
+    if (start == 0 || text[start - 1] != '.') return false;
+    return start == 1 ||
+           (!is_wordlike(text[start - 2]) && text[start - 2] != '.' && text[start - 2] != ')' && text[start - 2] != ']');
+}
+
+JoinedWords find_joined(std::string_view text, std::span<const Word> words) noexcept {
+    JoinedWords out;
+    bool ascii = can_be_part(words[0]);
+    for (; out.count < words.size(); ++out.count) {
+        const std::size_t end = words[out.count - 1].end;
+        const std::size_t joint = joint_at(text, end);
+        if (joint == 0 || end + joint != words[out.count].start) break;
+        ascii = ascii && can_be_part(words[out.count]);
+    }
+    const std::size_t start = words[0].start;
+    const std::size_t end = words[out.count - 1].end;
+    if (!ascii || (out.count == 1 && !words[0].joined) || end - start > kMaxCodeBytes) return out;
+    bool letters = false;
+    bool digits = false;
+    bool signs = out.count > 1;
+    for (std::size_t i = start; i < end; ++i) {
+        letters = letters || is_letter(text[i]);
+        digits = digits || is_digit(text[i]);
+        signs = signs || text[i] == '_';
+    }
+    out.is_code = letters && digits && signs;
+    return out;
+}
+
+void fold_code(std::string_view code, std::string& out) {
+    out.clear();
+    for (const char byte : code) {
+        if (is_letter(byte)) {
+            out += static_cast<char>(byte | 32);
+        } else if (is_digit(byte) || byte == '.') {
+            out += byte;
+        }
+    }
+}
+
+}  // namespace rag::core

@@ -1,0 +1,42 @@
+// Terms of lexical search that letters and digits alone do not tell: emoji and other pictures, the signs that belong to a name
+// (C++, C#, .NET), and codes that are written with and without a sign between their parts (AB-123, AB123). For the analyzer.
+// Thread rule: plain functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "text/words.hpp"
+
+namespace rag::core {
+
+/// Whether a segment that begins with this character is a picture: an emoji, a flag's letter, a sign of the blocks Miscellaneous
+/// Symbols and Dingbats. Not the signs that texts are strewn with (copyright, trademark), and nothing below U+203C.
+bool is_pictograph(char32_t value);
+
+/// A picture as pictures are compared: without variation selectors and shades of skin. Replaces the content of `out`.
+void fold_pictograph(std::string_view segment, std::string& out);
+/// Of one that is joined of several (by U+200D), what the first of them is: a shrugging woman is also somebody who shrugs.
+/// Of `folded`; empty where it is not joined.
+std::string_view first_of_pictographs(std::string_view folded);
+
+/// End of the signs behind a word that are part of its name, as in "C++" and "C#"; `end` itself where there are none.
+std::size_t name_end(std::string_view text, std::size_t end) noexcept;
+/// Whether the dot before a word is part of its name, as in ".NET"; not that of a sentence, a number or a host's name.
+bool has_dot(std::string_view text, std::size_t start) noexcept;
+
+/// Words that one hyphen or slash each joins.
+struct JoinedWords {
+    std::size_t count = 1;
+    bool is_code = false;  // they hold letters and digits, ASCII alone, at most 64 bytes
+};
+/// Those that begin with the first of `words`, of which there must be one. A code may be a single word: "AB_123".
+JoinedWords find_joined(std::string_view text, std::span<const Word> words) noexcept;
+/// The code without the signs between its parts, but with points, in small letters: "AB-123/4.5" is "ab1234.5". Replaces the
+/// content of `out`.
+void fold_code(std::string_view code, std::string& out);
+
+}  // namespace rag::core
