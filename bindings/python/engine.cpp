@@ -433,6 +433,17 @@ void bind_engine(py::module_& module) {
                 self.compact(progress);
             },
             py::arg("progress"))
+        .def(
+            "reembed",
+            [](Engine& self, const Encoder& embedder, py::object callback) {
+                const Progress progress = progress_of(std::move(callback));
+                const GilRelease release;
+                return self.reembed(embedder, progress);
+            },
+            py::arg("embedder"), py::arg("progress"))
+        .def("set_embedder", &Engine::set_embedder, py::arg("embedder"), py::call_guard<GilRelease>())
+        .def("set_reranker", &Engine::set_reranker, py::arg("reranker"), py::call_guard<GilRelease>())
+        .def("set_generator", &Engine::set_generator, py::arg("generator"), py::call_guard<GilRelease>())
         .def("changes", &changes, py::arg("since"), py::arg("limit"))
         .def(
             "backup",

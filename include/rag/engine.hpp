@@ -315,6 +315,28 @@ class Engine {
         detail::check(status);
     }
 
+    /// Embeds all chunks with another embedder, which the engine then has; meanwhile, on other threads, searches and writes go
+    /// on. Returns what it did as JSON. See rag_engine_reembed.
+    std::string reembed(const Encoder& embedder, const Progress& progress = nullptr) {
+        rag_string* report = nullptr;
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_engine_reembed(handle_.get(), embedder.handle(), bridge.function(), bridge.data(), &report);
+        std::string text = detail::take(report);
+        bridge.rethrow();
+        detail::check(status);
+        return text;
+    }
+    /// Another model from the next call on; null: none. An embedder must be the one that made the vectors.
+    void set_embedder(const Encoder* embedder) {
+        detail::check(rag_engine_set_embedder(handle_.get(), embedder != nullptr ? embedder->handle() : nullptr));
+    }
+    void set_reranker(const Classifier* reranker) {
+        detail::check(rag_engine_set_reranker(handle_.get(), reranker != nullptr ? reranker->handle() : nullptr));
+    }
+    void set_generator(const Generator* generator) {
+        detail::check(rag_engine_set_generator(handle_.get(), generator != nullptr ? generator->handle() : nullptr));
+    }
+
     /// What a copy of the state `since` has to do to follow; go on from `next` until it equals `last`. limit 0: 1,000.
     Changes changes(std::uint64_t since = 0, std::uint64_t limit = 0) const {
         rag_changes* raw = nullptr;

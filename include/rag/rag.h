@@ -82,7 +82,7 @@ enum {
     RAG_IO = -5,               /* the operating system refused to read or write */
     RAG_UNSUPPORTED = -6,      /* well-formed but unknown to librag: an architecture, a tokenizer stage, an element type */
     RAG_VERSION_MISMATCH = -7, /* written by a newer librag, or a library of another version */
-    RAG_BUSY = -8,             /* another process writes to this knowledge base */
+    RAG_BUSY = -8,             /* another process writes to this knowledge base, or another call re-embeds it */
     RAG_READ_ONLY = -9,        /* a write to a knowledge base opened read-only */
     RAG_OUT_OF_MEMORY = -10,
     RAG_NO_BACKEND = -11,    /* librag_torch.so or LibTorch could not be loaded; the message says what to install */
@@ -508,6 +508,29 @@ RAG_API rag_status rag_engine_verify(rag_engine* engine, rag_progress_fn progres
  * crash, RAG_STOPPED or a full disk leaves all as it was. Needs about twice the content's size as free space for a while.
  * `progress` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_engine_compact(rag_engine* engine, rag_progress_fn progress, void* user_data) RAG_NOEXCEPT;
+
+/* --- other models for an engine that runs ------------------------------------------------------------------------------------
+ */
+
+/* Embeds all chunks with another embedder, which the engine then has. While the call goes on (on a thread of yours, for as long
+ * as embedding takes) searches find what they found, by the old embedder, and documents may be written; then one transaction
+ * exchanges vectors and embedder, and chunks where the new one takes shorter ones or has another tokenizer. Its dimension may be
+ * another one. What is embedded waits in knowledge.stage beside the database: after RAG_STOPPED, a failure or a kill nothing was
+ * changed, and the next call with the same embedder takes over the documents that are done. The disk needs the new vectors twice
+ * and the texts once for a while. The change feed tells all documents as updated; readers in other processes need the new
+ * embedder from then on (rag_engine_set_embedder). An engine may be opened without an embedder for it. RAG_BUSY: it is under way;
+ * RAG_READ_ONLY; RAG_STOPPED: by `progress` (in documents; may be NULL), or because the engine is closed. `report` (may be NULL):
+ * {"documents", "chunks", "embedded", "taken_over": documents that a call before had done, "cut_anew": documents, "cut_short":
+ * chunks that came with their documents and of which the embedder reads the beginning only}. since 0.1.0 */
+RAG_API rag_status rag_engine_reembed(rag_engine* engine, const rag_encoder* embedder, rag_progress_fn progress, void* user_data,
+                                      rag_string** report) RAG_NOEXCEPT;
+
+/* Another model from the next call on; NULL: none. Calls that are under way end with the model that they began with. The engine
+ * keeps it alive; free yours any time. RAG_INVALID_ARGUMENT: an embedder that did not make the vectors (both are named;
+ * rag_engine_reembed takes it), a reranker of several labels. Also for engines that are open read-only. since 0.1.0 */
+RAG_API rag_status rag_engine_set_embedder(rag_engine* engine, const rag_encoder* embedder) RAG_NOEXCEPT;
+RAG_API rag_status rag_engine_set_reranker(rag_engine* engine, const rag_classifier* reranker) RAG_NOEXCEPT;
+RAG_API rag_status rag_engine_set_generator(rag_engine* engine, const rag_generator* generator) RAG_NOEXCEPT;
 
 /* --- change feed, backup, export, import ------------------------------------------------------------------------------------ */
 

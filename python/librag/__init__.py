@@ -15,7 +15,7 @@ from ._librag import version as _version
 from ._new_encoder import new_encoder
 from ._train_config import TrainConfig
 from ._waiting import set_default as _set_waiting
-from .engine import AnswerStream, Engine
+from .engine import AnswerStream, Engine, Reembedding
 from .errors import (
     AlreadyExists,
     BackendMissing,
@@ -81,6 +81,7 @@ __all__ = [
     "OutOfMemory",
     "RagError",
     "ReadOnly",
+    "Reembedding",
     "Report",
     "Stopped",
     "TensorBoard",

@@ -1,5 +1,5 @@
-"""The command line: librag index | search | ask | stats | verify | compact | backup | export | import | changes | inspect |
-quantize | train.
+"""The command line: librag index | search | ask | stats | verify | compact | reembed | backup | export | import | changes |
+inspect | quantize | train.
 
 It needs the extra ``librag[cli]`` (typer and rich). ``index`` remembers the models in the knowledge base's folder, so that the other
 commands need only the folder.
@@ -343,6 +343,25 @@ def compact(base: Base) -> None:
         before = engine.stats()["bytes"]
         engine.compact()
         print(f"{before / 1e6:.1f} MB before, {engine.stats()['bytes'] / 1e6:.1f} MB now")
+
+
+@app.command()
+def reembed(
+    base: Base,
+    embedder: Annotated[Path, typer.Argument(help="A sentence-transformers folder: the embedder from then on.")],
+    dtype: DtypeOption = "float32",
+) -> None:
+    """Embed a knowledge base with another embedder; readers find by the old one meanwhile, and Ctrl-C keeps what is done."""
+    with _errors(), librag.Engine(_existing(base)) as engine:
+        try:
+            report = engine.reembed(librag.Encoder(embedder, dtype=cast(Dtype, dtype)))
+        except KeyboardInterrupt:
+            print("librag: interrupted; nothing was changed, and the same command goes on where it was", file=sys.stderr)
+            raise typer.Exit(130) from None
+        remember_models(base, embedder=embedder)
+        print(f"{report['chunks']} chunks of {report['documents']} documents, {report['embedded']} of them embedded now")
+        if report["cut_short"]:
+            print(f"of {report['cut_short']} chunks the embedder reads the beginning only", file=sys.stderr)
 
 
 @app.command()

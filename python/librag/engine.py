@@ -6,13 +6,14 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from . import _librag
 from ._arguments import optional, place_in, whole
 from ._maintenance import Maintenance
 from ._progress import Bar
+from ._reembed import Reembedding
 from ._search import SearchOptions, links_of, query_of
 from ._stream import TokenFunction, TokenStream
 from .indexes import BM25Settings, bm25_settings
@@ -27,11 +28,25 @@ if TYPE_CHECKING:
     DocumentLike = str | Mapping[str, Any] | Document
     Where = Mapping[str, Any]
 
-__all__ = ["AnswerStream", "Engine"]
+__all__ = ["AnswerStream", "Engine", "Reembedding"]
 
 _STREAM_BATCH = 1024
 _Row = tuple[str | None, str, str | None, str | None, Any, str | None, str | None, int]
 _KEYS = ("id", "text", "title", "metadata", "source", "language", "kind", "vector")
+
+
+class _Same:
+    """Stands for the model that the engine has."""
+
+
+_SAME = _Same()
+_Model = TypeVar("_Model", Encoder, CrossEncoder, Generator)
+
+
+def _model(given: str | PathLike[str] | _Model | _Same | None, kind: type[_Model]) -> _Model | _Same | None:
+    if given is None or isinstance(given, kind | _Same):
+        return given
+    return kind(cast("str | PathLike[str]", given))
 
 
 class AnswerStream(TokenStream[Answer]):
@@ -112,6 +127,82 @@ class Engine(Maintenance):
     def generator(self) -> Generator | None:
         """The model that answers."""
         return self._generator
+
+    def use(
+        self,
+        *,
+        embedder: str | PathLike[str] | Encoder | _Same | None = _SAME,
+        reranker: str | PathLike[str] | CrossEncoder | _Same | None = _SAME,
+        generator: str | PathLike[str] | Generator | _Same | None = _SAME,
+    ) -> None:
+        """Other models from the next call on, such as one that was fine-tuned meanwhile; None: none. What is not named stays.
+
+        Calls that are under way end with the model that they began with. An embedder must be the one that made the vectors
+        (InvalidArgument names both): reembed() takes another one. All are loaded before any is taken.
+        """
+        new_embedder = _model(embedder, Encoder)
+        new_reranker = _model(reranker, CrossEncoder)
+        new_generator = _model(generator, Generator)
+        if not isinstance(new_embedder, _Same):
+            self._core.set_embedder(None if new_embedder is None else new_embedder._core)
+            self._embedder = new_embedder
+        if not isinstance(new_reranker, _Same):
+            self._core.set_reranker(None if new_reranker is None else new_reranker._core)
+            self._reranker = new_reranker
+        if not isinstance(new_generator, _Same):
+            self._core.set_generator(None if new_generator is None else new_generator._core)
+            self._generator = new_generator
+
+    @overload
+    def reembed(
+        self,
+        embedder: str | PathLike[str] | Encoder,
+        *,
+        wait: Literal[True] = True,
+        progress: Callable[[int, int], Any] | None = None,
+        show_progress: bool | None = None,
+    ) -> dict[str, int]: ...
+    @overload
+    def reembed(
+        self,
+        embedder: str | PathLike[str] | Encoder,
+        *,
+        wait: Literal[False],
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> Reembedding: ...
+    def reembed(
+        self,
+        embedder: str | PathLike[str] | Encoder,
+        *,
+        wait: bool = True,
+        progress: Callable[[int, int], Any] | None = None,
+        show_progress: bool | None = None,
+    ) -> dict[str, int] | Reembedding:
+        """Embeds all chunks with another embedder, which the engine then has; the old vectors serve until then.
+
+        Searches and writes go on meanwhile, from other threads, or with ``wait=False`` from this one: that gives a Reembedding at
+        once. ``progress`` is told (done, total) documents, and stops it by returning False. One transaction exchanges all at the end:
+        after Ctrl-C, a failure or a kill nothing was changed, and the next call with the same model takes over the documents that are
+        done. Gives counts: documents, chunks, embedded, taken_over, cut_anew, cut_short (see docs/training.md).
+        """
+        model = embedder if isinstance(embedder, Encoder) else Encoder(embedder)
+
+        def work(heard: Callable[[int, int], Any]) -> str:
+            report = self._core.reembed(model._core, heard)
+            self._embedder = model
+            return report
+
+        if not wait:
+            return Reembedding(work, progress)
+        with Bar(show_progress, "re-embedding", "doc") as bar:
+
+            def heard(done: int, total: int) -> bool:
+                if bar.callback is not None:
+                    bar.callback(done, total)
+                return progress is None or progress(done, total) is not False
+
+            report: dict[str, int] = json.loads(work(heard))
+        return report
 
     def add(
         self,

@@ -1,9 +1,19 @@
 #include "engine/chunk_settings.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "model/encoder.hpp"
 
 namespace rag::core {
+namespace {
+
+// The chunk length for retrieval that most embedders were trained with, also where they would take more.
+constexpr std::size_t kDefaultTokens = 254;
+constexpr std::size_t kDefaultWords = 200;
+
+}  // namespace
 
 std::string ChunkSettings::text() const {
     return fmt::format("{} {}, {} shared, chunker {}", tokens, embedder_tokens ? "tokens" : "words", overlap,
@@ -33,6 +43,52 @@ void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& se
     transaction.set_meta("chunk_overlap", std::to_string(settings.overlap));
     transaction.set_meta("chunker", std::to_string(static_cast<std::uint32_t>(settings.chunker)));
     transaction.set_meta("chunk_unit", settings.embedder_tokens ? "1" : "0");
+}
+
+std::size_t longest_chunk_of(const Encoder& embedder) {
+    const auto limit = embedder.max_tokens() - embedder.special_tokens() - embedder.prompt_tokens();
+    if (limit < 1) fail(Code::kUnsupported, "the embedder takes {} tokens of text", limit);
+    return static_cast<std::size_t>(limit);
+}
+
+std::size_t decide_chunk_tokens(const EngineOptions& options) {
+    std::size_t longest = options.chunk_tokens;
+    if (options.embedder) {
+        const std::size_t limit = longest_chunk_of(*options.embedder);
+        if (longest > limit) {
+            fail(Code::kInvalidArgument, "chunk_tokens is {}, the embedder takes {} and {} special ones", longest, limit,
+                 options.embedder->special_tokens());
+        }
+        if (longest == 0) longest = std::min(limit, kDefaultTokens);
+    }
+    if (longest == 0) longest = kDefaultWords;
+    if (options.chunk_overlap >= longest)
+        fail(Code::kInvalidArgument, "chunk_overlap is {}, it must be below the {} tokens of a chunk", options.chunk_overlap,
+             longest);
+    return longest;
+}
+
+ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const EngineOptions& current) {
+    ChunkSettings settings = chunk_settings_of(current);
+    if (!settings.embedder_tokens) {
+        const auto stored = stored_chunk_settings(view);
+        if (stored && stored->embedder_tokens) settings = *stored;
+    }
+    const std::size_t limit = longest_chunk_of(embedder);
+    // Words say nothing of tokens.
+    const std::size_t wanted = settings.embedder_tokens ? settings.tokens : kDefaultTokens;
+    settings.tokens = std::min(wanted, limit);
+    settings.overlap = settings.embedder_tokens ? std::min(settings.overlap, settings.tokens - 1) : 0;
+    settings.embedder_tokens = true;
+    return settings;
+}
+
+std::string hashed_settings(const ChunkSettings& settings, std::string_view fingerprint) {
+    // Nothing for what is usual, so that documents stored before there was a choice keep their hash.
+    std::string chunker;
+    if (settings.chunker != ChunkerKind::kAuto) chunker = fmt::format(", chunker {}", static_cast<unsigned>(settings.chunker));
+    if (!settings.embedder_tokens) return fmt::format("{} words, {} shared", settings.tokens, settings.overlap) + chunker;
+    return fmt::format("{} tokens, {} shared, {}", settings.tokens, settings.overlap, fingerprint) + chunker;
 }
 
 ChunkSettings settle_chunk_settings(Store& store, const EngineOptions& options, const ChunkSettings& decided) {

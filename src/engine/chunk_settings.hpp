@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/engine.hpp"
 #include "store/store.hpp"
@@ -28,6 +29,18 @@ ChunkSettings chunk_settings_of(const EngineOptions& options);
 /// kCorrupt for what is none; nothing where no document was cut yet.
 std::optional<ChunkSettings> stored_chunk_settings(StoreView& view);
 void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& settings);
+
+/// The longest text in tokens that the embedder takes as a chunk. kUnsupported: none.
+std::size_t longest_chunk_of(const Encoder& embedder);
+/// The chunk length of an engine with these options, after all checks.
+std::size_t decide_chunk_tokens(const EngineOptions& options);
+/// Those of a knowledge base that goes over to `embedder`: what it has (`current` of an engine with an embedder, else what is
+/// stored), no longer than the embedder takes.
+ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const EngineOptions& current);
+
+/// What the hash of a document says of how it is cut and embedded. `fingerprint`: of the embedder, where chunks are counted in
+/// its tokens.
+std::string hashed_settings(const ChunkSettings& settings, std::string_view fingerprint);
 
 /// `decided`: what an engine would do that knows nothing of the base. Where the caller left all to librag, the stored settings
 /// take its place, if they count in the same units; where he did not, and they differ, that is logged: documents that are written

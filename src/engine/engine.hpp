@@ -268,6 +268,22 @@ class Engine {
     /// Gives back the space of removed documents and makes each index one segment.
     void compact(const Progress& progress = {});
 
+    /// Embeds all chunks with another embedder, which then serves: while that goes on, searches find what they found, by the old
+    /// vectors, and documents may be written. Then one transaction exchanges vectors, embedder and (where the new one cuts texts
+    /// in another way) chunks, and graphs are built as after any addition. The vectors wait in a file beside the database
+    /// (store/vector_stage.hpp), so that a call that was stopped, failed or killed changed nothing, and the next one with the
+    /// same embedder takes over the documents that are done. Chunks that came with their documents, or were cut by settings that
+    /// are not known any more, are embedded as they stand. The change feed tells all documents as updated. kBusy: it is under
+    /// way; kReadOnly; Stopped by `progress` (in documents), and by close(). Returns what it did as a JSON object: {"documents",
+    /// "chunks", "embedded", "taken_over" (documents that an earlier call had done), "cut_anew" (documents), "cut_short" (chunks
+    /// of which the embedder reads the beginning only)}.
+    std::string reembed(std::shared_ptr<const Encoder> embedder, const Progress& progress = {});
+    /// Other models from the next call on; null: none. kInvalidArgument as at open(): an embedder that did not make the vectors,
+    /// a reranker with several labels. Calls that are under way end with the model that they began with.
+    void set_embedder(std::shared_ptr<const Encoder> embedder);
+    void set_reranker(std::shared_ptr<const Classifier> reranker);
+    void set_generator(std::shared_ptr<Decoder> generator);
+
   private:
     struct State;
     class Call;
@@ -275,9 +291,9 @@ class Engine {
     void write(std::span<const DocumentInput> documents, const WriteOptions& options, bool replace,
                std::vector<std::string>& ids);
     static std::optional<SearchRun> begin_search(State& state, const Query& query);
-    static void embed_queries(State& state, std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded,
-                              const Progress& progress);
-    static std::vector<Hit> finish_search(State& state, SearchRun& run);
+    static void embed_queries(std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded, const Progress& progress);
+    static std::optional<std::vector<Hit>> finish_search(State& state, SearchRun& run);
+    static std::vector<Hit> search_now(State& state, const Query& query);
     std::unique_ptr<State> state_;
 };
 

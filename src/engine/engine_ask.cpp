@@ -66,7 +66,7 @@ Answer Engine::ask(std::string_view question, const AskOptions& options) const {
     std::shared_ptr<Decoder> generator;
     {
         const Call call(*this);
-        generator = call->options.generator;
+        generator = call->options_now().generator;
         if (!generator) fail(Code::kInvalidState, "{} was opened without a generator, which ask needs", quote(call->name, 400));
     }
     Query query;

@@ -9,57 +9,53 @@
 #include "engine/chunk_settings.hpp"
 #include "engine/engine_state.hpp"
 #include "engine/metric_setting.hpp"
+#include "store/vector_stage.hpp"
 
 namespace rag::core {
 namespace {
 
-// The chunk length for retrieval that most embedders were trained with, also where they would take more.
-constexpr std::int64_t kDefaultTokens = 254;
-constexpr std::size_t kDefaultWords = 200;
-
-/// The chunk length that holds, after all checks.
-std::size_t chunk_tokens_of(const EngineOptions& options) {
-    std::size_t longest = options.chunk_tokens;
-    if (options.embedder) {
-        const auto limit =
-            options.embedder->max_tokens() - options.embedder->special_tokens() - options.embedder->prompt_tokens();
-        if (limit < 1) fail(Code::kUnsupported, "the embedder takes {} tokens of text", limit);
-        if (longest > static_cast<std::size_t>(limit)) {
-            fail(Code::kInvalidArgument, "chunk_tokens is {}, the embedder takes {} and {} special ones", longest, limit,
-                 options.embedder->special_tokens());
-        }
-        if (longest == 0) longest = static_cast<std::size_t>(std::min(limit, kDefaultTokens));
+/// A re-embedding that was interrupted has left its work, and one that was killed at its very end what nobody needs.
+void tell_of_stage(Store& store, StoreView& view) {
+    if (store.in_memory() || store.read_only()) return;
+    const auto origin = VectorStage::origin_in(store.folder());
+    if (!origin) return;
+    const auto made_by = view.meta("embedder");
+    if (made_by && origin->starts_with(*made_by)) {
+        VectorStage::remove_from(store.folder());
+        return;
     }
-    if (longest == 0) longest = kDefaultWords;
-    if (options.chunk_overlap >= longest)
-        fail(Code::kInvalidArgument, "chunk_overlap is {}, it must be below the {} tokens of a chunk", options.chunk_overlap,
-             longest);
-    return longest;
+    log(LogLevel::kInfo,
+        "a re-embedding of {} was interrupted: re-embedding it with the same model goes on where it was; {} may be deleted",
+        quote(store.name(), 400), VectorStage::kName);
 }
 
 }  // namespace
 
-void Engine::State::check_embedder(StoreView& view) const {
-    if (!options.embedder) return;
+void check_reranker(const Classifier* reranker) {
+    if (reranker == nullptr || reranker->labels().size() == 1) return;
+    fail(Code::kInvalidArgument, "a reranker gives one score a pair, {} has {} labels", reranker->describe(),
+         reranker->labels().size());
+}
+
+void Engine::State::check_embedder(StoreView& view, const Encoder* embedder) const {
+    if (embedder == nullptr) return;
+    constexpr const char* kNext = "open it with that one, or without an embedder, and re-embed it with this one";
     const auto stored = view.meta("embedder");
-    if (stored && *stored != options.embedder->fingerprint()) {
-        fail(Code::kInvalidArgument, "the vectors of {} were made by {} [{}], the embedder given is {} [{}]", quote(name, 400),
-             view.meta("embedder_name").value_or("(unknown)"), *stored, options.embedder->describe(),
-             options.embedder->fingerprint());
+    if (stored && *stored != embedder->fingerprint()) {
+        fail(Code::kInvalidArgument, "the vectors of {} were made by {} [{}], the embedder given is {} [{}]: {}",
+             quote(name, 400), view.meta("embedder_name").value_or("(unknown)"), *stored, embedder->describe(),
+             embedder->fingerprint(), kNext);
     }
     const std::size_t dimension = stored_dimension(view);
-    if (dimension != 0 && dimension != static_cast<std::size_t>(options.embedder->dimension())) {
-        fail(Code::kInvalidArgument, "the vectors of {} have {} dimensions, the embedder {} makes {}", quote(name, 400),
-             dimension, options.embedder->describe(), options.embedder->dimension());
+    if (dimension != 0 && dimension != static_cast<std::size_t>(embedder->dimension())) {
+        fail(Code::kInvalidArgument, "the vectors of {} have {} dimensions, the embedder {} makes {}: {}", quote(name, 400),
+             dimension, embedder->describe(), embedder->dimension(), kNext);
     }
 }
 
 std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
-    const std::size_t chunk_tokens = chunk_tokens_of(options);
-    if (options.reranker && options.reranker->labels().size() != 1) {
-        fail(Code::kInvalidArgument, "a reranker gives one score a pair, {} has {} labels", options.reranker->describe(),
-             options.reranker->labels().size());
-    }
+    const std::size_t chunk_tokens = decide_chunk_tokens(options);
+    check_reranker(options.reranker.get());
     auto state = std::make_unique<State>();
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;
@@ -72,9 +68,12 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     state->name = state->store->name();
     {
         auto view = state->store->read();
-        state->check_embedder(view);
+        state->check_embedder(view, options.embedder.get());
+        state->vectors_from = view.meta_number(kVectorsFromMeta).value_or(0);
+        tell_of_stage(*state->store, view);
     }
     settle_metric(*state->store, options.metric);
+    state->in_use = std::make_shared<EmbedderInUse>(options.embedder);
     const ChunkSettings cut = settle_chunk_settings(*state->store, options, chunk_settings_of(state->options));
     state->options.chunk_tokens = cut.tokens;
     state->options.chunk_overlap = cut.overlap;
@@ -104,6 +103,7 @@ void Engine::close() {
     if (Call::is_under_way(*state_))
         fail(Code::kInvalidState, "the engine of {} is closed inside a call of its own, which would wait for itself",
              quote(state_->name, 400));
+    state_->ending = true;  // a re-embedding, which takes hours, ends instead of keeping us waiting
     const std::unique_lock lock(state_->closing);
     if (state_->closed) return;
     state_->closed = true;

@@ -33,12 +33,13 @@ std::uint64_t folder_bytes(const std::filesystem::path& folder) {
 
 std::string Engine::stats() const {
     const Call call(*this);
+    const EngineOptions options = call->options_now();
     Json json;
     {
         auto view = call->store->read();
         const auto counts = view.counts();
         json["path"] = call->store->in_memory() ? Json() : Json(call->name);
-        json["read_only"] = call->options.read_only;
+        json["read_only"] = options.read_only;
         json["documents"] = counts.documents;
         json["chunks"] = counts.chunks;
         json["embeddings"] = counts.embeddings;
@@ -54,12 +55,12 @@ std::string Engine::stats() const {
         }
     }
     if (!call->store->in_memory()) json["bytes"] = folder_bytes(call->store->folder());
-    json["reranker"] = call->options.reranker ? Json(call->options.reranker->describe()) : Json();
-    json["embedder"] = call->embeds() ? Json(call->options.embedder->describe()) : Json();
-    json["generator"] = call->options.generator ? Json(call->options.generator->describe()) : Json();
-    json["chunk_tokens"] = call->options.chunk_tokens;
-    json["chunk_overlap"] = call->options.chunk_overlap;
-    json["chunker"] = static_cast<std::uint32_t>(call->options.chunker);
+    json["reranker"] = options.reranker ? Json(options.reranker->describe()) : Json();
+    json["embedder"] = options.embedder ? Json(options.embedder->describe()) : Json();
+    json["generator"] = options.generator ? Json(options.generator->describe()) : Json();
+    json["chunk_tokens"] = options.chunk_tokens;
+    json["chunk_overlap"] = options.chunk_overlap;
+    json["chunker"] = static_cast<std::uint32_t>(options.chunker);
     json["bm25_settings"] = Json::parse(write_bm25_settings(call->indexes->bm25_options()));
     json["icu"] = icu_version();
     json["bm25"] = Json();  // null: not loaded yet

@@ -173,8 +173,9 @@ Hit make_hit(ChunkRow&& chunk, const Ranked& ranked, const Query& query, StoreVi
     return hit;
 }
 
-/// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such.
-std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& indexes, FilterCache& filters) {
+/// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such. Nothing
+/// if other vectors took the place of those that the search began with.
+std::optional<std::vector<Hit>> collect(const SearchRun& run, Store& store, const Indexes& indexes, FilterCache& filters) {
     AllowedChunks allowed = run.allowed;
     // From before the filter and the last key were read: what is stored after that and replaces something shows in this number.
     std::uint64_t removals = run.removals;
@@ -197,6 +198,7 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
         // No view is held meanwhile: in memory, searches would wait for one another.
         const auto found = rank_page(run, attempt > 1 ? &shown : allowed.chunks.get(), store, missing);
         auto view = store.read();
+        if (view.meta_number(kVectorsFromMeta).value_or(0) != run.vectors_from) return std::nullopt;
         hits.reserve(found.size());
         // Metadata may have changed since the filter was evaluated.
         std::optional<MetadataFilter> filter;
@@ -247,7 +249,7 @@ std::vector<Hit> collect(const SearchRun& run, Store& store, const Indexes& inde
 /// missing.
 std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) {
     const std::uint64_t removals = state.indexes->removals();
-    auto view = state.store->read();
+    auto [view, embedder] = state.settled_view();
     const std::size_t dimension = stored_dimension(view);
     const Metric metric = query.mode == SearchMode::kBm25 ? Metric::kCosine : stored_metric(view);
     AllowedChunks allowed;
@@ -255,16 +257,17 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         allowed = state.filters.allowed(*query.where, view);
         if (allowed.chunks && allowed.chunks->empty()) return std::nullopt;
     }
-    if (query.mode != SearchMode::kBm25) state.check_embedder(view);
+    if (query.mode != SearchMode::kBm25) state.check_embedder(view, embedder->encoder.get());
     if (dimension == 0 && (query.mode == SearchMode::kHybrid || query.mode == SearchMode::kVector || query.text.empty())) {
         if (view.count_documents() == 0) return std::nullopt;
         fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder", quote(state.name, 400));
     }
     if (query.syntax == Bm25Syntax::kLanguage && (query.mode == SearchMode::kVector || query.text.empty()))
         fail(Code::kInvalidArgument, "operators are for the words of a bm25 or hybrid search, this one is by vector");
-    if (query.rerank > 0 && !state.options.reranker)
-        fail(Code::kInvalidState, "reranking needs a reranker: open the engine with one");
-    const SearchMode mode = decide_mode(query, state.embeds(), dimension);
+    std::shared_ptr<const Classifier> reranker;
+    if (query.rerank > 0) reranker = state.options_now().reranker;
+    if (query.rerank > 0 && !reranker) fail(Code::kInvalidState, "reranking needs a reranker: open the engine with one");
+    const SearchMode mode = decide_mode(query, embedder->encoder != nullptr, dimension);
     if (mode != SearchMode::kBm25 && !query.vector.empty() && query.vector.size() != dimension) {
         fail(Code::kInvalidArgument, "the query's vector has dimension {}, those of {} have {}", query.vector.size(),
              quote(state.name, 400), dimension);
@@ -278,24 +281,28 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
                   std::move(allowed),
                   metric,
                   removals,
-                  query.rerank > 0 ? state.options.reranker.get() : nullptr};
+                  std::move(reranker),
+                  std::move(embedder),
+                  view.meta_number(kVectorsFromMeta).value_or(0)};
     if (query.syntax == Bm25Syntax::kLanguage) run.words = asked_words(parse_query(query.text));
     return run;
 }
 
-/// Embeds what has no vector yet, all texts together, into `embedded`.
-void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded,
-                           const Progress& progress) {
+/// Embeds what has no vector yet, all texts together, into `embedded`. Runs that began with another embedder than the first one
+/// are left without, and searched again.
+void Engine::embed_queries(std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded, const Progress& progress) {
     std::vector<std::string_view> texts;
     std::vector<SearchRun*> waiting;
     for (auto& run : runs) {
         if (!run || run->mode == SearchMode::kBm25 || !run->vector.empty()) continue;
+        if (!waiting.empty() && waiting.front()->embedder != run->embedder) continue;
         texts.push_back(run->model_text());
         waiting.push_back(&*run);
     }
     if (texts.empty()) return;
-    const Encoder& embedder = *state.options.embedder;
-    std::call_once(state.known_words_once, [&] { state.known_words.emplace(embedder.tokenizer()); });
+    EmbedderInUse& in_use = *waiting.front()->embedder;
+    const Encoder& embedder = *in_use.encoder;
+    std::call_once(in_use.known_words_once, [&] { in_use.known_words.emplace(embedder.tokenizer()); });
     const auto dimension = static_cast<std::size_t>(embedder.dimension());
     embedded.resize(texts.size() * dimension);
     // As documents were, see Preparation::embed.
@@ -303,26 +310,45 @@ void Engine::embed_queries(State& state, std::span<std::optional<SearchRun>> run
     embedder.encode(texts, embedded, unit, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         waiting[i]->vector = std::span(embedded).subspan(i * dimension, dimension);
-        waiting[i]->fusion.vector_weight *= state.known_words->share(texts[i]);
+        waiting[i]->fusion.vector_weight *= in_use.known_words->share(texts[i]);
     }
 }
 
-std::vector<Hit> Engine::finish_search(State& state, SearchRun& run) {
+/// Nothing: the vectors were exchanged for others since the search began.
+std::optional<std::vector<Hit>> Engine::finish_search(State& state, SearchRun& run) {
     const Courtesy::Guest guest(state.indexes->courtesy());
-    if (run.mode != SearchMode::kBm25) run.vectors = state.indexes->vectors();
-    if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
-    if (run.query.highlight && !run.query.text.empty()) run.marker = state.indexes->bm25();
-    return collect(run, *state.store, *state.indexes, state.filters);
+    const auto exchanged = [&] { return state.store->read().meta_number(kVectorsFromMeta).value_or(0) != run.vectors_from; };
+    try {
+        if (run.mode != SearchMode::kBm25) {
+            run.vectors = state.indexes->vectors();
+            // Empty: left without by embed_queries().
+            const bool fits = !run.vectors || run.vectors->options().dimension == run.vector.size();
+            if (run.vector.empty() || (!fits && exchanged())) return std::nullopt;
+        }
+        if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
+        if (run.query.highlight && !run.query.text.empty()) run.marker = state.indexes->bm25();
+        return collect(run, *state.store, *state.indexes, state.filters);
+    } catch (const Error&) {
+        // What two states gave together may be anything.
+        if (!exchanged()) throw;
+        return std::nullopt;
+    }
+}
+
+std::vector<Hit> Engine::search_now(State& state, const Query& query) {
+    while (true) {
+        auto run = begin_search(state, query);
+        if (!run) return {};
+        std::vector<float> embedded;
+        embed_queries(std::span(&run, 1), embedded, {});
+        if (auto hits = finish_search(state, *run)) return std::move(*hits);
+    }
 }
 
 std::vector<Hit> Engine::search(const Query& query) const {
     const Call call(*this);
     check_query(query);
-    auto run = begin_search(*call, query);
-    if (!run) return {};
-    std::vector<float> embedded;
-    embed_queries(*call, std::span(&run, 1), embedded, {});
-    return finish_search(*call, *run);
+    return search_now(*call, query);
 }
 
 std::vector<std::vector<Hit>> Engine::search(std::span<const Query> queries, const SearchBatchOptions& options) const {
@@ -341,13 +367,15 @@ std::vector<std::vector<Hit>> Engine::search(std::span<const Query> queries, con
     run_polled(options.progress, [&](const Progress& progress) {
         std::vector<float> embedded;
         const Progress stop_only = [&](std::uint64_t, std::uint64_t) { return !progress || progress(0, queries.size()); };
-        embed_queries(*call, runs, embedded, stop_only);
+        embed_queries(runs, embedded, stop_only);
         std::atomic<std::size_t> done{0};
         const std::size_t threads = options.threads == 0 ? available_cpus() : options.threads;
         ThreadPool pool(std::max<std::size_t>(1, std::min(threads, queries.size())));
         pool.run(queries.size(), [&](std::size_t i) {
             try {
-                if (runs[i]) hits[i] = finish_search(*call, *runs[i]);
+                if (!runs[i]) return;
+                auto found = finish_search(*call, *runs[i]);
+                hits[i] = found ? std::move(*found) : search_now(*call, queries[i]);
             } catch (const Error& error) {
                 fail_query(i, error);
             }

@@ -7,8 +7,10 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 
 #include "core/fork_guard.hpp"
+#include "engine/chunk_settings.hpp"
 #include "engine/engine.hpp"
 #include "engine/filter_cache.hpp"
 #include "engine/indexes.hpp"
@@ -20,7 +22,19 @@
 
 namespace rag::core {
 
+/// The embedder that serves, with what is known of it. `encoder` null: none.
+struct EmbedderInUse {
+    explicit EmbedderInUse(std::shared_ptr<const Encoder> embedder) : encoder(std::move(embedder)) {}
+    const std::shared_ptr<const Encoder> encoder;
+    std::once_flag known_words_once;
+    std::optional<KnownWords> known_words;  // since it was first asked
+};
+
+/// kInvalidArgument unless it is null or gives one score a pair.
+void check_reranker(const Classifier* reranker);
+
 struct Engine::State {
+    /// Its models and chunk settings change under `writing` and `models` (see models()): who holds one of them may read.
     EngineOptions options;
     ForkGuard fork_guard;
     std::string name;           // for messages
@@ -32,12 +46,30 @@ struct Engine::State {
     std::unique_ptr<Store> store;
     std::unique_ptr<Indexes> indexes;
     FilterCache filters;
-    std::once_flag known_words_once;
-    std::optional<KnownWords> known_words;  // of the embedder, since it was first asked
+    std::mutex reembedding;                     // held by the one that re-embeds
+    std::mutex exchanging;                      // held while vectors, indexes and embedder are exchanged for others
+    std::atomic<bool> ending{false};            // close() waits
+    std::atomic<std::int64_t> vectors_from{0};  // a writer's: which vectors the indexes are of, see kVectorsFromMeta
+    mutable std::mutex models;                  // see options; guards in_use
+    std::shared_ptr<EmbedderInUse> in_use;
 
-    /// kInvalidState if the embedder is not (any more) the one that made the stored vectors. `view` tells which that was.
-    void check_embedder(StoreView& view) const;
+    /// kInvalidArgument if the embedder (may be null) is not (any more) the one that made the stored vectors. `view` tells which
+    /// that was.
+    void check_embedder(StoreView& view, const Encoder* embedder) const;
+    /// Holding `writing`.
     bool embeds() const { return options.embedder != nullptr; }
+    std::shared_ptr<EmbedderInUse> embedder_in_use() const {
+        const std::lock_guard lock(models);
+        return in_use;
+    }
+    EngineOptions options_now() const {
+        const std::lock_guard lock(models);
+        return options;
+    }
+    /// A state to search and the embedder that belongs to it. While vectors are exchanged it waits.
+    std::pair<StoreSnapshot, std::shared_ptr<EmbedderInUse>> settled_view();
+    /// Holding `writing`.
+    void use_embedder(std::shared_ptr<const Encoder> embedder, const ChunkSettings& settings);
 };
 
 /// Every entry of Engine begins with one: it refuses after fork() and after close(), and keeps close() waiting. A callback may

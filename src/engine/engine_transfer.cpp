@@ -169,7 +169,7 @@ std::uint64_t Engine::import_file(const std::filesystem::path& path, const Impor
     const auto writing = call.write();
     {
         auto view = call->store->read();
-        call->check_embedder(view);
+        call->check_embedder(view, call->options.embedder.get());
     }
     std::size_t batch = options.batch_documents;
     if (batch == 0) batch = call->embeds() ? 128 : 1024;

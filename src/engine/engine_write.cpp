@@ -20,7 +20,7 @@ void Engine::write(std::span<const DocumentInput> documents, const WriteOptions&
     const auto writing = call.write();
     {
         auto view = call->store->read();
-        call->check_embedder(view);
+        call->check_embedder(view, call->options.embedder.get());
     }
     std::size_t batch = options.batch_documents;
     if (batch == 0) batch = call->embeds() ? 128 : 1024;

@@ -116,7 +116,12 @@ void Indexes::refresh() {
     if (bm25_index || vector_index) {
         auto view = store_.read();
         if (bm25_index) sync_bm25(*bm25_index, view, {});
-        if (vector_index && !take_written(*vector_index, view)) sync_vectors(*vector_index, view, {});
+        if (vector_index && vectors_.from != view.meta_number(kVectorsFromMeta).value_or(0)) {
+            background_.stop();  // a graph for the index that goes
+            open_vectors(view, stored_dimension(view), stored_metric(view), {});
+        } else if (vector_index && !take_written(*vector_index, view)) {
+            sync_vectors(*vector_index, view, {});
+        }
         background_.wake();
     }
     seen_version_ = version;
@@ -127,7 +132,7 @@ void Indexes::refresh() {
 bool Indexes::take_written(const VectorIndex& index, StoreView& view) {
     const auto files = view.files();
     const auto written = std::find_if(files.begin(), files.end(), [&](const DerivedFile& file) {
-        return file.kind == "vector" && file.sequence > vectors_.file_sequence;
+        return file.kind == "vector" && file.sequence > vectors_.file_sequence && file.sequence >= vectors_.from;
     });
     if (written == files.end()) return false;
     const VectorIndexOptions options = vector_options(index.options().dimension, index.options().metric);
@@ -220,8 +225,10 @@ std::shared_ptr<VectorIndex> Indexes::open_vectors(StoreView& view, std::size_t 
     vectors_.has_file = false;
     vectors_.unsaved = 0;
     vectors_.last_key = 0;
+    vectors_.from = view.meta_number(kVectorsFromMeta).value_or(0);
     for (const auto& file : view.files()) {
-        if (file.kind != "vector") continue;
+        // Of other vectors is what a writer left that knows nothing of exchanges.
+        if (file.kind != "vector" || file.sequence < vectors_.from) continue;
         vectors_.file_sequence = file.sequence;
         index = load_vectors(file, vector_options(dimension, metric));
         if (!index) continue;
@@ -242,7 +249,11 @@ void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progr
         [&](std::int64_t above) { return view.chunk_keys(above); });
     highest_key_ = std::max(highest_key_, gap.highest);
     bm25_.unsaved += gap.missing.size() + index.remove(gap.surplus);
-    const std::span<const std::int64_t> missing(gap.missing);
+    fill(index, gap.missing, view, progress);
+    bm25_.last_key = view.last_chunk_key();
+}
+
+void Indexes::fill(Bm25Index& index, std::span<const std::int64_t> missing, StoreView& view, const Progress& progress) {
     for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
         report(progress, at, missing.size());
         const auto keys = missing.subspan(at, std::min(kRepairBatch, missing.size() - at));
@@ -255,7 +266,6 @@ void Indexes::sync_bm25(Bm25Index& index, StoreView& view, const Progress& progr
                              });
         index.add(keys, views_of(titles), views_of(texts));
     }
-    bm25_.last_key = view.last_chunk_key();
 }
 
 void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress) {
@@ -264,7 +274,11 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
         [&](std::int64_t above) { return view.embedded_keys(above); });
     highest_key_ = std::max(highest_key_, gap.highest);
     vectors_.unsaved += gap.missing.size() + index.remove(gap.surplus);
-    const std::span<const std::int64_t> missing(gap.missing);
+    fill(index, gap.missing, view, progress);
+    vectors_.last_key = view.last_chunk_key();
+}
+
+void Indexes::fill(VectorIndex& index, std::span<const std::int64_t> missing, StoreView& view, const Progress& progress) const {
     const std::size_t dimension = index.options().dimension;
     for (std::size_t at = 0; at < missing.size(); at += kRepairBatch) {
         report(progress, at, missing.size());
@@ -282,7 +296,6 @@ void Indexes::sync_vectors(VectorIndex& index, StoreView& view, const Progress& 
                  keys.back(), error.what());
         }
     }
-    vectors_.last_key = view.last_chunk_key();
 }
 
 std::int64_t Indexes::highest_key(bool embedded, const Progress& progress) {
@@ -347,6 +360,46 @@ void Indexes::remove_locked(std::span<const std::int64_t> keys) noexcept {
         leaving_.reset();
     }
     background_.wake();
+}
+
+Indexes::Exchange::Exchange(Indexes& indexes, const Progress& progress) : indexes_(indexes) {
+    indexes.highest_key(true, progress);  // loads both: who searches meanwhile must not wait for us
+    indexes.background_.stop();           // graphs for the index that goes
+    saving_ = std::unique_lock(indexes.saving_);
+    change_ = std::unique_lock(indexes.change_);
+}
+
+void Indexes::Exchange::build(StoreView& view, std::size_t dimension, std::int64_t vectors_from, bool words,
+                              const Progress& progress) {
+    auto vectors = std::make_shared<VectorIndex>(indexes_.vector_options(dimension, stored_metric(view)));
+    indexes_.fill(*vectors, view.embedded_keys(), view, progress);
+    if (words) {
+        bm25_ = std::make_shared<Bm25Index>(indexes_.bm25_options_);
+        fill(*bm25_, view.chunk_keys(), view, progress);
+    }
+    vectors_ = std::move(vectors);
+    last_key_ = view.last_chunk_key();
+    from_ = vectors_from;
+}
+
+void Indexes::Exchange::finish() noexcept {
+    indexes_.highest_key_ = std::max(indexes_.highest_key_, last_key_);
+    ++indexes_.removals_;
+    {
+        const std::lock_guard lock(indexes_.pointers_);
+        indexes_.vectors_.unsaved = vectors_->size();
+        indexes_.vectors_.last_key = last_key_;
+        indexes_.vectors_.has_file = false;
+        indexes_.vectors_.from = from_;
+        std::swap(indexes_.vectors_.index, vectors_);
+        if (bm25_) {
+            indexes_.bm25_.unsaved = bm25_->size();
+            indexes_.bm25_.last_key = last_key_;
+            std::swap(indexes_.bm25_.index, bm25_);
+        }
+    }
+    ++indexes_.removals_;
+    indexes_.background_.wake();
 }
 
 void Indexes::announce(std::span<const std::int64_t> keys) {

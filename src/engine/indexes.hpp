@@ -49,8 +49,15 @@ struct NewChunks {
     std::vector<float> vectors;
 };
 
+/// In meta: the sequence number of the exchange that all stored vectors go back to (another embedder's took the place of the
+/// first ones), none before the first. Chunks then have other vectors under the same keys, so an index of vectors from before is
+/// no beginning for one of today's.
+inline constexpr std::string_view kVectorsFromMeta = "vectors_from";
+
 class Indexes {
   public:
+    class Exchange;
+
     Indexes(Store& store, VectorType vector_type, const Bm25Options& bm25_options);
 
     /// Loaded and repaired on first use; what another process committed since is taken over (read-only engines).
@@ -100,6 +107,7 @@ class Indexes {
         std::uint64_t unsaved = 0;     // chunks added and removed since its file
         bool has_file = false;
         std::int64_t file_sequence = 0;  // of the file that it came from, or that was tried
+        std::int64_t from = 0;           // of vectors: see kVectorsFromMeta
     };
 
     bool work(const Progress& progress);
@@ -109,6 +117,8 @@ class Indexes {
     void remove_locked(std::span<const std::int64_t> keys) noexcept;
     std::unique_ptr<Bm25Index> load_bm25(const DerivedFile& file);
     std::unique_ptr<VectorIndex> load_vectors(const DerivedFile& file, const VectorIndexOptions& options);
+    static void fill(Bm25Index& index, std::span<const std::int64_t> keys, StoreView& view, const Progress& progress);
+    void fill(VectorIndex& index, std::span<const std::int64_t> keys, StoreView& view, const Progress& progress) const;
     void sync_bm25(Bm25Index& index, StoreView& view, const Progress& progress);
     void sync_vectors(VectorIndex& index, StoreView& view, const Progress& progress);
     std::shared_ptr<Bm25Index> open_bm25(StoreView& view, const Progress& progress);
@@ -133,6 +143,29 @@ class Indexes {
     std::atomic<std::int64_t> checked_version_{-1};  // the same, to be read without the lock
     Courtesy courtesy_;
     Background background_;  // the last: it ends before what it works on
+};
+
+/// Other vectors for all chunks, in the transaction of a re-embedding: while it lives, nobody else changes the indexes, and
+/// searches go on with those there are. Order: made before the transaction begins; build() with it; commit; finish(). Without
+/// finish() the indexes are as they were. For the writer.
+class Indexes::Exchange {
+  public:
+    Exchange(Indexes& indexes, const Progress& progress);
+    /// See Indexes::highest_key().
+    std::int64_t highest_key() const noexcept { return indexes_.highest_key_; }
+    /// New indexes of what `view` shows, whose vectors have this dimension: of the vectors, and, where chunks have other keys, of
+    /// the words.
+    void build(StoreView& view, std::size_t dimension, std::int64_t vectors_from, bool words, const Progress& progress);
+    void finish() noexcept;
+
+  private:
+    Indexes& indexes_;
+    std::unique_lock<std::mutex> saving_;
+    std::unique_lock<std::mutex> change_;
+    std::shared_ptr<VectorIndex> vectors_;
+    std::shared_ptr<Bm25Index> bm25_;  // null: the present one stays
+    std::int64_t last_key_ = 0;
+    std::int64_t from_ = 0;
 };
 
 /// The dimension of the stored vectors; 0 while there is none. kCorrupt if the database holds nonsense.

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "engine/chunk_settings.hpp"
 #include "engine/indexes.hpp"
 #include "model/encoder.hpp"
 #include "search/metadata_filter.hpp"
@@ -68,19 +69,15 @@ std::string describe(std::span<const ChunkInput> chunks) {
 
 Preparation::Preparation(const EngineOptions& options, std::size_t dimension, Metric metric)
     : options_(options), dimension_(dimension), metric_(metric), chunk_tokens_(options.chunk_tokens) {
-    // Nothing for what is usual, so that documents stored before there was a choice keep their hash.
-    std::string chunker;
-    if (options.chunker != ChunkerKind::kAuto) chunker = fmt::format(", chunker {}", static_cast<unsigned>(options.chunker));
+    settings_ = hashed_settings(chunk_settings_of(options), options.embedder ? options.embedder->fingerprint() : std::string());
     if (!options.embedder) {
         count_ = count_words;
-        settings_ = fmt::format("{} words, {} shared", chunk_tokens_, options.chunk_overlap) + chunker;
         return;
     }
     const Encoder& encoder = *options.embedder;
     if (dimension_ == 0) dimension_ = static_cast<std::size_t>(encoder.dimension());
     text_tokens_ = static_cast<std::size_t>(encoder.max_tokens() - encoder.special_tokens());
     count_ = [&encoder](std::string_view text) { return encoder.tokenizer().count_tokens(text); };
-    settings_ = fmt::format("{} tokens, {} shared, {}", chunk_tokens_, options.chunk_overlap, encoder.fingerprint()) + chunker;
 }
 
 void Preparation::check_vector(std::span<const float> vector, const std::string& name) {
@@ -116,11 +113,14 @@ void Preparation::check_vector(std::span<const float> vector, const std::string&
 ContentHash Preparation::hash(const DocumentInput& input) const {
     // What is cut already depends on no settings, but on how it was cut: an upsert of the same text then cuts it anew.
     if (!input.chunks.empty()) return document_hash(describe(input.chunks), input.title, input.text, {});
-    std::string settings;
-    if (input.vector.empty()) settings = settings_;
+    if (input.vector.empty()) return cut_hash(settings_, input);
+    return document_hash({}, input.title, input.text, input.vector);
+}
+
+ContentHash cut_hash(const std::string& settings, const DocumentInput& input) {
     // Prose has the hash that it always had.
-    if (input.vector.empty() && input.kind != TextKind::kText) settings.append(", ").append(name_of(input.kind));
-    return document_hash(settings, input.title, input.text, input.vector);
+    if (input.kind == TextKind::kText) return document_hash(settings, input.title, input.text, {});
+    return document_hash(settings + ", " + std::string(name_of(input.kind)), input.title, input.text, {});
 }
 
 /// Offsets and vectors from outside must fit the text before anything is done with them.
@@ -264,11 +264,11 @@ std::vector<PreparedDocument> Preparation::prepare(std::span<const CheckedDocume
         prepared.push_back({&document, chunks(document, within)});
         keep_stored(prepared.back().chunks, document);
     }
-    if (options_.embedder) embed(prepared, progress);
+    if (options_.embedder) embed_new(prepared, progress);
     return prepared;
 }
 
-void Preparation::embed(std::span<PreparedDocument> documents, const Progress& progress) const {
+void Preparation::embed_new(std::span<PreparedDocument> documents, const Progress& progress) const {
     std::vector<std::string> texts;
     std::vector<PreparedChunk*> chunks;
     for (PreparedDocument& document : documents) {
@@ -276,28 +276,42 @@ void Preparation::embed(std::span<PreparedDocument> documents, const Progress& p
         if (!input.vector.empty()) continue;
         for (PreparedChunk& chunk : document.chunks) {
             if (chunk.kept || !chunk.vector.empty()) continue;
-            const std::string_view text = input.text.substr(chunk.place.start, chunk.place.stop - chunk.place.start);
-            texts.push_back(indexed_text(embedded_heading(input.title, chunk.title_path), text));
+            texts.push_back(embedded_text(input, chunk.place, chunk.title_path));
             chunks.push_back(&chunk);
         }
     }
     if (texts.empty()) return;
-    const auto dimension = static_cast<std::size_t>(options_.embedder->dimension());
-    std::vector<float> vectors(texts.size() * dimension);
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
     const Progress in_documents = [&](std::uint64_t done, std::uint64_t total) {
         return !progress || progress(total == 0 ? 0 : done * documents.size() / total, documents.size());
     };
-    // Lengths count but for cosine; of a folder with a Normalize module they are 1 all the same.
-    const bool unit = metric_ == Metric::kCosine;
-    options_.embedder->encode(views, vectors, unit, 0, in_documents, {EncoderPrompt::Kind::kDocument, {}});
+    const std::vector<float> vectors = embed(texts, in_documents);
+    const std::size_t dimension = vectors.size() / texts.size();
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const auto vector = std::span(vectors).subspan(i * dimension, dimension);
-        for (const float value : vector) {
-            if (!std::isfinite(value)) fail(Code::kInternal, "the embedder made {} for {}", value, quote(texts[i], 80));
-        }
         chunks[i]->vector.assign(vector.begin(), vector.end());
     }
+}
+
+std::string Preparation::embedded_text(const DocumentInput& input, const ChunkPlace& place, std::string_view title_path) const {
+    return indexed_text(embedded_heading(input.title, title_path), input.text.substr(place.start, place.stop - place.start));
+}
+
+std::vector<float> Preparation::embed(const std::vector<std::string>& texts, const Progress& progress) const {
+    const auto dimension = static_cast<std::size_t>(options_.embedder->dimension());
+    std::vector<float> vectors(texts.size() * dimension);
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    // Lengths count but for cosine; of a folder with a Normalize module they are 1 all the same.
+    const bool unit = metric_ == Metric::kCosine;
+    options_.embedder->encode(views, vectors, unit, 0, progress, {EncoderPrompt::Kind::kDocument, {}});
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+        if (!std::isfinite(vectors[i]))
+            fail(Code::kInternal, "the embedder made {} for {}", vectors[i], quote(texts[i / dimension], 80));
+    }
+    return vectors;
+}
+
+bool Preparation::fits(std::string_view text) const {
+    return text_tokens_ == 0 || count_(text) <= text_tokens_;
 }
 
 }  // namespace rag::core

@@ -40,6 +40,9 @@ struct PreparedDocument {
     std::vector<PreparedChunk> chunks;
 };
 
+/// Of a document that librag cuts; see hashed_settings().
+ContentHash cut_hash(const std::string& settings, const DocumentInput& input);
+
 class Preparation {
   public:
     /// `options`: with the chunk length that holds. `dimension`: of the stored vectors, 0 if there are none yet. `metric`: that
@@ -54,6 +57,16 @@ class Preparation {
     /// Chunks, and vectors of those that are not stored yet. `progress` counts documents.
     std::vector<PreparedDocument> prepare(std::span<const CheckedDocument> documents, const Progress& progress) const;
 
+    /// Chunks without vectors, as a new document is cut. `document` needs input and id.
+    std::vector<PreparedChunk> chunks(const CheckedDocument& document, const Progress& progress) const;
+    /// What the embedder reads of a chunk.
+    std::string embedded_text(const DocumentInput& input, const ChunkPlace& place, std::string_view title_path) const;
+    /// [texts, the embedder's dimension], as chunks are embedded; every number is finite. `progress` counts texts.
+    std::vector<float> embed(const std::vector<std::string>& texts, const Progress& progress) const;
+    /// Whether the embedder reads all of such a text.
+    bool fits(std::string_view text) const;
+    ContentHash hash(const DocumentInput& input) const;
+
     /// Of vectors given or made so far; 0: none.
     std::size_t dimension() const noexcept { return dimension_; }
     Metric metric() const noexcept { return metric_; }
@@ -63,11 +76,9 @@ class Preparation {
     void check_vector(std::span<const float> vector, const std::string& name);
     void check_chunks(const DocumentInput& input, const std::string& name);
     static std::vector<PreparedChunk> given_chunks(const DocumentInput& input);
-    ContentHash hash(const DocumentInput& input) const;
-    std::vector<PreparedChunk> chunks(const CheckedDocument& document, const Progress& progress) const;
     void keep_stored(std::vector<PreparedChunk>& chunks, const CheckedDocument& document) const;
     std::string embedded_heading(std::string_view title, std::string_view title_path) const;
-    void embed(std::span<PreparedDocument> documents, const Progress& progress) const;
+    void embed_new(std::span<PreparedDocument> documents, const Progress& progress) const;
 
     const EngineOptions& options_;
     std::size_t dimension_;

@@ -22,6 +22,7 @@
 namespace rag::core {
 
 class Classifier;
+struct EmbedderInUse;
 
 struct SearchRun {
     const Query& query;
@@ -31,9 +32,11 @@ struct SearchRun {
     std::shared_ptr<Bm25Index> bm25;
     std::shared_ptr<VectorIndex> vectors;
     AllowedChunks allowed;
-    Metric metric = Metric::kCosine;         // of the knowledge base
-    std::uint64_t removals = 0;              // Indexes::removals() before `allowed` was made
-    const Classifier* reranker = nullptr;    // null: no reranking
+    Metric metric = Metric::kCosine;                       // of the knowledge base
+    std::uint64_t removals = 0;                            // Indexes::removals() before `allowed` was made
+    std::shared_ptr<const Classifier> reranker = nullptr;  // null: no reranking
+    std::shared_ptr<EmbedderInUse> embedder = nullptr;
+    std::int64_t vectors_from = 0;           // see kVectorsFromMeta
     std::string words = {};                  // of a query of the language, without its signs
     std::shared_ptr<Bm25Index> marker = {};  // that marks words in hits; null: none are
 

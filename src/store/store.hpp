@@ -104,18 +104,25 @@ class WriteTransaction : public StoreView {
     void set_link(const LinkRow& link);
     /// Removes links with these ends; of one type, or (none) of all. Returns how many there were.
     std::int64_t remove_links(const ChunkEnd& source, const ChunkEnd& target, std::optional<std::string_view> type);
+    /// Gives a chunk another vector; `hash`: its own from now on.
+    void set_vector(std::int64_t chunk, const ContentHash& hash, std::span<const float> vector);
+    /// The same text, cut and embedded in another way. kInternal if there is no such document.
+    void set_document_hash(std::int64_t document, const ContentHash& hash);
+    /// The number of this transaction's changes; it has made some from then on.
+    std::int64_t raise_sequence();
     void set_meta(std::string_view name, std::string_view value);
     /// See schema.hpp.
     void set_format(std::int64_t version);
     /// The derived file of its kind from now on; the former is returned and may be deleted after the commit.
     std::optional<DerivedFile> set_file(const DerivedFile& file);
+    /// Lists no file of this kind any more; what is returned may be deleted after the commit.
+    std::optional<DerivedFile> drop_file(std::string_view kind);
     /// Durable when it returns. On failure nothing of the transaction happened.
     void commit();
 
   private:
     friend class Store;
     WriteTransaction(Connection& connection, std::unique_lock<std::recursive_mutex> turn, CommitMark* mark);
-    std::int64_t raise_sequence();
     void touch_ends(const ChunkEnd& source, const ChunkEnd& target);
     void count_removals();
     std::unique_lock<std::recursive_mutex> turn_;

@@ -271,6 +271,17 @@ void StoreView::each_changed_metadata(std::int64_t sequence, const MetadataVisit
     while (rows.step()) visit(rows.integer(0), rows.text(1));
 }
 
+std::vector<std::int64_t> StoreView::changed_documents(std::int64_t sequence) {
+    return keys("SELECT key FROM documents WHERE sequence>? ORDER BY key", sequence);
+}
+
+std::optional<ContentHash> StoreView::document_hash_at(std::int64_t document) {
+    Statement row = connection().prepare("SELECT hash FROM documents WHERE key=?");
+    row.bind(1, document);
+    if (!row.step()) return std::nullopt;
+    return hash_of(row.blob(0));
+}
+
 std::vector<std::int64_t> StoreView::document_keys() {
     return keys("SELECT key FROM documents WHERE key>? ORDER BY key", 0);
 }

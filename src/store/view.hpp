@@ -199,6 +199,10 @@ class StoreView {
     /// Of all documents, ascending.
     std::vector<std::int64_t> document_keys();
     std::int64_t count_documents();
+    /// Of documents that were added or changed after `sequence`, ascending.
+    std::vector<std::int64_t> changed_documents(std::int64_t sequence);
+    /// What DocumentHead::hash says; no such document: nothing.
+    std::optional<ContentHash> document_hash_at(std::int64_t document);
     /// Calls visit(chunk key, document key) for every chunk, in the order of the documents' keys.
     using LinkVisitor = std::function<void(std::int64_t chunk, std::int64_t document)>;
     void each_link(const LinkVisitor& visit);

@@ -204,6 +204,41 @@ void WriteTransaction::count_removals() {
     set_meta("removals", std::to_string(kept));
 }
 
+void WriteTransaction::set_vector(std::int64_t chunk, const ContentHash& hash, std::span<const float> vector) {
+    const auto bytes = std::as_bytes(vector);
+    connection()
+        .prepare("UPDATE chunks SET embedded=1, vector_checksum=?, hash=? WHERE key=?")
+        .bind(1, stored_checksum(bytes))
+        .bind(2, std::span<const std::byte>(hash))
+        .bind(3, chunk)
+        .run();
+    connection()
+        .prepare("INSERT INTO embeddings(chunk, vector) VALUES(?,?) ON CONFLICT(chunk) DO UPDATE SET vector=excluded.vector")
+        .bind(1, chunk)
+        .bind(2, bytes)
+        .run();
+}
+
+void WriteTransaction::set_document_hash(std::int64_t document, const ContentHash& hash) {
+    const std::int64_t change = raise_sequence();
+    std::int64_t checksum = 0;
+    {
+        Statement row = connection().prepare(
+            "SELECT id, title, source, language, metadata, created_ms, updated_ms, text_checksum FROM documents WHERE key=?");
+        row.bind(1, document);
+        if (!row.step()) fail(Code::kInternal, "there is no document {} to give a hash", document);
+        checksum = document_checksum({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), hash, row.integer(5),
+                                      row.integer(6), row.integer(7)});
+    }
+    connection()
+        .prepare("UPDATE documents SET hash=?, checksum=?, sequence=? WHERE key=?")
+        .bind(1, std::span<const std::byte>(hash))
+        .bind(2, checksum)
+        .bind(3, change)
+        .bind(4, document)
+        .run();
+}
+
 void WriteTransaction::set_meta(std::string_view name, std::string_view value) {
     connection()
         .prepare("INSERT INTO meta(name, value) VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value")
@@ -230,6 +265,15 @@ std::optional<DerivedFile> WriteTransaction::set_file(const DerivedFile& file) {
         .bind(3, file.sequence)
         .bind(4, file.size)
         .run();
+    return former;
+}
+
+std::optional<DerivedFile> WriteTransaction::drop_file(std::string_view kind) {
+    std::optional<DerivedFile> former;
+    for (auto& listed : files()) {
+        if (listed.kind == kind) former = std::move(listed);
+    }
+    connection().prepare("DELETE FROM files WHERE kind=?").bind(1, kind).run();
     return former;
 }
 

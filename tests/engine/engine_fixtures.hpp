@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "engine/engine.hpp"
+#include "engine_document.hpp"
 #include "test_files.hpp"
 
 namespace rag::test {
@@ -32,22 +33,6 @@ inline std::vector<float> vector_of(std::uint32_t seed, std::size_t dimension = 
     return vector;
 }
 
-/// Owns what a DocumentInput points to.
-struct Document {
-    std::string id, text, title, metadata;
-    std::vector<float> vector;
-
-    core::DocumentInput input() const {
-        core::DocumentInput out;
-        if (!id.empty()) out.id = id;
-        out.text = text;
-        out.title = title;
-        out.metadata = metadata;
-        out.vector = vector;
-        return out;
-    }
-};
-
 /// "doc7": text with the word "marker7" that no other document has, its own vector, metadata {"n": 7, "even": false}.
 inline Document numbered(std::uint32_t n, bool with_vector = true) {
     Document out;
@@ -55,12 +40,6 @@ inline Document numbered(std::uint32_t n, bool with_vector = true) {
     out.text = "This is the text of a document about marker" + std::to_string(n) + " and ordinary things.";
     out.metadata = "{\"n\":" + std::to_string(n) + ",\"even\":" + (n % 2 == 0 ? "true" : "false") + "}";
     if (with_vector) out.vector = vector_of(n);
-    return out;
-}
-
-inline std::vector<core::DocumentInput> inputs(const std::vector<Document>& documents) {
-    std::vector<core::DocumentInput> out;
-    for (const auto& document : documents) out.push_back(document.input());
     return out;
 }
 

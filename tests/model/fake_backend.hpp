@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,7 +27,8 @@ struct FakeRecord {
     std::vector<std::string> kept;  // sources of adapters kept beside the weights
     std::vector<float> weights;     // of the adapters of the last item
     int merges = 0, unmerges = 0;
-    core::BackendStatus next;  // what the next call returns
+    core::BackendStatus next;         // what the next call returns
+    std::function<void()> on_encode;  // before texts are encoded, on the thread that does
 };
 
 /// Component `j` of the vector of a text: depends on every id and its place.
@@ -68,6 +70,7 @@ class FakeEncoder : public FakeModel<core::BackendEncoder> {
     using FakeModel::FakeModel;
     core::BackendStatus encode(const core::TokenBatch& batch, std::span<float> out,
                                const core::HostCall& call) noexcept override {
+        if (record_->on_encode) record_->on_encode();
         if (auto status = take(); !status.ok()) return status;
         if (stopped(call)) return {1, "stopped"};
         const std::size_t texts = batch.offsets.size() - 1;

@@ -1,0 +1,151 @@
+// Other models for an engine that runs: exchanged at once, or, for an embedder that did not make the vectors, after all chunks
+// were embedded anew (reembedding.hpp).
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/polled.hpp"
+#include "engine/engine_state.hpp"
+#include "engine/reembedding.hpp"
+
+namespace rag::core {
+namespace {
+
+// So few documents are embedded while writers wait. Rounds before them end, too, where writers are as fast as the embedder.
+constexpr std::uint64_t kLastRound = 16;
+constexpr int kRounds = 12;
+
+std::string describe(const ReembedCounts& counts) {
+    return nlohmann::ordered_json{{"documents", counts.documents}, {"chunks", counts.chunks},
+                                  {"embedded", counts.embedded},   {"taken_over", counts.taken_over},
+                                  {"cut_anew", counts.cut_anew},   {"cut_short", counts.cut_short}}
+        .dump();
+}
+
+/// All chunks have vectors of this embedder: there is nothing to do.
+std::optional<ReembedCounts> counts_if_embedded_by(Store& store, const Encoder& embedder) {
+    auto view = store.read();
+    const StoreCounts stored = view.counts();
+    if (stored.embeddings != stored.chunks || view.meta("embedder") != embedder.fingerprint()) return std::nullopt;
+    ReembedCounts counts;
+    counts.documents = static_cast<std::uint64_t>(stored.documents);
+    counts.chunks = static_cast<std::uint64_t>(stored.chunks);
+    return counts;
+}
+
+}  // namespace
+
+std::pair<StoreSnapshot, std::shared_ptr<EmbedderInUse>> Engine::State::settled_view() {
+    while (true) {
+        auto embedder = embedder_in_use();
+        {
+            auto view = store->read();
+            const bool settled = options.read_only || view.meta_number(kVectorsFromMeta).value_or(0) == vectors_from.load();
+            if (settled && embedder == embedder_in_use()) return {std::move(view), std::move(embedder)};
+        }
+        const std::lock_guard wait(exchanging);
+    }
+}
+
+void Engine::State::use_embedder(std::shared_ptr<const Encoder> embedder, const ChunkSettings& settings) {
+    auto fresh = std::make_shared<EmbedderInUse>(embedder);
+    const std::lock_guard lock(models);
+    options.embedder = std::move(embedder);
+    options.chunk_tokens = settings.tokens;
+    options.chunk_overlap = settings.overlap;
+    options.chunker = settings.chunker;
+    in_use = std::move(fresh);
+}
+
+void Engine::set_embedder(std::shared_ptr<const Encoder> embedder) {
+    const Call call(*this);
+    const auto writing = call.write();
+    auto view = call->store->read();
+    call->check_embedder(view, embedder.get());
+    ChunkSettings settings = chunk_settings_of(call->options);
+    if (embedder) {
+        settings = chunk_settings_for(*embedder, view, call->options);
+    } else if (settings.embedder_tokens) {
+        EngineOptions without = call->options;
+        without.embedder.reset();
+        without.chunk_tokens = without.chunk_overlap = 0;
+        settings = {decide_chunk_tokens(without), 0, without.chunker, false};
+    }
+    call->use_embedder(std::move(embedder), settings);
+}
+
+void Engine::set_reranker(std::shared_ptr<const Classifier> reranker) {
+    const Call call(*this);
+    check_reranker(reranker.get());
+    const std::lock_guard lock(call->models);
+    call->options.reranker = std::move(reranker);
+}
+
+void Engine::set_generator(std::shared_ptr<Decoder> generator) {
+    const Call call(*this);
+    const std::lock_guard lock(call->models);
+    call->options.generator = std::move(generator);
+}
+
+std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progress& progress) {
+    const Call call(*this);
+    State& state = *call;
+    if (!embedder) fail(Code::kInvalidArgument, "re-embedding needs an embedder");
+    if (state.options.read_only) fail(Code::kReadOnly, "{} is open read-only", quote(state.name, 400));
+    const std::unique_lock alone(state.reembedding, std::try_to_lock);
+    if (!alone) fail(Code::kBusy, "{} is being re-embedded already", quote(state.name, 400));
+    if (const auto counts = counts_if_embedded_by(*state.store, *embedder)) {  // such as by a call that was killed at its end
+        set_embedder(embedder);
+        return describe(*counts);
+    }
+    const EngineOptions present = state.options_now();
+    EngineOptions next = present;
+    next.embedder = embedder;
+    {
+        auto view = state.store->read();
+        const ChunkSettings settings = chunk_settings_for(*embedder, view, present);
+        next.chunk_tokens = settings.tokens;
+        next.chunk_overlap = settings.overlap;
+        next.chunker = settings.chunker;
+    }
+    // Asked in any case: close() may wait.
+    const Progress asked = [&](std::uint64_t done, std::uint64_t total) {
+        return !state.ending && (!progress || progress(done, total));
+    };
+    std::optional<Reembedding> work;
+    std::uint64_t total = 0;
+    run_polled(asked, [&](const Progress& inner) {
+        work.emplace(*state.store, *state.indexes, present, next);
+        std::uint64_t before = work->catch_up(inner);
+        total = before;
+        const Progress again = [&](std::uint64_t, std::uint64_t) { return inner(total, total); };
+        for (int round = 1; round < kRounds; ++round) {
+            const std::uint64_t changed = work->catch_up(inner ? again : inner);
+            // Writers that are as fast as the embedder would be followed for ever.
+            if (changed <= kLastRound || changed > before / 2) break;
+            before = changed;
+        }
+    });
+    const auto writing = call.write();
+    if (state.ending) throw Stopped();
+    if (state.options.embedder != present.embedder)
+        fail(Code::kInvalidState, "{} got another embedder while it was re-embedded: re-embed it again", quote(state.name, 400));
+    std::atomic<bool> committed{false};  // then it is too late to stop
+    const Progress to_the_end = [&](std::uint64_t, std::uint64_t) { return asked(total, total) || committed; };
+    run_polled(to_the_end, [&](const Progress& inner) {
+        work->catch_up(inner);
+        work->exchange(
+            [&](const std::function<void()>& end, std::int64_t vectors_from) {
+                const std::lock_guard moment(state.exchanging);
+                end();
+                committed = true;
+                // In this order: settled_view() takes an embedder for that of the vectors when the numbers agree.
+                state.use_embedder(embedder, chunk_settings_of(next));
+                state.vectors_from = vectors_from;
+            },
+            inner);
+        work->discard();
+    });
+    return describe(work->counts());
+}
+
+}  // namespace rag::core
