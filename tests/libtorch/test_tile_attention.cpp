@@ -1,4 +1,4 @@
-// The attention by matrix tiles against its slow twin in float32: lengths around the edges of tiles and blocks, strides, shared
+// The attention by tiles against its slow twin in float32: lengths around the edges of tiles and blocks, strides, shared
 // keys, causal masks, windows, caps, stored kinds of keys, peaked softmax. Where the processor has no such tiles there is nothing
 // to compare, and the test says so.
 #include <catch2/catch.hpp>
@@ -114,7 +114,7 @@ float worst(const Shape& shape, float size) {
 
 bool no_tiles() {
     if (tiles_available()) return false;
-    WARN("skipped: the processor has no AMX tiles, or Linux does not let this process use them");
+    WARN("skipped: the processor has neither AMX nor AVX512-VNNI and -BF16");
     return true;
 }
 

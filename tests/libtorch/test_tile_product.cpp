@@ -1,4 +1,4 @@
-// The products by matrix tiles against plain loops over the same rounded numbers: sizes around the tiles' edges, both kinds of
+// The products by tiles against plain loops over the same rounded numbers: sizes around the tiles' edges, both kinds of
 // numbers, the functions behind the sums. Where the processor has no such tiles there is nothing to compare, and the test says
 // so.
 #include <catch2/catch.hpp>
@@ -96,7 +96,7 @@ struct Problem {
 
 bool without_tiles() {
     if (tiles_available()) return false;
-    WARN("skipped: the processor has no AMX tiles, or Linux does not let this process use them");
+    WARN("skipped: the processor has neither AMX nor AVX512-VNNI and -BF16");
     return true;
 }
 

@@ -1,9 +1,10 @@
 // Many rows against panels of int8.hpp: 16 rows, each as two planes of bytes, against 32 outputs, the sums of a block in the
-// nearest cache until scales and bias have made numbers of them. By matrix tiles (AMX) or by dot products of four bytes (VNNI).
+// nearest cache until scales and bias have made numbers of them. By the blocks of tile_blocks.hpp, or where the processor has
+// VNNI without bfloat16, by dot products of four bytes.
 #include <algorithm>
 
 #include "libtorch/kernels/int8.hpp"
-#include "libtorch/kernels/tiles.hpp"
+#include "libtorch/kernels/tile_blocks.hpp"
 
 #if defined(RAG_TILES)
 #define RAG_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma")))
@@ -17,38 +18,11 @@ namespace {
 
 constexpr std::int64_t kBlockRows = kInt8BlockRows;
 constexpr std::int64_t kLine = 64;
-constexpr std::size_t kRowSums = 2 * kInt8PanelRows * sizeof(std::int32_t);  // bytes of a row of a block
 
 // The sums of 16 rows: upper bytes, then lower bytes, each with 32 outputs.
 struct alignas(64) Sums {
     std::int32_t plane[2][kBlockRows][2 * kInt8PanelRows];
 };
-
-// `ahead`: what the next products will read, fetched from farther caches `lines` lines a step.
-RAG_TILES void multiply_by_tiles(const std::byte* left, const std::byte* right, const std::uint8_t* block, std::int64_t groups,
-                                 const std::byte* ahead, std::int64_t lines, Sums& sums) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (std::int64_t g = 0; g < groups; ++g) {
-        _tile_loadd(4, block + 2 * g * kInt8TileBytes, 64);
-        _tile_loadd(6, left + g * kInt8TileBytes, 64);
-        _tile_loadd(7, right + g * kInt8TileBytes, 64);
-        _tile_loadd(5, block + (2 * g + 1) * kInt8TileBytes, 64);
-        for (std::int64_t line = 0; line < lines; ++line, ahead += kLine) {
-            _mm_prefetch(ahead, _MM_HINT_T1);
-        }
-        _tile_dpbusd(0, 4, 6);
-        _tile_dpbusd(1, 4, 7);
-        _tile_dpbusd(2, 5, 6);
-        _tile_dpbusd(3, 5, 7);
-    }
-    _tile_stored(0, sums.plane[0][0], kRowSums);
-    _tile_stored(1, sums.plane[0][0] + kInt8PanelRows, kRowSums);
-    _tile_stored(2, sums.plane[1][0], kRowSums);
-    _tile_stored(3, sums.plane[1][0] + kInt8PanelRows, kRowSums);
-}
 
 // One plane, whose first tile is given, and one panel.
 RAG_VNNI void multiply_by_vectors(const std::byte* panel, const std::uint8_t* tile, std::int64_t groups, std::int32_t* to) {
@@ -96,19 +70,20 @@ RAG_TILES void run_tiles(const std::byte* panel, const Int8Planes& x, const Int8
     // waiting for them took a fifth of the products' time.
     const std::int64_t lines = (2 * kInt8TileBytes / kLine + blocks - 1) / blocks;
     const std::byte* ahead = panel + 2 * x.groups * kInt8TileBytes;
-    memory_in_place();
-    configure_tiles();
+    const TileUse use;
     for (std::int64_t row = 0; row < x.rows; row += kBlockRows) {
         const std::int64_t rows = std::min(kBlockRows, x.rows - row);
-        multiply_by_tiles(panel, right, x.tiles + int8_planes_bytes(row, x.groups), x.groups, ahead, lines, sums);
+        const auto* upper = reinterpret_cast<const std::byte*>(x.tiles + int8_planes_bytes(row, x.groups));
+        multiply_block<TileNumbers::kInt8>(
+            use.way(),
+            {{upper, upper + kInt8TileBytes}, kTileRowBytes, 2 * kInt8TileBytes, {panel, right}, kInt8TileBytes, x.groups},
+            {{rows, rows}}, false, sums_at(sums.plane[0][0], 2 * kInt8PanelRows), {ahead, lines});
         ahead += x.groups * lines * kLine;
-        memory_in_place();
         finish(sums, 0, first, x.scales + row, rows, out + row * out_stride, out_stride);
         if (second != nullptr) {
             finish(sums, kInt8PanelRows, *second, x.scales + row, rows, out + row * out_stride + kInt8PanelRows, out_stride);
         }
     }
-    _tile_release();
 }
 
 RAG_VNNI float largest_of(const float* x, std::int64_t count) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libtorch/kernels/tile_blocks.hpp"
 #include "libtorch/kernels/tile_layout.hpp"
 
 namespace rag::core::libtorch::kernels {
@@ -125,29 +126,14 @@ RAG_TILES void pack_queries(const Block& block) {
 }
 
 // scores[32, kBlockKeys] = queries * keys^T in the first `width` columns
-RAG_TILES void multiply_scores(const Parts& parts, const std::byte* packed, std::int64_t width, std::int64_t head_dim) {
-    const auto chunks = static_cast<std::size_t>(head_dim / kPairs);
-    constexpr std::size_t kRowBytes = kBlockKeys * 4;
-    for (std::int64_t key = 0; key < width; key += kTileKeys, packed += group_bytes(head_dim)) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-            _tile_loadd(4, parts.queries + chunk * kTileBytes, 64);
-            _tile_loadd(5, parts.queries + (chunks + chunk) * kTileBytes, 64);
-            _tile_loadd(6, packed + chunk * kTileBytes, 64);
-            _tile_loadd(7, packed + (chunks + chunk) * kTileBytes, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        float* to = parts.scores + key;
-        _tile_stored(0, to, kRowBytes);
-        _tile_stored(1, to + kTileRows, kRowBytes);
-        _tile_stored(2, to + kTileRows * kBlockKeys, kRowBytes);
-        _tile_stored(3, to + kTileRows * kBlockKeys + kTileRows, kRowBytes);
+RAG_TILES void multiply_scores(TileWay way, const Block& block, const std::byte* packed, std::int64_t width) {
+    const Parts& parts = block.parts;
+    const std::int64_t chunks = block.head.head_dim / kPairs;
+    const std::size_t half = static_cast<std::size_t>(chunks) * kTileBytes;
+    for (std::int64_t key = 0; key < width; key += kTileKeys, packed += group_bytes(block.head.head_dim)) {
+        multiply_block<TileNumbers::kBFloat16>(
+            way, {{parts.queries, parts.queries + half}, kTileRowBytes, kTileBytes, {packed, packed + half}, kTileBytes, chunks},
+            BlockRows::first(block.count), false, sums_at(parts.scores + key, kBlockKeys));
     }
 }
 
@@ -204,52 +190,33 @@ RAG_TILES void softmax_row(const Block& block, std::int64_t i, KeyRange visible,
 }
 
 // sums[32, head_dim] += weights * values
-RAG_TILES void multiply_values(const Parts& parts, const std::byte* packed, std::int64_t width, std::int64_t head_dim) {
-    const auto row_bytes = static_cast<std::size_t>(head_dim) * 4;
+RAG_TILES void multiply_values(TileWay way, const Block& block, const std::byte* packed, std::int64_t width) {
+    const Parts& parts = block.parts;
+    const std::int64_t head_dim = block.head.head_dim;
+    constexpr std::size_t kRowBytes = kBlockKeys * 2;
     const std::byte* values = packed + static_cast<std::size_t>(kTileKeys * head_dim) * 2;
     for (std::int64_t column = 0; column < head_dim; column += kPairs, values += 2 * kTileBytes) {
-        float* to = parts.sums + column;
-        _tile_loadd(0, to, row_bytes);
-        _tile_loadd(1, to + kTileRows, row_bytes);
-        _tile_loadd(2, to + kTileRows * head_dim, row_bytes);
-        _tile_loadd(3, to + kTileRows * head_dim + kTileRows, row_bytes);
-        const std::byte* right = values;
-        for (std::int64_t key = 0; key < width; key += kTileKeys, right += group_bytes(head_dim)) {
-            const std::byte* left = parts.weights + 2 * key;
-            _tile_loadd(4, left, kBlockKeys * 2);
-            _tile_loadd(5, left + kTileRows * kBlockKeys * 2, kBlockKeys * 2);
-            _tile_loadd(6, right, 64);
-            _tile_loadd(7, right + kTileBytes, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        _tile_stored(0, to, row_bytes);
-        _tile_stored(1, to + kTileRows, row_bytes);
-        _tile_stored(2, to + kTileRows * head_dim, row_bytes);
-        _tile_stored(3, to + kTileRows * head_dim + kTileRows, row_bytes);
+        multiply_block<TileNumbers::kBFloat16>(way,
+                                               {{parts.weights, parts.weights + kTileRows * kRowBytes},
+                                                kRowBytes,
+                                                kPairs * 2,
+                                                {values, values + kTileBytes},
+                                                group_bytes(head_dim),
+                                                width / kTileKeys},
+                                               BlockRows::first(block.count), true, sums_at(parts.sums + column, head_dim));
     }
 }
 
-RAG_TILES void attend_keys(Block& block, const std::byte* packed, std::int64_t first, std::int64_t width) {
-    const std::int64_t head_dim = block.head.head_dim;
-    const std::byte* group = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(head_dim);
-    memory_in_place();
-    multiply_scores(block.parts, group, width, head_dim);
-    memory_in_place();
-    for (std::int64_t i = 0; i < kTileBlockRows; ++i) {
-        KeyRange visible{0, 0};
-        if (i < block.count) {
-            const KeyRange all = block.visible(i);
-            visible = {std::clamp<std::int64_t>(all.begin - first, 0, width),
-                       std::clamp<std::int64_t>(all.end - first, 0, width)};
-        }
+RAG_TILES void attend_keys(TileWay way, Block& block, const std::byte* packed, std::int64_t first, std::int64_t width) {
+    const std::byte* group = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(block.head.head_dim);
+    multiply_scores(way, block, group, width);
+    for (std::int64_t i = 0; i < block.count; ++i) {
+        const KeyRange all = block.visible(i);
+        const KeyRange visible = {std::clamp<std::int64_t>(all.begin - first, 0, width),
+                                  std::clamp<std::int64_t>(all.end - first, 0, width)};
         softmax_row(block, i, visible, width, block.most[i], block.total[i]);
     }
-    memory_in_place();
-    multiply_values(block.parts, group, width, head_dim);
-    memory_in_place();
+    multiply_values(way, block, group, width);
 }
 
 RAG_TILES void store_rows(const Block& block) {
@@ -265,15 +232,14 @@ RAG_TILES void store_rows(const Block& block) {
 }
 
 RAG_TILES void attend(Block& block, const std::byte* packed) {
-    configure_tiles();
+    const TileUse use;
     pack_queries(block);
     std::fill_n(block.parts.sums, kTileBlockRows * block.head.head_dim, 0.0F);
     const std::int64_t end = round_up(block.visible(block.count - 1).end, kTileKeys);
     for (std::int64_t first = block.visible(0).begin / kTileKeys * kTileKeys; first < end; first += kBlockKeys) {
-        attend_keys(block, packed, first, std::min(kBlockKeys, end - first));
+        attend_keys(use.way(), block, packed, first, std::min(kBlockKeys, end - first));
     }
     store_rows(block);
-    _tile_release();
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Attention by matrix tiles (tiles.hpp), blocked over keys with an online softmax as attention.hpp has it, which is its slow twin
+// Attention by tiles (tiles.hpp), blocked over keys with an online softmax as attention.hpp has it, which is its slow twin
 // and describes a head for both: queries, keys, values and probabilities in bfloat16, sums and softmax in float32, ten times the
 // arithmetic of vectors. For the precisions that round their activations anyway. A head's keys and values are first laid out as
 // tiles, then its blocks of queries are computed in any order. Thread rule: pure functions.

@@ -112,63 +112,6 @@ RAG_TILES inline __m512 activate(__m512 x) {
     }
 }
 
-// sums[32, 32] = 32 rows (16 where `half`) of x times a panel of weights. `ahead`: what the next products will read, fetched from
-// farther caches `lines` lines a step.
-template <TileNumbers N>
-RAG_TILES inline void multiply_panel(const std::byte* x, std::size_t row_bytes, const std::byte* panel, bool half,
-                                     const std::byte* ahead, std::int64_t lines, void* sums) {
-    const auto fetch = [&] {
-        for (std::int64_t line = 0; line < lines; ++line, ahead += kTileRowBytes) {
-            _mm_prefetch(ahead, _MM_HINT_T1);
-        }
-    };
-    constexpr std::size_t kStride = 128;
-    _tile_zero(0);
-    _tile_zero(1);
-    if (half) {
-        for (std::size_t at = 0; at < row_bytes; at += kTileRowBytes, x += kTileBytes, panel += 2 * kTileBytes) {
-            _tile_loadd(4, x, kTileRowBytes);
-            _tile_loadd(6, panel, 64);
-            _tile_loadd(7, panel + kTileBytes, 64);
-            fetch();
-            if constexpr (N == TileNumbers::kInt8) {
-                _tile_dpbusd(0, 4, 6);
-                _tile_dpbusd(1, 4, 7);
-            } else {
-                _tile_dpbf16ps(0, 4, 6);
-                _tile_dpbf16ps(1, 4, 7);
-            }
-        }
-    } else {
-        _tile_zero(2);
-        _tile_zero(3);
-        const std::byte* below = x + kTileRows * row_bytes;
-        for (std::size_t at = 0; at < row_bytes;
-             at += kTileRowBytes, x += kTileBytes, below += kTileBytes, panel += 2 * kTileBytes) {
-            _tile_loadd(4, x, kTileRowBytes);
-            _tile_loadd(6, panel, 64);
-            _tile_loadd(7, panel + kTileBytes, 64);
-            _tile_loadd(5, below, kTileRowBytes);
-            fetch();
-            if constexpr (N == TileNumbers::kInt8) {
-                _tile_dpbusd(0, 4, 6);
-                _tile_dpbusd(1, 4, 7);
-                _tile_dpbusd(2, 5, 6);
-                _tile_dpbusd(3, 5, 7);
-            } else {
-                _tile_dpbf16ps(0, 4, 6);
-                _tile_dpbf16ps(1, 4, 7);
-                _tile_dpbf16ps(2, 5, 6);
-                _tile_dpbf16ps(3, 5, 7);
-            }
-        }
-        _tile_stored(2, static_cast<std::byte*>(sums) + 16 * kStride, kStride);
-        _tile_stored(3, static_cast<std::byte*>(sums) + 16 * kStride + 64, kStride);
-    }
-    _tile_stored(0, sums, kStride);
-    _tile_stored(1, static_cast<std::byte*>(sums) + 64, kStride);
-}
-
 // 16 of the outputs, from `column` on.
 struct OutputScales {
     __m512 scale;
@@ -212,8 +155,7 @@ RAG_TILES void multiply(const TileMatrix& matrix, const TileRowsIn& x, std::int6
     const std::int64_t blocks = (rows + kPairedRows - 1) / kPairedRows;
     const std::int64_t lines = (kPairedRows + blocks - 1) / blocks;
     const std::size_t fetched = static_cast<std::size_t>(lines) * row_bytes;  // a block
-    memory_in_place();
-    configure_tiles();
+    const TileUse use;
     for (std::int64_t column = 0; column < matrix.outputs; column += kPairedRows) {
         const std::byte* panel = matrix.tiles + static_cast<std::size_t>(column) * row_bytes;
         const std::byte* ahead = panel + kPairedRows * row_bytes;
@@ -222,8 +164,15 @@ RAG_TILES void multiply(const TileMatrix& matrix, const TileRowsIn& x, std::int6
         for (std::int64_t first = 0; first < rows; first += kPairedRows) {
             const std::int64_t count = std::min(rows - first, kPairedRows);
             auto& block = sums[first / kPairedRows % 2];
-            multiply_panel<N>(x.bytes + static_cast<std::size_t>(first) * row_bytes, row_bytes, panel, count <= kTileRows, ahead,
-                              lines, block);
+            const std::byte* from = x.bytes + static_cast<std::size_t>(first) * row_bytes;
+            multiply_block<N>(use.way(),
+                              {{from, from + kTileRows * row_bytes},
+                               kTileRowBytes,
+                               kTileBytes,
+                               {panel, panel + kTileBytes},
+                               2 * kTileBytes,
+                               chunks_of(N, matrix.inputs)},
+                              BlockRows::first(count), false, sums_at(&block[0][0], kPairedRows), {ahead, lines});
             ahead += fetched;
             float* to = out + first * stride + column;
             for (std::int64_t r = 0; r < count; ++r, to += stride) {
@@ -238,7 +187,6 @@ RAG_TILES void multiply(const TileMatrix& matrix, const TileRowsIn& x, std::int6
             }
         }
     }
-    _tile_release();
 }
 
 template <TileNumbers N>

@@ -1,14 +1,13 @@
-// Products of rows with the weights of a linear layer by matrix tiles (tiles.hpp): unsigned bytes with signed bytes, or bfloat16,
+// Products of rows with the weights of a linear layer by tiles (tile_blocks.hpp): unsigned bytes with signed bytes, or bfloat16,
 // summed in 32 bits. Weights are packed once into the tiles' layout; scales, zero points, bias and activation are applied to sums
 // that have not left the nearest cache. The slow twins are packed_int8.hpp's arithmetic and a float32 product.
 // Thread rule: pure functions; only where tiles_available().
 #pragma once
 
-#include "libtorch/kernels/tiles.hpp"
+#include "libtorch/kernels/tile_blocks.hpp"
 
 namespace rag::core::libtorch::kernels {
 
-enum class TileNumbers { kInt8, kBFloat16 };
 enum class TileActivation { kNone, kGelu, kRelu };
 
 /// Weights [outputs, inputs]. The vectors have room for outputs rounded up to 32.

@@ -1,6 +1,7 @@
-// The matrix tiles of x86 (AMX, Intel's Architecture Instruction Set Extensions, chapter 3): whether they may be used, and their
-// shapes as all kernels here have them: eight tiles of 16 rows of 64 bytes, 0 to 3 for sums, 4 and 5 for left factors, 6 and 7
-// for right factors. Functions marked RAG_TILES may run only where tiles_available(). Thread rule: any thread.
+// Products by tiles: 16 rows of 64 bytes, laid out as the matrix tiles of x86 are (AMX, Intel's Architecture Instruction Set
+// Extensions, chapter 3). Where there is no AMX, dot products of vectors over the same layout stand in for it (AVX512-VNNI and
+// AVX512-BF16). Which of them runs here, and what both share. Functions marked RAG_TILES may run only where tiles_available().
+// Thread rule: any thread.
 #pragma once
 
 #include <cstddef>
@@ -19,31 +20,19 @@ inline constexpr std::int64_t kPairedRows = 32;    // rows and columns that two 
 inline constexpr std::int64_t kTileRowBytes = 64;  // 64 bytes, 32 bfloat16 or 16 sums
 inline constexpr std::size_t kTileBytes = 16 * 64;
 
-/// Whether the processor has these tiles and Linux lets the process use them (it is asked once).
-bool tiles_available();
+enum class TileWay { kNone, kVectors, kMatrix };
+/// The fastest that the processor has and Linux lets the process use (it is asked once).
+TileWay tile_way();
+
+inline bool tiles_available() {
+    return tile_way() != TileWay::kNone;
+}
 
 inline std::int64_t round_up(std::int64_t value, std::int64_t to) {
     return (value + to - 1) / to * to;
 }
 
 #if defined(RAG_TILES)
-
-/// On the calling thread, until _tile_release().
-RAG_TILES inline void configure_tiles() {
-    alignas(64) std::uint8_t config[64] = {};
-    config[0] = 1;  // palette
-    for (int tile = 0; tile < 8; ++tile) {
-        config[16 + 2 * tile] = 64;
-        config[48 + tile] = 16;
-    }
-    asm volatile("" ::"r"(config) : "memory");  // see memory_in_place(); this array has no other reader
-    _tile_loadconfig(config);
-}
-
-/// GCC's intrinsics that load a tile do not say that they read memory: what was written before must be in place.
-inline void memory_in_place() {
-    asm volatile("" ::: "memory");
-}
 
 #endif
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libtorch/kernels/tile_blocks.hpp"
 #include "libtorch/kernels/tile_layout.hpp"
 
 namespace rag::core::libtorch::kernels {
@@ -133,97 +134,49 @@ struct KeyRange {
     std::int64_t width() const { return end - begin; }
 };
 
+RAG_TILES inline void multiply(TileWay way, const BlockFactors& factors, bool add, const BlockSums& sums) {
+    multiply_block<TileNumbers::kBFloat16>(way, factors, {}, add, sums);
+}
+
 // out [32, keys] in the columns of `range` = a block's rows times keys or values.
-RAG_TILES void multiply_across(const Parts& s, const std::byte* rows, const std::byte* across, KeyRange range, float* out) {
-    const auto chunks = static_cast<std::size_t>(s.dim / kPairs);
-    const auto step = static_cast<std::size_t>(s.keys) * sizeof(float);
-    memory_in_place();
+RAG_TILES void multiply_across(TileWay way, const Parts& s, const std::byte* rows, const std::byte* across, KeyRange range,
+                               float* out) {
+    const std::int64_t chunks = s.dim / kPairs;
+    const std::size_t half = static_cast<std::size_t>(chunks) * kTileBytes;
     for (std::int64_t key = range.begin; key < range.end; key += kPairedRows) {
-        const std::byte* right = across + static_cast<std::size_t>(key / kTileRows) * chunks * kTileBytes;
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-            _tile_loadd(4, rows + chunk * kTileBytes, kTileRowBytes);
-            _tile_loadd(5, rows + (chunks + chunk) * kTileBytes, kTileRowBytes);
-            _tile_loadd(6, right + chunk * kTileBytes, kTileRowBytes);
-            _tile_loadd(7, right + (chunks + chunk) * kTileBytes, kTileRowBytes);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        _tile_stored(0, out + key, step);
-        _tile_stored(1, out + key + kTileRows, step);
-        _tile_stored(2, out + kTileRows * s.keys + key, step);
-        _tile_stored(3, out + kTileRows * s.keys + key + kTileRows, step);
+        const std::byte* right = across + static_cast<std::size_t>(key / kTileRows) * half;
+        multiply(way, {{rows, rows + half}, kTileRowBytes, kTileBytes, {right, right + half}, kTileBytes, chunks}, false,
+                 sums_at(out + key, s.keys));
     }
-    memory_in_place();
 }
 
 // sums [32, dim] = s.rows times keys or values.
-RAG_TILES void multiply_down(const Parts& s, const std::byte* down, KeyRange range) {
-    const auto step = static_cast<std::size_t>(s.keys) * 2;
-    const auto out_step = static_cast<std::size_t>(s.dim) * sizeof(float);
+RAG_TILES void multiply_down(TileWay way, const Parts& s, const std::byte* down, KeyRange range) {
+    const auto row = static_cast<std::size_t>(s.keys) * 2;
     const std::size_t group = static_cast<std::size_t>(s.dim / kTileRows) * kTileBytes;
-    memory_in_place();
-    for (std::int64_t column = 0; column < s.dim; column += kPairedRows) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        const std::byte* right = down + static_cast<std::size_t>(range.begin / kPairs) * group +
-                                 static_cast<std::size_t>(column / kTileRows) * kTileBytes;
-        for (std::int64_t key = range.begin; key < range.end; key += kPairs, right += group) {
-            const std::byte* left = s.rows + 2 * key;
-            _tile_loadd(4, left, step);
-            _tile_loadd(5, left + kTileRows * step, step);
-            _tile_loadd(6, right, kTileRowBytes);
-            _tile_loadd(7, right + kTileBytes, kTileRowBytes);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        float* to = s.sums + column;
-        _tile_stored(0, to, out_step);
-        _tile_stored(1, to + kTileRows, out_step);
-        _tile_stored(2, to + kTileRows * s.dim, out_step);
-        _tile_stored(3, to + kTileRows * s.dim + kTileRows, out_step);
+    const std::byte* left = s.rows + 2 * range.begin;
+    const std::byte* right = down + static_cast<std::size_t>(range.begin / kPairs) * group;
+    for (std::int64_t column = 0; column < s.dim; column += kPairedRows, right += 2 * kTileBytes) {
+        multiply(way,
+                 {{left, left + kTileRows * row}, row, 2 * kPairs, {right, right + kTileBytes}, group, range.width() / kPairs},
+                 false, sums_at(s.sums + column, s.dim));
     }
-    memory_in_place();
 }
 
 // to [keys / 16, dim / 16] tiles += what a block's queries give to the keys of `range`.
-RAG_TILES void add_over_queries(const Parts& s, const std::byte* turned, const std::byte* down, KeyRange range, float* to) {
+RAG_TILES void add_over_queries(TileWay way, const Parts& s, const std::byte* turned, const std::byte* down, KeyRange range,
+                                float* to) {
     const std::int64_t tile = kTileRows * kTileRows;  // sums
-    memory_in_place();
     for (std::int64_t key = range.begin; key < range.end; key += kPairedRows) {
         const std::byte* right = down + static_cast<std::size_t>(key / kTileRows) * kTileBytes;
-        _tile_loadd(6, right, kTileRowBytes);
-        _tile_loadd(7, right + kTileBytes, kTileRowBytes);
         for (std::int64_t column = 0; column < s.dim; column += kPairedRows) {
             const std::byte* left = turned + static_cast<std::size_t>(column / kTileRows) * kTileBytes;
             float* first = to + key * s.dim + column * kTileRows;
             float* second = first + kTileRows * s.dim;
-            _tile_loadd(4, left, kTileRowBytes);
-            _tile_loadd(5, left + kTileBytes, kTileRowBytes);
-            _tile_loadd(0, first, kTileRowBytes);
-            _tile_loadd(1, second, kTileRowBytes);
-            _tile_loadd(2, first + tile, kTileRowBytes);
-            _tile_loadd(3, second + tile, kTileRowBytes);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-            _tile_stored(0, first, kTileRowBytes);
-            _tile_stored(1, second, kTileRowBytes);
-            _tile_stored(2, first + tile, kTileRowBytes);
-            _tile_stored(3, second + tile, kTileRowBytes);
+            multiply(way, {{left, left + kTileBytes}, kTileRowBytes, 0, {right, right + kTileBytes}, 0, 1}, true,
+                     {{{first, second}, {first + tile, second + tile}}, kTileRowBytes});
         }
     }
-    memory_in_place();
 }
 
 // --- rows of a block ---
@@ -313,36 +266,37 @@ RAG_TILES void write_sums(const Parts& s, std::int64_t count, std::int64_t step,
 }
 
 // s.weights of the queries from `first` on.
-RAG_TILES void weigh_block(const ShortText& text, const Parts& s, const Narrows& queries, std::int64_t first, KeyRange range) {
+RAG_TILES void weigh_block(TileWay way, const ShortText& text, const Parts& s, const Narrows& queries, std::int64_t first,
+                           KeyRange range) {
     pack_rows(queries, first, s.dim, s.queries);
-    multiply_across(s, s.queries, s.keys_across, range, s.weights);
+    multiply_across(way, s, s.queries, s.keys_across, range, s.weights);
     for (std::int64_t r = 0; r < kBlock; ++r) {
         weigh(s.weights + r * s.keys, range, seen_by(text, first + r), text.scale);
     }
 }
 
-RAG_TILES void attend_block(const ShortText& text, const Parts& s, const Narrows& queries, std::int64_t first,
+RAG_TILES void attend_block(TileWay way, const ShortText& text, const Parts& s, const Narrows& queries, std::int64_t first,
                             std::uint16_t* out) {
     const KeyRange range = seen_by_block(text, first);
-    weigh_block(text, s, queries, first, range);
+    weigh_block(way, text, s, queries, first, range);
     for (std::int64_t r = 0; r < kBlock; ++r) {
         for (std::int64_t key = range.begin; key < range.end; key += kTileRows) {
             _mm256_store_si256(reinterpret_cast<__m256i*>(s.rows + 2 * (r * s.keys + key)),
                                narrow(_mm512_load_ps(s.weights + r * s.keys + key)));
         }
     }
-    multiply_down(s, s.values_down, range);
+    multiply_down(way, s, s.values_down, range);
     write_sums(s, std::min(kBlock, text.length - first), text.query_step, out + first * text.query_step);
 }
 
-RAG_TILES void return_block(const ShortText& text, const Parts& s, const Narrows& queries, const Narrows& gradients,
+RAG_TILES void return_block(TileWay way, const ShortText& text, const Parts& s, const Narrows& queries, const Narrows& gradients,
                             std::int64_t first, std::uint16_t* to_q) {
     const KeyRange range = seen_by_block(text, first);
-    weigh_block(text, s, queries, first, range);
+    weigh_block(way, text, s, queries, first, range);
     pack_rows(gradients, first, s.dim, s.gradients);
     pack_turned(queries, first, s.dim, s.turned_queries);
     pack_turned(gradients, first, s.dim, s.turned_gradients);
-    multiply_across(s, s.gradients, s.values_across, range, s.of_weights);
+    multiply_across(way, s, s.gradients, s.values_across, range, s.of_weights);
     for (std::int64_t r = 0; r < kBlock; r += 2) {
         const float* weights = s.weights + r * s.keys;
         float* of_weights = s.of_weights + r * s.keys;
@@ -351,10 +305,10 @@ RAG_TILES void return_block(const ShortText& text, const Parts& s, const Narrows
         narrow_pair(s, weights, r, range, false, s.weights_down);
         narrow_pair(s, of_weights, r, range, true, s.scores_down);
     }
-    multiply_down(s, s.keys_down, range);
+    multiply_down(way, s, s.keys_down, range);
     write_sums(s, std::min(kBlock, text.length - first), text.query_step, to_q + first * text.query_step);
-    add_over_queries(s, s.turned_queries, s.scores_down, range, s.to_keys);
-    add_over_queries(s, s.turned_gradients, s.weights_down, range, s.to_values);
+    add_over_queries(way, s, s.turned_queries, s.scores_down, range, s.to_keys);
+    add_over_queries(way, s, s.turned_gradients, s.weights_down, range, s.to_values);
 }
 
 RAG_TILES void forward(const ShortText& text, const std::uint16_t* q, const std::uint16_t* k, const std::uint16_t* v,
@@ -362,13 +316,12 @@ RAG_TILES void forward(const ShortText& text, const std::uint16_t* q, const std:
     const Parts s = split(scratch, text.length, text.head_dim);
     pack_across({k, text.key_step, text.length, nullptr}, s, s.keys_across);
     pack_down({v, text.key_step, text.length, nullptr}, s, s.values_down);
-    configure_tiles();
+    const TileUse use;
     for (std::int64_t head = 0; head < text.shared_by; ++head, q += s.dim, out += s.dim) {
         for (std::int64_t first = 0; first < text.length; first += kBlock) {
-            attend_block(text, s, {q, text.query_step, text.length, nullptr}, first, out);
+            attend_block(use.way(), text, s, {q, text.query_step, text.length, nullptr}, first, out);
         }
     }
-    _tile_release();
 }
 
 RAG_TILES void backward(const ShortText& text, const TileGradients& numbers, std::byte* scratch) {
@@ -379,15 +332,14 @@ RAG_TILES void backward(const ShortText& text, const TileGradients& numbers, std
     pack_across({numbers.v, text.key_step, text.length, nullptr}, s, s.values_across);
     std::fill_n(s.to_keys, s.keys * s.dim, 0.0F);
     std::fill_n(s.to_values, s.keys * s.dim, 0.0F);
-    configure_tiles();
+    const TileUse use;
     for (std::int64_t head = 0; head < text.shared_by; ++head) {
         const Narrows queries{numbers.q + head * s.dim, text.query_step, text.length, nullptr};
         const Narrows gradients{numbers.gradient + head * s.dim, text.query_step, text.length, nullptr};
         for (std::int64_t first = 0; first < text.length; first += kBlock) {
-            return_block(text, s, queries, gradients, first, numbers.to_q + head * s.dim);
+            return_block(use.way(), text, s, queries, gradients, first, numbers.to_q + head * s.dim);
         }
     }
-    _tile_release();
     write_turned(s.to_keys, text, numbers.to_k);
     write_turned(s.to_values, text, numbers.to_v);
 }

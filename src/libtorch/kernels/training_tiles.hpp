@@ -1,4 +1,4 @@
-// Attention of one text on the way forward and back by matrix tiles (tiles.hpp): what training_attention.hpp computes, its slow
+// Attention of one text on the way forward and back by tiles (tiles.hpp): what training_attention.hpp computes, its slow
 // twin, with queries, keys, values, weights and their gradients in bfloat16, sums and softmax in float32. A block of 32 queries
 // sees all of its keys at once and is weighed again on the way back, so that nothing is kept and memory grows with the length,
 // not with its square (Dao et al. 2022, https://arxiv.org/abs/2205.14135, over queries alone).

@@ -22,7 +22,7 @@ struct AttentionShape {
     /// be longer than `longest`. Only with kv_heads = heads.
     std::span<const float> distance_bias;
     std::int64_t longest = 0;
-    /// Queries, keys, values and probabilities may be rounded to bfloat16, which matrix tiles then multiply.
+    /// Queries, keys, values and probabilities may be rounded to bfloat16, which tiles then multiply.
     bool narrow = false;
 };
 

@@ -54,7 +54,7 @@ class Linear {
     at::Tensor part_weight(std::size_t part) const;
     /// From now on run() adds its inputs to these; null: no longer. The layer's weights stay.
     void observe(std::shared_ptr<InputStatistics> statistics) { observed_ = std::move(statistics); }
-    /// The packed weights for matrix tiles where they are kept so and run() has nobody who watches; else null.
+    /// The packed weights for tiles where they are kept so and run() has nobody who watches; else null.
     const kernels::TileMatrix* tiles() const { return observed_ == nullptr ? packed_->tiles() : nullptr; }
     /// Likewise the weights in panels of bytes.
     const Int8PanelLinear* panels() const { return observed_ == nullptr ? packed_->panels() : nullptr; }

@@ -23,7 +23,7 @@ class PackedLinear {
     /// Bytes held or mapped, biases included.
     virtual std::uint64_t size_bytes() const = 0;
 
-    /// The weights for matrix tiles, which a block may use for more than run(); null: they are kept otherwise.
+    /// The weights for tiles, which a block may use for more than run(); null: they are kept otherwise.
     virtual const kernels::TileMatrix* tiles() const { return nullptr; }
     /// Likewise the weights in panels of bytes.
     virtual const Int8PanelLinear* panels() const { return nullptr; }
@@ -44,7 +44,7 @@ constexpr Precision table_precision(Precision precision) {
 
 struct PackOptions {
     bool wide_inputs = false;  // int8: inputs in sixteen bits
-    bool tiles = false;        // the layer reads many rows at once: matrix tiles of our own where the processor has them
+    bool tiles = false;        // the layer reads many rows at once: tiles of our own where the processor has them
 };
 
 /// float32: keeps the given tensors (views of the mapped file stay views). bfloat16: oneDNN's layout where the processor has it,

@@ -1,4 +1,4 @@
-// int8 and bfloat16 linear layers for processors with matrix tiles (kernels/tile_product.hpp): the arithmetic of packed_int8.hpp,
+// int8 and bfloat16 linear layers for processors with tiles (kernels/tile_product.hpp): the arithmetic of packed_int8.hpp,
 // or rounded inputs and weights with float32 sums. Blocks that compute several layers at once use tiles() themselves.
 // Thread rule: immutable; on the model's worker.
 #pragma once

@@ -1,4 +1,4 @@
-// Attention within each of several packed texts, with gradients: by matrix tiles where the processor has them, else short texts
+// Attention within each of several packed texts, with gradients: by tiles where the processor has them, else short texts
 // by a kernel of our own and longer ones by LibTorch's flash attention for the CPU (Dao et al. 2022,
 // https://arxiv.org/abs/2205.14135), those of one length that follow one another together. On the way back that operator starts
 // a product of oneDNN's for every block, which takes longer than computing it: with tiles a step of SmolLM2 on conversations
