@@ -1,6 +1,7 @@
 #include "tokenizer/models/bpe.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -251,6 +252,34 @@ std::size_t Bpe::find_stretches(std::string_view word, std::uint32_t from, CodeP
     return count;
 }
 
+std::int32_t Bpe::symbol_of(CodePoint character, std::string_view text) const {
+    PieceCache::Tokens known;
+    const bool kept = CharacterCache::holds(character.value);
+    if (kept && characters_->find(character.value, known.data()) == 1) return known[0].id;
+    const std::int32_t id = search_->find(text);
+    if (kept && id >= 0) characters_->put(character.value, std::array{Symbol{id, character.length}});
+    return id;
+}
+
+// A few characters are joined sooner than searched for: most pairs of characters are no merge, which a bit near the core says,
+// where a search waits for each step into its trie and for how a token comes about. False where symbols are bytes, of which a
+// character is several, or a character is no token.
+bool Bpe::merge_stretch(std::string_view text, SearchScratch& scratch) const {
+    if (options_.bytes || text.size() > PieceCache::kMaxBytes) return false;
+    std::vector<Symbol>& symbols = scratch.merge.symbols;
+    symbols.clear();
+    for (std::uint32_t at = 0; at < text.size();) {
+        const CodePoint character = code_point_at(text, at);
+        const std::int32_t id = symbol_of(character, text.substr(at, character.length));
+        if (id < 0) return false;
+        at += character.length;
+        symbols.push_back({id, at});
+    }
+    merges_.merge(scratch.merge);
+    scratch.symbols.swap(symbols);
+    return true;
+}
+
 bool Bpe::search_stretch(std::string_view text, const Stretch& stretch, std::uint32_t start, SearchScratch& scratch,
                          std::vector<ModelToken>& out) const {
     PieceCache::Tokens known;
@@ -260,7 +289,9 @@ bool Bpe::search_stretch(std::string_view text, const Stretch& stretch, std::uin
         push_tokens(start, {known.data(), count}, out);
         return true;
     }
-    if (!search(text, true, scratch)) return false;
+    if (single || !merge_stretch(text, scratch)) {
+        if (!search(text, true, scratch)) return false;
+    }
     if (single) {
         characters_->put(stretch.character, scratch.symbols);
     } else {

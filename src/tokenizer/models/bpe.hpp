@@ -71,6 +71,8 @@ class Bpe final : public TokenModel {
     using Stretches = std::array<Stretch, 16>;
     /// Fills `out` with the stretches of a word from `from` on, `point` being the character there, and returns how many.
     std::size_t find_stretches(std::string_view word, std::uint32_t from, CodePoint& point, Stretches& out) const;
+    std::int32_t symbol_of(CodePoint character, std::string_view text) const;
+    bool merge_stretch(std::string_view text, SearchScratch& scratch) const;
     /// The tokens of a stretch, which begins at `start`, behind `out`. False where a character is to be left out.
     bool search_stretch(std::string_view text, const Stretch& stretch, std::uint32_t start, SearchScratch& scratch,
                         std::vector<ModelToken>& out) const;
