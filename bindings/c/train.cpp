@@ -1,4 +1,5 @@
 // rag_train over C.
+#include <cstddef>
 #include <nlohmann/json.hpp>
 
 #include "arguments.hpp"
@@ -13,6 +14,9 @@ using rag::capi::require;
 using rag::capi::text_of;
 
 namespace {
+
+// As the first 0.1.0 had it.
+constexpr std::size_t kFirstTrainOptions = offsetof(rag_train_options, caller_json);
 
 core::TrainObserver observer_of(const rag_train_options& options) {
     core::TrainObserver observer;
@@ -57,8 +61,10 @@ rag_status rag_train(rag_text model, rag_text task, const rag_training_rows* tra
                      const rag_train_options* options, rag_string** result) noexcept {
     return guard([&] {
         require(result, "result") = nullptr;
-        const auto known = rag::capi::read_struct(options, rag_train_options RAG_TRAIN_OPTIONS_INIT, "rag_train_options");
+        const auto known =
+            rag::capi::read_struct(options, rag_train_options RAG_TRAIN_OPTIONS_INIT, "rag_train_options", kFirstTrainOptions);
         core::TrainRequest request;
+        request.caller_json = text_of(known.caller_json, "options.caller_json");
         request.model = rag::capi::path_of(model, "model");
         request.task = task_of(task);
         request.config = core::parse_trainer_config(text_of(known.config_json, "options.config_json"));

@@ -1439,8 +1439,9 @@ typedef struct rag_train_options {
     rag_training_step_fn on_step; /* may be NULL */
     rag_progress_fn poll; /* asked at least every 50 ms, on the thread that called, with (0, 0); not 0 stops. May be NULL */
     void* user_data;
+    rag_text caller_json; /* an object that manifest.json keeps as "caller", such as versions of yours; not given: none */
 } rag_train_options;
-#define RAG_TRAIN_OPTIONS_INIT {sizeof(rag_train_options), 0, {NULL, 0}, NULL, NULL, NULL}
+#define RAG_TRAIN_OPTIONS_INIT {sizeof(rag_train_options), 0, {NULL, 0}, NULL, NULL, NULL, {NULL, 0}}
 
 /* Trains a model on rows: `task` is "causal_lm" (chat or text rows), "classification" (labelled), "contrastive" or "rerank"
  * (retrieval), "distill" (text; chat) or "masked_lm" (text). `model`: a Hugging Face or sentence-transformers folder, or a GGUF
@@ -1449,7 +1450,8 @@ typedef struct rag_train_options {
  * The folder "output" of the settings gets adapter/ (PEFT) or model/ (Hugging Face, sentence-transformers), metrics.jsonl (each
  * step), checkpoints/step-N and manifest.json. `result`: a JSON object with "path" (what to open), "best_path", "manifest",
  * "step", "best_step", "ended" ("done", "max_minutes", "patience"), "before" and "metrics" (evaluations), "history" (the lines of
- * metrics.jsonl), "seconds", "tokens", "skipped_count", "skipped" (line and reason), "cut_count", "resumed_step".
+ * metrics.jsonl), "seconds", "tokens", "skipped_count", "skipped" (line and reason), "cut_count", "resumed_step", "warnings"
+ * (texts, such as a checkpoint that is damaged and was passed over).
  *
  * RAG_INVALID_ARGUMENT: a setting by name, a row by file and line, all before the first step; RAG_ALREADY_EXISTS: "output" holds
  * a run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number or

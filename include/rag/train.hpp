@@ -230,11 +230,12 @@ class TrainBridge {
 
 /// Trains `model` (a folder or GGUF file) for a task ("causal_lm", "classification", "contrastive", "rerank", "distill",
 /// "masked_lm") on `data`; `eval` may be null. `config_json`: settings as rag_train_config lists them, "output" is needed. The
-/// result is JSON, as rag_train says. Throws Error, Stopped.
+/// result is JSON, as rag_train says. `caller_json`: an object that manifest.json keeps. Throws Error, Stopped.
 inline std::string train(std::string_view model, std::string_view task, const TrainingData& data, const TrainingData* eval,
-                         std::string_view config_json, const TrainCallbacks& callbacks = {}) {
+                         std::string_view config_json, const TrainCallbacks& callbacks = {}, std::string_view caller_json = {}) {
     rag_train_options raw = RAG_TRAIN_OPTIONS_INIT;
     raw.config_json = detail::text(config_json);
+    if (!caller_json.empty()) raw.caller_json = detail::text(caller_json);
     detail::TrainBridge bridge(callbacks);
     bridge.fill(raw);
     rag_string* result = nullptr;

@@ -385,7 +385,13 @@ class TrainingData:
     def __len__(self) -> int: ...
 
 def train(
-    model: _Text, task: _Text, train: TrainingData, eval: TrainingData | None, config: _Text, on_step: Callable[..., bool]
+    model: _Text,
+    task: _Text,
+    train: TrainingData,
+    eval: TrainingData | None,
+    config: _Text,
+    on_step: Callable[..., bool],
+    caller: _Text,
 ) -> str: ...
 def train_config(task: _Text, config: _Text) -> str: ...
 def clean(text: _Text, control: bool, whitespace: bool, nfc: bool) -> str: ...

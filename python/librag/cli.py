@@ -543,6 +543,8 @@ def train(
             given = _training_settings(config, settings or [])
             if output is not None:
                 given["output"] = str(output)
+            if resume and not given.get("output"):
+                raise typer.BadParameter("--resume goes on in the folder of a run: give it with --output")
             trainer = librag.Trainer(model, cast(Any, task), given, **({"resume": True} if resume else {}))
             result = trainer.fit(data, evaluation, on_bad_row="skip" if skip_bad_rows else "error")
         table = Table(box=None)
@@ -553,6 +555,8 @@ def train(
             table.add_row(name, "" if before is None else f"{before:.4f}", f"{value:.4f}")
         if result.metrics:
             out.print(table)
+        for warning in result.warnings:
+            print(f"librag: {warning}", file=sys.stderr)
         for line, reason in result.skipped[:10]:
             out.print(f"line {line} was skipped: {reason}", markup=False)
         if result.skipped_count > 10:

@@ -8,12 +8,15 @@ The loop, the data and the checkpoints are librag's core; LibTorch computes (the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.metadata
 import json
 import os
+import platform
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -93,6 +96,8 @@ class TrainResult:
     """Texts that were cut to ``max_tokens``."""
     resumed_step: int
     """0: the run began anew."""
+    warnings: list[str] = field(default_factory=list)
+    """Such as a checkpoint that is damaged, so that the run went on from an older one."""
 
     def __str__(self) -> str:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
@@ -114,6 +119,9 @@ class Trainer:
         self.model = _path_of(model)
         self.task: Task = task
         given = dict(asdict(config) if isinstance(config, TrainConfig) else config or {})
+        asked = settings if isinstance(config, TrainConfig) else {**given, **settings}
+        if asked.get("learning_rate") == 0:
+            raise InvalidArgument("learning_rate is 0, by which nothing is learned; leave it out for the usual one")
         self.config = config_of({**given, **settings})
         _librag.train_config(task, _json(self.config))
 
@@ -125,12 +133,13 @@ class Trainer:
         *,
         columns: Mapping[str, str] | None = None,
         on_bad_row: Literal["error", "skip"] = "error",
+        encoding: str | None = None,
         show_progress: bool | None = None,
     ) -> TrainResult:
         """Trains on rows and writes the folder ``config.output``.
 
         ``train`` and ``eval``: a file or BEIR folder, as ``librag.data.read`` reads them, or rows: {"text", "label"}, {"messages"}, {"query",
-        "positive", "negatives"}, {"text"}. ``columns`` and ``on_bad_row`` are for files, as there.
+        "positive", "negatives"}, {"text"}. ``columns``, ``on_bad_row`` and ``encoding`` are for files, as there.
 
         ``callbacks``: functions that hear each TrainStep, or objects with ``on_step`` and ``on_evaluate``. An answer that is false, but
         not None, ends the run.
@@ -140,7 +149,7 @@ class Trainer:
         with file and line; a loss that is no number, or runs away, is an InvalidState that names the step and its rows.
         """
         labels = self.config.labels if self.task == "classification" else []
-        options = _read_options(self.task, columns, on_bad_row, labels)
+        options = {**_read_options(self.task, columns, on_bad_row, labels), "encoding": encoding}
         data = _data(train, options, "train")
         held_out = None if eval is None else _data(eval, {**options, "split": "test"}, "eval")
         return self._run(data, held_out, callbacks, show_progress)
@@ -153,6 +162,8 @@ class Trainer:
         show_progress: bool | None,
     ) -> TrainResult:
         config = self.config
+        if config.resume and not config.output:
+            raise InvalidArgument("resume goes on in the folder of a run: name it (output)")
         if not config.output:
             config = config_of({**asdict(config), "output": _new_folder(self.model, self.task)})
         listeners = [_listener(callback) for callback in callbacks]
@@ -167,12 +178,15 @@ class Trainer:
                 answers = [listener(step) for listener in listeners]  # each hears it, whatever another says
                 return all(answer is None or bool(answer) for answer in answers)
 
-            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step)
+            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step, json.dumps(_versions()))
         return _result_of(json.loads(text))
 
-    def _read(self, path: str, on_bad_row: str, part: str) -> _librag.TrainingData:
-        options = _read_options(self.task, None, on_bad_row, self.config.labels if self.task == "classification" else [])
-        return _data(path, options | ({} if part == "train" else {"split": "test"}), part)
+    def _read(self, path: str, said: Mapping[str, Any], part: str) -> _librag.TrainingData:
+        """Rows of a file, as a manifest says that they were read."""
+        labels = self.config.labels if self.task == "classification" else []
+        options = _read_options(self.task, said.get("columns"), said["on_bad_row"], labels)
+        beside = {name: said[name] for name in ("format", "encoding", "max_row_bytes") if name in said}
+        return _data(path, {**options, **beside, "split": said.get("split", "train" if part == "train" else "test")}, part)
 
     def __repr__(self) -> str:
         return f"Trainer({self.model!r}, {self.task!r}, method={self.config.method!r})"
@@ -188,28 +202,63 @@ def repeat(
     """The run of a manifest.json once more, in a new folder.
 
     Model and data must be where they were, and the same by their SHA-256: what is missing or changed is an InvalidArgument that names it.
-    Rows that came from memory cannot be repeated.
+    Rows are read as they were, with the same columns. Rows that came from memory cannot be repeated.
     """
     said = _manifest(Path(manifest))
-    model = Path(said["model"]["path"])
-    for name, digest in said["model"]["files"].items():
+    model = _unchanged(manifest, said["model"])
+    config = {**said["config"], "output": os.fspath(output), "resume": False}
+    if said.get("teacher"):
+        config["teacher"] = str(_unchanged(manifest, said["teacher"]))
+    trainer = Trainer(model, said["task"], config)
+    data: dict[str, _librag.TrainingData] = {}
+    for part in ("train", "eval"):
+        if (rows := said[part]) is None:
+            continue
+        place = _place(manifest, rows, rows["source"])
+        if not place.exists():
+            if rows.get("in_memory"):
+                raise InvalidArgument(
+                    f"{str(manifest)!r}: the rows of {part} were given from memory ({rows['source']!r}), which a manifest does not keep: "
+                    "call fit() with them again, or write them to a file first"
+                )
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {part} came from {str(place)!r}, which is not there")
+        # Older manifests say no more than whether rows were skipped.
+        how = rows.get("read") or {"on_bad_row": "skip" if rows["skipped"] else "error"}
+        read = trainer._read(os.fspath(place), how, part)
+        if read.sha256() != rows["sha256"]:
+            raise InvalidArgument(f"{str(manifest)!r}: the rows of {str(place)!r} have changed since")
+        data[part] = read
+    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress)
+
+
+def _place(manifest: str | PathLike[str], said: Mapping[str, Any], given: str) -> Path:
+    """Where a file or folder of a run is: a relative path leads from the manifest, so that both may move together."""
+    if (found := said.get("from_manifest")) is not None:
+        place = Path(manifest).absolute().parent / str(found)
+        if place.exists():
+            return place
+    return Path(given)
+
+
+def _unchanged(manifest: str | PathLike[str], said: Mapping[str, Any]) -> Path:
+    """The model of a manifest; InvalidArgument names a file that is missing or not the same."""
+    model = _place(manifest, said, said["path"])
+    for name, digest in said["files"].items():
         file = model / name if model.is_dir() else model
         if not file.is_file():
             raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} is missing")
         if _sha256(file) != digest:
             raise InvalidArgument(f"{str(manifest)!r}: {str(file)!r} has changed since")
-    trainer = Trainer(model, said["task"], {**said["config"], "output": os.fspath(output), "resume": False})
-    data: dict[str, _librag.TrainingData] = {}
-    for part in ("train", "eval"):
-        if (rows := said[part]) is None:
-            continue
-        if not os.path.exists(rows["source"]):
-            raise InvalidArgument(f"{str(manifest)!r}: the rows of {part} came from {rows['source']!r}, which is not there")
-        read = trainer._read(rows["source"], "skip" if rows["skipped"] else "error", part)
-        if read.sha256() != rows["sha256"]:
-            raise InvalidArgument(f"{str(manifest)!r}: the rows of {rows['source']!r} have changed since")
-        data[part] = read
-    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress)
+    return model
+
+
+def _versions() -> dict[str, str]:
+    """Of Python and of the packages that a run may depend on, those that are there; nothing is imported for it."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("librag", "torch", "numpy"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -272,6 +321,12 @@ def _read_options(task: str, columns: Mapping[str, str] | None, on_bad_row: str,
 
 def _data(data: Data, options: dict[str, Any], name: str) -> _librag.TrainingData:
     if isinstance(data, str | os.PathLike):
+        file = Path(data)
+        if file.suffix.lower() == ".gz" and not file.is_dir():
+            from .data.read import unpacked
+
+            inner = {**options, "format": options.get("format") or file.with_suffix("").suffix[1:]}
+            return _librag.TrainingData.read_bytes(unpacked(file), os.fsencode(file), inner)
         return _librag.TrainingData.read(os.fsencode(data), options)
     if isinstance(data, Mapping):
         raise TypeError(f"{name} must be a path or rows, not one row")
@@ -363,4 +418,5 @@ def _result_of(report: dict[str, Any]) -> TrainResult:
         skipped=[(row["line"], row["reason"]) for row in report["skipped"]],
         cut_count=report["cut_count"],
         resumed_step=report["resumed_step"],
+        warnings=list(report["warnings"]),
     )

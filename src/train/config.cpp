@@ -90,12 +90,10 @@ void read(const char* name, const json& value, bool& out) {
     out = value.get<bool>();
 }
 void read(const char* name, const json& value, double& out) {
-    if (value.is_null()) return;
     if (!value.is_number() || !std::isfinite(value.get<double>())) wrong(name, "a number", value);
     out = value.get<double>();
 }
 void read(const char* name, const json& value, std::uint64_t& out) {
-    if (value.is_null()) return;
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::uint64_t{1} << 53U)
         wrong(name, "a whole number from 0 to 2^53", value);
     out = value.get<std::uint64_t>();
@@ -103,7 +101,7 @@ void read(const char* name, const json& value, std::uint64_t& out) {
 void read(const char* name, const json& value, std::int64_t& out) {
     std::uint64_t number = 0;
     read(name, value, number);
-    if (!value.is_null()) out = static_cast<std::int64_t>(number);
+    out = static_cast<std::int64_t>(number);
 }
 template <typename T>
 void read(const char* name, const json& value, std::vector<T>& out) {
@@ -168,6 +166,8 @@ void check(const TrainerConfig& c) {
              quote(c.method));
     if (c.method == "full" && c.save == "adapter")
         fail(Code::kInvalidArgument, "save is \"adapter\", and the method full makes none");
+    if (c.labels.size() == 1)
+        fail(Code::kInvalidArgument, "labels holds {} alone: there is nothing to tell apart", quote(c.labels.front()));
     std::set<std::string> seen;
     for (const std::string& label : c.labels) {
         if (!seen.insert(label).second) fail(Code::kInvalidArgument, "labels holds {} twice", quote(label));

@@ -84,8 +84,8 @@ struct TrainerConfig {
     std::string device = "cpu";
 };
 
-/// `json`: an object; members that are not there keep their defaults. Throws kInvalidArgument naming the member: unknown, of
-/// another type, outside its range, or contradicting another.
+/// `json`: an object; members that are not there, and texts and lists that are null, keep their defaults. Throws kInvalidArgument
+/// naming the member: unknown, of another type, outside its range, or contradicting another.
 TrainerConfig parse_trainer_config(std::string_view json);
 /// All members, in the order above.
 std::string trainer_config_json(const TrainerConfig& config);

@@ -24,6 +24,7 @@ constexpr double kAway = 3.0;
 constexpr std::uint64_t kAwaySteps = 20;
 constexpr std::uint64_t kSettledSteps = 5;  // before the least counts; what runs away does it in the first ten
 constexpr std::size_t kNamedRows = 8;       // in a message
+constexpr std::uint64_t kStillSteps = 20;   // in a row without a gradient
 
 std::uint64_t resident_bytes() {
     std::ifstream file("/proc/self/statm");
@@ -87,6 +88,9 @@ class Loop {
     /// Evaluation, checkpoint, reasons to end; false ends the run.
     bool between_steps() {
         const bool slow = config_.max_minutes > 0 && seconds() >= config_.max_minutes * 60.0;
+        if (slow && state_.step == 0)
+            fail(Code::kInvalidArgument, "max_minutes is {}, and the time was over before the first step ({:.3g} s): give more",
+                 config_.max_minutes, seconds());
         const bool end = last() || slow;
         const bool evaluate_now =
             in_.evaluates &&
@@ -112,9 +116,10 @@ class Loop {
         const Metrics metrics = in_.task.evaluate(stop());
         const auto found = metrics.find(metric_);
         if (found == metrics.end()) {
-            std::string known;
-            for (const auto& [name, value] : metrics) known += (known.empty() ? "" : ", ") + name;
-            fail(Code::kInvalidArgument, "metric is {}; this task measures {}", quote(metric_), known);
+            const RowNotes& notes = in_.task.eval_notes();
+            fail(Code::kInvalidArgument, "none of the rows held out can be evaluated; the first (line {}) because: {}",
+                 notes.skipped.empty() ? 0 : notes.skipped.front().line,
+                 notes.skipped.empty() ? "it gives no example" : notes.skipped.front().reason);
         }
         state_.evaluated = static_cast<std::int64_t>(state_.step);
         state_.seconds = seconds();
@@ -166,6 +171,7 @@ class Loop {
         double norm = 0.0;
         check_status(in_.model.trainer().step(optimizer, norm));
         if (!std::isfinite(norm)) refuse(fmt::format("the norm of the gradients is {}", norm), batches);
+        require_gradient(norm, batches);
         watch(loss, batches);
         std::uint64_t tokens = 0;
         for (const auto& batch : batches) {
@@ -187,6 +193,15 @@ class Loop {
             load_epoch();
         }
         tell(report);
+    }
+
+    /// Rows that have taught nothing for long, since nothing is wrong with any answer (such as queries without a wrong document),
+    /// go on teaching nothing.
+    void require_gradient(double norm, std::span<const std::vector<std::uint32_t>> batches) {
+        still_ = norm > 0.0 ? 0 : still_ + 1;
+        if (still_ >= kStillSteps || (still_ > 0 && still_ == result_.steps))
+            refuse(fmt::format("the gradients of the last {} steps are 0: these rows and settings teach nothing", still_),
+                   batches);
     }
 
     /// Throws when the loss has been far above what it was for long.
@@ -252,6 +267,7 @@ class Loop {
     double seconds_before_ = 0.0;
     Clock::time_point begun_ = Clock::now();
     std::int64_t saved_ = -1;
+    std::uint64_t still_ = 0;  // steps in a row that had no gradient
 };
 
 }  // namespace

@@ -67,6 +67,10 @@ std::vector<TrainedPair> choose_pairs(const LinearShapes& layers, const std::vec
 
 std::vector<std::string> choose_full(const Weights& weights, const TrainerConfig& config) {
     std::vector<std::string> names;
+    std::int64_t layers = 0;
+    for (const TensorView& tensor : weights.tensors) layers = std::max(layers, layer_number(tensor.name) + 1);
+    if (config.freeze_layers > layers)
+        fail(Code::kInvalidArgument, "freeze_layers is {}, the model has {} layers", config.freeze_layers, layers);
     for (const TensorView& tensor : weights.tensors) {
         const std::int64_t layer = layer_number(tensor.name);
         // Dense modules behind the pooling lie in folders of their own, and stay.

@@ -14,7 +14,7 @@ namespace rag::core {
 
 class RowTexts {
   public:
-    /// For an encoder. `notes`: null for rows that are only evaluated, whose long texts are always cut.
+    /// For an encoder. `notes`: null for pairs that are drawn, whose long texts are always cut.
     RowTexts(const TaskInput& input, const TrainingRows& rows, RowNotes* notes);
 
     /// The text behind `prompt`; nothing if the row is to be skipped (and then it is noted).

@@ -26,6 +26,7 @@ double schedule_factor(Schedule schedule, std::uint64_t step, std::uint64_t warm
 
 std::uint64_t warmup_length(std::uint64_t warmup_steps, double warmup_ratio, std::uint64_t steps) {
     if (warmup_steps > 0) return warmup_steps;
+    if (steps <= 1) return 0;  // the only step would have the rate 0
     return static_cast<std::uint64_t>(std::ceil(static_cast<double>(steps) * warmup_ratio));
 }
 

@@ -24,20 +24,18 @@ constexpr const char* kManifest = "manifest.json";
 std::vector<std::string> head_labels(const TrainRequest& request, const TrainerConfig& config) {
     if (request.task == TrainTask::kRerank) return {"LABEL_0"};
     if (request.task != TrainTask::kClassification) return {};
-    if (!config.labels.empty()) {
-        const std::set<std::string> known(config.labels.begin(), config.labels.end());
-        for (const TrainingRow& row : request.train->rows) {
-            if (!known.contains(row.label))
-                fail(Code::kInvalidArgument, "{}, line {}: the label {} is none of the {} that were given",
-                     quote(request.train->source, 400), row.line, quote(row.label), known.size());
-        }
-        return config.labels;
-    }
+    const std::set<std::string> known(config.labels.begin(), config.labels.end());
     std::set<std::string> seen;
-    for (const TrainingRow& row : request.train->rows) seen.insert(row.label);
+    for (const TrainingRow& row : request.train->rows) {
+        seen.insert(row.label);
+        if (!known.empty() && !known.contains(row.label))
+            fail(Code::kInvalidArgument, "{}, line {}: the label {} is none of the {} that were given",
+                 quote(request.train->source, 400), row.line, quote(row.label), known.size());
+    }
     if (seen.size() < 2 && request.train->kind == RowKind::kLabelled)
         fail(Code::kInvalidArgument, "all {} rows of {} have the label {}: there is nothing to tell apart",
              request.train->rows.size(), quote(request.train->source, 400), quote(seen.empty() ? "" : *seen.begin()));
+    if (!config.labels.empty()) return config.labels;
     return {seen.begin(), seen.end()};
 }
 
@@ -63,6 +61,7 @@ class Run {
 
     TrainOutcome run() {
         plan_outputs(model_, identity_.config);
+        check_evaluation();
         const auto stop = [this] { return !observer_.poll(); };
         const std::unique_ptr<Task> task =
             make_task({model_, identity_.config, *request_.train, request_.eval, stop}, request_.backend);
@@ -70,16 +69,54 @@ class Run {
         identity_.model_sha256 = model_sha256(sums);
         identity_.train_sha256 = rows_sha256(*request_.train);
         if (request_.eval != nullptr) identity_.eval_sha256 = rows_sha256(*request_.eval);
+        check_steps(*task);
         const RunState state = begin();
-        if (state.step == 0) write_text(output_ / kManifest, manifest_json(request_, identity_, sums));
-        MetricsLog log(output_ / "metrics.jsonl", state.step, state.step > 0);
-        const LoopInput input = {model_,       *task, identity_, request_.eval != nullptr, request_.train->source,
-                                 checkpoints_, log,   observer_};
-        LoopResult result = run_loop(input, state);
-        return finish(*task, result, state.step);
+        try {
+            if (state.step == 0) write_text(output_ / kManifest, manifest_json(request_, identity_, sums));
+            MetricsLog log(output_ / "metrics.jsonl", state.step, state.step > 0);
+            const LoopInput input = {model_,       *task, identity_, request_.eval != nullptr, request_.train->source,
+                                     checkpoints_, log,   observer_};
+            LoopResult result = run_loop(input, state);
+            return finish(*task, result, state.step);
+        } catch (...) {
+            take_back();
+            throw;
+        }
     }
 
   private:
+    /// Before anything is made: what asks for rows held out has them, and the metric is one of the task's.
+    void check_evaluation() const {
+        const TrainerConfig& config = identity_.config;
+        const std::vector<std::string> known = task_metrics(identity_.task, !model_.is_encoder());
+        if (!config.metric.empty() && std::find(known.begin(), known.end(), config.metric) == known.end())
+            fail(Code::kInvalidArgument, "metric is {}; this task measures {}", quote(config.metric), fmt::join(known, ", "));
+        if (request_.eval != nullptr) return;
+        if (!config.metric.empty())
+            fail(Code::kInvalidArgument, "metric is {}, and no rows are held out to measure it on: give eval, or no metric",
+                 quote(config.metric));
+        if (config.patience > 0)
+            fail(Code::kInvalidArgument, "patience is {}, and no rows are held out to evaluate: give eval, or no patience",
+                 config.patience);
+    }
+
+    void check_steps(const Task& task) const {
+        const std::uint64_t steps = planned_steps(task, identity_.config);
+        if (identity_.config.warmup_steps > 0 && identity_.config.warmup_steps >= steps)
+            fail(Code::kInvalidArgument, "warmup_steps is {}, the run has {} steps: the rate would never reach learning_rate",
+                 identity_.config.warmup_steps, steps);
+    }
+
+    /// A run that ended before its first checkpoint leaves nothing that could be resumed, and must not be in the way of the next.
+    void take_back() const {
+        std::error_code ignored;
+        if (!made_ || !list_checkpoints(checkpoints_).empty()) return;
+        fs::remove(output_ / kManifest, ignored);
+        fs::remove(output_ / "metrics.jsonl", ignored);
+        fs::remove_all(checkpoints_, ignored);
+        if (made_folder_) fs::remove(output_, ignored);  // if nothing else is in it
+    }
+
     /// The state to begin with.
     RunState begin() {
         std::error_code ignored;
@@ -88,9 +125,11 @@ class Run {
             fail(Code::kAlreadyExists, "{} holds a run: resume it (resume), or take another folder (output)",
                  quote(output_.string(), 400));
         if (!there) keep_others();
+        made_ = !there;
+        made_folder_ = !fs::exists(output_, ignored);
         fs::create_directories(output_, ignored);
         if (ignored) fail(Code::kIo, "{} cannot be made: {}", quote(output_.string(), 400), ignored.message());
-        return read_newest_checkpoint(checkpoints_, model_, identity_).value_or(RunState());
+        return read_newest_checkpoint(checkpoints_, model_, identity_, warnings_).value_or(RunState());
     }
 
     /// What a run writes takes the place of folders of these names: none may be there that no run made.
@@ -127,11 +166,13 @@ class Run {
         out.notes.skipped_count += request_.train->skipped_count;
         out.notes.skipped.insert(out.notes.skipped.begin(), request_.train->skipped.begin(), request_.train->skipped.end());
         if (request_.eval != nullptr) {
-            out.notes.skipped_count += request_.eval->skipped_count;
-            for (const SkippedRow& row : request_.eval->skipped) {
-                out.notes.skipped.push_back({row.line, fmt::format("{}: {}", quote(request_.eval->source, 400), row.reason)});
+            out.notes.skipped_count += request_.eval->skipped_count + task.eval_notes().skipped_count;
+            for (const auto* skipped : {&request_.eval->skipped, &task.eval_notes().skipped}) {
+                for (const SkippedRow& row : *skipped)
+                    out.notes.skipped.push_back({row.line, fmt::format("{}: {}", quote(request_.eval->source, 400), row.reason)});
             }
         }
+        out.warnings = warnings_;
         out.history = MetricsLog::read_all(output_ / "metrics.jsonl");
         out.resumed_step = resumed;
         return out;
@@ -142,6 +183,8 @@ class Run {
     fs::path output_, checkpoints_;
     TrainedModel model_;
     RunIdentity identity_;
+    bool made_ = false, made_folder_ = false;  // by this run: what it holds, the folder itself
+    std::vector<std::string> warnings_;
 };
 
 }  // namespace
@@ -156,6 +199,8 @@ TrainerConfig complete_config(TrainerConfig config, TrainTask task) {
 TrainOutcome run_training(const TrainRequest& request, const TrainObserver& observer) {
     if (request.train == nullptr || request.train->rows.empty()) fail(Code::kInvalidArgument, "there are no rows to train on");
     if (request.config.output.empty()) fail(Code::kInvalidArgument, "output is empty: a run needs a folder");
+    if (!request.caller_json.empty() && !(json::accept(request.caller_json) && json::parse(request.caller_json).is_object()))
+        fail(Code::kInvalidArgument, "what the caller adds to the manifest is no JSON object");
     TrainOutcome outcome;
     run_observed(observer, [&](const TrainObserver& inner) { outcome = Run(request, inner).run(); });
     return outcome;
@@ -178,6 +223,7 @@ std::string outcome_json(const TrainOutcome& o) {
                          {"skipped_count", o.notes.skipped_count},
                          {"skipped", std::move(skipped)},
                          {"resumed_step", o.resumed_step},
+                         {"warnings", o.warnings},
                          {"history", json::parse(o.history)}};
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }

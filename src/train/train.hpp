@@ -21,6 +21,7 @@ struct TrainRequest {
     const TrainingRows* train = nullptr;
     const TrainingRows* eval = nullptr;  // null: nothing is held out
     Backend* backend = nullptr;          // null: librag_torch.so
+    std::string caller_json;             // an object that the manifest keeps, such as versions; may be empty
 };
 
 struct TrainOutcome {
@@ -36,6 +37,7 @@ struct TrainOutcome {
     RowNotes notes;
     std::string history;  // metrics.jsonl as a JSON list
     std::uint64_t resumed_step = 0;
+    std::vector<std::string> warnings;  // such as checkpoints that were damaged and passed over
 };
 
 /// Fields that config leaves to the task and the method, filled in.

@@ -185,6 +185,37 @@ class TestLeaks:
         assert data.split(rows, {"train": 3, "test": 1}, stratify="label", near=None) == parts
         assert data.split(rows, {"train": 3, "test": 1}, stratify="label", near=None, seed=2) != parts
 
+    def test_a_query_with_several_documents_stays_in_one_part(self) -> None:
+        rows = [
+            {"query": f"what is the {thing} of room {n}?", "positive": f"document {n * 7 + i} about {thing} number {i}"}
+            for n in range(20)
+            for thing in ("lamp", "door")
+            for i in range(1 + n % 4)
+        ]
+        chats = [
+            {"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": f"Tell me of {n}"},
+                          {"role": "assistant", "content": f"Answer {i} of {n}: {'word ' * i}"}]}
+            for n in ("rivers", "boats", "mills", "lamps", "letters", "doors", "rooms", "towns")
+            for i in range(5)
+        ]  # fmt: skip
+        alpaca = [
+            {"instruction": "Translate", "input": f"{word} house", "output": f"{i} {word}"}
+            for word in ("red", "green", "blue", "white", "grey") for i in range(4)
+        ]  # fmt: skip
+        for chosen in (rows, chats, alpaca):
+            for near in (None, 0.8):
+                parts = data.split(chosen, {"train": 2, "test": 1}, near=near, seed=3)
+                assert parts["train"]
+                assert parts["test"]
+                assert data.find_leaks(parts["train"], parts["test"], near=near) == []
+                assert sum(map(len, parts.values())) == len(chosen)
+        # Parts that were cut in another way: the query alone tells.
+        (leak,) = data.find_leaks(rows[:1], [{"query": rows[0]["query"].upper(), "positive": "something else altogether"}])
+        assert (leak.train, leak.test, leak.similarity, leak.part) == (0, 0, 1.0, "query")
+        assert data.find_leaks(rows[:1], [{"query": rows[0]["query"], "positive": "something else"}], fields=["positive"]) == []
+        # Another answer to the same question is no duplicate.
+        assert len(data.deduplicate(chats, near=None)[0]) == len(chats)
+
     def test_bad_shares_are_errors(self) -> None:
         for shares in ({}, {"train": 0.0}, {"train": -1, "test": 2}):
             with pytest.raises(librag.InvalidArgument, match="above 0"):

@@ -1,9 +1,11 @@
 """librag.Trainer: settings that say what is wrong, runs over tiny models with the real backend, callbacks, stops and resumed runs, and the
 folders that come out, loaded by transformers, peft and sentence-transformers with the same outputs."""
 
+import gzip
 import json
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -62,6 +64,10 @@ class TestSettings:
             ({"learning_rate": float("nan")}, "JSON"),
             ({"labels": ["a", "a"]}, "twice"),
             ({"warmup_ratio": 2}, "warmup_ratio"),
+            ({"r": None}, "r must be a whole number"),
+            ({"alpha": None}, "alpha must be a number"),
+            ({"learning_rate": 0}, "nothing is learned"),
+            ({"labels": ["a"]}, "nothing to tell apart"),
         ],
     )
     def test_that_are_wrong_are_named(self, settings: dict[str, Any], said: str) -> None:
@@ -103,8 +109,42 @@ class TestBadData:
     def test_that_is_not_utf8_is_refused(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
         file = tmp_path / "rows.jsonl"
         file.write_bytes(b'{"text": "a", "label": "x"}\n{"text": "\xff\xfe\x80", "label": "y"}\n')
-        with pytest.raises(librag.InvalidArgument, match=r"rows\.jsonl"):
+        with pytest.raises(librag.InvalidArgument, match=r"rows\.jsonl.*byte 0xff at offset 38, in line 2"):
             librag.Trainer(bert, "classification", output=tmp_path / "run").fit(file)
+        # Far behind the beginning, from which an encoding is found.
+        file.write_bytes(b'{"text": "\xc3\xa9", "label": "x"}\n' * 9000 + b'{"text": "\xe9 ", "label": "y"}\n')
+        with pytest.raises(librag.InvalidArgument, match=r"rows\.jsonl.*byte 0xe9 at offset \d+, in line 9001"):
+            librag.Trainer(bert, "classification", output=tmp_path / "run").fit(file)
+        assert not (tmp_path / "run").exists()
+
+    def test_an_encoding_that_is_named_is_read(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        file = tmp_path / "rows.csv"
+        text = "text,label\n" + "".join(f"{row['text']} caf\u00e9,{row['label']}\n" for row in LABELLED)
+        file.write_bytes(text.encode("latin-1"))
+        result = librag.Trainer(bert, "classification", QUICK, epochs=1, output=tmp_path / "run").fit(file, encoding="iso-8859-1")
+        said = json.loads(pathlib.Path(result.manifest).read_text())["train"]
+        assert said["read"]["encoding"] == "iso-8859-1"
+        assert said["rows"] == len(LABELLED)
+
+    def test_packed_files_are_read(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        from librag.training import _read_options, repeat
+
+        plain, packed = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.gz"
+        plain.write_text("".join(json.dumps(row) + "\n" for row in LABELLED))
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        trainer = librag.Trainer(bert, "classification", QUICK, epochs=1)
+        runs = []
+        for file in (plain, packed):
+            trainer.config.output = str(tmp_path / f"of-{file.name}")
+            runs.append(trainer.fit(file))
+        said = [json.loads(pathlib.Path(run.manifest).read_text())["train"]["sha256"] for run in runs]
+        assert said[0] == said[1]
+        assert repeat(runs[1].manifest, output=tmp_path / "again").steps == runs[1].steps
+        packed.write_bytes(packed.read_bytes()[:-20])
+        with pytest.raises(librag.InvalidArgument, match=r"rows\.jsonl\.gz.*no whole gzip file"):
+            trainer.fit(packed)
+        with pytest.raises(librag.Unsupported, match=r"rows\.jsonl\.gz.*gunzip"):
+            _librag.TrainingData.read(str(packed), _read_options("classification", None, "error", []))
 
 
 def test_a_curve_is_svg_whatever_it_is_given() -> None:
@@ -417,6 +457,67 @@ class TestRuns:
             librag.Trainer(bert, "classification", QUICK).fit([LABELLED[0], {"text": b"x", "label": "a"}])
         with pytest.raises(TypeError, match="train must be a path or rows, not NoneType"):
             librag.Trainer(bert, "classification", QUICK).fit(None)  # type: ignore[arg-type]
+
+    def test_a_manifest_repeats_columns_and_relative_paths(
+        self, bert: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from librag.training import repeat
+
+        project = tmp_path / "project"
+        project.mkdir()
+        shutil.copytree(bert, project / "model")
+        rows = "".join(f"{row['text']},{row['label']}\n" for row in LABELLED)
+        (project / "rows.csv").write_text("question,intent\n" + rows)
+        monkeypatch.chdir(project)
+        trainer = librag.Trainer("model", "classification", QUICK, epochs=1, output="runs/first")
+        first = trainer.fit("rows.csv", "rows.csv", columns={"text": "question", "label": "intent"})
+        said = json.loads(pathlib.Path(first.manifest).read_text())
+        assert said["model"]["from_manifest"] == "../../model"
+        assert said["train"]["from_manifest"] == "../../rows.csv"
+        assert said["caller"]["python"].startswith("3.")
+        assert {"numpy", "librag"} <= set(said["caller"])
+        assert "LibTorch" in said["backend"]
+        # Moved as a whole, and from another folder.
+        monkeypatch.chdir(tmp_path)
+        project.rename(tmp_path / "moved")
+        second = repeat("moved/runs/first/manifest.json", output="second")
+        assert second.metrics == first.metrics
+        assert second.steps == first.steps
+
+    def test_a_manifest_of_rows_in_memory_says_that_it_cannot_be_repeated(
+        self, bert: pathlib.Path, tmp_path: pathlib.Path
+    ) -> None:
+        from librag.training import repeat
+
+        result = librag.Trainer(bert, "classification", QUICK, epochs=1, output=tmp_path / "run").fit(LABELLED)
+        with pytest.raises(librag.InvalidArgument, match=r"given from memory.*fit\(\) with them again"):
+            repeat(result.manifest, output=tmp_path / "second")
+
+    def test_a_mistyped_metric_leaves_no_folder(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        settings = {**QUICK, "epochs": 1, "output": str(tmp_path / "run")}
+        with pytest.raises(librag.InvalidArgument, match=r"acuracy.*accuracy, macro_f1"):
+            librag.Trainer(bert, "classification", settings, metric="acuracy").fit(LABELLED, LABELLED)
+        with pytest.raises(librag.InvalidArgument, match="freeze_layers is 99"):
+            librag.Trainer(bert, "classification", settings, method="full", freeze_layers=99).fit(LABELLED)
+        with pytest.raises(librag.InvalidArgument, match="patience"):
+            librag.Trainer(bert, "classification", settings, patience=2).fit(LABELLED)
+        assert not (tmp_path / "run").exists()
+        assert librag.Trainer(bert, "classification", settings, metric="accuracy").fit(LABELLED, LABELLED).steps == 6
+        with pytest.raises(librag.InvalidArgument, match="resume goes on in the folder"):
+            librag.Trainer(bert, "classification", QUICK, resume=True).fit(LABELLED)
+
+    def test_a_damaged_checkpoint_is_told(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        settings = {**QUICK, "eval_steps": 2, "keep": 9, "output": str(tmp_path / "run"), "resume": True}
+        with pytest.raises(librag.Stopped):
+            librag.Trainer(bert, "classification", settings).fit(LABELLED, LABELLED, callbacks=[lambda step: step.step < 5])
+        newest = max((tmp_path / "run/checkpoints").iterdir(), key=lambda path: int(path.name.removeprefix("step-")))
+        data = bytearray((newest / "model.safetensors").read_bytes())
+        data[len(data) // 2] ^= 1
+        (newest / "model.safetensors").write_bytes(data)
+        result = librag.Trainer(bert, "classification", settings).fit(LABELLED, LABELLED)
+        assert result.resumed_step == 4
+        assert len(result.warnings) == 1
+        assert newest.name in result.warnings[0]
 
     def test_a_manifest_repeats_its_run(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
         from librag.training import repeat

@@ -55,7 +55,7 @@ TEST_CASE("Chinese in GBK is detected, and only where it is clear") {
     CHECK(read_text(encoded(kChinese, "gb18030"), "a.txt") == kChinese);
     CHECK(known_encoding("GB2312") == "gb18030");
     CHECK_THROWS_WITH(read_bytes("caf\xe9 au lait", "x.txt"),
-                      Catch::Contains("\"x.txt\" is not UTF-8: byte 0xe9 at offset 3; name its encoding"));
+                      Catch::Contains("\"x.txt\" is not UTF-8: byte 0xe9 at offset 3, in line 1; name its encoding"));
     CHECK_THROWS_WITH(read_bytes(encoded("\ud55c\uad6d\uc5b4", "EUC-KR"), "x.txt"), Catch::Contains("name its encoding"));
 }
 

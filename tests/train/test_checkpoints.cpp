@@ -144,3 +144,68 @@ TEST_CASE("a checkpoint of another run is refused by the name of what differs; a
     std::filesystem::resize_file(newest, std::filesystem::file_size(newest) / 2);
     CHECK(run_training(request, {}).resumed_step == 8);  // the copy says so itself
 }
+
+TEST_CASE("a flipped bit in a checkpoint is noticed and named, and the newest whole one is used") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TemporaryFolder folder;
+    const TrainingRows train = labelled_rows(60), eval = labelled_rows(20);
+    FakeTrainingBackend backend;
+    TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, folder / "whole", train, backend);
+    request.config.keep = 20;  // with evaluations all checkpoints are among the best
+    request.eval = &eval;
+    request.config.eval_steps = 3;
+    const TrainOutcome whole = run_training(request, {});
+    const auto flip = [](const std::filesystem::path& file, std::size_t at) {
+        std::string bytes = rag::test::read_file(file);
+        bytes.at(at) = static_cast<char>(bytes.at(at) ^ 1);
+        rag::test::write_file(file, bytes);
+    };
+    const CounterRandom random(7, "bits");
+    for (const std::string name : {"model.safetensors", "state.json"}) {
+        const auto run = folder / ("run-" + name);
+        request.config.output = run.string();
+        request.config.resume = false;
+        const TrainObserver observer = {[&](const StepReport& report) { return report.step < 8; }, {}};
+        CHECK_THROWS_AS(run_training(request, observer), Stopped);
+        const auto newest = run / "checkpoints/step-8" / name;
+        const std::string bytes = rag::test::read_file(newest);
+        request.config.resume = true;
+        for (std::uint64_t i = 0; i < 12; ++i) {
+            // Behind the header of the tensors, and anywhere in what is told of the run.
+            const std::size_t from = name == "state.json" ? 0 : 4096;
+            REQUIRE(bytes.size() > from);
+            const std::size_t at = from + random.below(i, bytes.size() - from);
+            if (name == "state.json" && bytes[at] <= ' ') continue;  // white space says nothing
+            const auto copy = folder / "copy";
+            std::filesystem::remove_all(copy);
+            std::filesystem::copy(run, copy, std::filesystem::copy_options::recursive);
+            flip(copy / "checkpoints/step-8" / name, at);
+            request.config.output = copy.string();
+            std::uint64_t resumed = 0;
+            try {
+                const TrainObserver looker = {[&](const StepReport& report) {
+                                                  if (resumed == 0) resumed = report.step;
+                                                  return false;
+                                              },
+                                              {}};
+                run_training(request, looker);
+            } catch (const Stopped&) {
+            }
+            INFO(name << " at " << at << ": " << bytes.substr(at > 10 ? at - 10 : 0, 20));
+            CHECK(resumed == 7);  // the first step behind step-6
+        }
+        request.config.output = run.string();
+        flip(newest, bytes.size() / 2);
+        const TrainOutcome outcome = run_training(request, {});
+        CHECK(outcome.resumed_step == 6);
+        REQUIRE(outcome.warnings.size() == 1);
+        CHECK(outcome.warnings[0].find("step-8") != std::string::npos);
+        CHECK(outcome.warnings[0].find("older") != std::string::npos);
+        CHECK(bytes_of(outcome.path) == bytes_of(whole.path));
+    }
+    // With none left that is whole, that is said.
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "run-state.json/checkpoints"))
+        flip(entry.path() / "model.safetensors", 5000);
+    require_error(Code::kCorrupt, {"model.safetensors", "no older checkpoint"}, [&] { run_training(request, {}); });
+}

@@ -1,10 +1,13 @@
 // Whole runs of the hand-written model: each task learns, batches and accumulation are what they say, what goes wrong stops the
 // run with its step and its rows, and bad settings and data are found before the first step.
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "require_error.hpp"
+#include "train/schedule.hpp"
 #include "training_runs.hpp"
 
 using namespace rag::core;
@@ -297,9 +300,17 @@ TEST_CASE("limits end a run in good order: steps, minutes, patience") {
     CHECK(run_training(
               request_of(model, TrainTask::kClassification, with(kFull, R"({"max_steps":5})"), folder / "a", train, backend), {})
               .step == 5);
+    const TrainObserver slow = {[](const StepReport&) {
+                                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                                    return true;
+                                },
+                                {}};
     const TrainOutcome quick = run_training(
-        request_of(model, TrainTask::kClassification, with(kFull, R"({"max_minutes":1e-9})"), folder / "b", train, backend), {});
+        request_of(model, TrainTask::kClassification, with(kFull, R"({"max_minutes":0.001})"), folder / "b", train, backend),
+        slow);
     CHECK(quick.ended == "max_minutes");
+    CHECK(quick.step >= 1);
+    CHECK(quick.step < 32);
     TrainRequest request =
         request_of(model, TrainTask::kClassification, with(kFull, R"({"epochs":50,"patience":2,"eval_steps":4,"keep":2})"),
                    folder / "c", train, backend);
@@ -363,6 +374,116 @@ TEST_CASE("settings and data are refused before the first step") {
     }
     CHECK(trainer_config_json(parse_trainer_config(trainer_config_json(TrainerConfig()))) ==
           trainer_config_json(TrainerConfig()));
+}
+
+TEST_CASE("what would be taken silently is refused, and leaves nothing in the way of the corrected run") {
+    const auto bert = fixture("tiny_bert");
+    RAG_NEEDS(bert);
+    const TemporaryFolder folder;
+    FakeTrainingBackend backend;
+    const TrainingRows train = labelled_rows(60);
+    const auto refuse = [&](const std::string& config, std::initializer_list<std::string> parts,
+                            const TrainingRows* eval = nullptr, Code code = Code::kInvalidArgument) {
+        require_error(code, parts, [&] {
+            TrainRequest request =
+                request_of(bert, TrainTask::kClassification, with(kFull, config), folder / "x", train, backend);
+            request.eval = eval;
+            run_training(request, {});
+        });
+        CHECK_FALSE(std::filesystem::exists(folder / "x"));
+    };
+    refuse(R"({"metric":"acuracy"})", {"\"acuracy\"", "accuracy, macro_f1, eval_loss"}, &train);
+    refuse(R"({"metric":"accuracy"})", {"metric", "no rows are held out"});
+    refuse(R"({"patience":3})", {"patience is 3", "no rows are held out"});
+    refuse(R"({"warmup_steps":1000000000000})", {"warmup_steps is 1000000000000", "32 steps"});
+    refuse(R"({"freeze_layers":99})", {"freeze_layers is 99", "2 layers"});
+    refuse(R"({"max_minutes":1e-9})", {"max_minutes", "before the first step"});
+    refuse(R"({"max_tokens":6,"long_texts":"error"})", {"rows.jsonl", "line 1", "max_tokens"}, &train);
+    const TrainingRows alike = rows_of("{\"text\":\"a\",\"label\":\"red\"}\n{\"text\":\"b\",\"label\":\"blue\"}\n");
+    TrainingRows one_class = alike;
+    one_class.rows.pop_back();
+    require_error(Code::kInvalidArgument, {"all 1 rows", "\"red\""}, [&] {
+        run_training(
+            request_of(bert, TrainTask::kClassification, R"({"labels":["red","blue"]})", folder / "x", one_class, backend), {});
+    });
+    backend.faults->nan_loss_at = backend.faults->passes;
+    refuse("{}", {"step 1", "nan"}, nullptr, Code::kInvalidState);
+    backend.faults->nan_loss_at = -1;
+
+    for (const auto& [config, part] : std::map<std::string, std::string>{{R"({"r":null})", "r must be a whole number"},
+                                                                         {R"({"alpha":null})", "alpha must be a number"},
+                                                                         {R"({"epochs":null})", "epochs must be"},
+                                                                         {R"({"labels":["a"]})", "nothing to tell apart"}}) {
+        require_error(Code::kInvalidArgument, {part}, [&] { parse_trainer_config(config); });
+    }
+    CHECK(parse_trainer_config(R"({"target_modules":null,"metric":null})").metric.empty());
+
+    // Held-out rows that are too long are skipped and told like the others; all of them: there is nothing to evaluate.
+    TrainRequest request =
+        request_of(bert, TrainTask::kClassification, with(kFull, R"({"max_tokens":11,"long_texts":"skip","epochs":1})"),
+                   folder / "x", train, backend);
+    const TrainingRows eval = labelled_rows(9);
+    request.eval = &eval;
+    const TrainOutcome outcome = run_training(request, {});
+    std::uint64_t of_train = 0;
+    const auto tokenizer = Tokenizer::from_pretrained(bert);
+    for (const TrainingRow& row : train.rows) of_train += tokenizer->count_tokens(row.text) + 2 > 11 ? 1U : 0U;
+    CHECK(outcome.notes.skipped_count > of_train);
+    // A single step learns too.
+    CHECK(warmup_length(0, 0.1, 1) == 0);
+    CHECK(warmup_length(0, 0.1, 2) == 1);
+}
+
+TEST_CASE("rows that teach nothing end the run instead of being called done") {
+    const auto bert = fixture("tiny_bert");
+    RAG_NEEDS(bert);
+    const TemporaryFolder folder;
+    FakeTrainingBackend backend;
+    std::string lines;
+    for (int i = 0; i < 30; ++i) lines += R"({"query":"what is red?","positive":"red is good )" + std::to_string(i) + "\"}\n";
+    const TrainingRows rows = rows_of(lines);
+    // Every document of a batch belongs to the only query, so that none is wrong.
+    require_error(Code::kInvalidState, {"teach nothing", "lines"}, [&] {
+        run_training(request_of(bert, TrainTask::kContrastive, R"({"batch_size":2,"epochs":3})", folder / "x", rows, backend),
+                     {});
+    });
+    // Batches by tokens alone: the held-out loss needs a size of its own.
+    const TrainingRows good = rows_of(questions());
+    TrainRequest request =
+        request_of(bert, TrainTask::kContrastive, R"({"batch_tokens":200,"epochs":1})", folder / "y", good, backend);
+    request.eval = &good;
+    CHECK(run_training(request, {}).metrics.contains("eval_loss"));
+}
+
+TEST_CASE("the manifest says how rows were read and where things lie") {
+    const auto bert = fixture("tiny_bert");
+    RAG_NEEDS(bert);
+    const TemporaryFolder folder;
+    FakeTrainingBackend backend;
+    rag::test::write_file(folder / "data.csv", "question,intent\nred house,red\ngreen water,green\nred time,red\n");
+    ReadRowsOptions options;
+    options.columns.text = "question";
+    options.columns.label = "intent";
+    options.skip_bad_rows = true;
+    const TrainingRows rows = read_rows(folder / "data.csv", options), held = labelled_rows(9);
+    TrainRequest request =
+        request_of(bert, TrainTask::kClassification, with(kFull, R"({"epochs":1})"), folder / "x", rows, backend);
+    request.caller_json = R"({"python":"3.11"})";
+    TrainingRows relative = rows;
+    relative.source = std::filesystem::proximate(folder / "data.csv").string();
+    request.train = &relative;
+    const TrainOutcome outcome = run_training(request, {});
+    const json said = json::parse(rag::test::read_file(outcome.manifest));
+    CHECK(said["train"]["read"]["columns"] == json{{"text", "question"}, {"label", "intent"}});
+    CHECK(said["train"]["read"]["on_bad_row"] == "skip");
+    CHECK(said["train"]["in_memory"] == false);
+    CHECK(said["train"]["from_manifest"] == "../data.csv");
+    CHECK(said["caller"]["python"] == "3.11");
+    CHECK_FALSE(said["backend"].get<std::string>().empty());
+    CHECK_FALSE(said["model"].contains("from_manifest"));  // an absolute path stays one
+    CHECK(held.in_memory);
+    request.caller_json = "[1]";
+    require_error(Code::kInvalidArgument, {"JSON object"}, [&] { run_training(request, {}); });
 }
 
 TEST_CASE("frozen layers and targets are what is trained") {

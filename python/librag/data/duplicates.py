@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .._arguments import number
 from ..errors import InvalidArgument
-from .rows import Row, folded, need, row_text, shingles
+from .rows import Row, asked_text, folded, need, row_text, shingles
 
 _PERMUTATIONS = 128
 _BANDS, _ROWS = 32, 4
@@ -31,6 +31,8 @@ class Leak:
     """Its place in the second list."""
     similarity: float
     """1.0: equal but for case, punctuation and spaces."""
+    part: Literal["row", "query"] = "row"
+    """What is similar: the rows as wholes, or only what they ask (a query with another document, a question with another answer)."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,43 @@ def deduplicate(
     return [row for place, row in enumerate(kept_rows) if place not in removed], report
 
 
+def query_groups(rows: Iterable[Row], *, near: float | None = 0.8) -> list[list[int]]:
+    """Places of rows that ask the same (see find_leaks), whatever they answer or find, in groups of at least two, in the rows' order."""
+    asked = [(place, text) for place, row in enumerate(rows) if (text := asked_text(row)) is not None and folded(text)]
+    groups = duplicate_groups([{"text": text} for _, text in asked], near=near)
+    return [[asked[member][0] for member in group] for group in groups]
+
+
 def find_leaks(
     train: Iterable[Row], test: Iterable[Row], *, near: float | None = 0.8, fields: Sequence[str] | None = None
 ) -> list[Leak]:
-    """Rows of ``test`` that training has seen: for each the most similar row of ``train``; empty where nothing leaks."""
-    first, second = _texts(train, fields), _texts(test, fields)
+    """Rows of ``test`` that training has seen: for each the most similar row of ``train``; empty where nothing leaks.
+
+    Rows of queries, instructions and conversations leak too where only what they ask is the same: a query with two documents must not be
+    trained with one of them and tested with the other. ``fields`` compares these members alone.
+    """
+    first_rows, second_rows = list(train), list(test)
+    first, second = _texts(first_rows, fields), _texts(second_rows, fields)
     best: dict[int, Leak] = {}
     for earlier, later, similarity in _pairs([*first, *second], _threshold(near), border=len(first)):
         place = later - len(first)
         if place not in best or similarity > best[place].similarity:
             best[place] = Leak(earlier, place, similarity)
+    if fields is None:
+        for leak in _query_leaks(first_rows, second_rows, near):
+            if leak.test not in best or leak.similarity > best[leak.test].similarity:
+                best[leak.test] = leak
     return [best[place] for place in sorted(best)]
+
+
+def _query_leaks(train: Sequence[Row], test: Sequence[Row], near: float | None) -> Iterator[Leak]:
+    def asked(rows: Sequence[Row]) -> list[tuple[int, str]]:
+        return [(place, text) for place, row in enumerate(rows) if (text := asked_text(row)) is not None and folded(text)]
+
+    first, second = asked(train), asked(test)
+    texts = [text for _, text in (*first, *second)]
+    for earlier, later, similarity in _pairs(texts, _threshold(near), border=len(first)):
+        yield Leak(first[earlier][0], second[later - len(first)][0], similarity, "query")
 
 
 def _threshold(near: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -76,7 +77,7 @@ def read(
     }
     file = Path(path)
     if file.suffix.lower() == ".gz" and not file.is_dir():
-        found = _librag.read_training_bytes(_unpacked(file), file.name[:-3], options)
+        found = _librag.read_training_bytes(unpacked(file), file.name[:-3], options)
     else:
         found = _librag.read_training_rows(os.fsencode(file), options)
     number, texts, lines, used, skipped_count, skipped = found
@@ -86,11 +87,12 @@ def read(
     return rows
 
 
-def _unpacked(file: Path) -> bytes:
+def unpacked(file: Path) -> bytes:
+    """What a gzip file holds, at most 4 GB; InvalidArgument names one that is damaged."""
     try:
         with gzip.open(file) as stream:
             data = stream.read(_MAX_UNPACKED + 1)
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidArgument(f"{str(file)!r} is no whole gzip file: {error}") from error
     if len(data) > _MAX_UNPACKED:
         raise InvalidArgument(f"{str(file)!r} unpacks to more than {_MAX_UNPACKED} bytes; unpack it and read the file")

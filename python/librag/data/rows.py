@@ -48,6 +48,29 @@ def row_text(row: Row, fields: Sequence[str] | None = None) -> str:
     return "\n".join(texts)
 
 
+def asked_text(row: Row) -> str | None:
+    """What a row asks, without what it answers or finds: a query, an instruction with its input, what a conversation says before the first
+    answer (but for the system). None for a row that asks nothing."""
+    for name in ("query", "anchor", "question", "prompt"):
+        if isinstance(row.get(name), str):
+            return str(row[name])
+    if isinstance(row.get("instruction"), str):
+        return "\n".join(_texts_of([row["instruction"], row.get("input") or ""])).strip()
+    for name in ("messages", "conversations"):
+        turns = row.get(name)
+        if not isinstance(turns, Sequence) or isinstance(turns, str | bytes):
+            continue
+        asked: list[str] = []
+        for turn in turns:
+            role = turn.get("role", turn.get("from")) if isinstance(turn, Mapping) else None
+            if role in ("assistant", "gpt", "model"):
+                break
+            if role != "system":
+                asked += _texts_of(turn)
+        return "\n".join(asked)
+    return None
+
+
 def _texts_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .._arguments import UINT64, number, whole
 from ..errors import InvalidArgument
-from .duplicates import duplicate_groups
+from .duplicates import duplicate_groups, query_groups
 from .rows import Row
 
 
@@ -23,7 +23,8 @@ def split(
 ) -> dict[str, list[Row]]:
     """Cuts rows into parts, such as ``{"train": 0.8, "valid": 0.1, "test": 0.1}`` (the default); shares are made to sum to 1.
 
-    Rows that say the same (see duplicate_groups; ``near=None``: equal ones) land in one part, so nothing leaks. ``stratify``: a member
+    Rows that say the same (see duplicate_groups; ``near=None``: equal ones), and rows that ask the same (a query with several documents, a
+    question with several answers), land in one part, so nothing leaks; ``fields`` compares these members alone. ``stratify``: a member
     such as "label" whose values keep their shares in each part, as far as groups allow. Equal rows, shares and seed give equal parts,
     each in the rows' order. InvalidArgument: shares that are not positive, more parts than rows.
     """
@@ -32,6 +33,8 @@ def split(
     if len(all_rows) < len(wanted):
         raise InvalidArgument(f"{len(all_rows)} rows cannot be cut into {len(wanted)} parts")
     groups = duplicate_groups(all_rows, near=near, fields=fields)
+    if fields is None:
+        groups = _joined([*groups, *query_groups(all_rows, near=near)])
     grouped = {place for group in groups for place in group}
     units = [*groups, *([place] for place in range(len(all_rows)) if place not in grouped)]
     units.sort()
@@ -57,6 +60,16 @@ def split(
         for place in unit:
             filled[_key(all_rows[place], stratify)][name] += 1
     return {name: [all_rows[place] for place in sorted(places)] for name, places in parts.items()}
+
+
+def _joined(groups: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Groups that share a place are one."""
+    group_of: dict[int, list[int]] = {}
+    for group in groups:
+        joined = sorted({place for member in group for place in group_of.get(member, [member])})
+        for place in joined:
+            group_of[place] = joined
+    return list({id(group): group for group in group_of.values()}.values())
 
 
 def balance(rows: Iterable[Row], by: str = "label", *, method: Literal["down", "up"] = "down", seed: int = 1) -> list[Row]:

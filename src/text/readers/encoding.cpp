@@ -50,6 +50,10 @@ bool is_utf8(std::string_view head, bool whole) noexcept {
     return bad == std::string_view::npos || (!whole && is_cut_off(head, bad));
 }
 
+std::uint64_t count_lines(std::string_view text) noexcept {
+    return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
 class Utf8Decoder final : public Decoder {
   public:
     Utf8Decoder(std::string name, std::uint64_t offset) : name_(std::move(name)), offset_(offset) {}
@@ -63,12 +67,13 @@ class Utf8Decoder final : public Decoder {
         const std::size_t bad = find_invalid_utf8(text);
         if (bad != std::string_view::npos) {
             if (last || !is_cut_off(text, bad)) {
-                fail(Code::kInvalidArgument, "{} is not UTF-8: byte 0x{:02x} at offset {}", quote(name_, 400),
-                     static_cast<unsigned char>(text[bad]), offset_ + bad);
+                fail(Code::kInvalidArgument, "{} is not UTF-8: byte 0x{:02x} at offset {}, in line {}", quote(name_, 400),
+                     static_cast<unsigned char>(text[bad]), offset_ + bad, line_ + count_lines(text.substr(0, bad)));
             }
             good = bad;
         }
         offset_ += good;
+        line_ += count_lines(text.substr(0, good));
         rest_.assign(text.substr(good));
         out.resize(before + good);
     }
@@ -76,6 +81,7 @@ class Utf8Decoder final : public Decoder {
   private:
     std::string name_;
     std::uint64_t offset_;
+    std::uint64_t line_ = 1;
     std::string rest_;  // a character whose end has not come yet
 };
 

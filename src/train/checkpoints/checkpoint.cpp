@@ -10,7 +10,9 @@
 #include <type_traits>
 
 #include "core/atomic_file.hpp"
+#include "core/checksum.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/mapped_file.hpp"
 #include "formats/json_text.hpp"
 #include "formats/safetensors.hpp"
@@ -22,7 +24,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFormat = 2;  // 1 had no checksums
 constexpr std::size_t kMaxStateBytes = std::size_t{16} << 20;
 constexpr std::string_view kPrefix = "step-";
 constexpr std::pair<TrainedPart, const char*> kParts[] = {
@@ -118,6 +120,51 @@ void read_part(const SafetensorsFile& file, TrainedModel& model, std::size_t ind
     model.write(index, part, values);
 }
 
+std::string checksum_of(std::span<const std::byte> bytes) {
+    return fmt::format("{:016x}", checksum64(bytes));
+}
+
+/// Of all that the object says but for the sum itself.
+std::string own_checksum(json object) {
+    object.erase("checksum");
+    const std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace);
+    return checksum_of(std::as_bytes(std::span(text)));
+}
+
+void require_sum(const std::string& found, const std::string& written, const std::string& file) {
+    if (found != written)
+        fail(Code::kCorrupt, "{} is damaged: its checksum is {}, {} was written", quote(file, 400), found, written);
+}
+
+/// An object of a format that is read, and what it was when it was written.
+json read_object(std::string_view bytes, const std::string& file) {
+    json object = parse_json(bytes, file);
+    if (!object.is_object()) fail(Code::kCorrupt, "{} holds no object", quote(file, 400));
+    const std::int64_t format = number<std::int64_t>(object, "format", file);
+    if (format < 1 || format > kFormat)
+        fail(Code::kVersion, "{}: a checkpoint of format {}, formats up to {} are read", quote(file, 400), format, kFormat);
+    if (format > 1) require_sum(own_checksum(object), text(object, "checksum", file), file);
+    return object;
+}
+
+json read_object(const fs::path& path) {
+    const std::string file = path.string();
+    const auto bytes = MappedFile::open(file);
+    if (bytes->bytes().size() > kMaxStateBytes)
+        fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(file, 400), bytes->bytes().size(), kMaxStateBytes);
+    return read_object({reinterpret_cast<const char*>(bytes->bytes().data()), bytes->bytes().size()}, file);
+}
+
+/// The tensors of a checkpoint whose state says `object`, compared with their checksum.
+std::shared_ptr<const SafetensorsFile> open_tensors(const fs::path& path, const json& object) {
+    const fs::path file = path / "model.safetensors";
+    if (object.contains("tensors_checksum")) {
+        const auto bytes = MappedFile::open(file);
+        require_sum(checksum_of(bytes->bytes()), text(object, "tensors_checksum", (path / "state.json").string()), file.string());
+    }
+    return SafetensorsFile::open(file);
+}
+
 }  // namespace
 
 fs::path checkpoint_path(const fs::path& folder, std::uint64_t step) {
@@ -147,6 +194,8 @@ void write_checkpoint(const fs::path& folder, TrainedModel& model, const RunStat
     object["train_sha256"] = identity.train_sha256;
     object["eval_sha256"] = identity.eval_sha256;
     object["config"] = json::parse(trainer_config_json(identity.config));
+    object["tensors_checksum"] = checksum_of(MappedFile::open(unfinished / "model.safetensors")->bytes());
+    object["checksum"] = own_checksum(object);
     const std::string text = object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
     AtomicFile file(unfinished / "state.json");
     file.write(std::as_bytes(std::span(text)));
@@ -172,30 +221,25 @@ std::vector<std::uint64_t> list_checkpoints(const fs::path& folder) {
 }
 
 RunState parse_run_state(std::string_view text, const std::string& file, const RunIdentity& identity) {
-    const json object = parse_json(text, file);
-    if (!object.is_object()) fail(Code::kCorrupt, "{} holds no object", quote(file, 400));
-    const std::int64_t format = number<std::int64_t>(object, "format", file);
-    if (format != kFormat)
-        fail(Code::kVersion, "{}: a checkpoint of format {}, format {} is read", quote(file, 400), format, kFormat);
+    const json object = read_object(text, file);
     check_identity(object, file, identity);
     return read_state(object, file);
 }
 
 RunState read_checkpoint(const fs::path& path, TrainedModel& model, const RunIdentity& identity) {
     const std::string file = (path / "state.json").string();
-    const auto bytes = MappedFile::open(file);
-    if (bytes->bytes().size() > kMaxStateBytes)
-        fail(Code::kCorrupt, "{} has {} bytes, at most {} are read", quote(file, 400), bytes->bytes().size(), kMaxStateBytes);
-    const RunState state =
-        parse_run_state({reinterpret_cast<const char*>(bytes->bytes().data()), bytes->bytes().size()}, file, identity);
-    const auto tensors = SafetensorsFile::open(path / "model.safetensors");
+    const json object = read_object(fs::path(file));
+    check_identity(object, file, identity);
+    const RunState state = read_state(object, file);
+    const auto tensors = open_tensors(path, object);
     for (std::size_t index = 0; index < model.trainer().tensors().size(); ++index) {
         for (const auto& [part, suffix] : kParts) read_part(*tensors, model, index, part, suffix);
     }
     return state;
 }
 
-std::optional<RunState> read_newest_checkpoint(const fs::path& folder, TrainedModel& model, const RunIdentity& identity) {
+std::optional<RunState> read_newest_checkpoint(const fs::path& folder, TrainedModel& model, const RunIdentity& identity,
+                                               std::vector<std::string>& warnings) {
     std::vector<std::uint64_t> steps = list_checkpoints(folder);
     for (; !steps.empty(); steps.pop_back()) {
         try {
@@ -203,14 +247,18 @@ std::optional<RunState> read_newest_checkpoint(const fs::path& folder, TrainedMo
         } catch (const Error& error) {
             // A damaged one is no reason to lose those before it.
             const bool damaged = error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
-            if (!damaged || steps.size() == 1) throw;
+            if (!damaged) throw;
+            if (steps.size() == 1)
+                fail(error.code(), "{}; there is no older checkpoint: begin anew in another folder (output)", error.what());
+            warnings.push_back(fmt::format("{}; the run goes on from an older checkpoint", error.what()));
+            log(LogLevel::kWarning, "{}", warnings.back());
         }
     }
     return std::nullopt;
 }
 
 void read_checkpoint_values(const fs::path& path, TrainedModel& model) {
-    const auto tensors = SafetensorsFile::open(path / "model.safetensors");
+    const auto tensors = open_tensors(path, read_object(path / "state.json"));
     for (std::size_t index = 0; index < model.trainer().tensors().size(); ++index)
         read_part(*tensors, model, index, TrainedPart::kValue, "");
 }

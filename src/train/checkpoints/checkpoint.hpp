@@ -1,6 +1,6 @@
 // Checkpoints of a run: folders step-N with model.safetensors (trained tensors and both moments of each, float32) and state.json
-// (where the run stands, what it trains on). A folder has its name only when all of it is on the disk, so that a process may be
-// killed at any time. Thread rule: one run a folder, one thread.
+// (where the run stands, what it trains on, checksums of itself and of the tensors: XXH3). A folder has its name only when all of
+// it is on the disk, so that a process may be killed at any time. Thread rule: one run a folder, one thread.
 #pragma once
 
 #include <cstdint>
@@ -58,10 +58,11 @@ RunState parse_run_state(std::string_view text, const std::string& file, const R
 /// Puts the tensors of a checkpoint into the model and gives its state. Throws as parse_run_state, and kCorrupt for
 /// tensors that are not the model's.
 RunState read_checkpoint(const std::filesystem::path& path, TrainedModel& model, const RunIdentity& identity);
-/// The newest that can be read; nothing if there is none.
+/// The newest that is whole; nothing if there is none. `warnings` gets a line for each that is damaged and passed over. kCorrupt:
+/// all are.
 std::optional<RunState> read_newest_checkpoint(const std::filesystem::path& folder, TrainedModel& model,
-                                               const RunIdentity& identity);
-/// The values alone, without moments and state.
+                                               const RunIdentity& identity, std::vector<std::string>& warnings);
+/// The values alone, without moments and state. kCorrupt: they are not what was written.
 void read_checkpoint_values(const std::filesystem::path& path, TrainedModel& model);
 
 /// Removes all but `kept`, and what was left unfinished.

@@ -83,6 +83,8 @@ TrainingRows read_source(std::unique_ptr<ByteSource> bytes, const std::string& n
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const bool lines = format == "jsonl" || format == "ndjson";
     const bool table = format == "csv" || format == "tsv" || format == "tab";
+    if (format == "gz")
+        fail(Code::kUnsupported, "{} is packed: unpack it (gunzip), or read it from Python, which takes .gz", quote(name, 400));
     if (!lines && !table && format != "json")
         fail(Code::kUnsupported, "{}: training data is read from .jsonl, .json, .csv, .tsv and BEIR's folders, not from {}",
              quote(name, 400), quote(format.empty() ? "a file without a suffix" : format));
@@ -100,6 +102,8 @@ RowCollector::RowCollector(const ReadRowsOptions& options, std::string file)
     : options_(options), file_(std::move(file)), kind_(options.kind) {
     out_.labels = options.labels;
     out_.source = file_;
+    out_.read = options;
+    out_.read.progress = nullptr;
 }
 
 void RowCollector::add(TrainingRow row, std::uint64_t line) {
@@ -150,7 +154,9 @@ TrainingRows read_rows(const std::filesystem::path& path, const ReadRowsOptions&
 }
 
 TrainingRows read_rows(std::string_view bytes, const std::string& name, const ReadRowsOptions& options) {
-    return read_source(ByteSource::of_bytes(bytes, name), name, options);
+    TrainingRows rows = read_source(ByteSource::of_bytes(bytes, name), name, options);
+    rows.in_memory = true;
+    return rows;
 }
 
 }  // namespace rag::core

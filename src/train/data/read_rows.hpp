@@ -30,7 +30,9 @@ struct SkippedRow {
 inline constexpr std::size_t kMaxSkippedKept = 1000;
 
 struct TrainingRows {
-    std::string source;  // the file's name, for messages
+    std::string source;      // the file's name, for messages
+    ReadRowsOptions read;    // how they were read, without progress
+    bool in_memory = false;  // `source` is only a name
     RowKind kind = RowKind::kText;
     std::vector<TrainingRow> rows;
     std::uint64_t skipped_count = 0;

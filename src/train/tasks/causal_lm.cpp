@@ -12,7 +12,7 @@ namespace {
 class CausalLm : public Task {
   public:
     explicit CausalLm(const TaskInput& input) : input_(input), train_(read_token_examples(input, input.train, &notes_)) {
-        if (input.eval != nullptr) eval_ = read_token_examples(input, *input.eval, nullptr);
+        if (input.eval != nullptr) eval_ = read_token_examples(input, *input.eval, &eval_notes_);
         for (const TokenExample& example : train_) lengths_.push_back(static_cast<std::uint32_t>(example.ids.size()));
     }
     std::span<const std::uint32_t> lengths() const override { return lengths_; }

@@ -23,7 +23,7 @@ class Classification : public Task {
   public:
     explicit Classification(const TaskInput& input)
         : input_(input), width_(input.model.encoder().labels.size()), train_(read(input.train, &notes_)) {
-        if (input.eval != nullptr) eval_ = read(*input.eval, nullptr);
+        if (input.eval != nullptr) eval_ = read(*input.eval, &eval_notes_);
     }
     std::span<const std::uint32_t> lengths() const override { return train_.lengths; }
     std::uint64_t line(std::uint32_t example) const override { return train_.lines[example]; }

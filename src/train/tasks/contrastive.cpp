@@ -19,6 +19,7 @@ namespace rag::core {
 namespace {
 
 constexpr std::size_t kFound = 100;  // of an evaluated query
+constexpr std::size_t kEvalBatch = 64;
 
 /// Texts that are the same are kept once.
 struct Retrieval {
@@ -39,7 +40,7 @@ class Contrastive : public Task {
         : input_(input),
           width_(static_cast<std::size_t>(input.model.encoder().config.outputs())),
           train_(read(input.train, &notes_)) {
-        if (input.eval != nullptr) eval_ = read(*input.eval, nullptr);
+        if (input.eval != nullptr) eval_ = read(*input.eval, &eval_notes_);
     }
     std::span<const std::uint32_t> lengths() const override { return train_.lengths; }
     std::uint64_t line(std::uint32_t example) const override { return train_.rows[example].line; }
@@ -112,7 +113,8 @@ class Contrastive : public Task {
 
     /// In batches of the size that is trained, in the rows' order.
     double eval_loss(const std::vector<float>& vectors) const {
-        const std::size_t size = input_.config.batch_size;
+        // Where batches are told by tokens alone, of the usual size.
+        const std::size_t size = input_.config.batch_size == 0 ? kEvalBatch : input_.config.batch_size;
         double sum = 0.0;
         std::vector<std::uint32_t> all(eval_.rows.size());
         std::iota(all.begin(), all.end(), 0U);

@@ -41,7 +41,7 @@ class DistillEncoder : public Task {
             fail(Code::kInvalidArgument, "the teacher's vectors have {} dimensions, the student's {}", teacher->dimension(),
                  width_);
         train_ = read(input.train, &notes_, *teacher);
-        if (input.eval != nullptr) eval_ = read(*input.eval, nullptr, *teacher);
+        if (input.eval != nullptr) eval_ = read(*input.eval, &eval_notes_, *teacher);
     }
     std::span<const std::uint32_t> lengths() const override { return train_.lengths; }
     std::uint64_t line(std::uint32_t example) const override { return train_.lines[example]; }
@@ -156,7 +156,7 @@ class DistillDecoder : public Task {
             fail(Code::kInvalidArgument, "the teacher has {} tokens, the student {}: they must share a tokenizer",
                  teacher_->vocab_size(), vocab);
         train_ = read_token_examples(input_, input.train, &notes_);
-        if (input.eval != nullptr) eval_ = read_token_examples(input_, *input.eval, nullptr);
+        if (input.eval != nullptr) eval_ = read_token_examples(input_, *input.eval, &eval_notes_);
         for (const TokenExample& example : train_) lengths_.push_back(static_cast<std::uint32_t>(example.ids.size()));
     }
     std::span<const std::uint32_t> lengths() const override { return lengths_; }

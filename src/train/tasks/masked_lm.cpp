@@ -26,7 +26,7 @@ class MaskedLm : public Task {
             fail(Code::kInvalidArgument, "the tokenizer of {} has no mask_token", quote(input.model.source().string(), 400));
         mask_ = *mask;
         train_ = read(input.train, &notes_);
-        if (input.eval != nullptr) eval_ = read(*input.eval, nullptr);
+        if (input.eval != nullptr) eval_ = read(*input.eval, &eval_notes_);
         for (const Window& window : train_) lengths_.push_back(static_cast<std::uint32_t>(window.ids.size()));
     }
     std::span<const std::uint32_t> lengths() const override { return lengths_; }

@@ -29,7 +29,7 @@ class Rerank : public Task {
         for (const TrainingRow& row : input.train.rows) known_[row.query].insert(row.positive);
         train_ = read(input.train, reader_);
         if (input.eval != nullptr) {
-            RowTexts eval_reader(input_, *input.eval, nullptr);
+            RowTexts eval_reader(input_, *input.eval, &eval_notes_);
             eval_ = read(*input.eval, eval_reader);
         }
         for (const Group& group : train_) {

@@ -29,6 +29,24 @@ void check_kind(const TrainingRows& rows, TrainTask task) {
 
 }  // namespace
 
+std::vector<std::string> task_metrics(TrainTask task, bool decoder) {
+    switch (task) {
+        case TrainTask::kClassification:
+            return {"accuracy", "macro_f1", "eval_loss"};
+        case TrainTask::kContrastive:
+            return {"ndcg@10", "recall@10", "mrr@10", "eval_loss"};
+        case TrainTask::kRerank:
+            return {"mrr@10", "accuracy", "eval_loss"};
+        case TrainTask::kDistill:
+            if (!decoder) return {"eval_loss", "cosine"};
+            break;
+        case TrainTask::kCausalLm:
+        case TrainTask::kMaskedLm:
+            break;
+    }
+    return {"eval_loss", "perplexity", "accuracy"};
+}
+
 bool is_loss(std::string_view metric) {
     return metric == "eval_loss" || metric == "perplexity";
 }

@@ -24,7 +24,7 @@ struct StepContext {
     std::function<bool()> stop;  // true ends the step
 };
 
-/// What became of rows that do not fit. Of the training data alone.
+/// What became of rows that do not fit.
 struct RowNotes {
     std::uint64_t cut = 0;  // texts cut to max_tokens
     std::uint64_t skipped_count = 0;
@@ -47,9 +47,11 @@ class Task {
     virtual std::string main_metric() const = 0;
 
     const RowNotes& notes() const noexcept { return notes_; }
+    /// Of the rows held out.
+    const RowNotes& eval_notes() const noexcept { return eval_notes_; }
 
   protected:
-    RowNotes notes_;
+    RowNotes notes_, eval_notes_;
 };
 
 /// What a task is made of; all outlive it. `eval`: null, or rows of the kind of `train`. `stop`: asked while the task is made,
@@ -69,6 +71,9 @@ std::unique_ptr<Task> make_rerank(const TaskInput& input);
 std::unique_ptr<Task> make_distill(const TaskInput& input, Backend* backend);
 std::unique_ptr<Task> make_masked_lm(const TaskInput& input);
 std::unique_ptr<Task> make_task(const TaskInput& input, Backend* backend);
+
+/// What evaluate() measures. `decoder`: the model is one.
+std::vector<std::string> task_metrics(TrainTask task, bool decoder);
 
 /// True for metrics of which less is better.
 bool is_loss(std::string_view metric);
