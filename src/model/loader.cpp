@@ -13,6 +13,7 @@
 #include "core/fork_guard.hpp"
 #include "core/log.hpp"
 #include "model/model.hpp"
+#include "model/short_waits.hpp"
 
 namespace rag::core {
 namespace {
@@ -63,29 +64,6 @@ std::string preload_libtorch(std::filesystem::path folder) {
     }
     return {};
 }
-
-// libgomp, which LibTorch computes with, lets threads spin for some 15 ms wherever one is done before the others, which on a busy
-// machine is most of the time: 512 tokens of a prompt on two cores beside four busy processes took 8 s, with this 0.4 s, and
-// alone on the machine as long as ever. It asks the environment once, while it is loaded. Changing that is safe only while no
-// other thread can read it; a process of several threads sets GOMP_SPINCOUNT itself (python/librag/_waiting.py does).
-class ShortWaits {
-  public:
-    ShortWaits() {
-        std::error_code error;
-        const auto threads = std::distance(std::filesystem::directory_iterator("/proc/self/task", error), {});
-        if (error || threads != 1 || std::getenv(kName) != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-        set_ = ::setenv(kName, "10000", 0) == 0;
-    }
-    ~ShortWaits() {
-        if (set_) ::unsetenv(kName);
-    }
-    ShortWaits(const ShortWaits&) = delete;
-    ShortWaits& operator=(const ShortWaits&) = delete;
-
-  private:
-    static constexpr const char* kName = "GOMP_SPINCOUNT";
-    bool set_ = false;
-};
 
 /// Opens one librag_torch.so; nullptr and a remark in `tried` if that does not work.
 void* open_library(const std::filesystem::path& file, std::string& tried) {

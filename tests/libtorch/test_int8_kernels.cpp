@@ -195,6 +195,12 @@ TEST_CASE("int8 products equal sums of whole numbers, by a few rows and by plane
                 }
                 check_near(found, wanted);
             }
+            const Int8Planes first{x.tiles(), x.scales.data(), std::min(kInt8Rows, shape.rows), groups};
+            found.assign(static_cast<std::size_t>(first.rows * shape.outputs), -1.0F);
+            for (std::int64_t p = 0; p < int8_panels(shape.outputs); ++p)
+                multiply_int8_planes_few(w.packed.data() + p * w.panel_bytes(), first, w.panel(p),
+                                         found.data() + p * kInt8PanelRows, shape.outputs);
+            check_near(found, {wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(found.size())});
         }
     }
 }
@@ -210,6 +216,8 @@ TEST_CASE("sums of the most inputs that are allowed fit") {
     if (int8_planes_available()) {
         const Int8Planes planes{x.tiles(), x.scales.data(), 2, int8_groups(kInt8MaxInputs)};
         multiply_int8_planes(w.packed.data(), planes, w.panel(0), nullptr, found.data(), 2);
+        check_near(found, wanted);
+        multiply_int8_planes_few(w.packed.data(), planes, w.panel(0), found.data(), 2);
         check_near(found, wanted);
     }
 }

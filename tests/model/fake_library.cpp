@@ -1,5 +1,6 @@
 // A librag_torch.so for the loader's tests.
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 #include "fake_backend.hpp"
@@ -8,14 +9,19 @@ extern "C" int fake_c10();
 extern "C" int fake_torch_cpu();
 
 // As libgomp does: read while the library is being loaded.
-__attribute__((constructor)) static void keep_spins() {
-    const char* spins = std::getenv("GOMP_SPINCOUNT");
-    ::setenv("FAKE_SPINS", spins == nullptr ? "none" : spins, 1);
+static char waits[64] = "FAKE_WAITS=";
+__attribute__((constructor)) static void keep_waits() {
+    for (const char* name : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}) {
+        const char* value = std::getenv(name);
+        if (waits[std::strlen(waits) - 1] != '=') std::strcat(waits, " ");
+        std::strncat(waits, value == nullptr ? "none" : value, 20);
+    }
 }
 
 extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::uint32_t host_version, rag::core::Backend** out,
                                                                          rag::core::BackendStatus* status) {
     static auto* const backend = new rag::test::FakeBackend();
+    ::putenv(waits);
     const char* value = std::getenv("FAKE_BACKEND");
     const std::string_view wish = value == nullptr ? "" : value;
     *out = nullptr;

@@ -12,23 +12,8 @@ constexpr std::int64_t kGroupTokens = 512;
 // Fewer are not worth a group of their own.
 constexpr std::int64_t kSmallestGroup = 64;
 
-// Multiply-adds that the products do while float32 does one: so much more work is worth another thread.
-std::int64_t gain_of_products(Precision precision) {
-    if (precision != Precision::kInt8 && precision != Precision::kBFloat16) {
-        return 1;
-    }
-    constexpr std::int64_t kOfMatrixTiles = 16;
-    constexpr std::int64_t kOfVectors = 4;
-    switch (kernels::tile_way()) {
-        case kernels::TileWay::kMatrix:
-            return kOfMatrixTiles;
-        case kernels::TileWay::kVectors:
-            return kOfVectors;
-        case kernels::TileWay::kNone:
-            break;
-    }
-    return 1;
-}
+// Multiply-adds that tiles do, one way or the other, before another thread is worth the waiting at each layer's end.
+constexpr std::int64_t kTileGain = 16;
 
 // The ends of groups of whole texts, the last one included: at least one a thread where that is possible.
 std::vector<std::size_t> split_texts(std::span<const std::int64_t> offsets, std::int64_t threads) {
@@ -156,7 +141,8 @@ void EncoderCore::check_batch(const TokenBatch& batch, std::size_t out_size) con
 void EncoderCore::encode(const TokenBatch& batch, std::span<float> out, const HostCall& call) {
     check_batch(batch, out.size());
     const std::int64_t needed = work(static_cast<std::int64_t>(batch.ids.size()));
-    worker.size_team(needed / gain_of_products(precision));
+    const bool tiles = (precision == Precision::kInt8 || precision == Precision::kBFloat16) && kernels::tiles_available();
+    worker.size_team(tiles ? needed / kTileGain : needed);
     const std::vector<std::size_t> ends = split_texts(batch.offsets, at::get_num_threads());
     const auto run = [&](std::size_t group, const HostCall& own_call) {
         run_group(batch, group == 0 ? 0 : ends[group - 1], ends[group], out, own_call);

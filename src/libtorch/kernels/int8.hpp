@@ -80,7 +80,11 @@ bool int8_planes_available();
 /// The same as multiply_int8, for any number of rows and one or two (`second` not null) neighbouring panels.
 void multiply_int8_planes(const std::byte* panel, const Int8Planes& x, const Int8Outputs& first, const Int8Outputs* second,
                           float* out, std::int64_t out_stride);
-/// The same without AMX, for comparison.
+/// The same for one panel and at most kInt8Rows rows, whose time is that of reading the weights: half the instructions of
+/// multiply_int8.
+void multiply_int8_planes_few(const std::byte* panel, const Int8Planes& x, const Int8Outputs& outputs, float* out,
+                              std::int64_t out_stride);
+/// As multiply_int8_planes by vectors alone, for comparison.
 void multiply_int8_planes_by_vectors(const std::byte* panel, const Int8Planes& x, const Int8Outputs& first,
                                      const Int8Outputs* second, float* out, std::int64_t out_stride);
 

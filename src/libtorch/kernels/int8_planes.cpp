@@ -45,6 +45,37 @@ RAG_VNNI void multiply_by_vectors(const std::byte* panel, const std::uint8_t* ti
     }
 }
 
+// kRows rows and one panel. Two sums each, since one would wait for itself.
+template <std::int64_t kRows>
+RAG_VNNI void multiply_few(const std::byte* panel, const std::uint8_t* tiles, std::int64_t groups, Sums& to) {
+    constexpr std::int64_t kTurns = 2;
+    __m512i sums[2][kRows][kTurns];
+    for (auto& plane : sums) {
+        for (auto& row : plane) {
+            row[0] = row[1] = _mm512_setzero_si512();
+        }
+    }
+    for (std::int64_t g = 0; g < groups; ++g, panel += kInt8TileBytes, tiles += 2 * kInt8TileBytes) {
+        for (std::int64_t k = 0; k < kInt8Group; k += 4 * kTurns) {
+            for (std::int64_t turn = 0; turn < kTurns; ++turn) {
+                const __m512i weights = _mm512_loadu_si512(panel + 16 * (k + 4 * turn));
+                for (std::int64_t plane = 0; plane < 2; ++plane) {
+                    for (std::int64_t r = 0; r < kRows; ++r) {
+                        std::int32_t four;
+                        __builtin_memcpy(&four, tiles + plane * kInt8TileBytes + r * kInt8Group + k + 4 * turn, sizeof(four));
+                        sums[plane][r][turn] = _mm512_dpbusd_epi32(sums[plane][r][turn], _mm512_set1_epi32(four), weights);
+                    }
+                }
+            }
+        }
+    }
+    for (std::int64_t plane = 0; plane < 2; ++plane) {
+        for (std::int64_t r = 0; r < kRows; ++r) {
+            _mm512_store_si512(to.plane[plane][r], _mm512_add_epi32(sums[plane][r][0], sums[plane][r][1]));
+        }
+    }
+}
+
 RAG_VNNI void finish(const Sums& sums, std::int64_t column, const Int8Outputs& outputs, const float* scales, std::int64_t rows,
                      float* out, std::int64_t out_stride) {
     const auto there = static_cast<__mmask16>((1U << outputs.count) - 1U);
@@ -140,6 +171,25 @@ void multiply_int8_planes_by_vectors(const std::byte* panel, const Int8Planes& x
     }
 }
 
+void multiply_int8_planes_few(const std::byte* panel, const Int8Planes& x, const Int8Outputs& outputs, float* out,
+                              std::int64_t out_stride) {
+    Sums sums;
+    switch (x.rows) {
+        case 1:
+            multiply_few<1>(panel, x.tiles, x.groups, sums);
+            break;
+        case 2:
+            multiply_few<2>(panel, x.tiles, x.groups, sums);
+            break;
+        case 3:
+            multiply_few<3>(panel, x.tiles, x.groups, sums);
+            break;
+        default:
+            multiply_few<kInt8Rows>(panel, x.tiles, x.groups, sums);
+    }
+    finish(sums, 0, outputs, x.scales, x.rows, out, out_stride);
+}
+
 void multiply_int8_planes(const std::byte* panel, const Int8Planes& x, const Int8Outputs& first, const Int8Outputs* second,
                           float* out, std::int64_t out_stride) {
     if (tiles_available()) {
@@ -161,6 +211,8 @@ void multiply_int8_planes_by_vectors(const std::byte*, const Int8Planes&, const 
                                      std::int64_t) {}
 
 void multiply_int8_planes(const std::byte*, const Int8Planes&, const Int8Outputs&, const Int8Outputs*, float*, std::int64_t) {}
+
+void multiply_int8_planes_few(const std::byte*, const Int8Planes&, const Int8Outputs&, float*, std::int64_t) {}
 
 #endif
 

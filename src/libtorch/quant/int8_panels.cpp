@@ -60,15 +60,30 @@ void Int8Panels::read_row(std::int64_t output, float* out) const {
 }
 
 void Int8Panels::multiply(const at::Tensor& x, const float* bias, at::Tensor& out) const {
-    if (x.size(0) <= kInt8Rows || !kernels::int8_planes_available()) {
+    if (!kernels::int8_planes_available()) {
+        multiply_widened(x, bias, out);
+    } else if (x.size(0) <= kInt8Rows) {
         multiply_few(x, bias, out);
     } else {
         multiply_many(x, bias, out);
     }
 }
 
-// Each panel against four rows at a time.
 void Int8Panels::multiply_few(const at::Tensor& x, const float* bias, at::Tensor& out) const {
+    const Int8Rows rows = load_rows(x);
+    float* to = out.mutable_data_ptr<float>();
+    const std::int64_t grain = at::divup(kPanelGrain, kInt8PanelRows * inputs_);
+    at::parallel_for(0, kernels::int8_panels(outputs_), grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t p = begin; p < end; ++p) {
+            const std::int64_t n = p * kInt8PanelRows;
+            kernels::multiply_int8_planes_few(panel(p), rows.view(x.size(0)), outputs_of(scale_, sums_, bias, n, outputs_),
+                                              to + n, out.stride(0));
+        }
+    });
+}
+
+// Each panel against four rows at a time.
+void Int8Panels::multiply_widened(const at::Tensor& x, const float* bias, at::Tensor& out) const {
     const std::int64_t rows = x.size(0);
     const std::int64_t groups = kernels::int8_groups(inputs_);
     std::vector<std::int16_t> numbers(static_cast<std::size_t>(rows * groups * kInt8Group));
@@ -94,7 +109,7 @@ void Int8Panels::multiply_few(const at::Tensor& x, const float* bias, at::Tensor
     });
 }
 
-void Int8Panels::multiply_many(const at::Tensor& x, const float* bias, at::Tensor& out) const {
+Int8Rows Int8Panels::load_rows(const at::Tensor& x) const {
     Int8Rows rows(x.size(0), inputs_);
     const float* from = x.const_data_ptr<float>();
     at::parallel_for(0, x.size(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -102,6 +117,11 @@ void Int8Panels::multiply_many(const at::Tensor& x, const float* bias, at::Tenso
             rows.load_row(from + r * x.stride(0), r);
         }
     });
+    return rows;
+}
+
+void Int8Panels::multiply_many(const at::Tensor& x, const float* bias, at::Tensor& out) const {
+    const Int8Rows rows = load_rows(x);
     float* to = out.mutable_data_ptr<float>();
     constexpr std::int64_t kPair = 2 * kInt8PanelRows;
     const std::int64_t grain = at::divup(kPanelGrain, kPair * inputs_);

@@ -44,6 +44,9 @@ class Int8Panels {
                         std::int64_t stride) const;
 
   private:
+    Int8Rows load_rows(const at::Tensor& x) const;
+    /// For processors without dot products of four bytes.
+    void multiply_widened(const at::Tensor& x, const float* bias, at::Tensor& out) const;
     void multiply_few(const at::Tensor& x, const float* bias, at::Tensor& out) const;
     void multiply_many(const at::Tensor& x, const float* bias, at::Tensor& out) const;
     const std::byte* panel(std::int64_t index) const;
