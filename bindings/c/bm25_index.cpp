@@ -153,8 +153,11 @@ rag_status rag_bm25_index_search(const rag_bm25_index* index, const rag_text* qu
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(scores, count, "scores");
         const auto allowed = rag::capi::allowed_of(filter);
+        const auto known = known_options(options);
+        const core::Progress progress = rag::capi::progress_of(known.progress, known.user_data);
         for (std::size_t row = 0; row < count; ++row) {
-            const auto results = target.search(views[row], k, allowed ? &*allowed : nullptr, syntax);
+            core::report(progress, 0, 0);
+            const auto results = target.search(views[row], k, allowed ? &*allowed : nullptr, syntax, progress);
             rag::capi::write_row(results, k, ids + row * k, scores + row * k);
         }
     });
@@ -165,7 +168,9 @@ rag_status rag_bm25_index_explain(const rag_bm25_index* index, rag_text query, i
     return guard([&] {
         require(json, "json") = nullptr;
         const core::Bm25Syntax syntax = syntax_of(options);
-        *json = new rag_string{to_json(use(index).explain(rag::capi::text_of(query, "query"), id, syntax))};
+        const auto known = known_options(options);
+        const core::Progress progress = rag::capi::progress_of(known.progress, known.user_data);
+        *json = new rag_string{to_json(use(index).explain(rag::capi::text_of(query, "query"), id, syntax, progress))};
     });
 }
 

@@ -92,7 +92,7 @@ rag_status rag_engine_search(rag_engine* engine, const rag_query* query, rag_hit
         require(hits, "hits") = nullptr;
         core::Engine& target = use(engine);
         const auto known = rag::capi::read_struct(&require(query, "query"), rag_query RAG_QUERY_INIT, "rag_query", kFirstQuery);
-        *hits = new rag_hits{target.search(to_core(known))};
+        *hits = new rag_hits{target.search(to_core(known), rag::capi::progress_of(known.progress, known.user_data))};
     });
 }
 

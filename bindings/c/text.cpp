@@ -102,10 +102,12 @@ rag_status rag_reader_formats(rag_strings** suffixes) noexcept {
     });
 }
 
-rag_status rag_text_clean(rag_text text, uint32_t keep, rag_string** cleaned) noexcept {
+rag_status rag_text_clean(rag_text text, uint32_t keep, rag_progress_fn progress, void* user_data,
+                          rag_string** cleaned) noexcept {
     return guard([&] {
         require(cleaned, "cleaned") = nullptr;
-        *cleaned = new rag_string{core::clean_text(rag::capi::bytes_of(text, "text"), cleaning_of(keep))};
+        *cleaned = new rag_string{
+            core::clean_text(rag::capi::bytes_of(text, "text"), cleaning_of(keep), rag::capi::progress_of(progress, user_data))};
     });
 }
 

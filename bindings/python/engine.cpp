@@ -120,6 +120,9 @@ std::optional<Bm25IndexOptions> bm25_of(const py::object& settings) {
                            values[6].cast<float>(), values[7].cast<bool>());
 }
 
+// Highlights that become tuples between two looks for signals.
+constexpr std::size_t kRangesPerPoll = 65536;
+
 /// Pairs of first character and end in the hit's text.
 py::list highlights_of(const Hit& hit) {
     std::size_t byte = 0;
@@ -130,6 +133,7 @@ py::list highlights_of(const Hit& hit) {
     };
     py::list out;
     for (const auto& [start, end] : hit.highlights) {
+        if (out.size() % kRangesPerPoll == kRangesPerPoll - 1) check_signals();
         const std::size_t first = advance(start);
         out.append(py::make_tuple(first, advance(end)));
     }
@@ -184,8 +188,9 @@ std::vector<Hit> search(const Engine& engine, const py::object& text, const py::
     Query query = settings;
     query.text = std::string(optional_text(text, "query").value_or(std::string_view()));
     query.vector = vector_of(vector);
+    const Progress signals = progress_of(py::none());
     const GilRelease release;
-    return engine.search(query);
+    return engine.search(query, signals);
 }
 
 /// `vectors`: None, or one a text.

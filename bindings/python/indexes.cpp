@@ -1,8 +1,16 @@
 // VectorIndex and BM25Index: arrays in, arrays out.
+#include <algorithm>
+
 #include "common.hpp"
 
 namespace rag::python {
 namespace {
+
+// Ranges that become tuples between two looks for signals.
+constexpr std::size_t kRangesPerPoll = 65536;
+// Queries that are searched between two looks for signals.
+constexpr std::size_t kQueriesPerPoll = 64;
+constexpr std::size_t kResultsPerPoll = 65536;  // or fewer, where there are so many results
 
 py::tuple to_arrays(Neighbours&& found, std::size_t rows) {
     const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(found.k)};
@@ -34,10 +42,27 @@ py::tuple vector_search(const VectorIndex& index, const py::object& vectors, std
     const Matrix matrix = matrix_of(vectors, "vectors");
     const auto allowed = filter_of(filter);
     const float* data = matrix.array.data();
+    const Progress signals = progress_of(py::none());
     Neighbours found;
     {
         const GilRelease release;
-        found = index.search(data, matrix.rows, matrix.columns, k, ef, allowed ? &*allowed : nullptr);
+        // What is too much for one call is refused as a whole.
+        const bool refused = k == 0 || matrix.rows > RAG_MAX_RESULTS / k;
+        const std::size_t step = refused ? matrix.rows : std::clamp<std::size_t>(kResultsPerPoll / k, 1, kQueriesPerPoll);
+        std::size_t at = 0;
+        do {
+            const std::size_t count = std::min(step, matrix.rows - at);
+            Neighbours part =
+                index.search(data + at * matrix.columns, count, matrix.columns, k, ef, allowed ? &*allowed : nullptr);
+            if (at == 0) {
+                found = std::move(part);
+            } else {
+                found.ids.insert(found.ids.end(), part.ids.begin(), part.ids.end());
+                found.scores.insert(found.scores.end(), part.scores.begin(), part.scores.end());
+            }
+            at += count;
+            if (at < matrix.rows) signals(at, matrix.rows);
+        } while (at < matrix.rows);
     }
     return to_arrays(std::move(found), matrix.rows);
 }
@@ -125,6 +150,7 @@ py::list bm25_highlight(const Bm25Index& index, const py::object& query, const p
     };
     py::list out;
     for (const auto& [start, end] : ranges) {
+        if (out.size() % kRangesPerPoll == kRangesPerPoll - 1) check_signals();
         const std::size_t first = advance(start);
         out.append(py::make_tuple(first, advance(end)));
     }
@@ -203,10 +229,11 @@ void bind_indexes(py::module_& module) {
             [](const Bm25Index& self, const py::iterable& queries, std::uint32_t k, const py::object& filter, bool language) {
                 const Texts held(queries, "queries");
                 const auto allowed = filter_of(filter);
+                const Progress signals = progress_of(py::none());
                 Neighbours found;
                 {
                     const GilRelease release;
-                    found = self.search(held.views(), k, allowed ? &*allowed : nullptr, syntax_of(language));
+                    found = self.search(held.views(), k, allowed ? &*allowed : nullptr, syntax_of(language), signals);
                 }
                 return to_arrays(std::move(found), held.views().size());
             },
@@ -215,8 +242,9 @@ void bind_indexes(py::module_& module) {
             "explain",
             [](const Bm25Index& self, const py::object& query, std::int64_t id, bool language) {
                 const std::string_view text = text_of(query, "query");
+                const Progress signals = progress_of(py::none());
                 const GilRelease release;
-                return self.explain(text, id, syntax_of(language));
+                return self.explain(text, id, syntax_of(language), signals);
             },
             py::arg("query"), py::arg("id"), py::arg("operators"))
         .def("highlight", &bm25_highlight, py::arg("query"), py::arg("text"), py::arg("operators"));

@@ -38,8 +38,9 @@ ReadOptions read_options_of(const py::dict& arguments) {
 
 std::string clean_text(const py::object& text, bool control, bool whitespace, bool nfc) {
     const std::string_view view = text_of(text, "text");
+    const Progress signals = progress_of(py::none());
     const GilRelease release;
-    return clean(view, {control, whitespace, nfc});
+    return clean(view, {control, whitespace, nfc}, signals);
 }
 
 /// (start, end, parent_start, parent_end, title_path) of each chunk, in characters.

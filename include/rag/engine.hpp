@@ -215,10 +215,16 @@ class Engine {
         query.k = k;
         return search(query);
     }
-    std::vector<Hit> search(const Query& query) const {
-        const rag_query c_query = detail::to_c(query);
+    /// `progress` is asked without counts, on this thread; a stop is an rag::Error of RAG_STOPPED.
+    std::vector<Hit> search(const Query& query, const Progress& progress = nullptr) const {
+        rag_query c_query = detail::to_c(query);
+        detail::ProgressBridge bridge(progress);
+        c_query.progress = bridge.function();
+        c_query.user_data = bridge.data();
         rag_hits* raw = nullptr;
-        detail::check(rag_engine_search(handle_.get(), &c_query, &raw));
+        const rag_status status = rag_engine_search(handle_.get(), &c_query, &raw);
+        bridge.rethrow();
+        detail::check(status);
         const detail::Handle<rag_hits, rag_hits_free> owner(raw);
         return detail::from_c(raw);
     }

@@ -165,20 +165,33 @@ class Bm25Index {
         return removed;
     }
     Neighbours search(const std::vector<std::string_view>& queries, std::uint32_t k,
-                      const std::vector<std::int64_t>* filter = nullptr, Bm25Syntax syntax = Bm25Syntax::kPlain) const {
+                      const std::vector<std::int64_t>* filter = nullptr, Bm25Syntax syntax = Bm25Syntax::kPlain,
+                      const Progress& progress = nullptr) const {
         const auto views = to_c(queries);
         Neighbours out = detail::room_for(queries.size(), k);
         const rag_filter c_filter = filter != nullptr ? detail::to_c(*filter) : rag_filter RAG_FILTER_INIT;
-        const rag_bm25_search_options options = to_c(syntax);
-        detail::check(rag_bm25_index_search(handle_.get(), views.data(), views.size(), k, filter != nullptr ? &c_filter : nullptr,
-                                            &options, out.ids.data(), out.scores.data()));
+        rag_bm25_search_options options = to_c(syntax);
+        detail::ProgressBridge bridge(progress);
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
+        const rag_status status =
+            rag_bm25_index_search(handle_.get(), views.data(), views.size(), k, filter != nullptr ? &c_filter : nullptr, &options,
+                                  out.ids.data(), out.scores.data());
+        bridge.rethrow();
+        detail::check(status);
         return out;
     }
     /// How the score of one text came about: JSON.
-    std::string explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain) const {
-        const rag_bm25_search_options options = to_c(syntax);
+    std::string explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain,
+                        const Progress& progress = nullptr) const {
+        rag_bm25_search_options options = to_c(syntax);
+        detail::ProgressBridge bridge(progress);
+        options.progress = bridge.function();
+        options.user_data = bridge.data();
         rag_string* json = nullptr;
-        detail::check(rag_bm25_index_explain(handle_.get(), detail::text(query), id, &options, &json));
+        const rag_status status = rag_bm25_index_explain(handle_.get(), detail::text(query), id, &options, &json);
+        bridge.rethrow();
+        detail::check(status);
         return detail::take(json);
     }
     /// Where a text has what the query looks for: [first byte, end), ascending; a phrase where all of it stands. `progress`:

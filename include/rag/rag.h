@@ -321,7 +321,10 @@ typedef struct rag_query {
                         and the hits are those of them, by its score */
     uint32_t syntax; /* rag_bm25_syntax. RAG_BM25_LANGUAGE: the hits are those that the operators allow (and what links lead to);
                         the embedder reads the words without them. RAG_INVALID_ARGUMENT in a vector search */
-    int32_t highlight; /* not 0: each hit says where its text has what the query looks for */
+    int32_t highlight;        /* not 0: each hit says where its text has what the query looks for */
+    rag_progress_fn progress; /* of rag_engine_search, asked without counts on the calling thread; may be NULL. RAG_STOPPED: by
+                                 it. A batch has its own */
+    void* user_data;
 } rag_query;
 #define RAG_QUERY_INIT    \
     {sizeof(rag_query),   \
@@ -345,7 +348,9 @@ typedef struct rag_query {
      -3.402823466e+38F,   \
      0,                   \
      0,                   \
-     0}
+     0,                   \
+     NULL,                \
+     NULL}
 
 typedef struct rag_hits rag_hits;
 typedef struct rag_hit {
@@ -680,8 +685,9 @@ RAG_API void rag_reader_free(rag_reader* reader) RAG_NOEXCEPT; /* since 0.1.0 */
 RAG_API rag_status rag_reader_formats(rag_strings** suffixes) RAG_NOEXCEPT;
 
 /* `text` without control characters, with plain white space, in normal form C; `keep` says what of that is left. At most 1 GiB.
- * since 0.1.0 */
-RAG_API rag_status rag_text_clean(rag_text text, uint32_t keep, rag_string** cleaned) RAG_NOEXCEPT;
+ * `progress` (may be NULL) is asked in bytes, of each step anew; RAG_STOPPED: by it. since 0.1.0 */
+RAG_API rag_status rag_text_clean(rag_text text, uint32_t keep, rag_progress_fn progress, void* user_data,
+                                  rag_string** cleaned) RAG_NOEXCEPT;
 
 typedef struct rag_chunk_options {
     uint32_t struct_size;
@@ -1264,7 +1270,7 @@ typedef enum rag_bm25_syntax { RAG_BM25_PLAIN = 0, RAG_BM25_LANGUAGE = 1 } rag_b
 typedef struct rag_bm25_search_options {
     uint32_t struct_size;
     uint32_t syntax;          /* rag_bm25_syntax */
-    rag_progress_fn progress; /* of highlight, in bytes of the text; may be NULL */
+    rag_progress_fn progress; /* on the calling thread; of highlight in bytes of the text, else without counts; may be NULL */
     void* user_data;
 } rag_bm25_search_options;
 #define RAG_BM25_SEARCH_OPTIONS_INIT {sizeof(rag_bm25_search_options), RAG_BM25_PLAIN, NULL, NULL}

@@ -154,9 +154,13 @@ class Reader {
 };
 
 /// Without control characters, with plain white space, in normal form C; cleaning twice does nothing more.
-inline std::string clean(std::string_view text, const Cleaning& cleaning = {}) {
+inline std::string clean(std::string_view text, const Cleaning& cleaning = {}, const Progress& progress = nullptr) {
     rag_string* cleaned = nullptr;
-    detail::check(rag_text_clean(detail::text(text), detail::keep_of(cleaning), &cleaned));
+    detail::ProgressBridge bridge(progress);
+    const rag_status status =
+        rag_text_clean(detail::text(text), detail::keep_of(cleaning), bridge.function(), bridge.data(), &cleaned);
+    bridge.rethrow();
+    detail::check(status);
     return detail::take(cleaned);
 }
 

@@ -222,7 +222,8 @@ class Engine {
 
     /// The k best chunks that match; fewer only where fewer match. kInvalidArgument: the query; kInvalidState: a vector search
     /// without vectors, or without an embedder for a text.
-    std::vector<Hit> search(const Query& query) const;
+    /// Polls `progress` without counts, on the calling thread, several times in 100 ms; Stopped by it.
+    std::vector<Hit> search(const Query& query, const Progress& progress = {}) const;
 
     /// The same for many queries at once: texts are embedded together, searches run on threads. Each finds what search() finds.
     /// kInvalidArgument and kInvalidState name the query by its number; Stopped by the progress.
@@ -293,7 +294,8 @@ class Engine {
     static std::optional<SearchRun> begin_search(State& state, const Query& query);
     static void embed_queries(std::span<std::optional<SearchRun>> runs, std::vector<float>& embedded, const Progress& progress);
     static std::optional<std::vector<Hit>> finish_search(State& state, SearchRun& run);
-    static std::vector<Hit> search_now(State& state, const Query& query);
+    /// `on_helper`: the caller is asked by another thread, so that models may report too.
+    static std::vector<Hit> search_now(State& state, const Query& query, const Progress& progress, bool on_helper);
     std::unique_ptr<State> state_;
 };
 

@@ -15,6 +15,7 @@
 #include "engine/engine_state.hpp"
 #include "engine/link_walk.hpp"
 #include "engine/metric_setting.hpp"
+#include "engine/query_check.hpp"
 #include "engine/rerank.hpp"
 #include "engine/search_run.hpp"
 #include "index/bm25/query_parser.hpp"
@@ -27,88 +28,39 @@ namespace {
 // More than one only while somebody writes; who needed so many holds the writer up for the next.
 constexpr int kFreeAttempts = 8;
 constexpr int kHeldAttempts = 8;  // more than its last commit can cost
-// Up to here a vector search costs the same for every k: its beam is never narrower.
-constexpr std::size_t kVectorWindow = 64;
-// A pick is compared with every candidate.
-constexpr std::size_t kMaxDiverse = 1000;
+// Chunks that are fetched between two looks at the caller, for which the view is given back.
+constexpr std::size_t kChunksAView = 512;
+constexpr std::size_t kBytesAView = std::size_t{8} << 20;
+// Texts of so much are tokenized by a helper thread, beside which the caller is asked.
+constexpr std::size_t kLongText = std::size_t{1} << 16;
 
-void check_share(std::string_view name, float value) {
-    if (!(value >= 0.0F && value <= 1.0F)) fail(Code::kInvalidArgument, "{} is {}, it must be 0 to 1", name, value);
-}
-
-void check_stages(const Query& query) {
-    if (query.k > kMaxResults || query.offset > kMaxResults - query.k || query.candidates > kMaxResults) {
-        fail(Code::kInvalidArgument,
-             "k is {}, offset {}, candidates {}: at most {} hits are ranked; narrow the search with where", query.k, query.offset,
-             query.candidates, kMaxResults);
+/// The documents of the ranked chunks; those that the database does not show leave the ranking for `missing`.
+std::vector<std::int64_t> keep_stored(std::vector<Ranked>& ranking, const SearchRun& run, Store& store,
+                                      std::vector<std::int64_t>& missing) {
+    std::vector<std::int64_t> documents;
+    std::vector<Ranked> kept;
+    for (std::size_t at = 0; at < ranking.size(); at += kChunksAView) {
+        run.look();
+        auto view = store.read();
+        for (std::size_t i = at; i < std::min(ranking.size(), at + kChunksAView); ++i) {
+            const auto end = view.find_end(ranking[i].id);
+            if (!end) {
+                missing.push_back(ranking[i].id);
+                continue;
+            }
+            documents.push_back(end->document);
+            kept.push_back(ranking[i]);
+        }
     }
-    check_share("diversity", query.diversity);
-    check_share("link_weight", query.link_weight);
-    if (!(query.link_damping >= 0.0F && query.link_damping < 1.0F))
-        fail(Code::kInvalidArgument, "link_damping is {}, it must be at least 0 and below 1", query.link_damping);
-    if (query.diversity > 0 && std::max(query.candidates, query.offset + query.k) > kMaxDiverse) {
-        fail(Code::kInvalidArgument, "k is {}, offset {}, candidates {}: with diversity at most {} hits are ranked", query.k,
-             query.offset, query.candidates, kMaxDiverse);
-    }
-    if (query.expand > Expand::kSection) fail(Code::kInvalidArgument, "expand is {}", static_cast<std::uint32_t>(query.expand));
-    if (query.neighbours > kMaxNeighbours)
-        fail(Code::kInvalidArgument, "neighbours is {}, at most {} are taken", query.neighbours, kMaxNeighbours);
-    if (query.rerank > 0 && std::max(query.rerank, query.offset + query.k) > kMaxReranked) {
-        fail(Code::kInvalidArgument, "rerank is {}, k {}, offset {}: at most {} chunks are reranked", query.rerank, query.k,
-             query.offset, kMaxReranked);
-    }
-    if (query.rerank > 0 && query.text.empty()) fail(Code::kInvalidArgument, "reranking needs a text, and the query has none");
-    if (std::isnan(query.min_score)) fail(Code::kInvalidArgument, "min_score is NaN");
-    if (query.fusion.method > FusionMethod::kReciprocalRank)
-        fail(Code::kInvalidArgument, "the fusion method is {}", static_cast<int>(query.fusion.method));
-}
-
-void check_query(const Query& query) {
-    if (query.text.size() > kMaxQueryBytes)
-        fail(Code::kInvalidArgument, "the query has {} bytes, at most {} are taken", query.text.size(), kMaxQueryBytes);
-    require_utf8(query.text, "the query");
-    if (query.text.empty() && query.vector.empty()) fail(Code::kInvalidArgument, "the query is empty");
-    if (query.text.empty() && (query.mode == SearchMode::kBm25 || query.mode == SearchMode::kHybrid)) {
-        fail(Code::kInvalidArgument, "a {} search needs a text, and the query has none",
-             query.mode == SearchMode::kBm25 ? "bm25" : "hybrid");
-    }
-    if (query.syntax > Bm25Syntax::kLanguage)
-        fail(Code::kInvalidArgument, "there is no query syntax {}", static_cast<std::uint32_t>(query.syntax));
-    if (query.mode > SearchMode::kBm25)
-        fail(Code::kInvalidArgument, "the search mode is {}", static_cast<std::uint32_t>(query.mode));
-    check_stages(query);
-}
-
-/// `dimension` 0: nothing stored has a vector.
-SearchMode decide_mode(const Query& query, bool embeds, std::size_t dimension) {
-    const bool can_embed = !query.vector.empty() || embeds;
-    if (query.mode == SearchMode::kBm25) return query.mode;
-    if (query.mode == SearchMode::kAuto && !query.text.empty()) {
-        return dimension != 0 && can_embed ? SearchMode::kHybrid : SearchMode::kBm25;
-    }
-    if (!can_embed) {
-        fail(Code::kInvalidState, "a search by vector needs one: give it with the query, or open the engine with an embedder");
-    }
-    return query.mode == SearchMode::kAuto ? SearchMode::kVector : query.mode;
-}
-
-/// How many candidates each scorer gives.
-std::size_t depth_of(const Query& query, SearchMode mode) {
-    const std::size_t page_end = std::max(query.offset + query.k, query.rerank);
-    if (query.candidates != 0) return std::max(query.candidates, page_end);
-    const bool plain = query.diversity == 0 && query.group_hits == 0 && query.link_weight == 0;
-    if (plain && mode == SearchMode::kBm25) return page_end;  // exact, so a longer list begins with the shorter one
-    if (plain && mode == SearchMode::kVector && page_end <= kVectorWindow) return kVectorWindow;
-    if (query.diversity > 0) return page_end <= 100 ? 100 : kMaxDiverse;
-    std::size_t depth = 100;
-    while (depth < page_end) depth *= 10;
-    return depth;
+    ranking = std::move(kept);
+    return documents;
 }
 
 /// The hits of the page before they are fetched. `missing` gets keys that the database does not show.
 std::vector<Ranked> rank_page(const SearchRun& run, const IdSet* filter, Store& store, std::vector<std::int64_t>& missing) {
     const Query& query = run.query;
     for (std::size_t depth = depth_of(query, run.mode);; depth *= 10) {
+        run.look();
         auto candidates = run.candidates(depth, filter);
         auto ranking = query.link_weight > 0 ? follow_links(run, candidates, filter, store) : run.rank(candidates.list);
         if (run.reranker != nullptr) {
@@ -125,14 +77,7 @@ std::vector<Ranked> rank_page(const SearchRun& run, const IdSet* filter, Store& 
             if (ranking.size() > query.k) ranking.resize(query.k);
             return ranking;
         }
-        std::vector<std::int64_t> documents;
-        auto view = store.read();
-        std::erase_if(ranking, [&](const Ranked& ranked) {
-            const auto end = view.find_end(ranked.id);
-            if (end) documents.push_back(end->document);
-            if (!end) missing.push_back(ranked.id);
-            return !end;
-        });
+        const auto documents = keep_stored(ranking, run, store, missing);
         std::size_t groups = 0;
         auto page = group_by_document(ranking, documents, query.offset, query.k, query.group_hits, groups);
         // Many chunks of few documents: look deeper, where that can help.
@@ -173,18 +118,78 @@ Hit make_hit(ChunkRow&& chunk, const Ranked& ranked, const Query& query, StoreVi
     return hit;
 }
 
+/// The chunks of a page from the database. What it does not show goes to `missing`, what does not match any more to `hidden`.
+struct Fetched {
+    std::vector<Hit> hits;
+    std::vector<Ranked> ranked;  // of each hit
+    std::int64_t last_key = 0;   // of the chunks that the database showed
+    bool exchanged = false;      // other vectors took the place of those that the search began with
+};
+Fetched fetch(const std::vector<Ranked>& found, const SearchRun& run, const AllowedChunks& allowed, Store& store,
+              std::vector<std::int64_t>& missing, std::vector<std::int64_t>& hidden) {
+    Fetched out;
+    out.hits.reserve(found.size());
+    std::size_t at = 0;
+    do {
+        run.look();
+        auto view = store.read();
+        out.exchanged = view.meta_number(kVectorsFromMeta).value_or(0) != run.vectors_from;
+        if (out.exchanged) return out;
+        // Metadata may have changed since the filter was evaluated.
+        std::optional<MetadataFilter> filter;
+        if (allowed.chunks && view.sequence() != allowed.sequence) filter.emplace(*run.query.where);
+        std::size_t bytes = 0;
+        for (const std::size_t end = std::min(found.size(), at + kChunksAView); at < end && bytes < kBytesAView; ++at) {
+            auto chunk = view.find_chunk(found[at].id);
+            if (!chunk) {
+                missing.push_back(found[at].id);
+                continue;
+            }
+            if (filter && !filter->matches(chunk->metadata)) {
+                hidden.push_back(found[at].id);
+                continue;
+            }
+            out.hits.push_back(make_hit(std::move(*chunk), found[at], run.query, view));
+            out.ranked.push_back(found[at]);
+            bytes += out.hits.back().text.size() + out.hits.back().context.size();
+        }
+        out.last_key = view.last_chunk_key();
+    } while (at < found.size());
+    return out;
+}
+
+/// What costs the more the longer texts and queries are, once hits are known to be whole.
+void annotate(const SearchRun& run, const std::optional<Bm25Marker>& marker, Fetched& fetched) {
+    for (std::size_t i = 0; i < fetched.hits.size(); ++i) {
+        run.look();
+        Hit& hit = fetched.hits[i];
+        if (run.query.explain) hit.explain = run.explain(fetched.ranked[i]);
+        if (!marker) continue;
+        for (const Range& range : marker->mark(hit.text, run.asked())) {
+            hit.highlights.push_back(range.start);
+            hit.highlights.push_back(range.end);
+        }
+    }
+}
+
 /// Runs the search and fetches what it found; again without the keys that the database does not show, if there were such. Nothing
 /// if other vectors took the place of those that the search began with.
-std::optional<std::vector<Hit>> collect(const SearchRun& run, Store& store, const Indexes& indexes, FilterCache& filters) {
+std::optional<std::vector<Hit>> collect(SearchRun& run, Store& store, const Indexes& indexes, FilterCache& filters,
+                                        const std::optional<Bm25Marker>& marker) {
     AllowedChunks allowed = run.allowed;
     // From before the filter and the last key were read: what is stored after that and replaces something shows in this number.
     std::uint64_t removals = run.removals;
     std::vector<std::int64_t> hidden;  // removed, or matching no more
     IdSet shown;                       // from the second attempt on: stored when we looked, allowed, and not removed
     std::unique_lock<std::mutex> held;
+    const Progress* const progress = run.progress;
     for (int attempt = 1;; ++attempt) {
-        // The writer may end one commit meanwhile and waits with the next, so a few attempts more see all of it.
-        if (attempt > kFreeAttempts && !held) held = indexes.hold();
+        // The writer may end one commit meanwhile and waits with the next, so a few attempts more see all of it. Nobody is asked
+        // meanwhile: who would write then would wait for itself.
+        if (attempt > kFreeAttempts && !held) {
+            held = indexes.hold();
+            run.progress = nullptr;
+        }
         if (attempt > 1) {
             removals = indexes.removals();
             auto view = store.read();
@@ -194,38 +199,15 @@ std::optional<std::vector<Hit>> collect(const SearchRun& run, Store& store, cons
             if (allowed.chunks) shown = IdSet::intersection(shown, *allowed.chunks);
         }
         std::vector<std::int64_t> missing;
-        std::vector<Hit> hits;
         // No view is held meanwhile: in memory, searches would wait for one another.
         const auto found = rank_page(run, attempt > 1 ? &shown : allowed.chunks.get(), store, missing);
-        auto view = store.read();
-        if (view.meta_number(kVectorsFromMeta).value_or(0) != run.vectors_from) return std::nullopt;
-        hits.reserve(found.size());
-        // Metadata may have changed since the filter was evaluated.
-        std::optional<MetadataFilter> filter;
-        if (allowed.chunks && view.sequence() != allowed.sequence) filter.emplace(*run.query.where);
-        for (const Ranked& ranked : found) {
-            auto chunk = view.find_chunk(ranked.id);
-            if (!chunk) {
-                missing.push_back(ranked.id);
-                continue;
-            }
-            if (filter && !filter->matches(chunk->metadata)) {
-                hidden.push_back(ranked.id);
-                continue;
-            }
-            hits.push_back(make_hit(std::move(*chunk), ranked, run.query, view));
-            if (run.query.explain) hits.back().explain = run.explain(ranked);
-            if (!run.marker) continue;
-            for (const Range& range : run.marker->highlight(run.query.text, hits.back().text, run.query.syntax)) {
-                hits.back().highlights.push_back(range.start);
-                hits.back().highlights.push_back(range.end);
-            }
-        }
+        Fetched fetched = fetch(found, run, allowed, store, missing, hidden);
+        if (fetched.exchanged) return std::nullopt;
         // Removed for good; a key that is not given out yet may be stored by the time of the next attempt.
         const auto leaving = missing.empty() ? nullptr : indexes.leaving();
         bool left = false;
         for (const std::int64_t key : missing) {
-            if (key <= view.last_chunk_key()) hidden.push_back(key);
+            if (key <= fetched.last_key) hidden.push_back(key);
             left = left || (leaving && leaving->contains(key));
         }
         if (left) {
@@ -233,8 +215,12 @@ std::optional<std::vector<Hit>> collect(const SearchRun& run, Store& store, cons
             hidden.insert(hidden.end(), gone.begin(), gone.end());
         }
         // A removal between the two scorers' turns may have cost a candidate half of its score.
-        const bool whole = hits.size() == found.size() && missing.empty() && removals == indexes.removals();
-        if (whole || attempt == kFreeAttempts + kHeldAttempts) return hits;
+        const bool whole = fetched.hits.size() == found.size() && missing.empty() && removals == indexes.removals();
+        if (!whole && attempt < kFreeAttempts + kHeldAttempts) continue;
+        if (held) held.unlock();
+        run.progress = progress;
+        annotate(run, marker, fetched);
+        return std::move(fetched.hits);
     }
 }
 
@@ -326,8 +312,12 @@ std::optional<std::vector<Hit>> Engine::finish_search(State& state, SearchRun& r
             if (run.vector.empty() || (!fits && exchanged())) return std::nullopt;
         }
         if (run.mode != SearchMode::kVector) run.bm25 = state.indexes->bm25();
-        if (run.query.highlight && !run.query.text.empty()) run.marker = state.indexes->bm25();
-        return collect(run, *state.store, *state.indexes, state.filters);
+        std::optional<Bm25Marker> marker;
+        if (run.query.highlight && !run.query.text.empty())
+            marker = state.indexes->bm25()->marker(run.query.text, run.query.syntax, run.asked());
+        return collect(run, *state.store, *state.indexes, state.filters, marker);
+    } catch (const Stopped&) {
+        throw;
     } catch (const Error&) {
         // What two states gave together may be anything.
         if (!exchanged()) throw;
@@ -335,20 +325,26 @@ std::optional<std::vector<Hit>> Engine::finish_search(State& state, SearchRun& r
     }
 }
 
-std::vector<Hit> Engine::search_now(State& state, const Query& query) {
+std::vector<Hit> Engine::search_now(State& state, const Query& query, const Progress& progress, bool on_helper) {
     while (true) {
         auto run = begin_search(state, query);
         if (!run) return {};
+        if (progress) run->progress = &progress;
         std::vector<float> embedded;
-        embed_queries(std::span(&run, 1), embedded, {});
+        // What models report comes from threads of their own.
+        embed_queries(std::span(&run, 1), embedded, on_helper ? progress : Progress());
         if (auto hits = finish_search(state, *run)) return std::move(*hits);
     }
 }
 
-std::vector<Hit> Engine::search(const Query& query) const {
+std::vector<Hit> Engine::search(const Query& query, const Progress& progress) const {
     const Call call(*this);
     check_query(query);
-    return search_now(*call, query);
+    // Elsewhere no thread is worth its while.
+    if (!progress || (query.rerank == 0 && query.text.size() <= kLongText)) return search_now(*call, query, progress, false);
+    std::vector<Hit> hits;
+    run_polled(progress, [&](const Progress& inner) { hits = search_now(*call, query, inner, true); });
+    return hits;
 }
 
 std::vector<std::vector<Hit>> Engine::search(std::span<const Query> queries, const SearchBatchOptions& options) const {
@@ -369,13 +365,18 @@ std::vector<std::vector<Hit>> Engine::search(std::span<const Query> queries, con
         const Progress stop_only = [&](std::uint64_t, std::uint64_t) { return !progress || progress(0, queries.size()); };
         embed_queries(runs, embedded, stop_only);
         std::atomic<std::size_t> done{0};
+        const Progress so_far = [&](std::uint64_t, std::uint64_t) { return !progress || progress(done, queries.size()); };
         const std::size_t threads = options.threads == 0 ? available_cpus() : options.threads;
         ThreadPool pool(std::max<std::size_t>(1, std::min(threads, queries.size())));
         pool.run(queries.size(), [&](std::size_t i) {
             try {
-                if (!runs[i]) return;
-                auto found = finish_search(*call, *runs[i]);
-                hits[i] = found ? std::move(*found) : search_now(*call, queries[i]);
+                if (runs[i]) {
+                    runs[i]->progress = &so_far;
+                    auto found = finish_search(*call, *runs[i]);
+                    hits[i] = found ? std::move(*found) : search_now(*call, queries[i], so_far, true);
+                }
+            } catch (const Stopped&) {
+                throw;
             } catch (const Error& error) {
                 fail_query(i, error);
             }

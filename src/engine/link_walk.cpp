@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "search/page_rank.hpp"
 
@@ -97,12 +98,12 @@ std::map<std::int64_t, std::size_t> reached_chunks(const LinkGraph& graph, std::
 std::vector<Ranked> follow_links(const SearchRun& run, SearchRun::Candidates& candidates, const IdSet* filter, Store& store) {
     std::vector<Ranked> ranking = run.rank(candidates.list);
     run.normalise(ranking);
-    auto view = store.read();
-    LinkGraph graph(view);
+    std::optional<StoreSnapshot> view(store.read());
+    LinkGraph graph(*view);
     std::vector<double> seeds;
     std::map<std::int64_t, std::size_t> nodes;  // of chunks
     for (std::size_t i = 0; i < ranking.size() && i < kSeeds && ranking[i].score > 0; ++i) {
-        const auto end = view.find_end(ranking[i].id);
+        const auto end = view->find_end(ranking[i].id);
         if (!end) continue;
         nodes.emplace(ranking[i].id, graph.node(*end));
         seeds.push_back(static_cast<double>(ranking[i].score));
@@ -110,7 +111,8 @@ std::vector<Ranked> follow_links(const SearchRun& run, SearchRun::Candidates& ca
     if (seeds.empty()) return ranking;
     graph.grow();
     // A candidate beyond the seeds may be reached like any other chunk.
-    const auto reached = reached_chunks(graph, seeds.size(), filter, nodes, view);
+    const auto reached = reached_chunks(graph, seeds.size(), filter, nodes, *view);
+    view.reset();  // scoring may ask the caller, who may write
     std::vector<std::int64_t> added;
     for (const auto& [key, node] : reached) added.push_back(key);
     for (const Ranked& ranked : ranking) std::erase(added, ranked.id);

@@ -26,7 +26,7 @@ std::vector<Ranked> rerank(const SearchRun& run, std::vector<Ranked> ranking, st
     std::vector<TextPair> pairs(texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) pairs[i] = {run.model_text(), std::string_view(texts[i]), {}, {}};
     std::vector<float> scores(texts.size());
-    run.reranker->predict(pairs, scores, ClassifierScores::kCrossEncoder, 0, {});
+    run.reranker->predict(pairs, scores, ClassifierScores::kCrossEncoder, 0, run.asked());
     for (std::size_t i = 0; i < ranking.size(); ++i) ranking[i].set_reranked(scores[i]);
     std::sort(ranking.begin(), ranking.end(), [](const Ranked& a, const Ranked& b) { return better(a, b); });
     return ranking;

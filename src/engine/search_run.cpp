@@ -6,12 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "index/bm25/term_hash.hpp"
 #include "search/diversity.hpp"
 
 namespace rag::core {
 namespace {
 
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+constexpr std::size_t kComparisonsPerPoll = 256;
 
 /// What three sums over two vectors tell, each of which waits for its last addition: so all in one loop.
 struct Products {
@@ -85,26 +87,38 @@ class Likeness {
     std::vector<bool> known_;
 };
 
-/// The terms of a chunk, sorted, for comparing chunks without vectors.
-std::vector<std::string> terms_of(const Analyzer& analyzer, std::string_view text) {
-    std::vector<Analyzer::Term> terms;
-    analyzer.analyze(text, terms);
-    std::vector<std::string> out;
-    out.reserve(terms.size());
-    for (auto& term : terms) out.push_back(std::move(term.text));
+/// Hashes of the distinct terms of a chunk, sorted, for comparing chunks without vectors.
+std::vector<std::uint64_t> terms_of(const Analyzer& analyzer, std::string_view text, const Progress& progress) {
+    class Collect final : public TermSink {
+      public:
+        Collect(std::vector<std::uint64_t>& terms, const Progress& progress) : terms_(terms), progress_(progress) {}
+        void term(std::string_view term, const TermPlace&) override {
+            constexpr std::size_t kTermsPerPoll = std::size_t{1} << 16;
+            terms_.push_back(hash_term(term));
+            if (terms_.size() % kTermsPerPoll == 0) report(progress_, 0, 0);
+        }
+
+      private:
+        std::vector<std::uint64_t>& terms_;
+        const Progress& progress_;
+    };
+    std::vector<std::uint64_t> out;
+    Collect collect(out, progress);
+    analyzer.analyze(text, collect);
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
 }
 
 /// Jaccard's coefficient.
-float shared_terms(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+float shared_terms(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
     std::size_t common = 0;
     for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
-        const int order = left->compare(*right);
-        common += order == 0 ? 1U : 0U;
-        if (order <= 0) ++left;
-        if (order >= 0) ++right;
+        const bool in_a = *left <= *right;
+        const bool in_b = *left >= *right;
+        common += in_a && in_b ? 1U : 0U;
+        if (in_a) ++left;
+        if (in_b) ++right;
     }
     const std::size_t all = a.size() + b.size() - common;
     return all == 0 ? 0.0F : static_cast<float>(common) / static_cast<float>(all);
@@ -122,7 +136,7 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
     std::unordered_map<std::int64_t, float> by_words;
     std::vector<std::int64_t> near;
     if (bm25) {
-        const auto hits = bm25->search(query.text, depth, filter, query.syntax);
+        const auto hits = bm25->search(query.text, depth, filter, query.syntax, asked());
         out.more = hits.size() == depth;
         for (const auto& hit : hits) {
             by_words.emplace(hit.id, hit.score);
@@ -137,7 +151,7 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
         out.list.push_back({hit.id, hit.score, bm25 ? 0.0F : kNone});
     }
     if (!bm25) return out;
-    const auto scores = bm25->score(query.text, near, query.syntax);
+    const auto scores = bm25->score(query.text, near, query.syntax, asked());
     for (std::size_t i = 0; i < near.size(); ++i) {
         const auto scored = by_words.extract(near[i]);
         out.list[i].bm25 = scored.empty() ? scores[i] : scored.mapped();
@@ -153,7 +167,7 @@ SearchRun::Candidates SearchRun::candidates(std::size_t depth, const IdSet* filt
 
 std::vector<FusionCandidate> SearchRun::score(std::span<const std::int64_t> ids) const {
     std::vector<FusionCandidate> out;
-    const auto by_words = bm25 ? bm25->score(query.text, ids, query.syntax) : std::vector<float>(ids.size(), kNone);
+    const auto by_words = bm25 ? bm25->score(query.text, ids, query.syntax, asked()) : std::vector<float>(ids.size(), kNone);
     std::vector<float> stored;
     for (std::size_t i = 0; i < ids.size(); ++i)
         out.push_back({ids[i], vectors ? vector_score(ids[i], stored) : kNone, by_words[i]});
@@ -217,15 +231,23 @@ void SearchRun::normalise(std::vector<Ranked>& ranking) const {
 std::vector<Ranked> SearchRun::diversify(const std::vector<Ranked>& ranking, std::size_t count, Store& store) const {
     if (vectors) {
         const Likeness likeness(*vectors, metric, ranking);
-        return core::diversify(ranking, count, query.diversity, [&](std::size_t a, std::size_t b) { return likeness(a, b); });
+        std::size_t compared = 0;
+        return core::diversify(ranking, count, query.diversity, [&](std::size_t a, std::size_t b) {
+            if (++compared % kComparisonsPerPoll == 0) look();
+            return likeness(a, b);
+        });
     }
-    std::vector<std::vector<std::string>> terms(ranking.size());
-    auto view = store.read();
+    std::vector<std::vector<std::uint64_t>> terms(ranking.size());
     for (std::size_t i = 0; i < ranking.size(); ++i) {
-        if (const auto chunk = view.find_chunk(ranking[i].id)) terms[i] = terms_of(bm25->analyzer(), chunk->text);
+        const auto chunk = store.read().find_chunk(ranking[i].id);
+        look();
+        if (chunk) terms[i] = terms_of(bm25->analyzer(), chunk->text, asked());
     }
-    return core::diversify(ranking, count, query.diversity,
-                           [&](std::size_t a, std::size_t b) { return shared_terms(terms[a], terms[b]); });
+    std::size_t compared = 0;
+    return core::diversify(ranking, count, query.diversity, [&](std::size_t a, std::size_t b) {
+        if (++compared % kComparisonsPerPoll == 0) look();
+        return shared_terms(terms[a], terms[b]);
+    });
 }
 
 std::string SearchRun::explain(const Ranked& ranked) const {
@@ -245,7 +267,7 @@ std::string SearchRun::explain(const Ranked& ranked) const {
         Json& part = json["bm25"];
         part = {{"score", number(ranked.bm25)}, {"part", ranked.bm25_part}, {"terms", Json::array()}};
         if (bm25->contains(ranked.id)) {
-            const auto explanation = bm25->explain(query.text, ranked.id, query.syntax);
+            const auto explanation = bm25->explain(query.text, ranked.id, query.syntax, asked());
             part["length"] = explanation.length;
             part["average_length"] = explanation.average_length;
             for (const auto& term : explanation.terms) {

@@ -36,12 +36,21 @@ struct SearchRun {
     std::uint64_t removals = 0;                            // Indexes::removals() before `allowed` was made
     std::shared_ptr<const Classifier> reranker = nullptr;  // null: no reranking
     std::shared_ptr<EmbedderInUse> embedder = nullptr;
-    std::int64_t vectors_from = 0;           // see kVectorsFromMeta
-    std::string words = {};                  // of a query of the language, without its signs
-    std::shared_ptr<Bm25Index> marker = {};  // that marks words in hits; null: none are
+    std::int64_t vectors_from = 0;       // see kVectorsFromMeta
+    std::string words = {};              // of a query of the language, without its signs
+    const Progress* progress = nullptr;  // polled without counts; null: nobody asks
 
     /// What models read of the query.
     std::string_view model_text() const { return query.syntax == Bm25Syntax::kLanguage ? std::string_view(words) : query.text; }
+
+    /// To be called where no view of the store is held: whoever is asked may write.
+    void look() const {
+        if (progress != nullptr) report(*progress, 0, 0);
+    }
+    const Progress& asked() const {
+        static const Progress none;
+        return progress != nullptr ? *progress : none;
+    }
 
     struct Candidates {
         std::vector<FusionCandidate> list;  // no id twice

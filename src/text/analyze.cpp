@@ -18,6 +18,8 @@ namespace {
 
 /// The memo's line of a word is fetched while the words before it are looked up.
 constexpr std::size_t kAhead = 8;
+/// Words of so much text are found at a time.
+constexpr std::size_t kPieceBytes = std::size_t{1} << 18;
 
 /// One analysis: a text, its thread's state, and where the terms go.
 class Pass {
@@ -220,6 +222,34 @@ class Pass {
     std::string plain_;
 };
 
+/// Where the words of text[start, ...) may be taken for themselves: behind white space that ASCII follows, so that a text of
+/// megabytes reaches the sink, which may look at its caller, in pieces.
+std::size_t words_end(std::string_view text, std::size_t start) noexcept {
+    if (text.size() - start <= kPieceBytes) return text.size();
+    for (std::size_t at = start + kPieceBytes; at + 1 < text.size(); ++at) {
+        const bool space = text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r';
+        if (space && static_cast<unsigned char>(text[at + 1]) < 0x80) return at + 1;
+    }
+    return text.size();
+}
+
+void analyze_words(std::string_view text, Pass& pass, const std::vector<Word>& words, const ThreadState& state, bool signs) {
+    JoinedWords joined;
+    std::size_t next = 0;  // the word behind those
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i + kAhead < words.size() && words[i + kAhead].ascii) {
+            const Word& later = words[i + kAhead];
+            state.prefetch(text.substr(later.start, later.end - later.start));
+        }
+        if (signs && i == next) {
+            joined = find_joined(text, std::span(words).subspan(i));
+            next = i + joined.count;
+        }
+        pass.word(words[i]);
+        if (joined.is_code && i + 1 == next) pass.code(words[next - joined.count].start, words[i].end);
+    }
+}
+
 std::string canonical_language(const std::string& language) {
     if (language == "en") return "english";
     for (const std::string_view same : {"", "zh", "chinese", "ja", "japanese", "ko", "korean", "th", "thai"}) {
@@ -242,28 +272,25 @@ Analyzer::Analyzer(const AnalyzerOptions& options) : options_(options) {
 }
 
 void Analyzer::analyze(std::string_view utf8, TermSink& sink) const {
-    ThreadState& state = thread_state(options_.language, options_.rules);
+    const StateLease lease(options_.language, options_.rules);
+    std::vector<Word>& words = (*lease).words;
+    Pass pass(utf8, *lease, sink, options_);
     const bool signs = options_.rules >= 3;
-    Pass pass(utf8, state, sink, options_);
-    segment_words(utf8, state.words, options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns,
-                  signs ? Pictures::kKept : Pictures::kLeftOut);
-    JoinedWords joined;
-    std::size_t next = 0;  // the word behind those
-    for (std::size_t i = 0; i < state.words.size(); ++i) {
-        if (i + kAhead < state.words.size() && state.words[i + kAhead].ascii) {
-            const Word& later = state.words[i + kAhead];
-            state.prefetch(utf8.substr(later.start, later.end - later.start));
+    for (std::size_t start = 0; start < utf8.size();) {
+        const std::size_t end = words_end(utf8, start);
+        segment_words(utf8.substr(start, end - start), words,
+                      options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns,
+                      signs ? Pictures::kKept : Pictures::kLeftOut);
+        for (Word& word : words) {
+            word.start += start;
+            word.end += start;
         }
-        if (signs && i == next) {
-            joined = find_joined(utf8, std::span(state.words).subspan(i));
-            next = i + joined.count;
-        }
-        pass.word(state.words[i]);
-        if (joined.is_code && i + 1 == next) pass.code(state.words[next - joined.count].start, state.words[i].end);
+        analyze_words(utf8, pass, words, *lease, signs);
+        start = end;
     }
     if (options_.han != HanTerms::kWordsAndBigrams) return;
-    segment_words(utf8, state.words, CjkWords::kDictionary);
-    for (const Word& word : state.words) pass.dictionary_word(word);
+    segment_words(utf8, words, CjkWords::kDictionary);
+    for (const Word& word : words) pass.dictionary_word(word);
 }
 
 void Analyzer::analyze(std::string_view utf8, std::vector<Term>& out) const {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/cancel.hpp"
+
 namespace rag::core {
 
 struct CleanOptions {
@@ -18,7 +20,7 @@ struct CleanOptions {
     bool nfc = true;
 };
 
-/// `utf8` must be well-formed; kInvalidArgument with the offset where it is not.
-std::string clean_text(std::string_view utf8, const CleanOptions& options = {});
+/// `utf8` must be well-formed; kInvalidArgument with the offset where it is not. Polls `progress` in bytes, in each step anew.
+std::string clean_text(std::string_view utf8, const CleanOptions& options = {}, const Progress& progress = {});
 
 }  // namespace rag::core

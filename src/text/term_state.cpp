@@ -80,11 +80,13 @@ Stemmer* ThreadState::stemmer_for(std::string_view word) {
     return slot.get();
 }
 
-ThreadState& thread_state(const std::string& language, int rules) {
+StateLease::StateLease(const std::string& language, int rules) {
     thread_local std::array<std::unordered_map<std::string, std::unique_ptr<ThreadState>>, kAnalyzerRules> states;
     auto& slot = states.at(static_cast<std::size_t>(rules) - 1)[language];
     if (!slot) slot = std::make_unique<ThreadState>(language, rules);
-    return *slot;
+    if (slot->in_use) own_ = std::make_unique<ThreadState>(language, rules);
+    state_ = own_ ? own_.get() : slot.get();
+    state_->in_use = true;
 }
 
 }  // namespace rag::core

@@ -1,5 +1,5 @@
 // What a thread keeps of the analyzer: stemmers, a memo of recent words, and room to work in. For analyze.cpp alone.
-// Thread rule: each thread has its own (thread_state).
+// Thread rule: each thread has its own.
 #pragma once
 
 #include <array>
@@ -84,6 +84,7 @@ class ThreadState {
     std::vector<Word> words;
     std::vector<std::uint32_t> ends;  // of code points in a run
     std::string folded;
+    bool in_use = false;
 
   private:
     std::string_view compute(std::string_view word, bool ascii, bool number);
@@ -100,7 +101,21 @@ class ThreadState {
     std::string text_;
 };
 
-/// This thread's, for a language by its one name and the rules of an index.
-ThreadState& thread_state(const std::string& language, int rules);
+/// A thread's state for a language by its one name and the rules of an index, for the time of one analysis. An analysis inside
+/// another one, by what a sink calls, gets a state of its own.
+class StateLease {
+  public:
+    StateLease(const std::string& language, int rules);
+    ~StateLease() {
+        if (!own_) state_->in_use = false;
+    }
+    StateLease(const StateLease&) = delete;
+    StateLease& operator=(const StateLease&) = delete;
+    ThreadState& operator*() const noexcept { return *state_; }
+
+  private:
+    std::unique_ptr<ThreadState> own_;
+    ThreadState* state_;
+};
 
 }  // namespace rag::core

@@ -113,7 +113,7 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_read_document) == 112);
     static_assert(sizeof(rag_chunk_options) == 48);
     static_assert(sizeof(rag_chunk) == 56);
-    static_assert(sizeof(rag_query) == 120);
+    static_assert(sizeof(rag_query) == 136);
     static_assert(sizeof(rag_hit) == 192);
     static_assert(sizeof(rag_link) == 64);
     static_assert(sizeof(rag_search_batch_options) == 24);

@@ -65,7 +65,7 @@ TEST_CASE("wrong arguments are refused by name, and out parameters are cleared")
     CHECK(rag_reader_open_bytes("a", 1, {"a.txt", 5}, &options, &reader) == RAG_INVALID_ARGUMENT);
     CHECK(std::string(rag_error_message()).find("keep is 8") != std::string::npos);
     rag_string* cleaned = nullptr;
-    CHECK(rag_text_clean({"\xff", 1}, 0, &cleaned) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_text_clean({"\xff", 1}, 0, nullptr, nullptr, &cleaned) == RAG_INVALID_ARGUMENT);
     rag_chunks* chunks = nullptr;
     rag_chunk_options wrong = RAG_CHUNK_OPTIONS_INIT;
     wrong.kind = 99;

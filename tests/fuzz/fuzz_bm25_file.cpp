@@ -77,7 +77,8 @@ void use_positions(const std::shared_ptr<std::vector<std::byte>>& bytes) {
     try {
         const auto segment = Segment::open(block, nullptr, "fuzz", *bytes);
         if (!segment->positions().exist()) return;
-        PhraseFinder finder(*segment, {{0, 0}, {1, 1}});
+        const Progress no_progress;
+        PhraseFinder finder(*segment, {{0, 0}, {1, 1}}, no_progress);
         for (std::uint32_t doc = 0; doc < segment->documents(); ++doc) static_cast<void>(finder.matches(doc));
     } catch (const Error& error) {
         if (error.code() != Code::kCorrupt) std::abort();

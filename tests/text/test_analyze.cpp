@@ -173,6 +173,35 @@ TEST_CASE("codes are found with and without the signs between their parts") {
     CHECK(terms_by({"auto", 2}, "IL-6") == List{"il", "6"});
 }
 
+TEST_CASE("a text of megabytes has the terms of its lines, and an analysis inside another disturbs neither") {
+    const std::vector<std::string> pieces{"word",         "Words",      " ",   "\n", ".",  "-",      "7",      "\u00e9",
+                                          "\u4e2d\u6587", "\U0001F600", "C++", ",",  "'s", "\u0301", "\u3002", "running"};
+    std::mt19937 random(12);
+    std::string text;
+    std::vector<std::string> expected;
+    while (text.size() < 2'000'000) {
+        std::string line;
+        for (std::size_t i = random() % 30; i > 0; --i) line += pieces[random() % pieces.size()];
+        line += "a\n";
+        const auto terms = terms_of("x " + line);  // ASCII at both ends: nothing joins two lines
+        expected.insert(expected.end(), terms.begin(), terms.end());
+        text += "x " + line;
+    }
+    CHECK(terms_of(text) == expected);
+
+    class Nested final : public TermSink {
+      public:
+        void term(std::string_view term, const TermPlace& place) override {
+            terms.push_back(place.part ? "part:" + std::string(term) : std::string(term));
+            if (terms.size() % 5000 == 0) CHECK(terms_of("the cats are running C++") == List{"cat", "run", "c", "c++"});
+        }
+        List terms;
+    };
+    Nested nested;
+    Analyzer().analyze(text, nested);
+    CHECK(nested.terms == expected);
+}
+
 TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
     std::mt19937 random(7);
     const Analyzer analyzer;

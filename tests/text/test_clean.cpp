@@ -22,6 +22,31 @@ TEST_CASE("what cleaning does") {
     CHECK_THROWS_WITH(clean_text("ab\xff"), Catch::Contains("at offset 2"));
 }
 
+TEST_CASE("a text of megabytes is cleaned as its lines are, and the caller is asked every quarter of one") {
+    const std::vector<std::string> pieces{"e\u0301", "a",    " ", "\u1112\u1161\u11ab", "\u0344", "\u0f71\u0f72",
+                                          "\u4e2d",  "\x01", "\t"};
+    std::mt19937 random(13);
+    std::string text;
+    std::string expected;
+    while (text.size() < 4'000'000) {
+        std::string line;
+        for (std::size_t i = random() % 40; i > 0; --i) line += pieces[random() % pieces.size()];
+        line += "z";
+        text += line + "\n";
+        expected += (expected.empty() ? "" : "\n") + clean_text(line);
+    }
+    std::size_t times = 0;
+    const auto count = [&times](std::uint64_t done, std::uint64_t total) {
+        CHECK(done <= total);
+        ++times;
+        return true;
+    };
+    CHECK(clean_text(text, {}, count) == expected);
+    CHECK(times >= 3 * 12);
+    for (const CleanOptions& options : {CleanOptions{true, false, false}, {false, true, false}, {false, false, true}})
+        CHECK_THROWS_AS(clean_text(text, options, [](std::uint64_t, std::uint64_t) { return false; }), Stopped);
+}
+
 TEST_CASE("cleaning what is clean changes nothing") {
     std::mt19937 random(7);
     const std::vector<char32_t> often{' ',    '\n',   '\r',   '\t',   0,      1,      0x0B,   0x0C,   0x85,   0xA0,

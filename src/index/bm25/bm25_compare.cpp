@@ -51,6 +51,7 @@ std::vector<std::int64_t> Bm25Index::find_different(std::span<const std::int64_t
     for (const SegmentState& state : made.segments) {
         const Segment& fresh = *state.segment;
         for (std::uint32_t doc = 0; doc < fresh.documents(); ++doc) {
+            report(progress, doc, fresh.documents());
             const std::int64_t id = fresh.ids()[doc];
             const auto place = now->find(id);
             if (place && !comparison.equal(*now->segments[place->segment].segment, place->doc, fresh, doc))

@@ -21,14 +21,17 @@ std::string formula_text(const Bm25Options& options) {
     }
 }
 
+constexpr std::size_t kTermsPerPoll = 4096;
+
 }  // namespace
 
-Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t id, Bm25Syntax syntax) const {
+Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t id, Bm25Syntax syntax,
+                                          const Progress& progress) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
     const auto place = now->find(id);
     if (!place) fail(Code::kNotFound, "no document {} in the index", id);
     const Segment& segment = *now->segments[place->segment].segment;
-    const Bm25Query prepared = prepare(*now, query, syntax);
+    const Bm25Query prepared = prepare(*now, query, syntax, progress);
     const double unit = settings_.text_units;
     const std::uint32_t length = segment.lengths()[place->doc];
     Explanation out;
@@ -41,6 +44,7 @@ Bm25Index::Explanation Bm25Index::explain(std::string_view query, std::int64_t i
     out.norm = static_cast<double>(prepared.formula.norm(length)) / unit;
     out.formula = formula_text(options_);
     for (const Bm25QueryTerm& term : prepared.terms) {
+        if (out.terms.size() % kTermsPerPoll == kTermsPerPoll - 1) report(progress, 0, 0);
         TermExplanation part{term.text, term.count, term.documents, term.idf, static_cast<double>(term.weight), 0, 0};
         const auto number = segment.find_term(term.text, term.hash);
         const auto posting = number ? segment.find_posting(segment.postings_of(*number), place->doc) : std::nullopt;

@@ -116,14 +116,17 @@ void require_document(std::string_view text, const char* part, std::int64_t id) 
 
 void Bm25Index::build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
                       std::span<const std::string_view> texts, const Progress& progress, Snapshot& next) const {
-    for (std::size_t at = 0; at < ids.size();) {
+    std::size_t at = 0;
+    const Progress within = [&](std::uint64_t, std::uint64_t) { return !progress || progress(at, ids.size()); };
+    while (at < ids.size()) {
         SegmentBuilder builder(analyzer_, settings_);
         for (; at < ids.size() && !builder.full(); ++at) {
             if (at % kProgressStep == 0) report(progress, at, ids.size());
             const std::string_view title = titles.empty() ? std::string_view() : titles[at];
             require_document(title, "the title of document ", ids[at]);
             require_document(texts[at], "document ", ids[at]);
-            builder.add(ids[at], title, texts[at]);
+            // A document may take as long as thousands of others.
+            builder.add(ids[at], title, texts[at], within);
         }
         next.segments.push_back({make_segment(builder.finish(), segment_k1(), options_.b), nullptr});
     }
@@ -276,25 +279,27 @@ std::vector<std::int64_t> Bm25Index::ids() const {
     return all;
 }
 
-Bm25Query Bm25Index::prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax) const {
-    return make_query(analyzer_, snapshot, query, parameters_, syntax);
+Bm25Query Bm25Index::prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax,
+                             const Progress& progress) const {
+    return make_query(analyzer_, snapshot, query, parameters_, syntax, progress);
 }
 
-std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const IdSet* filter,
-                                              Bm25Syntax syntax) const {
+std::vector<Bm25Index::Hit> Bm25Index::search(std::string_view query, std::size_t k, const IdSet* filter, Bm25Syntax syntax,
+                                              const Progress& progress) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    return search_snapshot(*now, prepare(*now, query, syntax), k, filter);
+    return search_snapshot(*now, prepare(*now, query, syntax, progress), k, filter, progress);
 }
 
 std::vector<Bm25Index::Hit> Bm25Index::search_exhaustive(std::string_view query, std::size_t k, const IdSet* filter,
                                                          Bm25Syntax syntax) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    return search_snapshot_exhaustive(*now, prepare(*now, query, syntax), k, filter);
+    return search_snapshot_exhaustive(*now, prepare(*now, query, syntax, {}), k, filter);
 }
 
-std::vector<float> Bm25Index::score(std::string_view query, std::span<const std::int64_t> ids, Bm25Syntax syntax) const {
+std::vector<float> Bm25Index::score(std::string_view query, std::span<const std::int64_t> ids, Bm25Syntax syntax,
+                                    const Progress& progress) const {
     const std::shared_ptr<const Snapshot> now = snapshot();
-    return score_documents(*now, prepare(*now, query, syntax), ids);
+    return score_documents(*now, prepare(*now, query, syntax, progress), ids, progress);
 }
 
 Bm25Index::Stats Bm25Index::stats() const {

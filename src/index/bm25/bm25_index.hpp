@@ -12,11 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/cancel.hpp"
@@ -47,6 +49,30 @@ struct Bm25Options {
 /// The highest version of the file format that this library reads, and the one it writes. It reads every one from 1.
 inline constexpr std::uint32_t kBm25FormatVersion = 2;
 
+/// What of texts a query looks for; made by Bm25Index::marker. Any thread reads.
+class Bm25Marker {
+  public:
+    Bm25Marker(LookedFor wanted, const Analyzer& analyzer);
+    /// See Bm25Index::highlight.
+    std::vector<Range> mark(std::string_view text, const Progress& progress = {}) const;
+
+  private:
+    friend class Bm25Highlighter;
+    static constexpr std::uint32_t kNoPhrase = 0xFFFFFFFF;
+    struct Wanted {
+        bool word = false;
+        std::uint32_t in_phrase = kNoPhrase;  // a number of its own, of a term of a phrase
+    };
+    struct Hash : std::hash<std::string_view> {
+        using is_transparent = void;
+    };
+    std::unordered_map<std::string, Wanted, Hash, std::equal_to<>> wanted_;
+    std::uint32_t phrase_terms_ = 0;
+    std::vector<std::string> prefixes_;
+    std::vector<std::vector<Analyzer::Term>> phrases_;
+    Analyzer analyzer_;
+};
+
 class Bm25Index {
   public:
     using Hit = Bm25Hit;
@@ -76,14 +102,15 @@ class Bm25Index {
     /// The best min(k, matching) documents, best first, equal scores by ascending id; documents without a term of the query do
     /// not match. Ill-formed UTF-8 in a plain query counts as no word. `filter`: the ids that may be found; null: all.
     /// kInvalidArgument: an error in a query of the language (query_parser.hpp), which is read only if `syntax` says so.
+    /// Polls `progress` without counts, as score() and explain() do.
     std::vector<Hit> search(std::string_view query, std::size_t k, const IdSet* filter = nullptr,
-                            Bm25Syntax syntax = Bm25Syntax::kPlain) const;
+                            Bm25Syntax syntax = Bm25Syntax::kPlain, const Progress& progress = {}) const;
     /// The same result by scoring every document: the oracle of tests.
     std::vector<Hit> search_exhaustive(std::string_view query, std::size_t k, const IdSet* filter = nullptr,
                                        Bm25Syntax syntax = Bm25Syntax::kPlain) const;
     /// The scores of given documents, in their order: what search() would return for them; 0 for no match or no such id.
-    std::vector<float> score(std::string_view query, std::span<const std::int64_t> ids,
-                             Bm25Syntax syntax = Bm25Syntax::kPlain) const;
+    std::vector<float> score(std::string_view query, std::span<const std::int64_t> ids, Bm25Syntax syntax = Bm25Syntax::kPlain,
+                             const Progress& progress = {}) const;
 
     struct TermExplanation {
         std::string term;
@@ -107,13 +134,16 @@ class Bm25Index {
         std::string text() const;            // some lines for a person
     };
     /// kNotFound names an id that is not there.
-    Explanation explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain) const;
+    Explanation explain(std::string_view query, std::int64_t id, Bm25Syntax syntax = Bm25Syntax::kPlain,
+                        const Progress& progress = {}) const;
 
     /// The bytes of `text` whose terms the query looks for, ascending, those that overlap or touch within a word of Han as one;
     /// of a phrase only where all of it stands, as one. `text` need not be in the index. kInvalidArgument: it is not UTF-8; an
     /// error in a query of the language. Polls `progress` with bytes.
     std::vector<Range> highlight(std::string_view query, std::string_view text, Bm25Syntax syntax = Bm25Syntax::kPlain,
                                  const Progress& progress = {}) const;
+    /// The same for many texts: the query is read once.
+    Bm25Marker marker(std::string_view query, Bm25Syntax syntax, const Progress& progress = {}) const;
 
     /// Merges the small segments of recent additions into one.
     void seal();
@@ -158,7 +188,7 @@ class Bm25Index {
     Bm25Index(const Bm25Options& options, int analyzer_rules);
     /// k1 as it meets frequencies in units.
     double segment_k1() const noexcept { return options_.k1 * settings_.text_units; }
-    Bm25Query prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax) const;
+    Bm25Query prepare(const Snapshot& snapshot, std::string_view query, Bm25Syntax syntax, const Progress& progress) const;
     void build(std::span<const std::int64_t> ids, std::span<const std::string_view> titles,
                std::span<const std::string_view> texts, const Progress& progress, Snapshot& next) const;
     static std::size_t remove_from(const Snapshot& now, std::span<const std::int64_t> ids, Snapshot& next);

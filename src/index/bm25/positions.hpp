@@ -11,7 +11,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
+
+#include "core/cancel.hpp"
 
 namespace rag::core {
 
@@ -42,10 +45,11 @@ struct PhraseTerm {
 /// Looks for one phrase in documents of one segment. One thread.
 class PhraseFinder {
   public:
-    /// `segment` has positions and is kept by the caller. The first term's offset is 0.
-    PhraseFinder(const Segment& segment, std::vector<PhraseTerm> phrase);
+    /// `segment` has positions; the caller keeps it and `progress`. The first term's offset is 0.
+    PhraseFinder(const Segment& segment, std::vector<PhraseTerm> phrase, const Progress& progress);
 
-    /// True if the terms stand in `doc` as in the phrase. kCorrupt: forged lists in an opened block.
+    /// True if the terms stand in `doc` as in the phrase. kCorrupt: forged lists in an opened block. Polls `progress` without
+    /// counts.
     bool matches(std::uint32_t doc);
 
   private:
@@ -54,7 +58,9 @@ class PhraseFinder {
 
     const Segment& segment_;
     std::vector<PhraseTerm> phrase_;
-    std::vector<std::vector<std::uint32_t>> places_;
+    std::unordered_map<std::uint32_t, std::vector<std::size_t>> by_term_;  // places in phrase_
+    std::vector<std::vector<std::uint32_t>> places_;                       // ascending
+    const Progress& progress_;
     std::vector<std::uint32_t> terms_;
 };
 

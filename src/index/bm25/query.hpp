@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/bm25/formula.hpp"
 #include "index/bm25/query_match.hpp"
 #include "index/bm25/snapshot.hpp"
@@ -45,8 +46,8 @@ struct Bm25Query {
     std::unique_ptr<const QueryMatch> match;  // null: every document with one of the terms
 };
 
-/// kInvalidArgument: an error in the query language, which says where.
+/// kInvalidArgument: an error in the query language, which says where. Polls `progress` without counts.
 Bm25Query make_query(const Analyzer& analyzer, const Snapshot& snapshot, std::string_view text, const Bm25Parameters& parameters,
-                     Bm25Syntax syntax = Bm25Syntax::kPlain);
+                     Bm25Syntax syntax = Bm25Syntax::kPlain, const Progress& progress = {});
 
 }  // namespace rag::core

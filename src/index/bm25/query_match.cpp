@@ -95,9 +95,11 @@ class Resolver {
 /// Evaluates the condition on one segment.
 class Evaluation {
   public:
-    explicit Evaluation(const Segment& segment) : segment_(segment), words_((std::size_t{segment.documents()} + 63) / 64) {}
+    Evaluation(const Segment& segment, const Progress& progress)
+        : segment_(segment), progress_(progress), words_((std::size_t{segment.documents()} + 63) / 64) {}
 
     Bits of(const Resolved& node) const {
+        report(progress_, 0, 0);
         if (node.kind == QueryNode::kGroup) return group(node);
         if (node.kind == QueryNode::kPrefix) return any(node.terms);
         Bits bits = postings(node.terms[0]);
@@ -156,7 +158,7 @@ class Evaluation {
             if (!number) return;  // then no bit is set
             phrase.push_back({*number, term.position - node.terms[0].position});
         }
-        PhraseFinder finder(segment_, phrase);
+        PhraseFinder finder(segment_, phrase, progress_);
         for (std::size_t i = 0; i < words_; ++i) {
             for (std::uint64_t left = bits[i]; left != 0; left &= left - 1) {
                 const auto bit = static_cast<unsigned>(std::countr_zero(left));
@@ -166,6 +168,7 @@ class Evaluation {
     }
 
     const Segment& segment_;
+    const Progress& progress_;
     std::size_t words_;
 };
 
@@ -201,7 +204,8 @@ void look_for(const QueryNode& node, const Analyzer& analyzer, LookedFor& out) {
 
 }  // namespace
 
-QueryMatch::QueryMatch(const QueryNode& query, const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for) {
+QueryMatch::QueryMatch(const QueryNode& query, const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for,
+                       const Progress& progress) {
     const auto resolved = Resolver(analyzer, snapshot, looked_for).resolve(query, true);
     if (resolved && has_phrase(*resolved)) {
         for (const SegmentState& state : snapshot.segments) {
@@ -211,7 +215,8 @@ QueryMatch::QueryMatch(const QueryNode& query, const Analyzer& analyzer, const S
         }
     }
     for (const SegmentState& state : snapshot.segments) {
-        bits_.push_back(resolved ? Evaluation(*state.segment).of(*resolved) : Bits((state.segment->documents() + 63U) / 64));
+        bits_.push_back(resolved ? Evaluation(*state.segment, progress).of(*resolved)
+                                 : Bits((state.segment->documents() + 63U) / 64));
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/bm25/query_parser.hpp"
 #include "index/bm25/snapshot.hpp"
 #include "text/analyze.hpp"
@@ -18,8 +19,9 @@ inline constexpr std::size_t kMaxPrefixTerms = 1000;
 class QueryMatch {
   public:
     /// Gives the terms that are looked for to `looked_for`, in their order. kInvalidArgument: a prefix of too many terms, a
-    /// phrase of more than one word where the index has no positions.
-    QueryMatch(const QueryNode& query, const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for);
+    /// phrase of more than one word where the index has no positions. Polls `progress` without counts.
+    QueryMatch(const QueryNode& query, const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for,
+               const Progress& progress = {});
 
     bool matches(std::size_t segment, std::uint32_t doc) const noexcept {
         return ((bits_[segment][doc / 64] >> (doc % 64)) & 1U) != 0;

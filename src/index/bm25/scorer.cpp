@@ -23,6 +23,8 @@ constexpr std::uint64_t kLeastPruned = 512;
 constexpr std::uint64_t kSparedForEach = 8;
 /// Scores are compared with a margin for the rounding of sums in another order.
 constexpr float kMargin = 1e-5F;
+/// Documents that are scored one by one between two looks at the caller, and terms of a query that is looked at for each.
+constexpr std::size_t kManyTerms = 1024;
 
 bool better(const Bm25Hit& a, const Bm25Hit& b) noexcept {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
@@ -101,11 +103,12 @@ class SegmentSearch {
         while (window_ < kLargestWindow && total_ * window_ < kWindowPostings * segment_.documents()) window_ *= 2;
     }
 
-    void run() {
+    void run(const Progress& progress) {
         float bound = 0;
         for (const TermList& list : lists_) bound += list.bound;
         if (top_.full() && bound * (1 + kMargin) < top_.threshold()) return;
-        while (next_window()) {
+        // Between windows all sums are 0: what `progress` calls may search on this thread.
+        for (; next_window(); report(progress, 0, 0)) {
             if (!top_.full() || total_ < kLeastPruned || !prune()) {
                 score_all();
             }
@@ -340,7 +343,8 @@ class DocumentScorer {
 
 }  // namespace
 
-std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter) {
+std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter,
+                                     const Progress& progress) {
     k = std::min<std::size_t>(k, snapshot.documents);
     if (k == 0 || query.terms.empty()) return {};
     thread_local Sums sums;
@@ -348,16 +352,18 @@ std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& 
     TopHits top(k, filter, query.match.get());
     for (std::size_t i = 0; i < snapshot.segments.size(); ++i) {
         top.enter(i);
-        SegmentSearch(snapshot.segments[i], query, top, use.values()).run();
+        SegmentSearch(snapshot.segments[i], query, top, use.values()).run(progress);
     }
     return top.take();
 }
 
-std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids) {
+std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids,
+                                   const Progress& progress) {
     std::vector<std::optional<DocumentScorer>> scorers(snapshot.segments.size());
     std::vector<float> scores;
     scores.reserve(ids.size());
     for (const std::int64_t id : ids) {
+        if (query.terms.size() > kManyTerms || scores.size() % kManyTerms == 0) report(progress, 0, 0);
         const auto place = snapshot.find(id);
         if (!place || (query.match && !query.match->matches(place->segment, place->doc))) {
             scores.push_back(0);

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "core/id_set.hpp"
 #include "index/bm25/query.hpp"
 #include "index/bm25/snapshot.hpp"
@@ -26,13 +27,16 @@ struct Bm25Hit {
 };
 
 /// The best k of the documents that have a term of the query, best first, equal scores by ascending id. `filter` may be null.
-std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter);
+/// Polls `progress` without counts, as score_documents does.
+std::vector<Bm25Hit> search_snapshot(const Snapshot& snapshot, const Bm25Query& query, std::size_t k, const IdSet* filter,
+                                     const Progress& progress = {});
 
 /// The same by scoring every document on its own.
 std::vector<Bm25Hit> search_snapshot_exhaustive(const Snapshot& snapshot, const Bm25Query& query, std::size_t k,
                                                 const IdSet* filter);
 
 /// The scores of the documents with these ids, in their order; 0 for those that have none of the terms or do not exist.
-std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids);
+std::vector<float> score_documents(const Snapshot& snapshot, const Bm25Query& query, std::span<const std::int64_t> ids,
+                                   const Progress& progress = {});
 
 }  // namespace rag::core

@@ -28,6 +28,8 @@ std::uint64_t prefix_of(std::string_view text) noexcept {
     return __builtin_bswap64(head_of(text.data(), text.size()));
 }
 
+constexpr std::size_t kTermsPerPoll = std::size_t{1} << 16;
+
 }  // namespace
 
 SegmentBuilder::SegmentBuilder(const Analyzer& analyzer, const Settings& settings)
@@ -38,20 +40,22 @@ bool SegmentBuilder::full() const noexcept {
            strings_.size() >= kFullStrings;
 }
 
-void SegmentBuilder::analyze(std::string_view text, std::uint32_t units) {
+void SegmentBuilder::analyze(std::string_view text, std::uint32_t units, const Progress& progress) {
     if (units == 0 || text.empty()) return;
     units_ = units;
     position_base_ = next_position_;
+    progress_ = &progress;
     analyzer_.analyze(text, *this);
+    progress_ = nullptr;
     take_waiting();
     next_position_ += kFieldGap;
 }
 
-void SegmentBuilder::add(std::int64_t id, std::string_view title, std::string_view text) {
+void SegmentBuilder::add(std::int64_t id, std::string_view title, std::string_view text, const Progress& progress) {
     length_ = 0;
     next_position_ = 0;
-    analyze(title, settings_.title_units);
-    analyze(text, settings_.text_units);
+    analyze(title, settings_.title_units, progress);
+    analyze(text, settings_.text_units, progress);
     if (length_ > std::numeric_limits<std::uint32_t>::max()) {
         fail(Code::kInvalidArgument, "document {} is {} terms long, an index counts to {}", id, length_,
              std::numeric_limits<std::uint32_t>::max());
@@ -72,6 +76,7 @@ void SegmentBuilder::term(std::string_view text, const TermPlace& place) {
     if (text.size() > sizeof waiting.head) waiting_text_.append(text);
     __builtin_prefetch(&slots_[waiting.hash & (slots_.size() - 1)]);
     if (waiting_count_ == kWaiting) take_waiting();
+    if (++taken_ % kTermsPerPoll == 0) report(*progress_, 0, 0);
 }
 
 void SegmentBuilder::take_waiting() {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "index/bm25/segment_writer.hpp"
 #include "text/analyze.hpp"
 
@@ -26,7 +27,7 @@ class SegmentBuilder final : private TermSink {
 
     /// `id` has not been added before. Title and text are analyzed at once and not kept. kInvalidArgument: more terms than 32
     /// bits count.
-    void add(std::int64_t id, std::string_view title, std::string_view text);
+    void add(std::int64_t id, std::string_view title, std::string_view text, const Progress& progress = {});
     std::size_t documents() const noexcept { return ids_.size(); }
     std::size_t postings() const noexcept { return pairs_.size(); }
     /// True when the segment should be closed: what is built fits in memory several times over, and its numbers in 32 bits.
@@ -67,7 +68,7 @@ class SegmentBuilder final : private TermSink {
     static constexpr std::size_t kWaiting = 16;
 
     void term(std::string_view text, const TermPlace& place) override;
-    void analyze(std::string_view text, std::uint32_t units);
+    void analyze(std::string_view text, std::uint32_t units, const Progress& progress);
     void finish_positions(const std::vector<std::uint32_t>& documents, const std::vector<std::uint32_t>& terms,
                           SegmentParts& parts) const;
     void take_waiting();
@@ -84,6 +85,8 @@ class SegmentBuilder final : private TermSink {
     }
 
     const Analyzer& analyzer_;
+    const Progress* progress_ = nullptr;  // of the document at hand
+    std::size_t taken_ = 0;               // terms
     Settings settings_;
     std::vector<Slot> slots_;
     std::vector<TermInfo> terms_;
