@@ -1,6 +1,9 @@
 // Another embedder for a knowledge base: the same as a fresh one made with it, old answers until then, writes beside it, what is
 // left when it is stopped, fails or is killed; and other models for an engine that runs.
+#include <sys/resource.h>
+
 #include <atomic>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -225,6 +228,19 @@ TEST_CASE("bases without an embedder, and with vectors and chunks of the caller'
     CHECK_FALSE(texts.empty());
     CHECK(own->verify().ok);
 
+    // By another metric vectors keep their lengths.
+    EngineOptions by_product;
+    by_product.embedder = models.before;
+    by_product.metric = Metric::kInnerProduct;
+    auto product = Engine::open(by_product);
+    fill(*product, 0, 20);
+    product->reembed(models.narrow);
+    by_product.embedder = models.narrow;
+    auto fresh_product = Engine::open(by_product);
+    fill(*fresh_product, 0, 20);
+    CHECK(same_answers(*product, *fresh_product));
+    CHECK(product->verify().ok);
+
     auto empty = open_engine();
     CHECK(Json::parse(empty->reembed(models.narrow))["documents"] == 0);
     add(*empty, reembed_prose(0, 3));
@@ -419,6 +435,41 @@ TEST_CASE("a re-embedding that is stopped or fails changes nothing, and the next
     engine.reset();
     auto reader = open_with(models.narrow, base / "kb", true);
     CHECK(failure_of([&] { reader->reembed(models.before); }).code == Code::kReadOnly);
+}
+
+TEST_CASE("a disk that is full at any moment of a re-embedding leaves the old state, and with room again it goes on") {
+    RAG_NEEDS(fixture("tiny_bert"));
+    Models models;
+    TemporaryFolder base;
+    auto engine = open_with(models.before, base / "kb");
+    fill(*engine, 0, 100);
+    const auto before = answers(*engine);
+    // Files that may not grow stand in for the disk.
+    rlimit whole{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &whole) == 0);
+    const auto former = std::signal(SIGXFSZ, SIG_IGN);
+    int failed = 0;
+    bool done = false;
+    for (rlim_t bytes = 4096; !done && bytes < rlim_t{64} << 20; bytes += bytes / 3) {
+        const rlimit little{bytes, whole.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
+        const auto failure = failure_of([&] { engine->reembed(models.shorter); });
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &whole) == 0);
+        done = failure.code == Code::kOk;
+        if (done) break;
+        ++failed;
+        INFO(bytes << ": " << failure.text);
+        CHECK(failure.code == Code::kIo);
+        CHECK((answers(*engine) == before));
+        CHECK(engine->verify().ok);
+    }
+    std::signal(SIGXFSZ, former);
+    CHECK(done);
+    CHECK(failed > 10);
+    const auto fresh = open_with(models.shorter);
+    fill(*fresh, 0, 100);
+    CHECK(same_answers(*engine, *fresh));
+    CHECK(engine->verify().ok);
 }
 
 TEST_CASE("closing ends a re-embedding") {
