@@ -1460,10 +1460,10 @@ typedef struct rag_train_options {
  * (texts, such as a checkpoint that is damaged and was passed over).
  *
  * RAG_INVALID_ARGUMENT: a setting by name, a row by file and line, all before the first step; RAG_ALREADY_EXISTS: "output" holds
- * a run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number or
- * runs away (step and rows named); RAG_UNSUPPORTED; RAG_NO_BACKEND; RAG_IO; RAG_STOPPED: the last whole step is in a checkpoint,
- * from which "resume" goes on bit for bit (with one thread). After any other failure the last checkpoint stays as well. Several
- * runs at once need different folders. since 0.1.0 */
+ * a run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number, runs
+ * away or gives no gradient for twenty steps (step and rows named); RAG_UNSUPPORTED; RAG_NO_BACKEND; RAG_IO; RAG_STOPPED: the
+ * last whole step is in a checkpoint, from which "resume" goes on bit for bit (with one thread). After any other failure the last
+ * checkpoint stays as well. Several runs at once need different folders. since 0.1.0 */
 RAG_API rag_status rag_train(rag_text model, rag_text task, const rag_training_rows* train, const rag_training_rows* eval,
                              const rag_train_options* options, rag_string** result) RAG_NOEXCEPT;
 

@@ -146,7 +146,8 @@ class Trainer:
 
         Ctrl-C, and what a callback raises, ends the run once the last whole step is in a checkpoint, and goes on to the caller; a run that a
         callback ended raises Stopped. ``resume=True`` goes on from there. Bad rows and settings are an InvalidArgument before the first step,
-        with file and line; a loss that is no number, or runs away, is an InvalidState that names the step and its rows.
+        with file and line; a loss that is no number, runs away, or gives no gradient for twenty steps is an InvalidState that names the step and
+        its rows.
         """
         labels = self.config.labels if self.task == "classification" else []
         options = {**_read_options(self.task, columns, on_bad_row, labels), "encoding": encoding}
