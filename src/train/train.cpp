@@ -102,7 +102,7 @@ class Run {
 
     void check_steps(const Task& task) const {
         const std::uint64_t steps = planned_steps(task, identity_.config);
-        if (identity_.config.warmup_steps > 0 && identity_.config.warmup_steps >= steps)
+        if (identity_.config.warmup_steps > steps)
             fail(Code::kInvalidArgument, "warmup_steps is {}, the run has {} steps: the rate would never reach learning_rate",
                  identity_.config.warmup_steps, steps);
     }
