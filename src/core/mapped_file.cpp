@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <map>
+#include <mutex>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -23,6 +26,16 @@ struct Descriptor {
 
 std::string reason(int error) {
     return std::generic_category().message(error);
+}
+
+/// Where files are mapped at present: first and last byte. Only there may pages be dropped without losing what they hold.
+struct Mappings {
+    std::mutex mutex;
+    std::map<const std::byte*, const std::byte*> ends;
+};
+Mappings& mappings() {
+    static Mappings* const instance = new Mappings();  // files may be closed while static objects are being destroyed
+    return *instance;
 }
 
 /// A regular file open for reading, and its size.
@@ -60,11 +73,30 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     if (data == MAP_FAILED) fail(Code::kIo, "cannot map {} ({} bytes): {}", quote(file->name_, 400), opened.size, reason(errno));
     file->data_ = static_cast<const std::byte*>(data);
     file->size_ = opened.size;
+    const std::lock_guard lock(mappings().mutex);
+    mappings().ends.emplace(file->data_, file->data_ + file->size_);
     return file;
 }
 
 MappedFile::~MappedFile() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ == nullptr) return;
+    const std::lock_guard lock(mappings().mutex);
+    mappings().ends.erase(data_);
+    ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void release_pages(std::span<const std::byte> bytes) noexcept {
+    if (bytes.empty()) return;
+    const std::lock_guard lock(mappings().mutex);
+    auto found = mappings().ends.upper_bound(bytes.data());
+    if (found == mappings().ends.begin()) return;
+    --found;
+    if (bytes.data() + bytes.size() > found->second) return;
+    // Whole pages: a file is mapped from the beginning of one to the end of one.
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit) {

@@ -31,6 +31,10 @@ class MappedFile {
     std::string name_;
 };
 
+/// The pages of bytes of a mapped file are no longer counted as this process's memory; who touches them again gets them from the
+/// system's cache or the file. Bytes of anything else are left alone.
+void release_pages(std::span<const std::byte> bytes) noexcept;
+
 /// A small text file (configuration) read whole into memory, so that an editor that truncates it meanwhile does no harm. Errors
 /// as MappedFile::open; over `limit` bytes is kCorrupt.
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit = 64u << 20);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/mapped_file.hpp"
 #include "core/thread_pool.hpp"
 #include "model/loader.hpp"
 #include "model/model.hpp"
@@ -178,6 +179,8 @@ void TrainedModel::start(const TrainerConfig& config, Backend* backend) {
     check_status(encoder_ ? used.train_encoder(encoder_->config, encoder_->weights, options_, trainer_)
                           : used.train_decoder(decoder_->config, decoder_->weights, options_, trainer_));
     if (trainer_ == nullptr) fail(Code::kInternal, "the backend gave no trainer for {}", quote(source_.string(), 400));
+    // The trainer has its own copies, of most of it.
+    for (const TensorView& tensor : weights().tensors) release_pages(tensor.bytes);
     // B is zero: the model begins as it was. A as PEFT draws it, kaiming_uniform with a = sqrt(5).
     const std::vector<TrainedTensor> tensors = trainer_->tensors();
     for (std::size_t index = 0; index < tensors.size(); ++index) {

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include "core/byte_reader.hpp"
 #include "expect_error.hpp"
@@ -26,6 +29,33 @@ TEST_CASE("a file is mapped whole and stays readable after it was replaced") {
     CHECK(ByteReader(file->bytes(), file->name()).take_text(5) == "first");
     std::filesystem::remove(path);
     CHECK(ByteReader(file->bytes(), file->name()).take_text(5) == "first");
+}
+
+TEST_CASE("released pages are read again; other memory is left alone") {
+    const rag::test::TemporaryFolder folder;
+    std::string text(300'000, 'a');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+    write_file(folder / "file", text);
+    const auto file = MappedFile::open(folder / "file");
+    const auto resident = [&] {
+        std::ifstream maps("/proc/self/smaps");
+        bool here = false;
+        for (std::string line; std::getline(maps, line);) {
+            if (line.find((folder / "file").string()) != std::string::npos) here = true;
+            if (here && line.starts_with("Rss:")) return std::stoul(line.substr(4));
+        }
+        return 0UL;
+    };
+    CHECK(ByteReader(file->bytes(), file->name()).take_text(text.size()) == text);
+    CHECK(resident() > 200);
+    release_pages(file->bytes().subspan(4097, 250'000));
+    CHECK(resident() < 100);
+    CHECK(ByteReader(file->bytes(), file->name()).take_text(text.size()) == text);
+    const std::vector<std::byte> own(100'000, std::byte{7});
+    release_pages(own);
+    release_pages({own.data() + 5, 50'000});
+    release_pages({});
+    CHECK(std::count(own.begin(), own.end(), std::byte{7}) == 100'000);
 }
 
 TEST_CASE("an empty file has no bytes") {
