@@ -117,11 +117,26 @@ void read_part(const SafetensorsFile& file, TrainedModel& model, std::size_t ind
              quote(tensor.name + suffix));
     std::vector<float> values(element_count(tensor.shape));
     std::memcpy(values.data(), found->bytes.data(), values.size() * sizeof(float));
+    release_pages(found->bytes);
     model.write(index, part, values);
 }
 
 std::string checksum_of(std::span<const std::byte> bytes) {
     return fmt::format("{:016x}", checksum64(bytes));
+}
+
+/// Of a file, block by block, each sum the seed of the next: three times the weights do not come into memory at once.
+std::string file_checksum(const fs::path& path) {
+    constexpr std::size_t kBlock = std::size_t{1} << 22;
+    const auto file = MappedFile::open(path);
+    std::uint64_t sum = 0;
+    for (std::span<const std::byte> left = file->bytes(); !left.empty();) {
+        const std::span<const std::byte> block = left.first(std::min(left.size(), kBlock));
+        sum = checksum64(block, sum);
+        release_pages(block);
+        left = left.subspan(block.size());
+    }
+    return fmt::format("{:016x}", sum);
 }
 
 /// Of all that the object says but for the sum itself.
@@ -159,8 +174,7 @@ json read_object(const fs::path& path) {
 std::shared_ptr<const SafetensorsFile> open_tensors(const fs::path& path, const json& object) {
     const fs::path file = path / "model.safetensors";
     if (object.contains("tensors_checksum")) {
-        const auto bytes = MappedFile::open(file);
-        require_sum(checksum_of(bytes->bytes()), text(object, "tensors_checksum", (path / "state.json").string()), file.string());
+        require_sum(file_checksum(file), text(object, "tensors_checksum", (path / "state.json").string()), file.string());
     }
     return SafetensorsFile::open(file);
 }
@@ -194,7 +208,7 @@ void write_checkpoint(const fs::path& folder, TrainedModel& model, const RunStat
     object["train_sha256"] = identity.train_sha256;
     object["eval_sha256"] = identity.eval_sha256;
     object["config"] = json::parse(trainer_config_json(identity.config));
-    object["tensors_checksum"] = checksum_of(MappedFile::open(unfinished / "model.safetensors")->bytes());
+    object["tensors_checksum"] = file_checksum(unfinished / "model.safetensors");
     object["checksum"] = own_checksum(object);
     const std::string text = object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
     AtomicFile file(unfinished / "state.json");
