@@ -22,9 +22,9 @@ def whole(name: str, value: Any, least: int = 0, most: int = _UINT32) -> int:
     return number
 
 
-def optional(name: str, value: Any, least: int = 1) -> int:
+def optional(name: str, value: Any, least: int = 1, most: int = _UINT32) -> int:
     """As ``whole``; None is 0, which the core takes for "choose"."""
-    return 0 if value is None else whole(name, value, least)
+    return 0 if value is None else whole(name, value, least, most)
 
 
 def place_in(name: str, value: Any, choices: tuple[str, ...]) -> int:

@@ -107,7 +107,7 @@ class _Model:
         weights a file (None: 5 GB). Something at ``path`` is an AlreadyExists; after a failure or Ctrl-C nothing is left.
         """
         with Bar(show_progress, "saving", "tensor", None) as bar:
-            self._core.save(os.fspath(path), dtype, optional("shard_bytes", shard_bytes), bar.callback)
+            self._core.save(os.fspath(path), dtype, optional("shard_bytes", shard_bytes, most=UINT64), bar.callback)
 
     def __repr__(self) -> str:
         chosen = f" ({self.dtype})" if self._dtype.split(",")[0] == "auto" else ""

@@ -1,5 +1,6 @@
 #include "formats/model_folder.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string_view>
@@ -47,6 +48,19 @@ void refuse_unread_lora(const JsonFields& fields) {
     }
 }
 
+// PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take the pair that they begin with out of the base's weights, and peft does so again
+// when it loads the adapter; the base that librag has is whole. peft converts such an adapter to one that says true.
+void refuse_changed_base(const JsonFields& fields) {
+    const json* value = fields.find("init_lora_weights");
+    if (value == nullptr || value->is_null() || value->is_boolean()) return;
+    constexpr std::array<std::string_view, 3> whole = {"gaussian", "orthogonal", "eva"};
+    if (value->is_string() && std::find(whole.begin(), whole.end(), value->get_ref<const std::string&>()) != whole.end()) return;
+    fail(Code::kUnsupported,
+         "{}: init_lora_weights is {}, which changes the base model; convert the adapter with peft (save_pretrained with "
+         "path_initial_model_for_weight_conversion)",
+         quote(fields.file(), 400), quote(value->dump(-1, ' ', true, json::error_handler_t::replace)));
+}
+
 void read_replaced(const JsonFields& fields, LoraFolderConfig& config) {
     const std::string bias = fields.text("bias").value_or("none");
     if (bias != "none" && bias != "all" && bias != "lora_only")
@@ -73,6 +87,7 @@ LoraFolderConfig read_lora_config(const std::filesystem::path& folder) {
     const json object = read_config(folder / "adapter_config.json");
     const JsonFields fields(object, (folder / "adapter_config.json").string());
     refuse_unread_lora(fields);
+    refuse_changed_base(fields);
     LoraFolderConfig config;
     config.r = fields.required_integer("r", 1, kMaxDimension);
     config.lora_alpha = fields.number("lora_alpha").value_or(8.0);

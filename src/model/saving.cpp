@@ -97,15 +97,17 @@ SavedWeights saved_weights(Precision precision) {
     }
 }
 
-void save_folder(const SaveSource& source, const std::filesystem::path& folder, const SaveOptions& options) {
+void save_folder(const SaveSource& source, const std::filesystem::path& path, const SaveOptions& options) {
     if (options.shard_bytes == 0) fail(Code::kInvalidArgument, "shards of 0 bytes are asked for");
-    if (std::filesystem::exists(std::filesystem::symlink_status(folder)))
+    const std::filesystem::path folder = path.has_filename() ? path : path.parent_path();  // "out/" is "out"
+    std::error_code error;
+    if (std::filesystem::exists(std::filesystem::symlink_status(folder, error)))
         fail(Code::kAlreadyExists, "{} exists; a model is saved into a new folder", quote(folder.string(), 400));
     std::filesystem::path unfinished = folder;
     unfinished += ".unfinished";
-    std::error_code error;
     if (!std::filesystem::create_directory(unfinished, error))
-        fail(Code::kIo, "{} cannot be made: {}", quote(unfinished.string(), 400), error ? error.message() : "it exists");
+        fail(Code::kIo, "{} cannot be made: {}", quote(unfinished.string(), 400),
+             error ? error.message() : "it exists, left by a save that was cut off; remove it");
     try {
         std::vector<TensorEntry> entries;
         std::vector<ElementType> types;

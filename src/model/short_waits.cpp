@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 namespace rag::core {
@@ -17,25 +16,31 @@ char policy[] = "OMP_WAIT_POLICY=active";
 
 }  // namespace
 
-// setenv() would change what other threads may be reading. So they are given another table of the same strings, which stays for
-// ever: one of them may go on reading it.
+// setenv() of a new name moves the table while other threads may be reading it. So the table is replaced by a longer one of the
+// same strings, which stays, as does the old one, that somebody may still be reading. What others set and remove meanwhile, they
+// do in the table of that moment; so the two strings are looked for and taken out there, and nothing else is touched.
 ShortWaits::ShortWaits() {
     if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
     static auto& tables = *new std::vector<std::unique_ptr<std::vector<char*>>>();
     auto table = std::make_unique<std::vector<char*>>();
-    before_ = __atomic_load_n(&environ, __ATOMIC_ACQUIRE);
-    for (char** entry = before_; entry != nullptr && *entry != nullptr; ++entry) table->push_back(*entry);
+    for (char** entry = __atomic_load_n(&environ, __ATOMIC_ACQUIRE); entry != nullptr && *entry != nullptr; ++entry)
+        table->push_back(*entry);
     if (std::getenv("GOMP_SPINCOUNT") == nullptr) table->push_back(spins);
     table->push_back(policy);
     table->push_back(nullptr);
-    during_ = table->data();
+    __atomic_store_n(&environ, table->data(), __ATOMIC_RELEASE);
     tables.push_back(std::move(table));
-    __atomic_store_n(&environ, during_, __ATOMIC_RELEASE);
+    set_ = true;
 }
 
 ShortWaits::~ShortWaits() {
-    // Who has called setenv() meanwhile has a table of his own, with these two in it; it stays his.
-    if (during_ != nullptr) __atomic_compare_exchange_n(&environ, &during_, before_, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    if (!set_) return;
+    for (const char* own : {spins, policy}) {
+        // Those behind it move up one by one: a reader sees one of them twice at most.
+        char** entry = environ;
+        while (*entry != nullptr && *entry != own) ++entry;
+        for (; *entry != nullptr; ++entry) __atomic_store_n(entry, entry[1], __ATOMIC_RELEASE);
+    }
 }
 
 }  // namespace rag::core

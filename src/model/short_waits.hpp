@@ -13,14 +13,13 @@ class ShortWaits {
     /// GOMP_SPINCOUNT is 10,000 and OMP_WAIT_POLICY active from here on, each where the user has not set it; but where
     /// OMP_WAIT_POLICY is set, nothing changes.
     ShortWaits();
-    /// The environment is as it was.
+    /// The two are gone; what others have set or removed meanwhile stays.
     ~ShortWaits();
     ShortWaits(const ShortWaits&) = delete;
     ShortWaits& operator=(const ShortWaits&) = delete;
 
   private:
-    char** before_ = nullptr;
-    char** during_ = nullptr;
+    bool set_ = false;
 };
 
 }  // namespace rag::core

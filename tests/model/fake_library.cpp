@@ -16,6 +16,9 @@ __attribute__((constructor)) static void keep_waits() {
         if (waits[std::strlen(waits) - 1] != '=') std::strcat(waits, " ");
         std::strncat(waits, value == nullptr ? "none" : value, 20);
     }
+    // As another thread of the program may do while a library is being loaded.
+    ::setenv("RAG_TEST_MEANWHILE", "changed", 1);
+    ::unsetenv("RAG_TEST_GONE");
 }
 
 extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::uint32_t host_version, rag::core::Backend** out,

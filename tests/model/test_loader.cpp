@@ -58,6 +58,8 @@ TEST_CASE("the backend is looked for, checked and kept", "[model]") {
     // What libgomp is told while it is loaded is gone afterwards, and what the user says stays. Each child loads it first.
     ::unsetenv("OMP_WAIT_POLICY");
     ::unsetenv("GOMP_SPINCOUNT");
+    ::setenv("RAG_TEST_MEANWHILE", "before", 1);
+    ::setenv("RAG_TEST_GONE", "before", 1);
     const auto told = [](const std::string& wanted) {
         return child_result([&] {
             const std::string spins = value_of("GOMP_SPINCOUNT"), policy = value_of("OMP_WAIT_POLICY");
@@ -66,10 +68,14 @@ TEST_CASE("the backend is looked for, checked and kept", "[model]") {
             std::thread reader([&] {
                 while (!done) value_of("RAG_BACKEND_DIR");
             });
+            ::setenv("RAG_TEST_OLD", "old", 1);
             const bool right = backend().describe() == "the fake backend" && value_of("FAKE_WAITS") == wanted;
+            ::setenv("RAG_TEST_NEW", "new", 1);
             done = true;
             reader.join();
-            return right && value_of("GOMP_SPINCOUNT") == spins && value_of("OMP_WAIT_POLICY") == policy ? 0 : 1;
+            const bool kept = value_of("RAG_TEST_OLD") == "old" && value_of("RAG_TEST_NEW") == "new" &&
+                              value_of("RAG_TEST_MEANWHILE") == "changed" && value_of("RAG_TEST_GONE") == "none";
+            return right && kept && value_of("GOMP_SPINCOUNT") == spins && value_of("OMP_WAIT_POLICY") == policy ? 0 : 1;
         });
     };
     CHECK(told("10000 active") == 0);

@@ -3,6 +3,8 @@ GGUF, against peft."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,3 +198,18 @@ def test_gguf_adapters(fixtures_dir: Path, adapted: tuple[Any, dict[str, Path]],
     (tmp_path / "other.gguf").write_bytes(data.replace(b"blk.1.attn_v.weight", b"blk.7.attn_v.weight"))
     with pytest.raises(librag.errors.Unsupported, match=r"blk\.7\.attn_v"):
         generator.load_adapter(tmp_path / "other.gguf", "other")
+
+
+def test_adapters_that_change_the_base_are_refused(fixtures_dir: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(fixtures_dir / "tiny_llama_lora", tmp_path / "adapter")
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    model = librag.Generator(fixtures_dir / "tiny_llama")
+    for number, value in enumerate(
+        ["pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga", 7, True, "gaussian", "orthogonal"]
+    ):
+        (folder / "adapter_config.json").write_text(json.dumps({**settings, "init_lora_weights": value}))
+        if value in (True, "gaussian", "orthogonal"):
+            model.load_adapter(folder, f"adapter {number}")
+        else:
+            with pytest.raises(librag.Unsupported, match="changes the base model"):
+                model.load_adapter(folder, f"adapter {number}")

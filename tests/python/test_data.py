@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import random
-import time
 from pathlib import Path
 
 import librag
@@ -216,56 +215,6 @@ class TestLeaks:
         assert data.find_leaks(rows[:1], [{"query": rows[0]["query"], "positive": "something else"}], fields=["positive"]) == []
         # Another answer to the same question is no duplicate.
         assert len(data.deduplicate(chats, near=None)[0]) == len(chats)
-
-    def test_patterns_and_greetings_do_not_bind_rows_together(self) -> None:
-        chance = random.Random(5)
-        words = lambda count: " ".join("".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(count))  # noqa: E731
-        pattern = "Summarize the following text please, in one short and simple sentence for a child: part"
-        queries = [{"query": f"{pattern} {i}", "positive": words(40)} for i in range(300)]
-        chats = [
-            {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": f"Hello {words(6)}"},
-                          {"role": "user", "content": words(12)}, {"role": "assistant", "content": words(12)}]}
-            for _ in range(300)
-        ]  # fmt: skip
-        for rows in (queries, chats):
-            parts = data.split(rows, {"train": 0.8, "test": 0.2})
-            assert {name: len(part) for name, part in parts.items()} == {"train": 240, "test": 60}
-            assert data.find_leaks(parts["train"], parts["test"]) == []
-        # What the user says in all is what a conversation asks.
-        again = {"messages": [*chats[0]["messages"][:3], {"role": "assistant", "content": words(30)}]}
-        (leak,) = data.find_leaks(chats, [again], near=None)
-        assert (leak.train, leak.test, leak.part) == (0, 0, "query")
-        assert [len(part) for part in data.split([*chats[:9], again] * 2, {"a": 1, "b": 1}, near=None).values()] == [10, 10]
-
-    def test_a_part_that_would_be_empty_is_an_error_that_says_why(self) -> None:
-        jokes = [{"instruction": "Tell a  joke.", "output": f"{'ha ' * i}{i}"} for i in range(50)]
-        with pytest.raises(
-            librag.InvalidArgument, match=r"'test' is due 10 of 50 rows.*50 rows.*ask the same: 'Tell a joke.' \(row 0\)"
-        ):
-            data.split(jokes, {"train": 0.8, "test": 0.2})
-        assert len(data.split(jokes, {"train": 0.8, "test": 0.2}, near=None, fields=["output"])["test"]) == 10
-        alike = [
-            {"text": f"{'the same long sentence that all of the rows have in common, but for its number: '}{i}"}
-            for i in range(50)
-        ]
-        with pytest.raises(librag.InvalidArgument, match=r"50 rows stay together.*nearly.*'the same long.*near=None"):
-            data.split(alike, {"train": 0.8, "test": 0.2})
-        assert len(data.split(alike, {"train": 0.8, "test": 0.2}, near=None)["test"]) == 10
-        rare = [{"text": f"{word} {word}", "label": word} for word in "abcdefghijklmnopqrst"]
-        with pytest.raises(librag.InvalidArgument, match="'label' are too rare"):
-            data.split(rare, {"train": 0.8, "test": 0.2}, near=None, stratify="label")
-
-    def test_many_rows_that_ask_or_say_the_same_take_linear_time(self) -> None:
-        rows = [{"query": "What is it?", "positive": f"document {i}"} for i in range(20000)]
-        texts = [{"text": "What is it?"} for _ in range(20000)]
-        other = [{"query": f"Who is {i}?", "positive": f"no {i}"} for i in range(20000)]
-        begun = time.perf_counter()
-        parts = data.split([*rows, *other], {"train": 1, "test": 1}, near=None)
-        assert sorted(map(len, parts.values())) == [20000, 20000]
-        assert len(data.find_leaks(rows, rows, near=None)) == 20000
-        assert len(data.find_leaks(texts, texts)) == 20000
-        assert data.duplicate_groups(texts) == [list(range(20000))]
-        assert time.perf_counter() - begun < 30  # pairs would be 200 million
 
     def test_bad_shares_are_errors(self) -> None:
         for shares in ({}, {"train": 0.0}, {"train": -1, "test": 2}):

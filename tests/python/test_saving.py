@@ -94,6 +94,18 @@ def test_a_text_sample_improves_int4(fixtures_dir: pathlib.Path, tmp_path: pathl
         model.calibrate([])
 
 
+def test_a_slash_behind_the_name_and_the_default_of_shards(fixtures_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    model = librag.Generator(fixtures_dir / "tiny_llama")
+    model.save(f"{tmp_path}/out/", shard_bytes=5_000_000_000, show_progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    assert librag.Generator(tmp_path / "out").dtype == "float32"
+    (tmp_path / "cut.unfinished").mkdir()
+    with pytest.raises(librag.IoError, match="remove it"):
+        model.save(tmp_path / "cut", show_progress=False)
+    with pytest.raises(librag.IoError):
+        model.save(tmp_path / ("long" * 100), show_progress=False)
+
+
 def test_what_cannot_be_saved_leaves_nothing(fixtures_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     model = librag.Generator(fixtures_dir / "tiny_llama")
     with pytest.raises(librag.RagError):

@@ -32,7 +32,7 @@ class Leak:
     similarity: float
     """1.0: equal but for case, punctuation and spaces."""
     part: Literal["row", "query"] = "row"
-    """What is similar: the rows as wholes, or only what they ask, which is equal then (a query with another document)."""
+    """What is similar: the rows as wholes, or only what they ask (a query with another document, a question with another answer)."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,9 @@ def duplicate_groups(rows: Iterable[Row], *, near: float | None = 0.8, fields: S
             place = root[place]
         return place
 
-    same_text = list(_places(map(folded, texts)).values())
-    for same in same_text:
-        for place in same:
-            root[place] = same[0]
-    if (least := _threshold(near)) is not None:
-        firsts = [same[0] for same in same_text]
-        for earlier, later, _ in _near_pairs(firsts, [texts[place] for place in firsts], least):
-            a, b = sorted((find(earlier), find(later)))
-            root[b] = a
+    for earlier, later, _ in _pairs(texts, _threshold(near)):
+        a, b = sorted((find(earlier), find(later)))
+        root[b] = a
     groups: dict[int, list[int]] = {}
     for place in range(len(texts)):
         groups.setdefault(find(place), []).append(place)
@@ -110,12 +104,11 @@ def deduplicate(
     return [row for place, row in enumerate(kept_rows) if place not in removed], report
 
 
-def query_groups(rows: Iterable[Row]) -> list[list[int]]:
-    """Places of rows that ask the same, whatever they answer or find, in groups of at least two, in the rows' order.
-
-    The same is what is equal but for case, punctuation and spaces. Queries made from one pattern are nearly equal and ask different things.
-    """
-    return [group for asked, group in _places(map(_asked, rows)).items() if asked and len(group) > 1]
+def query_groups(rows: Iterable[Row], *, near: float | None = 0.8) -> list[list[int]]:
+    """Places of rows that ask the same (see find_leaks), whatever they answer or find, in groups of at least two, in the rows' order."""
+    asked = [(place, text) for place, row in enumerate(rows) if (text := asked_text(row)) is not None and folded(text)]
+    groups = duplicate_groups([{"text": text} for _, text in asked], near=near)
+    return [[asked[member][0] for member in group] for group in groups]
 
 
 def find_leaks(
@@ -123,53 +116,31 @@ def find_leaks(
 ) -> list[Leak]:
     """Rows of ``test`` that training has seen: for each the most similar row of ``train``; empty where nothing leaks.
 
-    Rows of queries, instructions and conversations leak too where only what they ask is the same (query_groups): a query with two documents
-    must not be trained with one of them and tested with the other. ``fields`` compares these members alone.
+    Rows of queries, instructions and conversations leak too where only what they ask is the same: a query with two documents must not be
+    trained with one of them and tested with the other. ``fields`` compares these members alone.
     """
     first_rows, second_rows = list(train), list(test)
     first, second = _texts(first_rows, fields), _texts(second_rows, fields)
     best: dict[int, Leak] = {}
-    for earlier, place, similarity in _row_leaks(first, second, _threshold(near)):
-        known = best.get(place)
-        if known is None or (-similarity, earlier) < (-known.similarity, known.train):
+    for earlier, later, similarity in _pairs([*first, *second], _threshold(near), border=len(first)):
+        place = later - len(first)
+        if place not in best or similarity > best[place].similarity:
             best[place] = Leak(earlier, place, similarity)
     if fields is None:
-        seen = _places(map(_asked, first_rows))
-        for asked, places in _places(map(_asked, second_rows)).items():
-            for place in places if asked and asked in seen else ():
-                if place not in best or best[place].similarity < 1.0:
-                    best[place] = Leak(seen[asked][0], place, 1.0, "query")
+        for leak in _query_leaks(first_rows, second_rows, near):
+            if leak.test not in best or leak.similarity > best[leak.test].similarity:
+                best[leak.test] = leak
     return [best[place] for place in sorted(best)]
 
 
-def _row_leaks(train: Sequence[str], test: Sequence[str], near: float | None) -> Iterator[tuple[int, int, float]]:
-    """(place in train, place in test, similarity): of train rows with equal folded texts the first alone."""
-    seen = {text: places[0] for text, places in _places(map(folded, train)).items()}
-    tested = _places(map(folded, test))
-    for text, places in tested.items():
-        if text in seen:
-            yield from ((seen[text], place, 1.0) for place in places)
-    if near is None:
-        return
-    texts = {**{text: test[places[0]] for text, places in tested.items()}, **{text: train[place] for text, place in seen.items()}}
-    keys = list(texts)
-    for one, other, similarity in _near_pairs(range(len(keys)), list(texts.values()), near):
-        for a, b in ((keys[one], keys[other]), (keys[other], keys[one])):
-            if a in seen:
-                yield from ((seen[a], place, similarity) for place in tested.get(b, ()))
+def _query_leaks(train: Sequence[Row], test: Sequence[Row], near: float | None) -> Iterator[Leak]:
+    def asked(rows: Sequence[Row]) -> list[tuple[int, str]]:
+        return [(place, text) for place, row in enumerate(rows) if (text := asked_text(row)) is not None and folded(text)]
 
-
-def _asked(row: Row) -> str:
-    """What a row asks, folded; empty for one that asks nothing."""
-    return folded(asked_text(row) or "")
-
-
-def _places(texts: Iterable[str]) -> dict[str, list[int]]:
-    """Where each text stands, in the order of the texts."""
-    places: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        places.setdefault(text, []).append(place)
-    return places
+    first, second = asked(train), asked(test)
+    texts = [text for _, text in (*first, *second)]
+    for earlier, later, similarity in _pairs(texts, _threshold(near), border=len(first)):
+        yield Leak(first[earlier][0], second[later - len(first)][0], similarity, "query")
 
 
 def _threshold(near: float | None) -> float | None:
@@ -185,19 +156,29 @@ def _texts(rows: Iterable[Row], fields: Sequence[str] | None) -> list[str]:
     return [row_text(row, fields) for row in rows]
 
 
-def _pairs(texts: Sequence[str], near: float | None) -> Iterator[tuple[int, int, float]]:
-    """(earlier, later, similarity), by later, then earlier.
+def _pairs(texts: Sequence[str], near: float | None, border: int | None = None) -> Iterator[tuple[int, int, float]]:
+    """(earlier, later, similarity), by later, then earlier. With ``border`` only pairs across it.
 
     Rows of equal folded texts are compared once: all of them get the pairs of the first.
     """
-    places = _places(map(folded, texts))
-    found = [(a, b, 1.0) for same in places.values() for i, b in enumerate(same) for a in same[:i]]
+    places: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        places.setdefault(folded(text), []).append(place)
+    found = [(a, b, 1.0) for same in places.values() for i, b in enumerate(same) for a in same[:i] if _across(a, b, border)]
     if near is not None:
         firsts = [same[0] for same in places.values()]
         members = {same[0]: same for same in places.values()}
         for one, other, similarity in _near_pairs(firsts, [texts[place] for place in firsts], near):
-            found += [(min(x, y), max(x, y), similarity) for x in members[one] for y in members[other]]
+            for x in members[one]:
+                for y in members[other]:
+                    a, b = min(x, y), max(x, y)
+                    if _across(a, b, border):
+                        found.append((a, b, similarity))
     yield from sorted(found, key=lambda pair: (pair[1], pair[0]))
+
+
+def _across(a: int, b: int, border: int | None) -> bool:
+    return border is None or a < border <= b
 
 
 def _near_pairs(places: Sequence[int], texts: Sequence[str], near: float) -> Iterator[tuple[int, int, float]]:

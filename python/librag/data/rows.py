@@ -19,19 +19,6 @@ _TEXT_MEMBERS = (
     "negative", "neg", "system", "history", "instruction", "input", "output", "messages", "conversations", "prompt", "completion",
     "chosen", "rejected", "answer", "content", "value",
 )  # fmt: skip
-_NO_USERS = {
-    "system",
-    "developer",
-    "assistant",
-    "gpt",
-    "chatgpt",
-    "bot",
-    "model",
-    "tool",
-    "function",
-    "function_call",
-    "observation",
-}
 _SPACE_OR_MARK = re.compile(r"[\W_]+")
 # Han, Kana and Hangul: one character says about as much as a short word of a Latin script.
 _DENSE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]")
@@ -62,8 +49,8 @@ def row_text(row: Row, fields: Sequence[str] | None = None) -> str:
 
 
 def asked_text(row: Row) -> str | None:
-    """What a row asks, without what it answers or finds: a query, an instruction with its input, all that the user says in a conversation
-    (many begin with "Hi"). None for a row that asks nothing."""
+    """What a row asks, without what it answers or finds: a query, an instruction with its input, what a conversation says before the first
+    answer (but for the system). None for a row that asks nothing."""
     for name in ("query", "anchor", "question", "prompt"):
         if isinstance(row.get(name), str):
             return str(row[name])
@@ -76,7 +63,9 @@ def asked_text(row: Row) -> str | None:
         asked: list[str] = []
         for turn in turns:
             role = turn.get("role", turn.get("from")) if isinstance(turn, Mapping) else None
-            if role not in _NO_USERS:
+            if role in ("assistant", "gpt", "model"):
+                break
+            if role != "system":
                 asked += _texts_of(turn)
         return "\n".join(asked)
     return None

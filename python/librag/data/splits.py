@@ -9,9 +9,7 @@ from typing import Literal
 from .._arguments import UINT64, number, whole
 from ..errors import InvalidArgument
 from .duplicates import duplicate_groups, query_groups
-from .rows import Row, asked_text, folded, row_text
-
-_SHOWN = 80  # characters of a row in a message
+from .rows import Row
 
 
 def split(
@@ -26,10 +24,9 @@ def split(
     """Cuts rows into parts, such as ``{"train": 0.8, "valid": 0.1, "test": 0.1}`` (the default); shares are made to sum to 1.
 
     Rows that say the same (see duplicate_groups; ``near=None``: equal ones), and rows that ask the same (a query with several documents, a
-    question with several answers; all that the user says in a conversation), land in one part, so nothing leaks; ``fields`` compares these
-    members alone. ``stratify``: a member such as "label" whose values keep their shares in each part, as far as groups allow. Equal rows,
-    shares and seed give equal parts, each in the rows' order. InvalidArgument: shares that are not positive, more parts than rows, a part
-    that is due at least one row and gets none, since too many rows stay together.
+    question with several answers), land in one part, so nothing leaks; ``fields`` compares these members alone. ``stratify``: a member
+    such as "label" whose values keep their shares in each part, as far as groups allow. Equal rows, shares and seed give equal parts,
+    each in the rows' order. InvalidArgument: shares that are not positive, more parts than rows.
     """
     all_rows = list(rows)
     wanted = _normalised({"train": 0.8, "valid": 0.1, "test": 0.1} if shares is None else shares)
@@ -37,7 +34,7 @@ def split(
         raise InvalidArgument(f"{len(all_rows)} rows cannot be cut into {len(wanted)} parts")
     groups = duplicate_groups(all_rows, near=near, fields=fields)
     if fields is None:
-        groups = _joined([*groups, *query_groups(all_rows)])
+        groups = _joined([*groups, *query_groups(all_rows, near=near)])
     grouped = {place for group in groups for place in group}
     units = [*groups, *([place] for place in range(len(all_rows)) if place not in grouped)]
     units.sort()
@@ -62,29 +59,7 @@ def split(
         sizes[name] += len(unit)
         for place in unit:
             filled[_key(all_rows[place], stratify)][name] += 1
-    for name in names:
-        if not parts[name] and wanted[name] * len(all_rows) >= 1.0 - 1e-9:
-            raise InvalidArgument(_why_empty(name, wanted[name] * len(all_rows), all_rows, units[0], fields, stratify))
     return {name: [all_rows[place] for place in sorted(places)] for name, places in parts.items()}
-
-
-def _why_empty(
-    name: str, due: float, rows: Sequence[Row], largest: Sequence[int], fields: Sequence[str] | None, stratify: str | None
-) -> str:
-    """One line: which rows stay together, by what, and what may be done."""
-    empty = f"the part {name!r} is due {due:.4g} of {len(rows)} rows and gets none"
-    if len(largest) == 1:
-        return f"{empty}: the values of {stratify!r} are too rare to be in every part; leave stratify out, or take fewer parts"
-    asked = {query for place in largest if (query := folded(asked_text(rows[place]) or ""))}
-    if fields is None and len(asked) == 1:
-        shared, shown = "ask the same", asked_text(rows[largest[0]]) or ""
-        advice = "compare other members (fields)"
-    else:
-        shared, shown = "say or ask the same, or nearly the same", row_text(rows[largest[0]], fields)
-        advice = "compare equal rows alone (near=None), or other members (fields)"
-    shown = " ".join(shown.split())
-    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
-    return f"{empty}: {len(largest)} rows stay together, as they {shared}: {shown!r} (row {largest[0]}); {advice}, or take fewer parts"
 
 
 def _joined(groups: Iterable[Sequence[int]]) -> list[list[int]]:

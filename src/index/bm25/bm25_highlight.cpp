@@ -21,6 +21,7 @@ constexpr std::size_t kComparisonsPerPoll = std::size_t{1} << 18;
 /// Takes the terms of one text.
 class Bm25Highlighter final : public TermSink {
   public:
+    virtual ~Bm25Highlighter() = default;
     Bm25Highlighter(const Bm25Marker& marker, std::size_t bytes, const Progress& progress)
         : marker_(marker), places_(marker.phrase_terms_), bytes_(bytes), progress_(progress) {}
 

@@ -32,8 +32,4 @@ inline std::int64_t round_up(std::int64_t value, std::int64_t to) {
     return (value + to - 1) / to * to;
 }
 
-#if defined(RAG_TILES)
-
-#endif
-
 }  // namespace rag::core::libtorch::kernels

@@ -31,8 +31,9 @@ TextSource::TextSource(std::unique_ptr<ByteSource> bytes, std::string_view encod
         try {
             Decoder::open("UTF-8", name(), 0)->decode(block_, whole, scratch);
         } catch (const Error& error) {
-            fail(error.code(), "{}; name its encoding{}{}", error.what(), detected.guess.empty() ? "" : ", perhaps ",
-                 detected.guess);
+            const bool guessed = !detected.guess.empty() && detected.guess != "UTF-8";
+            fail(error.code(), "{}; name its encoding{}{}", error.what(), guessed ? ", perhaps " : "",
+                 guessed ? detected.guess : "");
         }
     }
     // A mark of another encoding than the caller's is text to his, and will be refused where it is none.
