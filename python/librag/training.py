@@ -153,7 +153,7 @@ class Trainer:
         options = {**_read_options(self.task, columns, on_bad_row, labels), "encoding": encoding}
         data = _data(train, options, "train")
         held_out = None if eval is None else _data(eval, {**options, "split": "test"}, "eval")
-        return self._run(data, held_out, callbacks, show_progress)
+        return self._run(data, held_out, callbacks, show_progress, {"train": train, "eval": eval})
 
     def _run(
         self,
@@ -161,6 +161,7 @@ class Trainer:
         held_out: _librag.TrainingData | None,
         callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]],
         show_progress: bool | None,
+        given: Mapping[str, Data | None],
     ) -> TrainResult:
         config = self.config
         if config.resume and not config.output:
@@ -179,7 +180,8 @@ class Trainer:
                 answers = [listener(step) for listener in listeners]  # each hears it, whatever another says
                 return all(answer is None or bool(answer) for answer in answers)
 
-            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step, json.dumps(_versions()))
+            caller = {**_versions(), "unpacked": _unpacked_places(given, config.output)}
+            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step, json.dumps(caller))
         return _result_of(json.loads(text))
 
     def _read(self, path: str, said: Mapping[str, Any], part: str) -> _librag.TrainingData:
@@ -212,16 +214,18 @@ def repeat(
         config["teacher"] = str(_unchanged(manifest, said["teacher"]))
     trainer = Trainer(model, said["task"], config)
     data: dict[str, _librag.TrainingData] = {}
+    given: dict[str, Data | None] = {}
     for part in ("train", "eval"):
         if (rows := said[part]) is None:
             continue
-        place = _place(manifest, rows, rows["source"])
+        unpacked = _unpacked_place(said, part)
+        if rows.get("in_memory") and unpacked is None:
+            raise InvalidArgument(
+                f"{str(manifest)!r}: the rows of {part} were given from memory ({rows['source']!r}), which a manifest does not keep: "
+                "call fit() with them again, or write them to a file first"
+            )
+        place = _place(manifest, rows if unpacked is None else unpacked, rows["source"])
         if not place.exists():
-            if rows.get("in_memory"):
-                raise InvalidArgument(
-                    f"{str(manifest)!r}: the rows of {part} were given from memory ({rows['source']!r}), which a manifest does not keep: "
-                    "call fit() with them again, or write them to a file first"
-                )
             raise InvalidArgument(f"{str(manifest)!r}: the rows of {part} came from {str(place)!r}, which is not there")
         # Older manifests say no more than whether rows were skipped.
         how = rows.get("read") or {"on_bad_row": "skip" if rows["skipped"] else "error"}
@@ -229,7 +233,31 @@ def repeat(
         if read.sha256() != rows["sha256"]:
             raise InvalidArgument(f"{str(manifest)!r}: the rows of {str(place)!r} have changed since")
         data[part] = read
-    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress)
+        given[part] = place
+    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress, given)
+
+
+def _is_packed(data: Data | None) -> bool:
+    return isinstance(data, str | os.PathLike) and Path(data).suffix.lower() == ".gz" and not Path(data).is_dir()
+
+
+def _unpacked_places(given: Mapping[str, Data | None], output: str) -> dict[str, dict[str, str]]:
+    """Of the rows that were unpacked from a file: the core has them from memory, so the manifest says here that a file holds them, and where
+    it lies from the manifest if a relative path was given."""
+    places: dict[str, dict[str, str]] = {}
+    for part, data in given.items():
+        if isinstance(data, str | os.PathLike) and _is_packed(data):
+            relative = os.path.relpath(os.path.realpath(data), os.path.realpath(output))
+            places[part] = {} if Path(data).is_absolute() else {"from_manifest": Path(relative).as_posix()}
+    return places
+
+
+def _unpacked_place(said: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
+    """What a manifest says of the file that rows were unpacked from; None: from none."""
+    caller = said.get("caller")
+    places = caller.get("unpacked") if isinstance(caller, Mapping) else None
+    place = places.get(part) if isinstance(places, Mapping) else None
+    return place if isinstance(place, Mapping) else None
 
 
 def _place(manifest: str | PathLike[str], said: Mapping[str, Any], given: str) -> Path:
@@ -323,7 +351,7 @@ def _read_options(task: str, columns: Mapping[str, str] | None, on_bad_row: str,
 def _data(data: Data, options: dict[str, Any], name: str) -> _librag.TrainingData:
     if isinstance(data, str | os.PathLike):
         file = Path(data)
-        if file.suffix.lower() == ".gz" and not file.is_dir():
+        if _is_packed(data):
             from .data.read import unpacked
 
             inner = {**options, "format": options.get("format") or file.with_suffix("").suffix[1:]}

@@ -64,9 +64,8 @@ json describe_rows(const TrainingRows& rows, const std::string& sum, const fs::p
                    {"skipped", rows.skipped_count},
                    {"read", describe_reading(rows.read)},
                    {"sha256", sum}};
-    // Bytes that were unpacked from a file have its name.
-    std::error_code ignored;
-    if (!rows.in_memory || fs::exists(rows.source, ignored)) add_place(object, rows.source, output);
+    // The name of rows from memory is no place, even where a file has it.
+    if (!rows.in_memory) add_place(object, rows.source, output);
     return object;
 }
 

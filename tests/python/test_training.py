@@ -493,6 +493,42 @@ class TestRuns:
         with pytest.raises(librag.InvalidArgument, match=r"given from memory.*fit\(\) with them again"):
             repeat(result.manifest, output=tmp_path / "second")
 
+    @pytest.mark.parametrize("folder", [False, True])
+    def test_rows_in_memory_are_not_taken_for_a_file_of_their_name(
+        self, bert: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, folder: bool
+    ) -> None:
+        from librag.training import repeat
+
+        monkeypatch.chdir(tmp_path)
+        if folder:
+            pathlib.Path("train").mkdir()
+        else:
+            pathlib.Path("train").write_text("mine")
+        result = librag.Trainer(bert, "classification", QUICK, epochs=1, output="run").fit(LABELLED)
+        assert "from_manifest" not in json.loads(pathlib.Path(result.manifest).read_text("utf-8"))["train"]
+        with pytest.raises(librag.InvalidArgument, match=r"given from memory.*fit\(\) with them again"):
+            repeat(result.manifest, output="second")
+
+    def test_a_packed_file_is_found_when_the_project_moves(
+        self, bert: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from librag.training import repeat
+
+        (tmp_path / "first").mkdir()
+        monkeypatch.chdir(tmp_path / "first")
+        with gzip.open("rows.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in LABELLED)
+        first = librag.Trainer(bert, "classification", QUICK, epochs=1, output="runs/one").fit("rows.jsonl.gz", LABELLED)
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "first").rename(tmp_path / "moved")
+        with pytest.raises(librag.InvalidArgument, match="rows of eval were given from memory"):
+            repeat("moved/runs/one/manifest.json", output="no")
+        manifest = json.loads((tmp_path / "moved/runs/one/manifest.json").read_text("utf-8"))
+        (tmp_path / "moved/runs/one/manifest.json").write_text(json.dumps({**manifest, "eval": None}), "utf-8")
+        second = repeat("moved/runs/one/manifest.json", output="second")
+        assert second.steps == first.steps
+        assert repeat(second.manifest, output="third").steps == first.steps
+
     def test_a_mistyped_metric_leaves_no_folder(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
         settings = {**QUICK, "epochs": 1, "output": str(tmp_path / "run")}
         with pytest.raises(librag.InvalidArgument, match=r"acuracy.*accuracy, macro_f1"):
