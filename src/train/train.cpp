@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "train/checkpoints/checkpoint.hpp"
 #include "train/loop.hpp"
 #include "train/manifest.hpp"
@@ -19,6 +21,7 @@ using json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr const char* kManifest = "manifest.json";
+constexpr const char* kMetrics = "metrics.jsonl";
 
 /// Of a new head: those that the settings give, or the data's; a reranker has one.
 std::vector<std::string> head_labels(const TrainRequest& request, const TrainerConfig& config) {
@@ -43,6 +46,13 @@ void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
     file.write(std::as_bytes(std::span(text)));
     file.commit();
+}
+
+/// A manifest.json is a common name: this is one that a run wrote.
+bool is_run_manifest(const fs::path& path) {
+    std::ifstream in(path);
+    const json said = json::parse(in, nullptr, false);
+    return said.is_object() && said.contains("librag") && said.contains("task") && said.contains("config");
 }
 
 /// The run in a folder: what it holds already decides whether it begins or goes on.
@@ -73,7 +83,7 @@ class Run {
         const RunState state = begin();
         try {
             if (state.step == 0) write_text(output_ / kManifest, manifest_json(request_, identity_, sums));
-            MetricsLog log(output_ / "metrics.jsonl", state.step, state.step > 0);
+            MetricsLog log(output_ / kMetrics, state.step, state.step > 0);
             const LoopInput input = {model_,       *task, identity_, request_.eval != nullptr, request_.train->source,
                                      checkpoints_, log,   observer_};
             LoopResult result = run_loop(input, state);
@@ -111,16 +121,18 @@ class Run {
     void take_back() const {
         std::error_code ignored;
         if (!made_ || !list_checkpoints(checkpoints_).empty()) return;
+        // Only what begin() made sure was not there; the manifest last, as it says whose the rest is.
+        fs::remove(output_ / kMetrics, ignored);
+        prune_checkpoints(checkpoints_, {});  // unfinished ones
+        fs::remove(checkpoints_, ignored);    // if nothing else is in it
         fs::remove(output_ / kManifest, ignored);
-        fs::remove(output_ / "metrics.jsonl", ignored);
-        fs::remove_all(checkpoints_, ignored);
         if (made_folder_) fs::remove(output_, ignored);  // if nothing else is in it
     }
 
     /// The state to begin with.
     RunState begin() {
         std::error_code ignored;
-        const bool there = fs::exists(output_ / kManifest, ignored) || !list_checkpoints(checkpoints_).empty();
+        const bool there = is_run_manifest(output_ / kManifest) || !list_checkpoints(checkpoints_).empty();
         if (there && !identity_.config.resume)
             fail(Code::kAlreadyExists, "{} holds a run: resume it (resume), or take another folder (output)",
                  quote(output_.string(), 400));
@@ -132,11 +144,13 @@ class Run {
         return read_newest_checkpoint(checkpoints_, model_, identity_, warnings_).value_or(RunState());
     }
 
-    /// What a run writes takes the place of folders of these names: none may be there that no run made.
+    /// What a run writes takes the place of what has these names: none may be there that no run made.
     void keep_others() const {
         std::error_code ignored;
-        for (const char* name : {"model", "adapter"}) {
-            if (!fs::exists(output_ / name, ignored)) continue;
+        for (const char* name : {"model", "adapter", kManifest, kMetrics, "checkpoints"}) {
+            const fs::path path = output_ / name;
+            if (!fs::exists(path, ignored)) continue;
+            if (path == checkpoints_ && fs::is_directory(path, ignored) && fs::is_empty(path, ignored)) continue;
             fail(Code::kAlreadyExists, "{} has a {} that no run made, and a run would replace it: take another folder (output)",
                  quote(output_.string(), 400), quote(name));
         }
@@ -144,16 +158,34 @@ class Run {
             fail(Code::kAlreadyExists, "{} is the model's own folder: take another one (output)", quote(output_.string(), 400));
     }
 
+    /// Puts the best checkpoint that is whole into the model, which holds the last step, and gives its step: a damaged one is no
+    /// reason to lose the run.
+    std::uint64_t read_best(const RunState& state) {
+        std::vector<std::uint64_t> steps;
+        for (const BestStep& best : state.best) steps.push_back(best.step);
+        steps.push_back(state.step);
+        for (std::size_t at = 0;; ++at) {
+            if (at == 0 && steps[at] == state.step) return state.step;
+            try {
+                read_checkpoint_values(checkpoint_path(checkpoints_, steps[at]), model_);
+                return steps[at];
+            } catch (const Error& error) {
+                const bool damaged = error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
+                if (!damaged || at + 1 == steps.size()) throw;
+                warnings_.push_back(fmt::format("{}; the model is not of step {}, the best, but of the next best that is whole",
+                                                error.what(), steps[at]));
+                log(LogLevel::kWarning, "{}", warnings_.back());
+            }
+        }
+    }
+
     TrainOutcome finish(Task& task, LoopResult& result, std::uint64_t resumed) {
         TrainOutcome out;
         out.step = result.state.step;
-        out.best_step = result.state.best.empty() ? out.step : result.state.best.front().step;
+        out.best_step = read_best(result.state);
         out.best_path = checkpoint_path(checkpoints_, out.best_step);
         out.metrics = result.last;
-        if (out.best_step != out.step) {
-            read_checkpoint_values(out.best_path, model_);
-            out.metrics = task.evaluate([&] { return !observer_.poll(); });
-        } else if (out.metrics.empty() && request_.eval != nullptr) {
+        if (out.best_step != out.step || (out.metrics.empty() && request_.eval != nullptr)) {
             out.metrics = task.evaluate([&] { return !observer_.poll(); });
         }
         out.path = write_outputs(model_, identity_.config, output_);
@@ -173,7 +205,7 @@ class Run {
             }
         }
         out.warnings = warnings_;
-        out.history = MetricsLog::read_all(output_ / "metrics.jsonl");
+        out.history = MetricsLog::read_all(output_ / kMetrics);
         out.resumed_step = resumed;
         return out;
     }

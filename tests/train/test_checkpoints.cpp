@@ -209,3 +209,42 @@ TEST_CASE("a flipped bit in a checkpoint is noticed and named, and the newest wh
         flip(entry.path() / "model.safetensors", 5000);
     require_error(Code::kCorrupt, {"model.safetensors", "no older checkpoint"}, [&] { run_training(request, {}); });
 }
+
+TEST_CASE("a damaged best checkpoint is passed over for the next best, then for the last step") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TrainingRows train = labelled_rows(60), eval = labelled_rows(20);
+    for (const std::uint64_t keep : {1, 2}) {
+        const TemporaryFolder folder;
+        FakeTrainingBackend backend;
+        TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, folder / "run", train, backend);
+        request.eval = &eval;
+        request.config.learning_rate = 0.5;  // the last step is not the best
+        request.config.eval_steps = 2;
+        request.config.keep = keep;
+        request.config.resume = true;
+        const TrainOutcome whole = run_training(request, {});
+        REQUIRE(whole.best_step != whole.step);
+        const auto damaged = whole.best_path / "model.safetensors";
+        std::string bytes = rag::test::read_file(damaged);
+        bytes[bytes.size() - 3] ^= 1;
+        rag::test::write_file(damaged, bytes);
+        const TrainOutcome again = run_training(request, {});
+        INFO("keep " << keep << ", best " << whole.best_step << ", then " << again.best_step << " of " << again.step);
+        REQUIRE(again.warnings.size() == 1);
+        CHECK(again.warnings[0].find(damaged.string()) != std::string::npos);
+        CHECK(again.best_step != whole.best_step);
+        if (keep == 1) CHECK(again.best_step == again.step);
+        CHECK(std::filesystem::exists(again.best_path / "state.json"));
+        // What is written is that checkpoint.
+        const auto kept = tensors_of(again.best_path / "model.safetensors"),
+                   written = tensors_of(again.path / "model.safetensors");
+        std::size_t compared = 0;
+        for (const auto& [name, values] : written) {
+            const auto found = kept.find(name);
+            if (found != kept.end()) CHECK(found->second == values);
+            compared += found != kept.end();
+        }
+        CHECK(compared > 0);
+    }
+}

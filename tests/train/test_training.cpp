@@ -291,6 +291,51 @@ TEST_CASE("a run replaces nothing that no run made") {
     CHECK(!std::filesystem::exists(folder / "mine" / "model" / "manifest.json"));
 }
 
+TEST_CASE("a run deletes and replaces no file that another program made") {
+    const auto model = fixture("tiny_bert");
+    RAG_NEEDS(model);
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    const std::string resumed = with(kFull, R"({"resume":true})");
+    for (const std::string name :
+         {"checkpoints/checkpoint-500/weights.bin", "checkpoints/mine.bin", "metrics.jsonl", "manifest.json"}) {
+        const TemporaryFolder folder;
+        std::filesystem::create_directories((folder / "out" / name).parent_path());
+        rag::test::write_file(folder / "out" / name, "{\"mine\":1}\n");
+        for (const std::string& config : {kFull, resumed}) {
+            INFO(name << " " << config);
+            require_error(Code::kAlreadyExists, {name.substr(0, name.find('/')), "no run made", "another folder"}, [&] {
+                run_training(request_of(model, TrainTask::kClassification, config, folder / "out", train, backend), {});
+            });
+            CHECK(rag::test::read_file(folder / "out" / name) == "{\"mine\":1}\n");
+        }
+    }
+    // A run that fails before its first checkpoint takes back what it made itself, and nothing that came meanwhile.
+    const TemporaryFolder folder;
+    std::filesystem::create_directories(folder / "out" / "checkpoints");
+    rag::test::write_file(folder / "out" / "notes.txt", "x");
+    backend.faults->nan_loss_at = 3;
+    const auto fails = [&](FakeTrainingBackend& failing, const TrainObserver& observer) {
+        require_error(Code::kInvalidState, {"step 4"}, [&] {
+            run_training(request_of(model, TrainTask::kClassification, kFull, folder / "out", train, failing), observer);
+        });
+        for (const char* name : {"manifest.json", "metrics.jsonl"}) CHECK(!std::filesystem::exists(folder / "out" / name));
+    };
+    fails(backend, {});
+    CHECK(std::filesystem::exists(folder / "out" / "notes.txt"));
+    CHECK(!std::filesystem::exists(folder / "out" / "checkpoints"));
+    const auto mine = folder / "out" / "checkpoints" / "mine.bin";
+    const auto add_mine = [&](const StepReport&) {
+        std::filesystem::create_directories(mine.parent_path());
+        rag::test::write_file(mine, "x");
+        return true;
+    };
+    FakeTrainingBackend other;
+    other.faults->nan_loss_at = 3;
+    fails(other, {add_mine, [] { return true; }});
+    CHECK(rag::test::read_file(mine) == "x");
+}
+
 TEST_CASE("limits end a run in good order: steps, minutes, patience") {
     const auto model = fixture("tiny_bert");
     RAG_NEEDS(model);
@@ -482,6 +527,12 @@ TEST_CASE("the manifest says how rows were read and where things lie") {
     CHECK_FALSE(said["backend"].get<std::string>().empty());
     CHECK_FALSE(said["model"].contains("from_manifest"));  // an absolute path stays one
     CHECK(held.in_memory);
+    // Rows from memory have a name, not a place, even where a file has that name.
+    TrainingRows named = held;
+    named.source = relative.source;
+    request.train = &named;
+    request.config.output = (folder / "y").string();
+    CHECK_FALSE(json::parse(rag::test::read_file(run_training(request, {}).manifest))["train"].contains("from_manifest"));
     request.caller_json = "[1]";
     require_error(Code::kInvalidArgument, {"JSON object"}, [&] { run_training(request, {}); });
 }
