@@ -524,7 +524,9 @@ RAG_API rag_status rag_engine_compact(rag_engine* engine, rag_progress_fn progre
  * changed, and the next call with the same embedder takes over the documents that are done. The disk needs the new vectors twice
  * and the texts once for a while. The change feed tells all documents as updated; readers in other processes need the new
  * embedder from then on (rag_engine_set_embedder). An engine may be opened without an embedder for it. RAG_BUSY: it is under way;
- * RAG_READ_ONLY; RAG_STOPPED: by `progress` (in documents; may be NULL), or because the engine is closed. `report` (may be NULL):
+ * RAG_READ_ONLY; RAG_STOPPED: by `progress` (in documents; may be NULL; not called any more when all is committed), or because
+ * the engine is closed; RAG_CORRUPT: a damaged document, which is named; RAG_INVALID_STATE: an adapter of the embedder was merged
+ * or taken back meanwhile. `report` (may be NULL):
  * {"documents", "chunks", "embedded", "taken_over": documents that a call before had done, "cut_anew": documents, "cut_short":
  * chunks that came with their documents and of which the embedder reads the beginning only}. since 0.1.0 */
 RAG_API rag_status rag_engine_reembed(rag_engine* engine, const rag_encoder* embedder, rag_progress_fn progress, void* user_data,

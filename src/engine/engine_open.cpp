@@ -20,7 +20,8 @@ void tell_of_stage(Store& store, StoreView& view) {
     const auto origin = VectorStage::origin_in(store.folder());
     if (!origin) return;
     const auto made_by = view.meta("embedder");
-    if (made_by && origin->starts_with(*made_by)) {
+    // Up to where Reembedding::origin() goes on: with an adapter a model's name is longer, and it is another model.
+    if (made_by && origin->starts_with(*made_by + " [")) {
         VectorStage::remove_from(store.folder());
         return;
     }

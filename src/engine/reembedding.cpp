@@ -77,31 +77,24 @@ Reembedding::Reembedding(Store& store, Indexes& indexes, const EngineOptions& pr
     known_settings_.push_back(hashed_settings(chunk_settings_of(next), fingerprint_));
 }
 
-/// What a stage is good for.
+/// What a stage is good for. tell_of_stage() reads the embedder from it.
 std::string Reembedding::origin() const {
     return fmt::format("{} [{}; {}]", fingerprint_, hashed_settings(chunk_settings_of(next_), {}), name_of(metric_));
 }
 
 std::optional<Reembedding::Source> Reembedding::read(std::int64_t key) const {
     auto view = store_.read();
+    // Checksums are made anew at the end: what is damaged must not pass for whole afterwards. A vector is replaced in any case.
+    if (const auto problems = view.check_document(key, false); !problems.empty()) {
+        fail(Code::kCorrupt, "{} is damaged: {}; upsert this document anew or delete it, and re-embed again",
+             quote(store_.name(), 400), problems.front());
+    }
     auto row = view.document_at(key);
     if (!row) return std::nullopt;
     Source source;
     source.row = std::move(*row);
     source.hash = *view.document_hash_at(key);
     source.chunks = view.stored_chunks(key);
-    if (source.chunks.empty()) {
-        fail(Code::kCorrupt, "{} is damaged: document {} has no chunk; upsert or delete it, and re-embed again",
-             quote(store_.name(), 400), quote(source.row.id));
-    }
-    for (const StoredChunk& chunk : source.chunks) {
-        const ChunkPlace& place = chunk.place;
-        if (place.start >= place.stop || place.stop > source.row.text.size()) {
-            fail(Code::kCorrupt,
-                 "{} is damaged: chunk {} of document {} is bytes {} to {} of {}; upsert or delete it, and re-embed again",
-                 quote(store_.name(), 400), place.ordinal, quote(source.row.id), place.start, place.stop, source.row.text.size());
-        }
-    }
     const StoredChunk& first = source.chunks.front();
     const std::size_t dimension = stored_dimension(view);
     if (dimension != 0 && source.chunks.size() == 1 && first.embedded && first.place.stop == source.row.text.size()) {
@@ -165,6 +158,14 @@ Reembedding::Planned Reembedding::plan(Source&& source, const Progress& progress
     return planned;
 }
 
+/// An adapter that is merged or taken back makes another model of the embedder: vectors of both would be mixed.
+void Reembedding::require_same_model() const {
+    if (next_.embedder->fingerprint() == fingerprint_) return;
+    fail(Code::kInvalidState,
+         "an adapter of {} was merged or taken back while {} was re-embedded: nothing was changed; re-embed again",
+         next_.embedder->describe(), quote(store_.name(), 400));
+}
+
 /// Embeds what is missing and stages the batch. Its documents may be gone or changed by then: the next round sees that.
 void Reembedding::stage_batch(std::vector<Planned>& batch, const Progress& progress) {
     std::vector<std::string> texts;
@@ -182,6 +183,7 @@ void Reembedding::stage_batch(std::vector<Planned>& batch, const Progress& progr
             }
         }
     }
+    require_same_model();
     std::vector<StagedDocument> documents;
     for (Planned& planned : batch) documents.push_back(std::move(planned.document));
     stage_.put(documents);
@@ -287,6 +289,7 @@ void Reembedding::exchange(const std::function<void(const std::function<void()>&
     const auto former = transaction.drop_file("vector");
     indexes.build(transaction, dimension, from, counts_.cut_anew > 0, progress);
     report(progress, keys.size(), keys.size());
+    require_same_model();
     commit(
         [&] {
             transaction.commit();

@@ -48,6 +48,7 @@ class Reembedding {
     struct Source;
     struct Planned;
     std::string origin() const;
+    void require_same_model() const;
     std::optional<Source> read(std::int64_t key) const;
     std::optional<TextKind> known_kind(const Source& source) const;
     Planned plan(Source&& source, const Progress& progress);

@@ -1,6 +1,7 @@
 // Whether a stored document is still what was written: its row against the row's checksums, its chunks against the text and their
 // hashes, their vectors against theirs. verify() asks for all of them, an upsert for what it would leave as it is, export and
-// backup for what they send out. For this folder; others ask StoreView::check_document(). Thread rule: one thread, as a view.
+// backup for what they send out, re-embedding for all but the vectors. For this folder; others ask StoreView::check_document().
+// Thread rule: one thread, as a view.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +20,16 @@ class DocumentCheck {
   public:
     /// Reads what all documents are compared with: the last change and the dimension.
     explicit DocumentCheck(Connection& connection);
-    /// Nothing is found in a document that is not there. Throws kCorrupt where a page of the database cannot be read.
-    std::vector<std::string> check(std::int64_t key);
+    /// Nothing is found in a document that is not there. Throws kCorrupt where a page of the database cannot be read. Without
+    /// `vectors` those are not judged; but a chunk's hash may be of a vector that came with it, and is not met by a damaged one.
+    std::vector<std::string> check(std::int64_t key, bool vectors = true);
 
   private:
     template <typename... Args>
     void problem(fmt::format_string<Args...> format, Args&&... args) {
         found_.push_back(fmt::format(format, std::forward<Args>(args)...));
     }
-    void check_chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text);
+    void check_chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text, bool vectors);
     std::vector<float> read_vector(const Statement& row, const std::string& name);
 
     Connection& connection_;

@@ -106,7 +106,8 @@ class WriteTransaction : public StoreView {
     std::int64_t remove_links(const ChunkEnd& source, const ChunkEnd& target, std::optional<std::string_view> type);
     /// Gives a chunk another vector; `hash`: its own from now on.
     void set_vector(std::int64_t chunk, const ContentHash& hash, std::span<const float> vector);
-    /// The same text, cut and embedded in another way. kInternal if there is no such document.
+    /// The same text, cut and embedded in another way. kInternal if there is no such document; kCorrupt if its row is not what
+    /// was written: it would pass for whole afterwards.
     void set_document_hash(std::int64_t document, const ContentHash& hash);
     /// The number of this transaction's changes; it has made some from then on.
     std::int64_t raise_sequence();

@@ -12,7 +12,7 @@ namespace rag::core {
 namespace {
 
 // Of this file alone: another number is begun anew.
-constexpr std::int64_t kStageVersion = 0x52535431;
+constexpr std::int64_t kStageVersion = 0x52535432;
 
 std::span<const std::byte> bytes_of(const ContentHash& hash) {
     return std::span<const std::byte>(hash);
@@ -24,13 +24,15 @@ ContentHash hash_of(std::span<const std::byte> blob) {
     return hash;
 }
 
-/// Of all that a row says.
-std::int64_t checksum_of(std::int64_t document, const StagedChunk& chunk) {
-    std::string all = fmt::format("{} {} {} {} {} {} {} ", document, chunk.place.ordinal, chunk.place.start, chunk.place.stop,
+/// Of all that a chunk's row and the document's say.
+std::int64_t checksum_of(const StagedDocument& document, const StagedChunk& chunk) {
+    std::string all = fmt::format("{} {} {} {} {} {} {} ", document.key, chunk.place.ordinal, chunk.place.start, chunk.place.stop,
                                   chunk.place.parent_start, chunk.place.parent_stop, chunk.title_path);
     const auto add = [&all](std::span<const std::byte> bytes) {
         all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     };
+    add(bytes_of(document.before));
+    add(bytes_of(document.after));
     add(bytes_of(chunk.hash));
     add(std::as_bytes(std::span(chunk.vector)));
     return stored_checksum(all);
@@ -94,10 +96,9 @@ auto VectorStage::guarded(const Call& call) {
 }
 
 bool VectorStage::has(std::int64_t key, const ContentHash& before) {
-    return guarded([&](Connection& stage) {
-        Statement row = stage.prepare("SELECT before FROM documents WHERE key=?");
-        row.bind(1, key);
-        return row.step() && hash_of(row.blob(0)) == before;
+    return guarded([&](Connection&) {
+        const auto document = read(key);
+        return document && document->before == before;
     });
 }
 
@@ -131,7 +132,7 @@ std::optional<StagedDocument> VectorStage::read(std::int64_t key) {
         if (blob.size() != dimension_ * sizeof(float)) return std::nullopt;
         chunk.vector.resize(dimension_);
         std::memcpy(chunk.vector.data(), blob.data(), blob.size());
-        if (checksum_of(key, chunk) != rows.integer(8)) return std::nullopt;
+        if (checksum_of(document, chunk) != rows.integer(8)) return std::nullopt;
         document.chunks.push_back(std::move(chunk));
     }
     if (chunks < 1 || static_cast<std::int64_t>(document.chunks.size()) != chunks) return std::nullopt;
@@ -173,7 +174,7 @@ void VectorStage::put_one(const StagedDocument& document) {
             .bind(7, chunk.title_path)
             .bind(8, bytes_of(chunk.hash))
             .bind(9, std::as_bytes(std::span(chunk.vector)))
-            .bind(10, checksum_of(document.key, chunk))
+            .bind(10, checksum_of(document, chunk))
             .run();
     }
 }

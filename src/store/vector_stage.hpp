@@ -44,7 +44,7 @@ class VectorStage {
     VectorStage(const VectorStage&) = delete;
     VectorStage& operator=(const VectorStage&) = delete;
 
-    /// Whether there is one made from this content.
+    /// Whether there is one made from this content, as it was put (checksums): one that is damaged is made anew.
     bool has(std::int64_t key, const ContentHash& before);
     /// The document as it was put, whatever it was made from; nothing where there is none, or it is not what was put (checksums).
     std::optional<StagedDocument> find(std::int64_t key);

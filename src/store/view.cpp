@@ -146,8 +146,8 @@ std::string StoreView::listed_id(std::int64_t key) {
     return fmt::format("(key {})", key);
 }
 
-std::vector<std::string> StoreView::check_document(std::int64_t key) {
-    return DocumentCheck(connection()).check(key);
+std::vector<std::string> StoreView::check_document(std::int64_t key, bool vectors) {
+    return DocumentCheck(connection()).check(key, vectors);
 }
 
 std::optional<ChunkRow> StoreView::find_chunk(std::int64_t key) {

@@ -166,7 +166,8 @@ class StoreView {
     /// The id of such a document from the index, without reading its row, as slowly as that is; "(key N)" where that has none.
     std::string listed_id(std::int64_t key);
     /// The document compared with all its checksums: what is wrong with it, as verify() tells it; nothing: it is whole.
-    std::vector<std::string> check_document(std::int64_t key);
+    /// Without `vectors`: for a caller who replaces those.
+    std::vector<std::string> check_document(std::int64_t key, bool vectors = true);
     /// No such chunk: nothing.
     std::optional<ChunkRow> find_chunk(std::int64_t key);
     /// Keys of a document's chunks in order.

@@ -224,11 +224,19 @@ void WriteTransaction::set_document_hash(std::int64_t document, const ContentHas
     std::int64_t checksum = 0;
     {
         Statement row = connection().prepare(
-            "SELECT id, title, source, language, metadata, created_ms, updated_ms, text_checksum FROM documents WHERE key=?");
+            "SELECT id, title, source, language, metadata, created_ms, updated_ms, text_checksum, hash, checksum "
+            "FROM documents WHERE key=?");
         row.bind(1, document);
         if (!row.step()) fail(Code::kInternal, "there is no document {} to give a hash", document);
-        checksum = document_checksum({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), hash, row.integer(5),
-                                      row.integer(6), row.integer(7)});
+        DocumentFields fields{row.text(0), row.text(1),    row.text(2),    row.text(3),   row.text(4),
+                              row.blob(8), row.integer(5), row.integer(6), row.integer(7)};
+        if (document_checksum(fields) != row.integer(9)) {
+            fail(Code::kCorrupt,
+                 "document {}: its id, title, source, language, metadata or times were changed (checksum): upsert it anew",
+                 quote(fields.id));
+        }
+        fields.hash = hash;
+        checksum = document_checksum(fields);
     }
     connection()
         .prepare("UPDATE documents SET hash=?, checksum=?, sequence=? WHERE key=?")
