@@ -440,12 +440,17 @@ void bind_engine(py::module_& module) {
             py::arg("progress"))
         .def(
             "reembed",
-            [](Engine& self, const Encoder& embedder, py::object callback) {
+            // A result that is returned may be lost to Ctrl-C before it is assigned; what is in the list is not.
+            [](Engine& self, const Encoder& embedder, py::object callback, py::list report) {
                 const Progress progress = progress_of(std::move(callback));
-                const GilRelease release;
-                return self.reembed(embedder, progress);
+                std::string done;
+                {
+                    const GilRelease release;
+                    done = self.reembed(embedder, progress);
+                }
+                report.append(done);
             },
-            py::arg("embedder"), py::arg("progress"))
+            py::arg("embedder"), py::arg("progress"), py::arg("report"))
         .def("set_embedder", &Engine::set_embedder, py::arg("embedder"), py::call_guard<GilRelease>())
         .def("set_reranker", &Engine::set_reranker, py::arg("reranker"), py::call_guard<GilRelease>())
         .def("set_generator", &Engine::set_generator, py::arg("generator"), py::call_guard<GilRelease>())

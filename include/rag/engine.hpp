@@ -322,12 +322,13 @@ class Engine {
     }
 
     /// Embeds all chunks with another embedder, which the engine then has; meanwhile, on other threads, searches and writes go
-    /// on. Returns what it did as JSON. See rag_engine_reembed.
+    /// on. Returns what it did as JSON; after the commit `progress` is not called any more. See rag_engine_reembed.
     std::string reembed(const Encoder& embedder, const Progress& progress = nullptr) {
         rag_string* report = nullptr;
         detail::ProgressBridge bridge(progress);
         const rag_status status = rag_engine_reembed(handle_.get(), embedder.handle(), bridge.function(), bridge.data(), &report);
         std::string text = detail::take(report);
+        if (status == RAG_OK) return text;  // committed: what the callback threw meanwhile came too late
         bridge.rethrow();
         detail::check(status);
         return text;

@@ -353,9 +353,14 @@ def reembed(
 ) -> None:
     """Embed a knowledge base with another embedder; readers find by the old one meanwhile, and Ctrl-C keeps what is done."""
     with _errors(), librag.Engine(_existing(base)) as engine:
+        model = librag.Encoder(embedder, dtype=cast(Dtype, dtype))
         try:
-            report = engine.reembed(librag.Encoder(embedder, dtype=cast(Dtype, dtype)))
+            report = engine.reembed(model)
         except KeyboardInterrupt:
+            if engine.embedder is model:
+                remember_models(base, embedder=embedder)
+                print("librag: interrupted when all was embedded: the new embedder serves", file=sys.stderr)
+                raise typer.Exit(130) from None
             print("librag: interrupted; nothing was changed, and the same command goes on where it was", file=sys.stderr)
             raise typer.Exit(130) from None
         remember_models(base, embedder=embedder)

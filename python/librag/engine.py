@@ -182,15 +182,19 @@ class Engine(Maintenance):
 
         Searches and writes go on meanwhile, from other threads, or with ``wait=False`` from this one: that gives a Reembedding at
         once. ``progress`` is told (done, total) documents, and stops it by returning False. One transaction exchanges all at the end:
-        after Ctrl-C, a failure or a kill nothing was changed, and the next call with the same model takes over the documents that are
-        done. Gives counts: documents, chunks, embedded, taken_over, cut_anew, cut_short (see docs/training.md).
+        after Ctrl-C before it, a failure or a kill nothing was changed, and the next call with the same model takes over the documents
+        that are done; Ctrl-C after it leaves the engine with its new embedder. Gives counts: documents, chunks, embedded, taken_over, cut_anew, cut_short (see docs/training.md).
         """
         model = embedder if isinstance(embedder, Encoder) else Encoder(embedder)
 
         def work(heard: Callable[[int, int], Any]) -> str:
-            report = self._core.reembed(model._core, heard)
-            self._embedder = model
-            return report
+            report: list[str] = []
+            try:
+                self._core.reembed(model._core, heard, report)
+            finally:
+                if report:  # also where Ctrl-C came after the exchange
+                    self._embedder = model
+            return report[0]
 
         if not wait:
             return Reembedding(work, progress)

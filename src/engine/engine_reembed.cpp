@@ -21,6 +21,36 @@ std::string describe(const ReembedCounts& counts) {
         .dump();
 }
 
+/// After it nobody is asked whether to go on. Who is being asked at that moment and then stops, or throws, comes too late: what
+/// was committed is not told as stopped.
+class LastMoment {
+  public:
+    /// On the caller's thread.
+    bool ask(const Progress& caller, std::uint64_t total) {
+        if (state_ == State::kPassed) return true;
+        bool on = false;
+        try {
+            on = caller(total, total);
+        } catch (...) {
+            if (!decide(State::kStopped)) return true;
+            throw;
+        }
+        return on || !decide(State::kStopped);
+    }
+    /// On the thread that commits: Stopped if the caller came first.
+    void pass() {
+        if (!decide(State::kPassed)) throw Stopped();
+    }
+
+  private:
+    enum class State { kOpen, kStopped, kPassed };
+    bool decide(State wanted) {
+        State found = State::kOpen;
+        return state_.compare_exchange_strong(found, wanted) || found == wanted;
+    }
+    std::atomic<State> state_{State::kOpen};
+};
+
 /// All chunks have vectors of this embedder: there is nothing to do.
 std::optional<ReembedCounts> counts_if_embedded_by(Store& store, const Encoder& embedder) {
     auto view = store.read();
@@ -129,15 +159,15 @@ std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progr
     if (state.ending) throw Stopped();
     if (state.options.embedder != present.embedder)
         fail(Code::kInvalidState, "{} got another embedder while it was re-embedded: re-embed it again", quote(state.name, 400));
-    std::atomic<bool> committed{false};  // then it is too late to stop
-    const Progress to_the_end = [&](std::uint64_t, std::uint64_t) { return asked(total, total) || committed; };
+    LastMoment last;
+    const Progress to_the_end = [&](std::uint64_t, std::uint64_t) { return last.ask(asked, total); };
     run_polled(to_the_end, [&](const Progress& inner) {
         work->catch_up(inner);
         work->exchange(
             [&](const std::function<void()>& end, std::int64_t vectors_from) {
                 const std::lock_guard moment(state.exchanging);
+                last.pass();
                 end();
-                committed = true;
                 // In this order: settled_view() takes an embedder for that of the vectors when the numbers agree.
                 state.use_embedder(embedder, chunk_settings_of(next));
                 state.vectors_from = vectors_from;

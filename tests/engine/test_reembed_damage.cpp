@@ -1,10 +1,11 @@
 // What must not slip through a re-embedding: damage in the base (it is named, not sealed with new checksums) or in what waits for
-// the exchange (it is made anew), and an adapter merged meanwhile (two models).
+// the exchange (it is made anew), an adapter merged meanwhile (two models), and a caller who stops when all was committed.
 #include <sqlite3.h>
 
 #include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
 
 #include "../model/fake_backend.hpp"
@@ -218,4 +219,46 @@ TEST_CASE("an adapter that is merged while a base is re-embedded is refused, ear
     const auto taken_over = Json::parse(base.engine->reembed(base.next))["taken_over"];
     CHECK((taken_over == 200) == late);
     CHECK(base.engine->verify().ok);
+}
+
+TEST_CASE("when the exchange is committed nobody is asked any more, and who stops then comes too late") {
+    RAG_NEEDS(fixture("tiny_bert"));
+    Base base(20);
+    int after = 0;
+    base.engine->reembed(base.next, [&](std::uint64_t, std::uint64_t) {
+        after += base.has_next() ? 1 : 0;
+        return after == 0;
+    });
+    CHECK(after == 0);
+    CHECK(base.has_next());
+
+    // The caller is being asked while it is committed.
+    const bool throws = GENERATE(false, true);
+    CAPTURE(throws);
+    Base other(20);
+    bool added = false;
+    bool came = false;
+    other.record().on_encode = [&] {
+        if (added) std::this_thread::sleep_for(std::chrono::milliseconds(150));  // until the caller is asked
+    };
+    const auto failure = failure_of([&] {
+        other.engine->reembed(other.next, [&](std::uint64_t done, std::uint64_t total) {
+            if (done == 0 || done < total) return true;
+            if (!added) {  // the last round has this one to embed
+                add(*other.engine, reembed_prose(100, 101));
+                added = true;
+                return true;
+            }
+            const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+            while (!came && std::chrono::steady_clock::now() < end) came = other.has_next();
+            if (throws) throw std::runtime_error("too late");
+            return false;
+        });
+    });
+    other.record().on_encode = nullptr;
+    REQUIRE(came);
+    CHECK(failure.code == Code::kOk);
+    CHECK(other.has_next());
+    CHECK(other.engine->count() == 21);
+    CHECK(other.engine->verify().ok);
 }

@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import librag
 import pytest
+from librag import cli
 
 TEXTS = [f"The {color} {thing} number {n} is in room {n % 7}." for n, (color, thing) in enumerate(
     [(color, thing) for color in ("red", "blue", "green", "old") for thing in ("boat", "mill", "letter", "river", "lamp")] * 10
@@ -102,6 +104,48 @@ def test_stopped_it_changes_nothing(tmp_path: Path, models: tuple[Path, Path]) -
         work.wait()
     with librag.Engine(tmp_path / "kb", models[0], read_only=True) as reader, pytest.raises(librag.ReadOnly):
         reader.reembed(models[1])
+
+
+class Interrupted:
+    """Ctrl-C on the way back from the core, when all is committed."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+    def reembed(self, *arguments: Any) -> None:
+        self._core.reembed(*arguments)
+        raise KeyboardInterrupt
+
+
+def test_interrupted_when_all_is_committed(
+    tmp_path: Path, models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dimensions: list[int] = []
+    with filled(tmp_path / "kb", models[0]) as engine:
+        engine.reembed(models[1], progress=lambda done, total: dimensions.append(engine.stats()["dimension"]))
+        assert set(dimensions) == {64}  # nobody is asked any more
+        monkeypatch.setattr(engine, "_core", Interrupted(engine._core))
+        with pytest.raises(KeyboardInterrupt):
+            engine.reembed(models[0])
+        assert engine.embedder is not None
+        assert engine.embedder.dimension == 64
+        assert len(engine.search("old mill", mode="vector", k=3)) == 3
+
+    original = librag.Engine.reembed
+
+    def interrupted(self: librag.Engine, embedder: librag.Encoder) -> None:
+        original(self, embedder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(librag.Engine, "reembed", interrupted)
+    cli.remember_models(tmp_path / "kb", embedder=models[0])
+    with pytest.raises(cli.typer.Exit):
+        cli.reembed(tmp_path / "kb", models[1])
+    assert "the new embedder serves" in capsys.readouterr().err
+    assert cli._settings(tmp_path / "kb")["embedder"] == str(models[1].resolve())
 
 
 PROGRAM = """
