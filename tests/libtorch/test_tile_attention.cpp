@@ -114,7 +114,7 @@ float worst(const Shape& shape, float size) {
 
 bool no_tiles() {
     if (tiles_available()) return false;
-    WARN("skipped: the processor has neither AMX nor AVX512-VNNI and -BF16");
+    WARN("not run: the processor has neither AMX nor AVX512-VNNI and -BF16");
     return true;
 }
 

@@ -115,7 +115,7 @@ void check_all(TileWay way) {
 
 TEST_CASE("blocks of products by vectors equal plain sums") {
     if (!tiles_available()) {
-        WARN("skipped: the processor has no AVX512-VNNI and -BF16");
+        WARN("not run: the processor has no AVX512-VNNI and -BF16");
         return;
     }
     check_all(TileWay::kVectors);
@@ -123,7 +123,7 @@ TEST_CASE("blocks of products by vectors equal plain sums") {
 
 TEST_CASE("blocks of products by matrix tiles equal plain sums") {
     if (tile_way() != TileWay::kMatrix) {
-        WARN("skipped: the processor has no AMX tiles, or Linux does not let this process use them");
+        WARN("not run: the processor has no AMX tiles, or Linux does not let this process use them");
         return;
     }
     check_all(TileWay::kMatrix);

@@ -96,7 +96,7 @@ struct Problem {
 
 bool without_tiles() {
     if (tiles_available()) return false;
-    WARN("skipped: the processor has neither AMX nor AVX512-VNNI and -BF16");
+    WARN("not run: the processor has neither AMX nor AVX512-VNNI and -BF16");
     return true;
 }
 

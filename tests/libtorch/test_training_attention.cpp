@@ -169,7 +169,7 @@ TEST_CASE("attention of short texts is softmax and its derivative", "[kernels][t
 
 TEST_CASE("attention of training by tiles is softmax and its derivative", "[kernels][training]") {
     if (!tiles_available()) {
-        WARN("skipped: no matrix tiles here");
+        WARN("not run: no tiles here");
         return;
     }
     const auto length = GENERATE(std::int64_t{1}, std::int64_t{2}, std::int64_t{31}, std::int64_t{32}, std::int64_t{33},
