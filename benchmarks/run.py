@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def plot_family(family: str, rows: list[Result], folder: Path) -> None:
     better = "lower" if rows[0].lower_is_better else "higher"
     axes.set_title(f"{family}, {rows[0].unit} ({better} is better)", loc="left")
     figure.tight_layout()
-    figure.savefig(folder / (family.replace(" ", "-").replace(",", "") + ".png"), dpi=110)
+    figure.savefig(folder / (re.sub(r"[ /]", "-", family.replace(",", "")) + ".png"), dpi=110)
     pyplot.close(figure)
 
 
