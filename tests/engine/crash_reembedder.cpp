@@ -3,22 +3,12 @@
 //   O          the knowledge base is open
 //   A n m      documents n to m - 1 were added
 //   E          it is re-embedded
-#include <unistd.h>
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "reembed_documents.hpp"
-
-namespace {
-
-void say(const std::string& line) {
-    const std::string text = line + "\n";
-    if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(3);
-}
-
-}  // namespace
+#include "say.hpp"
 
 int main(int argc, char** argv) {
     using namespace rag::core;

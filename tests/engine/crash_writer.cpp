@@ -5,8 +5,6 @@
 //   D n        document n was removed
 //   U n g      document n is about to be replaced by its generation g
 //   V n g      it was
-#include <unistd.h>
-
 #include <cstdio>
 #include <random>
 #include <string>
@@ -14,15 +12,7 @@
 
 #include "crash_documents.hpp"
 #include "engine/engine.hpp"
-
-namespace {
-
-void say(const std::string& line) {
-    const std::string text = line + "\n";
-    if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(3);
-}
-
-}  // namespace
+#include "say.hpp"
 
 int main(int argc, char** argv) {
     using namespace rag::core;

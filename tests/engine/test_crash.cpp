@@ -2,12 +2,10 @@
 // verify() is clean, and every acknowledged document is found by id, by BM25 and by vector. A reader in a process of its own
 // looks on all the while (crash_reader.cpp), and is killed too now and then. RAG_CRASH_ROUNDS: 50 by default.
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -16,6 +14,7 @@
 
 #include "crash_documents.hpp"
 #include "engine_fixtures.hpp"
+#include "run_and_kill.hpp"
 
 using namespace rag::core;
 using namespace rag::test;
@@ -47,47 +46,10 @@ struct Expected {
     }
 };
 
-/// Runs the writer, kills it after `delay_ms` (counted from when it opened the knowledge base, if `opened`, so that it has
-/// written something), and hears what it said until then.
-void run_and_kill(const std::string& folder, Expected& expected, unsigned seed, int delay_ms, bool opened) {
-    int pipe_ends[2];
-    REQUIRE(::pipe(pipe_ends) == 0);
-    const std::string first = std::to_string(expected.next);
-    const std::string seed_text = std::to_string(seed);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::dup2(pipe_ends[1], STDOUT_FILENO);
-        ::close(pipe_ends[0]);
-        ::close(pipe_ends[1]);
-        ::execl(CRASH_WRITER, CRASH_WRITER, folder.c_str(), first.c_str(), seed_text.c_str(), nullptr);
-        ::_exit(127);
-    }
-    ::close(pipe_ends[1]);
-    std::string heard;
-    char buffer[4096];
-    const auto read_more = [&] {
-        const ssize_t size = ::read(pipe_ends[0], buffer, sizeof(buffer));
-        if (size > 0) heard.append(buffer, static_cast<std::size_t>(size));
-        return size > 0;
-    };
-    if (opened) REQUIRE(read_more());
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms);
-    while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
-        if (left <= 0) break;
-        pollfd readable{pipe_ends[0], POLLIN, 0};
-        if (::poll(&readable, 1, static_cast<int>(left)) > 0 && !read_more()) break;
-    }
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK(WIFSIGNALED(status));  // it must not have ended by itself
-    while (read_more()) {
-    }
-    ::close(pipe_ends[0]);
-    // A line without its end was not said.
-    std::istringstream lines(heard.substr(0, heard.rfind('\n') + 1));
-    for (std::string line; std::getline(lines, line);) expected.hear(line);
+/// Runs the writer, kills it (see run_and_kill), and hears what it said until then.
+void hear_and_kill(const std::string& folder, Expected& expected, unsigned seed, int delay_ms, bool opened) {
+    const std::vector<std::string> arguments = {CRASH_WRITER, folder, std::to_string(expected.next), std::to_string(seed)};
+    for (const std::string& line : run_and_kill(arguments, delay_ms, opened)) expected.hear(line);
 }
 
 /// A reader process; it must be running still when it is ended.
@@ -193,7 +155,7 @@ TEST_CASE("killed at any moment, nothing acknowledged is lost") {
         // The creation of the folder and its tables takes some 10 ms: the first kills aim at it.
         const bool opened = round % 10 >= 3;
         const int delay_ms = static_cast<int>(random() % (opened ? 250 : 40));
-        run_and_kill((*folder / "kb").string(), expected, static_cast<unsigned>(random()), delay_ms, opened);
+        hear_and_kill((*folder / "kb").string(), expected, static_cast<unsigned>(random()), delay_ms, opened);
         // Readers die beside writers, and come back while the log waits to be read.
         if (round % 5 == 4) {
             looks += reader->end();

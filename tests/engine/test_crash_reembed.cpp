@@ -1,11 +1,5 @@
 // kill -9 at random moments of re-embedding: after each, the knowledge base opens with the old embedder or with the new one,
 // verify() is clean, and all that was acknowledged is found by that one's vectors. RAG_CRASH_ROUNDS: 30 by default.
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,6 +7,7 @@
 #include "../model/model_files.hpp"
 #include "engine_fixtures.hpp"
 #include "reembed_documents.hpp"
+#include "run_and_kill.hpp"
 
 using namespace rag::core;
 using namespace rag::test;
@@ -24,46 +19,9 @@ struct Heard {
     int exchanges = 0;
 };
 
-/// Runs the victim and kills it `delay_ms` after it said that the base is open.
-void run_and_kill(const std::vector<std::string>& arguments, int delay_ms, Heard& heard) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        std::vector<char*> argv;
-        for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-        argv.push_back(nullptr);
-        ::dup2(ends[1], STDOUT_FILENO);
-        ::close(ends[0]);
-        ::close(ends[1]);
-        ::execv(argv[0], argv.data());
-        ::_exit(127);
-    }
-    ::close(ends[1]);
-    std::string text;
-    char buffer[4096];
-    const auto read_more = [&] {
-        const ssize_t size = ::read(ends[0], buffer, sizeof(buffer));
-        if (size > 0) text.append(buffer, static_cast<std::size_t>(size));
-        return size > 0;
-    };
-    REQUIRE(read_more());
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms);
-    while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
-        if (left <= 0) break;
-        pollfd readable{ends[0], POLLIN, 0};
-        if (::poll(&readable, 1, static_cast<int>(left)) > 0 && !read_more()) break;
-    }
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK(WIFSIGNALED(status));  // it must not have ended by itself
-    while (read_more()) {
-    }
-    ::close(ends[0]);
-    std::istringstream lines(text.substr(0, text.rfind('\n') + 1));
-    for (std::string line; std::getline(lines, line);) {
+/// What the victim said until it was killed, `delay_ms` after it said that the base is open.
+void hear_and_kill(const std::vector<std::string>& arguments, int delay_ms, Heard& heard) {
+    for (const std::string& line : run_and_kill(arguments, delay_ms, true)) {
         std::istringstream words(line);
         char what = 0;
         int from = 0, to = 0;
@@ -120,9 +78,9 @@ TEST_CASE("killed at any moment of a re-embedding, the base has the old vectors 
             heard.next = 0;
         }
         INFO("round " << round);
-        run_and_kill({CRASH_REEMBEDDER, base, tiny.path.string(), other_model.string(), std::to_string(heard.next),
-                      std::to_string(random())},
-                     static_cast<int>(random() % 300), heard);
+        hear_and_kill({CRASH_REEMBEDDER, base, tiny.path.string(), other_model.string(), std::to_string(heard.next),
+                       std::to_string(random())},
+                      static_cast<int>(random() % 300), heard);
         interrupted += std::filesystem::exists(std::filesystem::path(base) / "knowledge.stage") ? 1 : 0;
         auto engine = open_engine(base);
         const auto report = engine->verify();
