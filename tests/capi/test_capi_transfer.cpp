@@ -177,36 +177,3 @@ TEST_CASE("callbacks that stop or throw end the call and leave nothing half done
     CHECK(rag_engine_import(engine.handle(), {nullptr, 0}, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
     CHECK(rag_engine_backup(engine.handle(), {nullptr, 0}, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
 }
-
-TEST_CASE("re-embedding and other models over C") {
-    const auto bert = rag::test::fixture("tiny_bert");
-    RAG_NEEDS(bert);
-    const rag::Encoder encoder(bert.path.string());
-    rag::Engine engine;
-    fill(engine, 20);
-    CHECK(rag_engine_reembed(engine.handle(), nullptr, nullptr, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
-    CHECK(rag_engine_reembed(nullptr, encoder.handle(), nullptr, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
-    CHECK(rag_engine_set_embedder(engine.handle(), encoder.handle()) == RAG_INVALID_ARGUMENT);
-    CHECK(std::string(rag_error_message()).find("re-embed") != std::string::npos);
-    const auto stop = [](std::uint64_t, std::uint64_t, void*) { return 5; };
-    rag_string* report = nullptr;
-    CHECK(rag_engine_reembed(engine.handle(), encoder.handle(), stop, nullptr, &report) == RAG_STOPPED);
-    CHECK(rag_stop_value() == 5);
-    CHECK(report == nullptr);
-    CHECK(engine.stats().find("\"dimension\":2,") != std::string::npos);
-
-    CHECK(engine.reembed(encoder).find("\"documents\":20") != std::string::npos);
-    CHECK(engine.stats().find("\"dimension\":32,") != std::string::npos);
-    rag::Query query;
-    query.text = "text about marker7";
-    query.mode = rag::SearchMode::kVector;
-    CHECK(engine.search(query).size() == 10);
-    CHECK(engine.verify());
-    engine.set_embedder(nullptr);
-    CHECK_THROWS_AS(engine.search(query), rag::Error);
-    engine.set_embedder(&encoder);
-    engine.set_generator(nullptr);
-    engine.set_reranker(nullptr);
-    CHECK(engine.search(query).size() == 10);
-    CHECK(rag_engine_reembed(engine.handle(), encoder.handle(), nullptr, nullptr, nullptr) == RAG_OK);
-}
