@@ -1,8 +1,8 @@
 // Who waits for whom when there are fewer cores than threads: answers before upkeep. Searches are counted; work that takes long
 // (a writer's transaction, the building of a graph) asks at its polling points whether they keep all cores busy, and then pauses
-// for as long as it has worked since its last pause, or a multiple of that. So a search is held up by pieces of work of a
-// fraction of a millisecond instead of the scheduler's slices of some, and the work goes on at half its speed (or that share of
-// it) or more, however many searches there are. Thread rule: a Courtesy any thread; a Pace belongs to one thread at a time.
+// for a multiple of what it has worked since its last pause. So a search is held up by pieces of work of a fraction of a
+// millisecond instead of the scheduler's slices of some, and the work goes on at that share of its speed or more, however many
+// searches there are. Thread rule: a Courtesy any thread; a Pace belongs to one thread at a time.
 #pragma once
 
 #include <atomic>

@@ -16,7 +16,7 @@ namespace {
 
 // Beside searches that keep all cores busy a writer is slowed to about the pace at which graphs are built: what it adds faster is
 // a tail that every search has to scan.
-constexpr double kPatience = 3;
+constexpr double kPatience = 4;
 
 std::int64_t now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
