@@ -451,9 +451,17 @@ void bind_engine(py::module_& module) {
                 report.append(done);
             },
             py::arg("embedder"), py::arg("progress"), py::arg("report"))
-        .def("set_embedder", &Engine::set_embedder, py::arg("embedder"), py::call_guard<GilRelease>())
-        .def("set_reranker", &Engine::set_reranker, py::arg("reranker"), py::call_guard<GilRelease>())
-        .def("set_generator", &Engine::set_generator, py::arg("generator"), py::call_guard<GilRelease>())
+        .def(
+            "use",
+            [](Engine& self, std::uint32_t parts, const Encoder* embedder, const Classifier* reranker,
+               const Generator* generator) {
+                rag::EngineModels models;
+                if ((parts & RAG_PART_EMBEDDER) != 0) models.embedder = embedder;
+                if ((parts & RAG_PART_RERANKER) != 0) models.reranker = reranker;
+                if ((parts & RAG_PART_GENERATOR) != 0) models.generator = generator;
+                self.use(models);
+            },
+            py::arg("parts"), py::arg("embedder"), py::arg("reranker"), py::arg("generator"), py::call_guard<GilRelease>())
         .def("changes", &changes, py::arg("since"), py::arg("limit"))
         .def(
             "backup",

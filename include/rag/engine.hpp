@@ -37,6 +37,13 @@ struct EngineOptions {
     bool accept_loss = false;  ///< opens a base that lost acknowledged commits with its log; see rag_engine_options
 };
 
+/// Models for an engine that runs; null: none. What is not given stays.
+struct EngineModels {
+    std::optional<const Encoder*> embedder = std::nullopt;
+    std::optional<const Classifier*> reranker = std::nullopt;
+    std::optional<const Generator*> generator = std::nullopt;
+};
+
 struct StoredDocument {
     std::string id, text, title, metadata;
     std::int64_t created_ms = 0, updated_ms = 0;  ///< Unix time
@@ -342,6 +349,19 @@ class Engine {
     }
     void set_generator(const Generator* generator) {
         detail::check(rag_engine_set_generator(handle_.get(), generator != nullptr ? generator->handle() : nullptr));
+    }
+    /// Several at one moment: a failure of one leaves all as they were.
+    void use(const EngineModels& models) {
+        rag_engine_models raw RAG_ENGINE_MODELS_INIT;
+        const auto take = [&raw](const auto& given, rag_engine_part part, auto& out) {
+            if (!given) return;
+            raw.parts |= static_cast<std::uint32_t>(part);
+            out = *given != nullptr ? (*given)->handle() : nullptr;
+        };
+        take(models.embedder, RAG_PART_EMBEDDER, raw.embedder);
+        take(models.reranker, RAG_PART_RERANKER, raw.reranker);
+        take(models.generator, RAG_PART_GENERATOR, raw.generator);
+        detail::check(rag_engine_use(handle_.get(), &raw));
     }
 
     /// What a copy of the state `since` has to do to follow; go on from `next` until it equals `last`. limit 0: 1,000.

@@ -539,6 +539,22 @@ RAG_API rag_status rag_engine_set_embedder(rag_engine* engine, const rag_encoder
 RAG_API rag_status rag_engine_set_reranker(rag_engine* engine, const rag_classifier* reranker) RAG_NOEXCEPT;
 RAG_API rag_status rag_engine_set_generator(rag_engine* engine, const rag_generator* generator) RAG_NOEXCEPT;
 
+/* Which models a rag_engine_models gives. */
+typedef enum rag_engine_part { RAG_PART_EMBEDDER = 1, RAG_PART_RERANKER = 2, RAG_PART_GENERATOR = 4 } rag_engine_part;
+
+typedef struct rag_engine_models {
+    uint32_t struct_size;
+    uint32_t parts;                 /* a sum of rag_engine_part: what is not named stays */
+    const rag_encoder* embedder;    /* NULL: none */
+    const rag_classifier* reranker; /* NULL: none */
+    const rag_generator* generator; /* NULL: none */
+} rag_engine_models;
+#define RAG_ENGINE_MODELS_INIT {sizeof(rag_engine_models), 0, NULL, NULL, NULL}
+
+/* The same for several at one moment: a failure of one leaves all as they were. RAG_INVALID_ARGUMENT also: a model that `parts`
+ * does not name. since 0.1.0 */
+RAG_API rag_status rag_engine_use(rag_engine* engine, const rag_engine_models* models) RAG_NOEXCEPT;
+
 /* --- change feed, backup, export, import ------------------------------------------------------------------------------------ */
 
 /* Updated: the document's content, or links from or to it. */

@@ -138,19 +138,23 @@ class Engine(Maintenance):
         """Other models from the next call on, such as one that was fine-tuned meanwhile; None: none. What is not named stays.
 
         Calls that are under way end with the model that they began with. An embedder must be the one that made the vectors
-        (InvalidArgument names both): reembed() takes another one. All are loaded before any is taken.
+        (InvalidArgument names both): reembed() takes another one. All are taken at one moment, or none.
         """
         new_embedder = _model(embedder, Encoder)
         new_reranker = _model(reranker, CrossEncoder)
         new_generator = _model(generator, Generator)
+        given: tuple[object, ...] = (new_embedder, new_reranker, new_generator)
+        self._core.use(
+            sum(1 << place for place, model in enumerate(given) if not isinstance(model, _Same)),
+            None if new_embedder is None or isinstance(new_embedder, _Same) else new_embedder._core,
+            None if new_reranker is None or isinstance(new_reranker, _Same) else new_reranker._core,
+            None if new_generator is None or isinstance(new_generator, _Same) else new_generator._core,
+        )
         if not isinstance(new_embedder, _Same):
-            self._core.set_embedder(None if new_embedder is None else new_embedder._core)
             self._embedder = new_embedder
         if not isinstance(new_reranker, _Same):
-            self._core.set_reranker(None if new_reranker is None else new_reranker._core)
             self._reranker = new_reranker
         if not isinstance(new_generator, _Same):
-            self._core.set_generator(None if new_generator is None else new_generator._core)
             self._generator = new_generator
 
     @overload

@@ -12,8 +12,15 @@ namespace {
 // The chunk length for retrieval that most embedders were trained with, also where they would take more.
 constexpr std::size_t kDefaultTokens = 254;
 constexpr std::size_t kDefaultWords = 200;
+constexpr const char* kChosenTokensMeta = "chunk_tokens_chosen";
+constexpr const char* kChosenOverlapMeta = "chunk_overlap_chosen";
 
 }  // namespace
+
+bool ChunkSettings::cuts_as(const ChunkSettings& other) const {
+    return tokens == other.tokens && overlap == other.overlap && chunker == other.chunker &&
+           embedder_tokens == other.embedder_tokens;
+}
 
 std::string ChunkSettings::text() const {
     return fmt::format("{} {}, {} shared, chunker {}", tokens, embedder_tokens ? "tokens" : "words", overlap,
@@ -21,7 +28,16 @@ std::string ChunkSettings::text() const {
 }
 
 ChunkSettings chunk_settings_of(const EngineOptions& options) {
-    return {options.chunk_tokens, options.chunk_overlap, options.chunker, options.embedder != nullptr};
+    return {options.chunk_tokens,        options.chunk_overlap,       options.chunker,
+            options.embedder != nullptr, options.chosen_chunk_tokens, options.chosen_chunk_overlap};
+}
+
+void set_chunk_settings(EngineOptions& options, const ChunkSettings& settings) {
+    options.chunk_tokens = settings.tokens;
+    options.chunk_overlap = settings.overlap;
+    options.chunker = settings.chunker;
+    options.chosen_chunk_tokens = settings.chosen_tokens;
+    options.chosen_chunk_overlap = settings.chosen_overlap;
 }
 
 std::optional<ChunkSettings> stored_chunk_settings(StoreView& view) {
@@ -34,8 +50,12 @@ std::optional<ChunkSettings> stored_chunk_settings(StoreView& view) {
         fail(Code::kCorrupt, "the knowledge base is damaged: its chunks have {} tokens, {} shared, chunker {}, unit {}", *tokens,
              overlap, chunker, unit);
     }
-    return ChunkSettings{static_cast<std::size_t>(*tokens), static_cast<std::size_t>(overlap), static_cast<ChunkerKind>(chunker),
-                         unit == 1};
+    // Where it was not told yet, somebody may have chosen what is there.
+    const std::int64_t chosen_tokens = view.meta_number(kChosenTokensMeta).value_or(*tokens);
+    const std::int64_t chosen_overlap = view.meta_number(kChosenOverlapMeta).value_or(overlap);
+    return ChunkSettings{static_cast<std::size_t>(*tokens),       static_cast<std::size_t>(overlap),
+                         static_cast<ChunkerKind>(chunker),       unit == 1,
+                         static_cast<std::size_t>(chosen_tokens), static_cast<std::size_t>(chosen_overlap)};
 }
 
 void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& settings) {
@@ -43,6 +63,8 @@ void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& se
     transaction.set_meta("chunk_overlap", std::to_string(settings.overlap));
     transaction.set_meta("chunker", std::to_string(static_cast<std::uint32_t>(settings.chunker)));
     transaction.set_meta("chunk_unit", settings.embedder_tokens ? "1" : "0");
+    transaction.set_meta(kChosenTokensMeta, std::to_string(settings.chosen_tokens));
+    transaction.set_meta(kChosenOverlapMeta, std::to_string(settings.chosen_overlap));
 }
 
 std::size_t longest_chunk_of(const Encoder& embedder) {
@@ -75,10 +97,9 @@ ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const
         if (stored && stored->embedder_tokens) settings = *stored;
     }
     const std::size_t limit = longest_chunk_of(embedder);
-    // Words say nothing of tokens.
-    const std::size_t wanted = settings.embedder_tokens ? settings.tokens : kDefaultTokens;
-    settings.tokens = std::min(wanted, limit);
-    settings.overlap = settings.embedder_tokens ? std::min(settings.overlap, settings.tokens - 1) : 0;
+    if (!settings.embedder_tokens) settings.chosen_tokens = settings.chosen_overlap = 0;  // words say nothing of tokens
+    settings.tokens = std::min(settings.chosen_tokens == 0 ? kDefaultTokens : settings.chosen_tokens, limit);
+    settings.overlap = std::min(settings.chosen_overlap, settings.tokens - 1);
     settings.embedder_tokens = true;
     return settings;
 }
@@ -94,10 +115,12 @@ std::string hashed_settings(const ChunkSettings& settings, std::string_view fing
 ChunkSettings settle_chunk_settings(Store& store, const EngineOptions& options, const ChunkSettings& decided) {
     auto view = store.read();
     const auto stored = stored_chunk_settings(view);
-    if (!stored || *stored == decided || stored->embedder_tokens != decided.embedder_tokens) return decided;
+    if (!stored || stored->embedder_tokens != decided.embedder_tokens) return decided;
     const bool left_to_us = options.chunk_tokens == 0 && options.chunk_overlap == 0 && options.chunker == ChunkerKind::kAuto;
+    // As long as this embedder takes, in a base of a librag that did not tell yet: so long it is because nobody chose.
+    if (left_to_us && stored->cuts_as(decided) && !view.meta(kChosenTokensMeta)) return decided;
     if (left_to_us) return *stored;
-    if (!store.read_only()) {
+    if (!stored->cuts_as(decided) && !store.read_only()) {
         log(LogLevel::kWarning, "chunks of {} were cut by {}, from now on by {}: documents that are written again are cut anew",
             quote(store.name(), 400), stored->text(), decided.text());
     }

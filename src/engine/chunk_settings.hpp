@@ -18,14 +18,19 @@ struct ChunkSettings {
     std::size_t overlap = 0;
     ChunkerKind chunker = ChunkerKind::kAuto;
     bool embedder_tokens = false;  // else words
+    // What a caller asked for, in the same units, before it had to fit an embedder that takes less; 0: left to librag.
+    std::size_t chosen_tokens = 0;
+    std::size_t chosen_overlap = 0;
 
     bool operator==(const ChunkSettings&) const = default;
+    bool cuts_as(const ChunkSettings& other) const;
     /// "254 tokens, 0 shared, chunker 0", for messages.
     std::string text() const;
 };
 
 /// Those of an engine whose chunk length is decided.
 ChunkSettings chunk_settings_of(const EngineOptions& options);
+void set_chunk_settings(EngineOptions& options, const ChunkSettings& settings);
 /// kCorrupt for what is none; nothing where no document was cut yet.
 std::optional<ChunkSettings> stored_chunk_settings(StoreView& view);
 void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& settings);
@@ -34,8 +39,8 @@ void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& se
 std::size_t longest_chunk_of(const Encoder& embedder);
 /// The chunk length of an engine with these options, after all checks.
 std::size_t decide_chunk_tokens(const EngineOptions& options);
-/// Those of a knowledge base that goes over to `embedder`: what it has (`current` of an engine with an embedder, else what is
-/// stored), no longer than the embedder takes.
+/// Those of a knowledge base that goes over to `embedder`: what a caller chose (by `current` of an engine with an embedder, else
+/// as it is stored), no longer than the embedder takes; where nobody chose, what a new one with this embedder would have.
 ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const EngineOptions& current);
 
 /// What the hash of a document says of how it is cut and embedded. `fingerprint`: of the embedder, where chunks are counted in

@@ -46,6 +46,9 @@ struct EngineOptions {
     /// Where this, chunk_overlap and chunker are left as they are here, those that the knowledge base keeps hold.
     std::size_t chunk_tokens = 0;
     std::size_t chunk_overlap = 0;  // below chunk_tokens
+    /// Set by open(): what this caller, or one before, gave as the two, 0 for what was left to librag. An embedder that takes
+    /// less makes chunks shorter than that, and one that takes more makes them so long again.
+    std::size_t chosen_chunk_tokens = 0, chosen_chunk_overlap = 0;
     /// Of the vector index: kInt8 builds and walks graphs over int8 codes, which is faster, and scores what it finds in float32.
     VectorType vector_type = VectorType::kInt8;
     ChunkerKind chunker = ChunkerKind::kAuto;
@@ -58,6 +61,13 @@ struct EngineOptions {
     bool accept_loss = false;
     /// None: those of the knowledge base; see bm25_settings.hpp.
     std::optional<Bm25Options> bm25;
+};
+
+/// Models for an engine that runs; null: none. What is not given stays.
+struct ModelChange {
+    std::optional<std::shared_ptr<const Encoder>> embedder = std::nullopt;
+    std::optional<std::shared_ptr<const Classifier>> reranker = std::nullopt;
+    std::optional<std::shared_ptr<Decoder>> generator = std::nullopt;
 };
 
 inline constexpr std::size_t kMaxIdBytes = 1024;
@@ -279,8 +289,10 @@ class Engine {
     /// "chunks", "embedded", "taken_over" (documents that an earlier call had done), "cut_anew" (documents), "cut_short" (chunks
     /// of which the embedder reads the beginning only)}.
     std::string reembed(std::shared_ptr<const Encoder> embedder, const Progress& progress = {});
-    /// Other models from the next call on; null: none. kInvalidArgument as at open(): an embedder that did not make the vectors,
-    /// a reranker with several labels. Calls that are under way end with the model that they began with.
+    /// Other models from the next call on, all of them or none. kInvalidArgument as at open(): an embedder that did not make the
+    /// vectors, a reranker with several labels. Calls that are under way end with the model that they began with.
+    void use(ModelChange change);
+    /// The same for one of them; null: none.
     void set_embedder(std::shared_ptr<const Encoder> embedder);
     void set_reranker(std::shared_ptr<const Classifier> reranker);
     void set_generator(std::shared_ptr<Decoder> generator);

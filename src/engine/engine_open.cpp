@@ -60,6 +60,8 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     auto state = std::make_unique<State>();
     state->options = options;
     state->options.chunk_tokens = chunk_tokens;
+    state->options.chosen_chunk_tokens = options.chunk_tokens;
+    state->options.chosen_chunk_overlap = options.chunk_overlap;
     state->options.progress = nullptr;  // the caller's, for this call
     state->options.bm25.reset();        // from here on what the indexes say
     state->options.metric.reset();      // and the store
@@ -75,10 +77,7 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     }
     settle_metric(*state->store, options.metric);
     state->in_use = std::make_shared<EmbedderInUse>(options.embedder);
-    const ChunkSettings cut = settle_chunk_settings(*state->store, options, chunk_settings_of(state->options));
-    state->options.chunk_tokens = cut.tokens;
-    state->options.chunk_overlap = cut.overlap;
-    state->options.chunker = cut.chunker;
+    set_chunk_settings(state->options, settle_chunk_settings(*state->store, options, chunk_settings_of(state->options)));
     const Bm25Options bm25 = settle_bm25_settings(*state->store, options.bm25);
     state->indexes = std::make_unique<Indexes>(*state->store, options.vector_type, bm25);
     return std::unique_ptr<Engine>(new Engine(std::move(state)));

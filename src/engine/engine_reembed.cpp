@@ -76,44 +76,56 @@ std::pair<StoreSnapshot, std::shared_ptr<EmbedderInUse>> Engine::State::settled_
     }
 }
 
-void Engine::State::use_embedder(std::shared_ptr<const Encoder> embedder, const ChunkSettings& settings) {
-    auto fresh = std::make_shared<EmbedderInUse>(embedder);
-    const std::lock_guard lock(models);
-    options.embedder = std::move(embedder);
-    options.chunk_tokens = settings.tokens;
-    options.chunk_overlap = settings.overlap;
-    options.chunker = settings.chunker;
-    in_use = std::move(fresh);
+void Engine::State::use_models(ModelChange change, const ChunkSettings& settings) {
+    auto fresh = change.embedder ? std::make_shared<EmbedderInUse>(*change.embedder) : nullptr;
+    const std::lock_guard lock(models);  // nothing below fails
+    if (change.embedder) {
+        options.embedder = std::move(*change.embedder);
+        set_chunk_settings(options, settings);
+        in_use = std::move(fresh);
+    }
+    if (change.reranker) options.reranker = std::move(*change.reranker);
+    if (change.generator) options.generator = std::move(*change.generator);
+}
+
+/// Holding `writing`: how chunks are cut with another embedder, which may be none.
+ChunkSettings Engine::State::settings_with(const Encoder* embedder) {
+    auto view = store->read();
+    check_embedder(view, embedder);
+    if (embedder != nullptr) return chunk_settings_for(*embedder, view, options);
+    ChunkSettings settings = chunk_settings_of(options);
+    if (!settings.embedder_tokens) return settings;
+    EngineOptions without = options;
+    without.embedder.reset();
+    without.chunk_tokens = without.chunk_overlap = 0;
+    settings = {};
+    settings.tokens = decide_chunk_tokens(without);
+    settings.chunker = without.chunker;
+    return settings;
+}
+
+void Engine::use(ModelChange change) {
+    const Call call(*this);
+    if (change.reranker) check_reranker(change.reranker->get());
+    std::unique_lock<std::mutex> writing;
+    ChunkSettings settings;
+    if (change.embedder) {
+        writing = call.write();
+        settings = call->settings_with(change.embedder->get());
+    }
+    call->use_models(std::move(change), settings);
 }
 
 void Engine::set_embedder(std::shared_ptr<const Encoder> embedder) {
-    const Call call(*this);
-    const auto writing = call.write();
-    auto view = call->store->read();
-    call->check_embedder(view, embedder.get());
-    ChunkSettings settings = chunk_settings_of(call->options);
-    if (embedder) {
-        settings = chunk_settings_for(*embedder, view, call->options);
-    } else if (settings.embedder_tokens) {
-        EngineOptions without = call->options;
-        without.embedder.reset();
-        without.chunk_tokens = without.chunk_overlap = 0;
-        settings = {decide_chunk_tokens(without), 0, without.chunker, false};
-    }
-    call->use_embedder(std::move(embedder), settings);
+    use({.embedder = std::move(embedder)});
 }
 
 void Engine::set_reranker(std::shared_ptr<const Classifier> reranker) {
-    const Call call(*this);
-    check_reranker(reranker.get());
-    const std::lock_guard lock(call->models);
-    call->options.reranker = std::move(reranker);
+    use({.reranker = std::move(reranker)});
 }
 
 void Engine::set_generator(std::shared_ptr<Decoder> generator) {
-    const Call call(*this);
-    const std::lock_guard lock(call->models);
-    call->options.generator = std::move(generator);
+    use({.generator = std::move(generator)});
 }
 
 std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progress& progress) {
@@ -125,6 +137,8 @@ std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progr
     if (!alone) fail(Code::kBusy, "{} is being re-embedded already", quote(state.name, 400));
     if (const auto counts = counts_if_embedded_by(*state.store, *embedder)) {  // such as by a call that was killed at its end
         set_embedder(embedder);
+        // What waits there is for another embedder, or taken over: whoever asks for this one does not go on with it.
+        if (!state.store->in_memory()) VectorStage::remove_from(state.store->folder());
         return describe(*counts);
     }
     const EngineOptions present = state.options_now();
@@ -132,10 +146,7 @@ std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progr
     next.embedder = embedder;
     {
         auto view = state.store->read();
-        const ChunkSettings settings = chunk_settings_for(*embedder, view, present);
-        next.chunk_tokens = settings.tokens;
-        next.chunk_overlap = settings.overlap;
-        next.chunker = settings.chunker;
+        set_chunk_settings(next, chunk_settings_for(*embedder, view, present));
     }
     // Asked in any case: close() may wait.
     const Progress asked = [&](std::uint64_t done, std::uint64_t total) {
@@ -169,7 +180,7 @@ std::string Engine::reembed(std::shared_ptr<const Encoder> embedder, const Progr
                 last.pass();
                 end();
                 // In this order: settled_view() takes an embedder for that of the vectors when the numbers agree.
-                state.use_embedder(embedder, chunk_settings_of(next));
+                state.use_models({.embedder = embedder}, chunk_settings_of(next));
                 state.vectors_from = vectors_from;
             },
             inner);

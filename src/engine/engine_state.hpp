@@ -68,8 +68,9 @@ struct Engine::State {
     }
     /// A state to search and the embedder that belongs to it. While vectors are exchanged it waits.
     std::pair<StoreSnapshot, std::shared_ptr<EmbedderInUse>> settled_view();
-    /// Holding `writing`.
-    void use_embedder(std::shared_ptr<const Encoder> embedder, const ChunkSettings& settings);
+    /// At one moment. Holding `writing` where the embedder is among them, which comes with `settings`.
+    void use_models(ModelChange change, const ChunkSettings& settings);
+    ChunkSettings settings_with(const Encoder* embedder);
 };
 
 /// Every entry of Engine begins with one: it refuses after fork() and after close(), and keeps close() waiting. A callback may

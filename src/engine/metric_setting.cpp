@@ -60,6 +60,12 @@ void settle_metric(Store& store, std::optional<Metric> given) {
         const Metric own = told.value_or(Metric::kCosine);
         const bool settled = metric_is_settled(view);
         if (*given == own && (told || settled || store.read_only())) return;
+        if (settled && view.counts().embeddings == 0) {
+            fail(Code::kInvalidArgument,
+                 "{} has no vectors any more, but keeps the metric they were compared by, {}; {} is asked for: make a new "
+                 "knowledge base with that metric",
+                 quote(store.name(), 400), name_of(own), name_of(*given));
+        }
         if (settled) {
             fail(Code::kInvalidArgument,
                  "the vectors of {} are compared by {}, {} is asked for: export it and import it into a new knowledge base with "

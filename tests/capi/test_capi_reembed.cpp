@@ -45,3 +45,40 @@ TEST_CASE("re-embedding and other models over C") {
     CHECK(engine.search(query).size() == 10);
     CHECK(rag_engine_reembed(engine.handle(), encoder.handle(), nullptr, nullptr, nullptr) == RAG_OK);
 }
+
+TEST_CASE("several models at one moment over C") {
+    const auto bert = rag::test::fixture("tiny_bert"), cross = rag::test::fixture("tiny_cross_encoder");
+    RAG_NEEDS(bert);
+    RAG_NEEDS(cross);
+    const rag::Encoder encoder(bert.path.string());
+    const rag::Classifier reranker(cross.path.string());
+    rag::Engine engine;
+    engine.add({{"a", "one", "", "", {1.0F, 2.0F}}});
+    rag_engine_models models = RAG_ENGINE_MODELS_INIT;
+    models.parts = RAG_PART_EMBEDDER | RAG_PART_RERANKER;
+    models.embedder = encoder.handle();
+    models.reranker = reranker.handle();
+    CHECK(rag_engine_use(engine.handle(), &models) == RAG_INVALID_ARGUMENT);  // vectors of another dimension
+    CHECK(engine.stats().find("\"reranker\":null") != std::string::npos);
+    models.parts = RAG_PART_RERANKER;
+    CHECK(rag_engine_use(engine.handle(), &models) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("embedder is given, its parts (2) do not name it: add 1") != std::string::npos);
+    models.parts = 8;
+    CHECK(rag_engine_use(engine.handle(), &models) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("a sum of 1, 2 and 4") != std::string::npos);
+    CHECK(rag_engine_use(engine.handle(), nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_engine_use(nullptr, &models) == RAG_INVALID_ARGUMENT);
+    models.struct_size = 4;
+    CHECK(rag_engine_use(engine.handle(), &models) == RAG_INVALID_ARGUMENT);
+    CHECK(engine.stats().find("\"reranker\":null") != std::string::npos);
+    rag::EngineModels both;
+    both.reranker = &reranker;
+    both.embedder = nullptr;
+    engine.use(both);
+    CHECK(engine.stats().find("\"reranker\":null") == std::string::npos);
+    CHECK(engine.stats().find("\"embedder\":null") != std::string::npos);
+    rag::EngineModels none;
+    none.reranker = nullptr;
+    engine.use(none);
+    CHECK(engine.stats().find("\"reranker\":null") != std::string::npos);
+}

@@ -133,6 +133,11 @@ def test_another_metric_is_refused_and_changes_nothing(tmp_path: Path) -> None:
         librag.Engine(metric=1)  # type: ignore[arg-type]
     with librag.Engine(tmp_path / "kb", metric="ip") as engine:
         assert engine.search(vector=[1.0, 1.0])[0].score == 7.0
+        engine.delete("a")
+    with pytest.raises(
+        librag.InvalidArgument, match=r"has no vectors any more, but keeps the metric .* ip; l2 is asked for: make a new"
+    ):
+        librag.Engine(tmp_path / "kb", metric="l2")
 
 
 def test_an_export_brings_a_base_to_another_metric(tmp_path: Path) -> None:

@@ -164,13 +164,20 @@ def test_a_program_may_end_meanwhile(tmp_path: Path, models: tuple[Path, Path]) 
     assert done.stdout == "end\n"
 
 
-def test_other_models_for_an_engine_that_runs(tmp_path: Path, models: tuple[Path, Path]) -> None:
+def test_other_models_for_an_engine_that_runs(tmp_path: Path, models: tuple[Path, Path], fixtures_dir: Path) -> None:
+    cross_encoder = fixtures_dir / "tiny_cross_encoder"
     with filled(tmp_path / "kb", models[0]) as engine, librag.Engine(tmp_path / "kb", models[0], read_only=True) as reader:
         before = found(engine)
         assert found(reader) == before
         with pytest.raises(librag.InvalidArgument, match="re-embed"):
             engine.use(embedder=models[1])
         assert found(engine) == before
+        with pytest.raises(librag.InvalidArgument, match="re-embed"):
+            engine.use(embedder=models[1], generator=None, reranker=cross_encoder)
+        assert (engine.reranker, engine.stats()["reranker"]) == (None, None)
+        engine.use(reranker=cross_encoder)
+        assert engine.reranker is not None
+        assert engine.stats()["reranker"] is not None
         engine.use(embedder=None)
         assert engine.embedder is None
         with pytest.raises(librag.InvalidState):
