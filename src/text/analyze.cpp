@@ -25,11 +25,12 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 18;
 class Pass {
   public:
     Pass(std::string_view text, ThreadState& state, TermSink& sink, const AnalyzerOptions& options)
-        : text_(text), state_(state), sink_(sink), han_(options.han), signs_(options.rules >= 3) {}
+        : text_(text), state_(state), sink_(sink), han_(options.han), rules_(options.rules) {}
 
     void word(const Word& word) {
-        const bool name = signs_ && word.ascii && word.kind == Word::kWord;
+        const bool name = rules_ >= 3 && word.ascii && word.kind == Word::kWord;
         if (name && has_dot(text_, word.start)) dotted(word);
+        if (rules_ >= 4 && word.ascii) numbered(word);
         plain_word(word);
         if (name) signed_word(word);
     }
@@ -74,20 +75,29 @@ class Pass {
         ++position_;
     }
 
-    /// ".NET" where NET stands.
-    void dotted(const Word& word) {
+    std::size_t first_part_end(const Word& word) const {
         std::size_t end = word.start;
         while (end < word.end && !is_joiner(static_cast<unsigned char>(text_[end]))) ++end;
-        name(word.start - 1, end, position_);
+        return end;
+    }
+
+    /// ".NET" where NET stands.
+    void dotted(const Word& word) { name(word.start - 1, first_part_end(word), position_); }
+
+    /// "C++17" where 17 stands.
+    void numbered(const Word& word) {
+        if (word.start == 0 || (text_[word.start - 1] != '+' && text_[word.start - 1] != '#')) return;
+        const std::size_t start = numbered_name(text_, word.start);
+        if (start < word.start) name(start, first_part_end(word), position_);
     }
 
     /// "C++" where C stands: behind the last part of a word.
     void signed_word(const Word& word) {
-        const std::size_t end = name_end(text_, word.end);
-        if (end == word.end) return;
+        if (word.end == text_.size() || (text_[word.end] != '+' && text_[word.end] != '#')) return;
         std::size_t start = word.end;
         while (start > word.start && !is_joiner(static_cast<unsigned char>(text_[start - 1]))) --start;
-        if (start < word.end) name(start, end, position_ - 1);
+        const std::size_t end = name_end(text_, start, word.end, rules_);
+        if (end > word.end && start < word.end) name(start, end, position_ - 1);
     }
 
     void name(std::size_t start, std::size_t end, std::uint32_t position) {
@@ -217,7 +227,7 @@ class Pass {
     ThreadState& state_;
     TermSink& sink_;
     HanTerms han_;
-    bool signs_;
+    int rules_;
     std::uint32_t position_ = 0;
     std::string plain_;
 };
@@ -233,7 +243,7 @@ std::size_t words_end(std::string_view text, std::size_t start) noexcept {
     return text.size();
 }
 
-void analyze_words(std::string_view text, Pass& pass, const std::vector<Word>& words, const ThreadState& state, bool signs) {
+void analyze_words(std::string_view text, Pass& pass, const std::vector<Word>& words, const ThreadState& state, int rules) {
     JoinedWords joined;
     std::size_t next = 0;  // the word behind those
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -241,8 +251,8 @@ void analyze_words(std::string_view text, Pass& pass, const std::vector<Word>& w
             const Word& later = words[i + kAhead];
             state.prefetch(text.substr(later.start, later.end - later.start));
         }
-        if (signs && i == next) {
-            joined = find_joined(text, std::span(words).subspan(i));
+        if (rules >= 3 && i == next) {
+            joined = find_joined(text, std::span(words).subspan(i), rules);
             next = i + joined.count;
         }
         pass.word(words[i]);
@@ -275,17 +285,16 @@ void Analyzer::analyze(std::string_view utf8, TermSink& sink) const {
     const StateLease lease(options_.language, options_.rules);
     std::vector<Word>& words = (*lease).words;
     Pass pass(utf8, *lease, sink, options_);
-    const bool signs = options_.rules >= 3;
     for (std::size_t start = 0; start < utf8.size();) {
         const std::size_t end = words_end(utf8, start);
         segment_words(utf8.substr(start, end - start), words,
                       options_.han == HanTerms::kWords ? CjkWords::kDictionary : CjkWords::kRuns,
-                      signs ? Pictures::kKept : Pictures::kLeftOut);
+                      options_.rules >= 3 ? Pictures::kKept : Pictures::kLeftOut);
         for (Word& word : words) {
             word.start += start;
             word.end += start;
         }
-        analyze_words(utf8, pass, words, *lease, signs);
+        analyze_words(utf8, pass, words, *lease, options_.rules);
         start = end;
     }
     if (options_.han != HanTerms::kWordsAndBigrams) return;

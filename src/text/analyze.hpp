@@ -1,12 +1,14 @@
 // The analyzer of lexical search: text -> terms, the same for documents and queries, with the bytes each term stands for.
 //   Latin and other alphabets: UAX #29 words, cut again at ' . _ and the like, NFKC case folding, Latin accents stripped (unless
 //     the language is one whose stemmer reads them), stop words dropped, Snowball stems: by the language named, else by script
-//     (Latin: English, Cyrillic: Russian, Greek, Arabic, Devanagari: Hindi, Armenian, Tamil).
+//     (Latin: English, Cyrillic: Russian, Greek, Arabic, Devanagari: Hindi, Armenian, Tamil). A word with a digit is no word of
+//     a language and keeps its end.
 //   Han and Kana: overlapping bigrams (Kwok 1997: as good as words, and no dictionary has to know them) and single characters, so
 //     that a query of one character finds what holds it; Hangul: words and bigrams inside them; Thai, Lao, Khmer,
 //     Burmese: dictionary words.
 //   Numbers: as written, without the commas of thousands.
-//   Signs (sign_terms.hpp): emoji; beside the word, "c++", "c#", ".net"; beside their parts, codes as one ("ab123" of AB-123).
+//   Signs (sign_terms.hpp): emoji; beside the word, "c++", "c#", ".net", "c++17"; beside their parts, codes as one ("ab123" of
+//     AB-123).
 // Thread-safe: each thread keeps its stemmers and a memo of recent words: half a megabyte, and up to eight
 // where a thread analyzes many texts.
 #pragma once
@@ -46,8 +48,8 @@ struct AnalyzerOptions {
     /// Snowball, which then holds for every word of its script.
     std::string language = "auto";
     /// 1: as in the first files of the index, without characters of Han and with the stop words of English alone. 2: without
-    /// the terms of sign_terms.hpp. 3: now.
-    int rules = 3;
+    /// the terms of sign_terms.hpp. 3: words with digits are stemmed, and codes are not joined by dashes. 4: now.
+    int rules = 4;
     HanTerms han = HanTerms::kBigramsAndCharacters;  // rules 1: kBigrams, whatever this says
 };
 
@@ -73,7 +75,7 @@ class Analyzer {
 
     const std::string& language() const noexcept { return options_.language; }
     const AnalyzerOptions& options() const noexcept { return options_; }
-    /// What has to be equal for two indexes to hold the same terms: "rules 3, icu 72.1, language auto".
+    /// What has to be equal for two indexes to hold the same terms: "rules 4, icu 72.1, language auto".
     std::string version() const;
 
   private:

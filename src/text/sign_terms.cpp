@@ -2,12 +2,15 @@
 
 #include <unicode/uchar.h>
 
+#include <algorithm>
+
 #include "core/utf8.hpp"
 
 namespace rag::core {
 namespace {
 
 constexpr std::size_t kMaxCodeBytes = 64;
+constexpr std::size_t kMaxNameBytes = 64;
 constexpr char32_t kJoiner = 0x200D;
 
 bool is_digit(char byte) noexcept {
@@ -30,11 +33,16 @@ bool is_shade(char32_t value) noexcept {
 }
 
 /// Bytes of the hyphen or slash at `at`; 0: there is none.
-std::size_t joint_at(std::string_view text, std::size_t at) noexcept {
+std::size_t joint_at(std::string_view text, std::size_t at, int rules) noexcept {
     if (at >= text.size()) return 0;
     if (text[at] == '-' || text[at] == '/') return 1;
     const std::string_view rest = text.substr(at, 3);
-    return rest == "\xe2\x80\x90" || rest == "\xe2\x80\x91" ? 3 : 0;  // hyphen, non-breaking hyphen
+    if (rest == "\xe2\x80\x90" || rest == "\xe2\x80\x91") return 3;  // hyphen, non-breaking hyphen
+    if (rules < 4) return 0;
+    // Figure dash, en dash, minus, small and full-width hyphen: typesetters and Chinese keyboards write them in codes.
+    const bool dash = rest == "\xe2\x80\x92" || rest == "\xe2\x80\x93" || rest == "\xe2\x88\x92" || rest == "\xef\xb9\xa3" ||
+                      rest == "\xef\xbc\x8d";
+    return dash ? 3 : 0;
 }
 
 bool can_be_part(const Word& word) noexcept {
@@ -72,12 +80,28 @@ std::string_view first_of_pictographs(std::string_view folded) {
     return {};
 }
 
-std::size_t name_end(std::string_view text, std::size_t end) noexcept {
+std::size_t name_end(std::string_view text, std::size_t start, std::size_t end, int rules) noexcept {
     const auto at = [&](std::size_t i) { return i < text.size() ? text[i] : ' '; };
     std::size_t behind = end;
     if (at(end) == '+' && at(end + 1) == '+') behind = end + 2;
     if (at(end) == '#') behind = end + 1;
-    return behind > end && at(behind) != '+' && at(behind) != '#' && !is_wordlike(at(behind)) ? behind : end;
+    if (behind == end || at(behind) == '+' || at(behind) == '#') return end;
+    if (!is_wordlike(at(behind))) return behind;
+    // "item#5" is no name, "C#12" is.
+    const std::string_view word = text.substr(start, end - start);
+    const bool numbered =
+        rules >= 4 && is_digit(at(behind)) && std::ranges::all_of(word, is_letter) && (at(end) == '+' || word.size() == 1);
+    return numbered ? behind : end;
+}
+
+std::size_t numbered_name(std::string_view text, std::size_t number) noexcept {
+    const std::size_t signs = number == 0 || text[number - 1] == '#' ? 1 : 2;
+    if (number <= signs || !is_digit(text[number])) return number;
+    const std::size_t end = number - signs;
+    std::size_t start = end;
+    while (start > 0 && end - start < kMaxNameBytes && is_letter(text[start - 1])) --start;
+    if (start == end || (start > 0 && is_wordlike(text[start - 1]))) return number;
+    return name_end(text, start, end, 4) == number ? start : number;
 }
 
 bool has_dot(std::string_view text, std::size_t start) noexcept {
@@ -86,12 +110,12 @@ bool has_dot(std::string_view text, std::size_t start) noexcept {
            (!is_wordlike(text[start - 2]) && text[start - 2] != '.' && text[start - 2] != ')' && text[start - 2] != ']');
 }
 
-JoinedWords find_joined(std::string_view text, std::span<const Word> words) noexcept {
+JoinedWords find_joined(std::string_view text, std::span<const Word> words, int rules) noexcept {
     JoinedWords out;
     bool ascii = can_be_part(words[0]);
     for (; out.count < words.size(); ++out.count) {
         const std::size_t end = words[out.count - 1].end;
-        const std::size_t joint = joint_at(text, end);
+        const std::size_t joint = joint_at(text, end, rules);
         if (joint == 0 || end + joint != words[out.count].start) break;
         ascii = ascii && can_be_part(words[out.count]);
     }

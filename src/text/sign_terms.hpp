@@ -1,5 +1,6 @@
 // Terms of lexical search that letters and digits alone do not tell: emoji and other pictures, the signs that belong to a name
-// (C++, C#, .NET), and codes that are written with and without a sign between their parts (AB-123, AB123). For the analyzer.
+// (C++, C#, .NET, C++17), and codes that are written with and without a sign between their parts (AB-123, AB123). For the
+// analyzer, of whose rules they are as they were at each number.
 // Thread rule: plain functions.
 #pragma once
 
@@ -23,18 +24,21 @@ void fold_pictograph(std::string_view segment, std::string& out);
 /// Of `folded`; empty where it is not joined.
 std::string_view first_of_pictographs(std::string_view folded);
 
-/// End of the signs behind a word that are part of its name, as in "C++" and "C#"; `end` itself where there are none.
-std::size_t name_end(std::string_view text, std::size_t end) noexcept;
+/// End of the signs behind the word [start, end) that are part of its name, as in "C++" and "C#"; `end` itself where there are
+/// none. By rules 4 a number may follow, as in "C++17" and, behind a single letter, "C#12".
+std::size_t name_end(std::string_view text, std::size_t start, std::size_t end, int rules) noexcept;
+/// Start of the name whose number begins at `number`: of "C++17" where 17 begins; `number` itself where there is none.
+std::size_t numbered_name(std::string_view text, std::size_t number) noexcept;
 /// Whether the dot before a word is part of its name, as in ".NET"; not that of a sentence, a number or a host's name.
 bool has_dot(std::string_view text, std::size_t start) noexcept;
 
-/// Words that one hyphen or slash each joins.
+/// Words that one hyphen or slash each joins; by rules 4 also a dash of the width of a number, an en dash or a minus.
 struct JoinedWords {
     std::size_t count = 1;
     bool is_code = false;  // they hold letters and digits, ASCII alone, at most 64 bytes
 };
 /// Those that begin with the first of `words`, of which there must be one. A code may be a single word: "AB_123".
-JoinedWords find_joined(std::string_view text, std::span<const Word> words) noexcept;
+JoinedWords find_joined(std::string_view text, std::span<const Word> words, int rules) noexcept;
 /// The code without the signs between its parts, but with points, in small letters: "AB-123/4.5" is "ab1234.5". Replaces the
 /// content of `out`.
 void fold_code(std::string_view code, std::string& out);

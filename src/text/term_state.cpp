@@ -2,6 +2,8 @@
 
 #include <unicode/uscript.h>
 
+#include <algorithm>
+
 #include "core/utf8.hpp"
 #include "text/fold.hpp"
 
@@ -29,6 +31,10 @@ const char* stemmer_of_script(UScriptCode script) noexcept {
     }
 }
 
+bool has_digit(std::string_view word) noexcept {
+    return std::ranges::any_of(word, [](char byte) { return byte >= '0' && byte <= '9'; });
+}
+
 bool is_english(const std::string& language) noexcept {
     return language == "auto" || language == "english";
 }
@@ -48,7 +54,7 @@ void fold_word(std::string_view word, bool ascii, const std::string& language, s
     for (char& byte : out) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
 }
 
-ThreadState::ThreadState(const std::string& language, int rules) : language_(language), memo_(kFirstMemo) {
+ThreadState::ThreadState(const std::string& language, int rules) : language_(language), rules_(rules), memo_(kFirstMemo) {
     if (language != "auto" && language != "none") named_ = std::make_unique<Stemmer>(language);
     if (language == "auto" || language == "english") stop_words_ = stop_words_of("english");
     if (rules >= 2 && named_ && language != "english") stop_words_ = stop_words_of(language);
@@ -61,6 +67,8 @@ std::string_view ThreadState::compute(std::string_view word, bool ascii, bool nu
     if (stop_words_ != nullptr && stop_words_->contains(text_)) return "";
     if (russian_stop_words_ != nullptr && !ascii && russian_stop_words_->contains(text_)) return "";
     if (text_.size() > kMaxTermBytes) return cut_term(text_);
+    // The code AB12S is no plural, and as AB-12S it would keep its end.
+    if (rules_ >= 4 && has_digit(text_)) return text_;
     Stemmer* stemmer = stemmer_for(text_);
     return stemmer == nullptr ? std::string_view(text_) : cut_term(stemmer->stem(text_));
 }

@@ -19,7 +19,7 @@
 namespace rag::core {
 
 /// Raised with every change of terms that is not ICU's; the analyzer keeps speaking the older ones.
-inline constexpr int kAnalyzerRules = 3;
+inline constexpr int kAnalyzerRules = 4;
 inline constexpr std::size_t kMaxTermBytes = 128;
 
 /// One remembered word: what it folds and stems to (nothing: a stop word). One line of the cache.
@@ -91,6 +91,7 @@ class ThreadState {
     Stemmer* stemmer_for(std::string_view word);
 
     std::string language_;
+    int rules_;
     const StopWords* stop_words_ = nullptr;
     const StopWords* russian_stop_words_ = nullptr;  // of Cyrillic words where scripts decide
     std::vector<MemoEntry> memo_;                    // a power of two

@@ -194,6 +194,44 @@ TEST_CASE("an index of the analyzer's rules 2 goes on as it was; a new one finds
     CHECK(marked[1].end == 11);
 }
 
+TEST_CASE("an index of the analyzer's rules 3 goes on as it was; a new one finds codes that end in letters, dashes, and C++17") {
+    const auto path = std::filesystem::path(std::getenv("RAG_SOURCE_DIR") ? std::getenv("RAG_SOURCE_DIR") : ".") /
+                      "tests/fuzz/corpus/bm25_file/rules3.bm25";
+    const std::vector<std::int64_t> ids{40, 41, 42};
+    const std::vector<std::string_view> texts{"part XEA-12S", "part QU\u201377", "a compiler of C++17"};
+    std::string text;
+    if (code_of(path, text) == Code::kVersion) {
+        WARN("skipped: " << text);
+    } else {
+        const auto index = Bm25Index::load(path);
+        CHECK(index->analyzer().options().rules == 3);
+        index->add(ids, texts);
+        CHECK(index->search("XEA12S", 9).empty());
+        CHECK(index->search("QU77", 9).empty());
+        REQUIRE(index->search("AB123", 9).size() == 1);
+        const rag::test::TemporaryFolder folder;
+        index->save(folder / "again");
+        CHECK(Bm25Index::load(folder / "again")->analyzer().options().rules == 3);
+    }
+    Bm25Index index;
+    index.add(ids, texts);
+    const auto only = [&index](std::string_view query, std::int64_t id) {
+        const auto found = index.search(query, 9);
+        return found.size() == 1 && found[0].id == id;
+    };
+    CHECK(only("XEA12S", 40));
+    CHECK(only("xea\u201312s", 40));
+    CHECK(only("QU-77", 41));
+    CHECK(only("qu77", 41));
+    CHECK(only("C++", 42));
+    CHECK(only("C++17", 42));
+    CHECK(index.search("+C++17", 9, nullptr, Bm25Syntax::kLanguage).size() == 1);
+    const auto marked = index.highlight("c++17", "By C++17.");
+    REQUIRE(marked.size() == 1);
+    CHECK(marked[0].start == 3);
+    CHECK(marked[0].end == 8);
+}
+
 TEST_CASE("damage is found and named") {
     const rag::test::TemporaryFolder folder;
     const auto path = folder.path() / "bm25.index";

@@ -69,14 +69,17 @@ def test_parts_of_a_score_sum_to_it(engine: librag.Engine, mode: Any, options: A
         ("\U0001f600", ["laugh"]),
         ("\U0001f44d\U0001f3fd", ["thumb"]),  # whatever the shade
         ("\u2764", ["heart"]),
-        ("C++", ["cpp", "sharp", "vitamin"]),
-        ("c#", ["sharp", "cpp", "vitamin"]),
+        ("C++", ["cpp", "standard", "sharp", "vitamin"]),
+        ("c#", ["sharp", "cpp", "standard", "vitamin"]),
         (".net", ["sharp", "fishing"]),
         ("AB-123/4.5", ["part", "other part"]),
         ("ab/123-4.5", ["part", "other part"]),
         ("XK7", ["device"]),
         ("IL-6", ["interleukin"]),
         ("IL6", ["interleukin"]),
+        ("XEA12S", ["relay"]),
+        ("xea\u201312s", ["relay"]),
+        ("C++17", ["standard", "cpp", "sharp", "vitamin"]),
     ],
 )
 def test_pictures_names_with_signs_and_codes_are_found(query: str, found: list[str]) -> None:
@@ -91,6 +94,8 @@ def test_pictures_names_with_signs_and_codes_are_found(query: str, found: list[s
         "part": "spare part AB-123/4.5",
         "other part": "AB: 123 pieces",
         "device": "the device XK-7",
+        "relay": "the relay XEA-12S",
+        "standard": "a compiler for C++17 and more",
         "interleukin": "levels of IL\u20116 rose",
     }
     with librag.Engine() as engine:
@@ -218,3 +223,19 @@ def test_bm25_settings_are_the_bases(tmp_path: Any) -> None:
             librag.Engine(bm25=wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         librag.Engine(bm25={"k2": 1})  # type: ignore[typeddict-unknown-key]
+
+
+def test_links_of_chunks_keep_to_the_number_when_a_document_is_cut_again() -> None:
+    long = " ".join(f"word{i}." for i in range(40))
+    with librag.Engine(chunk_tokens=8) as engine:
+        engine.add([{"id": "a", "text": long}, {"id": "b", "text": "another text"}])
+        for source in ("a", "a#1", "a#3"):
+            engine.link(source, "b", type="see")
+        every = [librag.Link(source, "b", "see", 1.0) for source in ("a", "a#1", "a#3")]
+        assert engine.links("a") == every
+        engine.upsert({"id": "a", "text": " ".join(f"other{i}." for i in range(12))})
+        assert engine.links("a") == every[:2]
+        assert "b" in [hit.doc_id for hit in engine.search("other1", links=0.5)]
+        assert engine.verify().ok
+        engine.upsert({"id": "a", "text": long})
+        assert engine.links("a") == every

@@ -111,7 +111,7 @@ TEST_CASE("stop words of the languages that have a list") {
     CHECK(terms_by({"german", 1}, "die H\u00e4user").size() == 2);         // as in files of format 1
     CHECK(stop_words_of("english")->contains("the"));
     CHECK(stop_words_of("basque") == nullptr);
-    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 4}), Catch::Contains("rules 4"));
+    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 5}), Catch::Contains("rules 5"));
 }
 
 TEST_CASE("emoji are terms: alone, in a row, with shades and selectors left out, joined ones also by their first") {
@@ -200,6 +200,46 @@ TEST_CASE("a text of megabytes has the terms of its lines, and an analysis insid
     Nested nested;
     Analyzer().analyze(text, nested);
     CHECK(nested.terms == expected);
+}
+
+TEST_CASE("a word with a digit keeps its end, so that a code is the same joined and in parts") {
+    CHECK(terms_of("AB-12S") == List{"ab", "12s", "ab12s"});
+    CHECK(terms_of("AB12S") == List{"ab12s"});
+    CHECK(terms_of("XEA-5ING xea5ing") == List{"xea", "5ing", "xea5ing", "xea5ing"});
+    CHECK(terms_of("the iPhone5s, cats", "english") == List{"iphone5s", "cat"});
+    CHECK(terms_of("H\u00e4user5en", "german") == List{"h\u00e4user5en"});
+    CHECK(terms_by({"auto", 3}, "AB12S AB-12S") == List{"ab12", "ab", "12s", "ab12s"});  // as in files of rules 3
+}
+
+TEST_CASE("dashes join the parts of a code as hyphens do") {
+    for (const char* dash : {"\u2010", "\u2011", "\u2012", "\u2013", "\u2212", "\ufe63", "\uff0d"}) {
+        CAPTURE(dash);
+        CHECK(terms_of(std::string("AB") + dash + "12") == List{"ab", "12", "ab12"});
+        CHECK(terms_of(std::string("1990") + dash + "1995 Paris" + dash + "London").size() == 4);
+        CHECK(terms_of(std::string("AB ") + dash + " 12") == List{"ab", "12"});
+    }
+    CHECK(terms_of("AB\u201412") == List{"ab", "12"});  // an em dash parts sentences
+    CHECK(terms_by({"auto", 3}, "AB\u201312") == List{"ab", "12"});
+}
+
+TEST_CASE("a name with signs keeps them before a number") {
+    CHECK(terms_of("C++17") == List{"c", "c++", "c++17", "17"});
+    CHECK(terms_of("C++0x, c++2a!") == List{"c", "c++", "c++0x", "0x", "c", "c++", "c++2a", "2a"});
+    CHECK(terms_of("C#12") == List{"c", "c#", "c#12", "12"});
+    CHECK(terms_of("C++-17") == List{"c", "c++", "17"});
+    for (const char* text : {"item#5", "a1++5", "+17", "++17", "#5", "1++5", "c+++5", "c##5", "\u00e9c++5", "c+17"}) {
+        CAPTURE(text);
+        for (const std::string& term : terms_of(text)) CHECK(term.find_first_of("+#") == std::string::npos);
+    }
+    CHECK(terms_of(std::string(100, 'x') + "++17").size() == 3);  // no name is so long: the word, with its signs, and the number
+    std::vector<Analyzer::Term> terms;
+    Analyzer().analyze("in C++17.", terms);
+    REQUIRE(terms.size() == 4);
+    CHECK(terms[2].start == 3);
+    CHECK(terms[2].end == 8);
+    CHECK(terms[2].position == terms[3].position);
+    CHECK(terms[1].position == terms[0].position);
+    CHECK(terms_by({"auto", 3}, "C++17") == List{"c", "17"});
 }
 
 TEST_CASE("hostile text: any bytes, long words; the memo changes no result") {
