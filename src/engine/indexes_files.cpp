@@ -63,10 +63,11 @@ struct Texts {
     std::vector<std::int64_t> keys;
     std::vector<std::string> titles, texts;
 
-    static Texts of(std::span<const std::int64_t> keys, StoreView& view) {
+    static Texts of(std::span<const std::int64_t> keys, StoreView& view, const Progress& progress) {
         Texts out;
         view.each_chunk_text(
             keys, [&](std::size_t i, std::string_view title, std::string_view title_path, std::string_view text) {
+                report(progress, 0, 0);
                 if (find_invalid_utf8(title) != std::string_view::npos || find_invalid_utf8(text) != std::string_view::npos)
                     return;
                 out.keys.push_back(keys[i]);
@@ -85,16 +86,18 @@ std::size_t compare_texts(Bm25Index& index, StoreView& view, const Progress& pro
     const auto keys = view.chunk_keys();
     std::size_t repaired = 0;
     for (std::size_t at = 0; at < keys.size(); at += kAtOnce) {
-        report(progress, at, keys.size());
+        // Chunks are as long as their documents where those came with vectors.
+        const Progress within = [&](std::uint64_t, std::uint64_t) { return !progress || progress(at, keys.size()); };
+        report(within, 0, 0);
         try {
-            const Texts stored = Texts::of(std::span(keys).subspan(at, std::min(kAtOnce, keys.size() - at)), view);
-            auto different = index.find_different(stored.keys, Texts::views(stored.titles), Texts::views(stored.texts));
+            const Texts stored = Texts::of(std::span(keys).subspan(at, std::min(kAtOnce, keys.size() - at)), view, within);
+            auto different = index.find_different(stored.keys, Texts::views(stored.titles), Texts::views(stored.texts), within);
             std::erase_if(different, [&](std::int64_t key) {
                 const auto end = view.find_end(key);
                 return !end || !view.check_document(end->document).empty();
             });
             if (different.empty()) continue;
-            const Texts again = Texts::of(different, view);
+            const Texts again = Texts::of(different, view, {});
             index.upsert(again.keys, Texts::views(again.titles), Texts::views(again.texts));
             if (repaired == 0)
                 rebuilt.push_back(

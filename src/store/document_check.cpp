@@ -28,7 +28,7 @@ DocumentCheck::DocumentCheck(Connection& connection)
       last_change_(connection.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='sequence'")),
       dimension_(connection.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE name='dimension'")) {}
 
-std::vector<std::string> DocumentCheck::check(std::int64_t key, bool vectors) {
+std::vector<std::string> DocumentCheck::check(std::int64_t key, bool vectors, const Progress& progress) {
     found_ = {};
     Statement row = connection_.prepare(
         "SELECT id, hash, checksum, text_checksum, created_ms, updated_ms, added, sequence, title, source, language, metadata, "
@@ -49,18 +49,19 @@ std::vector<std::string> DocumentCheck::check(std::int64_t key, bool vectors) {
         problem("document {}: its id, title, source, language, metadata or times were changed (checksum)", id);
     }
     if (find_invalid_utf8(text) != std::string_view::npos) problem("document {}: its text is not valid UTF-8", id);
-    check_chunks(key, id, fields.title, text, vectors);
+    check_chunks(key, id, fields.title, text, vectors, progress);
     return std::move(found_);
 }
 
 void DocumentCheck::check_chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text,
-                                 bool vectors) {
+                                 bool vectors, const Progress& progress) {
     Statement rows = connection_.prepare(
         "SELECT c.key, c.ordinal, c.start, c.stop, c.parent_start, c.parent_stop, c.embedded, c.vector_checksum, c.hash, "
         "c.title_path, e.vector FROM chunks c LEFT JOIN embeddings e ON e.chunk=c.key WHERE c.document=? ORDER BY c.ordinal");
     rows.bind(1, document);
     std::int64_t expected = 0;
     for (; rows.step(); ++expected) {
+        report(progress, 0, 0);
         const std::string name = fmt::format("chunk {} of document {}", rows.integer(0), id);
         if (rows.integer(1) != expected) problem("{}: it is number {} where {} is due", name, rows.integer(1), expected);
         const std::size_t before = found_.size();

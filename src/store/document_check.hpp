@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cancel.hpp"
 #include "core/error.hpp"
 
 namespace rag::core {
@@ -22,14 +23,16 @@ class DocumentCheck {
     explicit DocumentCheck(Connection& connection);
     /// Nothing is found in a document that is not there. Throws kCorrupt where a page of the database cannot be read. Without
     /// `vectors` those are not judged; but a chunk's hash may be of a vector that came with it, and is not met by a damaged one.
-    std::vector<std::string> check(std::int64_t key, bool vectors = true);
+    /// `progress` is asked between chunks.
+    std::vector<std::string> check(std::int64_t key, bool vectors = true, const Progress& progress = {});
 
   private:
     template <typename... Args>
     void problem(fmt::format_string<Args...> format, Args&&... args) {
         found_.push_back(fmt::format(format, std::forward<Args>(args)...));
     }
-    void check_chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text, bool vectors);
+    void check_chunks(std::int64_t document, const std::string& id, std::string_view title, std::string_view text, bool vectors,
+                      const Progress& progress);
     std::vector<float> read_vector(const Statement& row, const std::string& name);
 
     Connection& connection_;

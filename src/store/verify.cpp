@@ -61,9 +61,11 @@ class Checker {
         const auto expected = static_cast<std::int64_t>(keys.size());
         DocumentCheck check(connection_);
         for (std::size_t done = 0; done < keys.size(); ++done) {
-            if (done % 64 == 0) report(progress_, done, keys.size());
+            // A document may take as long as thousands of others.
+            const Progress within = [&](std::uint64_t, std::uint64_t) { return !progress_ || progress_(done, keys.size()); };
+            report(within, 0, 0);
             try {
-                for (const auto& line : check.check(keys[done])) problem("{}", line);
+                for (const auto& line : check.check(keys[done], true, within)) problem("{}", line);
             } catch (const Error& error) {
                 if (error.code() != Code::kCorrupt) throw;
                 problem("document {} cannot be read: {}", quote(view_.listed_id(keys[done])), error.what());

@@ -250,10 +250,10 @@ void Segment::terms_of(std::uint32_t doc, std::vector<std::uint32_t>& out) const
 }
 
 bool Segment::verify(double k1, double b, std::string& why, const Progress& progress) const {
-    constexpr std::uint32_t kDocumentsPerReport = 256;
+    constexpr std::size_t kPostingsPerReport = 1U << 14U;
     std::vector<std::uint32_t> numbers;
+    std::size_t looked = 0;
     for (std::uint32_t doc = 0; doc < header_.documents; ++doc) {
-        if (doc % kDocumentsPerReport == 0) report(progress, 0, 0);
         try {
             terms_of(doc, numbers);
         } catch (const Error& error) {
@@ -262,6 +262,7 @@ bool Segment::verify(double k1, double b, std::string& why, const Progress& prog
         }
         std::uint64_t length = 0;
         for (const std::uint32_t number : numbers) {
+            if (looked++ % kPostingsPerReport == 0) report(progress, 0, 0);
             const auto posting = find_posting(postings_of(number), doc);
             if (!posting) {
                 why = fmt::format("document {} lists term {}, whose postings do not have it", ids_[doc], number);
