@@ -88,7 +88,7 @@ def trainer(work: str, steps: int, models: Path, output: Path, changes: dict[str
         "epochs": 1,
         "schedule": "constant",
         "warmup_ratio": 0.0,
-        "eval_steps": 10**9,
+        "save_steps": 10**9,
         "shuffle": False,
         "output": str(output),
     }

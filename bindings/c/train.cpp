@@ -6,6 +6,7 @@
 #include "guard.hpp"
 #include "handles.hpp"
 #include "train/train.hpp"
+#include "train/unused_settings.hpp"
 #include "training_handles.hpp"
 
 namespace core = rag::core;
@@ -79,6 +80,7 @@ rag_status rag_train_config(rag_text task, rag_text config_json, rag_string** co
     return guard([&] {
         require(config, "config") = nullptr;
         const core::TrainerConfig given = core::parse_trainer_config(text_of(config_json, "config_json"));
+        core::refuse_unused_settings(given, task_of(task));
         *config = new rag_string{core::trainer_config_json(core::complete_config(given, task_of(task)))};
     });
 }

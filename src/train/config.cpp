@@ -166,6 +166,8 @@ void check(const TrainerConfig& c) {
              quote(c.method));
     if (c.method == "full" && c.save == "adapter")
         fail(Code::kInvalidArgument, "save is \"adapter\", and the method full makes none");
+    if (c.warmup_steps > 0 && c.warmup_ratio > 0 && c.warmup_ratio != TrainerConfig().warmup_ratio)
+        fail(Code::kInvalidArgument, "warmup_steps is {} and warmup_ratio {}: give one of them", c.warmup_steps, c.warmup_ratio);
     if (c.labels.size() == 1)
         fail(Code::kInvalidArgument, "labels holds {} alone: there is nothing to tell apart", quote(c.labels.front()));
     std::set<std::string> seen;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -95,13 +96,26 @@ std::string rows_sha256(const TrainingRows& rows) {
     return sum.finish();
 }
 
-std::map<std::string, std::string> model_sums(const fs::path& model) {
+bool is_run_manifest(const fs::path& path) {
+    std::ifstream in(path);
+    const json said = json::parse(in, nullptr, false);
+    return said.is_object() && said.contains("librag") && said.contains("task") && said.contains("config");
+}
+
+std::map<std::string, std::string> model_sums(const fs::path& model, const fs::path& output) {
     std::map<std::string, std::string> sums;
     if (!fs::is_directory(model)) {
         sums[model.filename().string()] = file_sha256(model);
         return sums;
     }
-    for (const auto& entry : fs::recursive_directory_iterator(model)) {
+    std::error_code ignored;
+    for (auto at = fs::recursive_directory_iterator(model); at != fs::recursive_directory_iterator(); ++at) {
+        const fs::directory_entry& entry = *at;
+        if (entry.is_directory() &&
+            (fs::equivalent(entry.path(), output, ignored) || is_run_manifest(entry.path() / "manifest.json"))) {
+            at.disable_recursion_pending();
+            continue;
+        }
         const std::string suffix = entry.path().extension().string();
         if (!entry.is_regular_file() || (suffix != ".json" && suffix != ".safetensors" && suffix != ".txt" && suffix != ".jinja"))
             continue;
@@ -129,7 +143,7 @@ std::string manifest_json(const TrainRequest& request, const RunIdentity& identi
                    {"train", describe_rows(*request.train, identity.train_sha256, output)}};
     object["eval"] = request.eval == nullptr ? json() : describe_rows(*request.eval, identity.eval_sha256, output);
     const fs::path teacher = identity.config.teacher;
-    object["teacher"] = teacher.empty() ? json() : describe_model(teacher, model_sums(teacher), output);
+    object["teacher"] = teacher.empty() ? json() : describe_model(teacher, model_sums(teacher, output), output);
     object["config"] = json::parse(trainer_config_json(identity.config));
     return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

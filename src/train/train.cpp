@@ -13,6 +13,7 @@
 #include "train/loop.hpp"
 #include "train/manifest.hpp"
 #include "train/outputs/outputs.hpp"
+#include "train/unused_settings.hpp"
 
 namespace rag::core {
 namespace {
@@ -48,13 +49,6 @@ void write_text(const fs::path& path, const std::string& text) {
     file.commit();
 }
 
-/// A manifest.json is a common name: this is one that a run wrote.
-bool is_run_manifest(const fs::path& path) {
-    std::ifstream in(path);
-    const json said = json::parse(in, nullptr, false);
-    return said.is_object() && said.contains("librag") && said.contains("task") && said.contains("config");
-}
-
 /// The run in a folder: what it holds already decides whether it begins or goes on.
 class Run {
   public:
@@ -70,12 +64,13 @@ class Run {
     }
 
     TrainOutcome run() {
+        if (request_.task == TrainTask::kDistill) refuse_unused_of_distillation(identity_.config, model_.is_encoder());
         plan_outputs(model_, identity_.config);
         check_evaluation();
         const auto stop = [this] { return !observer_.poll(); };
         const std::unique_ptr<Task> task =
             make_task({model_, identity_.config, *request_.train, request_.eval, stop}, request_.backend);
-        const auto sums = model_sums(request_.model);
+        const auto sums = model_sums(request_.model, output_);
         identity_.model_sha256 = model_sha256(sums);
         identity_.train_sha256 = rows_sha256(*request_.train);
         if (request_.eval != nullptr) identity_.eval_sha256 = rows_sha256(*request_.eval);
@@ -108,6 +103,10 @@ class Run {
         if (config.patience > 0)
             fail(Code::kInvalidArgument, "patience is {}, and no rows are held out to evaluate: give eval, or no patience",
                  config.patience);
+        if (config.eval_steps > 0)
+            fail(Code::kInvalidArgument,
+                 "eval_steps is {}, and no rows are held out to evaluate: give eval, or save_steps for checkpoints",
+                 config.eval_steps);
     }
 
     void check_steps(const Task& task) const {
@@ -233,6 +232,7 @@ TrainOutcome run_training(const TrainRequest& request, const TrainObserver& obse
     if (request.config.output.empty()) fail(Code::kInvalidArgument, "output is empty: a run needs a folder");
     if (!request.caller_json.empty() && !(json::accept(request.caller_json) && json::parse(request.caller_json).is_object()))
         fail(Code::kInvalidArgument, "what the caller adds to the manifest is no JSON object");
+    refuse_unused_settings(request.config, request.task);
     TrainOutcome outcome;
     run_observed(observer, [&](const TrainObserver& inner) { outcome = Run(request, inner).run(); });
     return outcome;

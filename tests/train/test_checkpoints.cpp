@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "require_error.hpp"
 #include "training_runs.hpp"
@@ -143,6 +144,31 @@ TEST_CASE("a checkpoint of another run is refused by the name of what differs; a
                           std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
     std::filesystem::resize_file(newest, std::filesystem::file_size(newest) / 2);
     CHECK(run_training(request, {}).resumed_step == 8);  // the copy says so itself
+}
+
+TEST_CASE("a run in a folder inside its model's goes on, and is no part of the model") {
+    const auto tiny = fixture("tiny_bert");
+    RAG_NEEDS(tiny);
+    const TemporaryFolder folder;
+    const auto model = folder / "model";
+    std::filesystem::copy(tiny, model, std::filesystem::copy_options::recursive);
+    const TrainingRows train = labelled_rows(60);
+    FakeTrainingBackend backend;
+    TrainRequest request = request_of(model, TrainTask::kClassification, kConfig, model / "runs" / "first", train, backend);
+    request.config.save_steps = 2;
+    const TrainOutcome whole = run_training(request, {});
+    request.config.resume = true;
+    CHECK(run_training(request, {}).resumed_step == whole.step);
+    // Beside it another one, of the same model.
+    request.config.resume = false;
+    request.config.output = (model / "runs" / "second").string();
+    const TrainOutcome second = run_training(request, {});
+    CHECK(second.step == whole.step);
+    CHECK(bytes_of(second.path) == bytes_of(whole.path));
+    // What is no run's is the model's.
+    std::ofstream(model / "notes.json") << "{}";
+    request.config.resume = true;
+    require_error(Code::kInvalidState, {"the model"}, [&] { run_training(request, {}); });
 }
 
 TEST_CASE("a flipped bit in a checkpoint is noticed and named, and the newest whole one is used") {

@@ -441,6 +441,30 @@ TEST_CASE("what would be taken silently is refused, and leaves nothing in the wa
     refuse(R"({"metric":"accuracy"})", {"metric", "no rows are held out"});
     refuse(R"({"patience":3})", {"patience is 3", "no rows are held out"});
     refuse(R"({"warmup_steps":1000000000000})", {"warmup_steps is 1000000000000", "32 steps"});
+    refuse(R"({"eval_steps":7})", {"eval_steps is 7", "no rows are held out", "save_steps"});
+    refuse(R"({"teacher":"somewhere"})", {"teacher is \"somewhere\"", "classification does not use it (distill does)", "labels"});
+    refuse(R"({"hard_weight":0.2})", {"hard_weight is 0.2", "(distill does)"});
+    refuse(R"({"temperature":3})", {"temperature is 3"});
+    refuse(R"({"mask_ratio":0.3})", {"mask_ratio is 0.3", "(masked_lm does)"});
+    refuse(R"({"scale":10})", {"scale is 10", "(contrastive does)"});
+    refuse(R"({"negatives":2})", {"negatives is 2", "(rerank does)"});
+    refuse(R"({"rerank_loss":"binary"})", {"rerank_loss is \"binary\""});
+    refuse(R"({"r":8})", {"r is 8", "the method \"full\" does not use it", "freeze_embeddings, freeze_layers"});
+    refuse(R"({"alpha":8})", {"alpha is 8"});
+    refuse(R"({"target_modules":["query"]})", {"target_modules is [\"query\"]"});
+    refuse(R"({"base_dtype":"int8"})", {"base_dtype is \"int8\""});
+    require_error(Code::kInvalidArgument, {"base_dtype", "\"lora\"", "target_modules"}, [&] {
+        run_training(request_of(bert, TrainTask::kClassification, R"({"base_dtype":"int8"})", folder / "x", train, backend), {});
+    });
+    require_error(Code::kInvalidArgument, {"labels is [\"a\",\"b\"]", "causal_lm", "it has no settings of its own"}, [&] {
+        run_training(request_of(bert, TrainTask::kCausalLm, R"({"labels":["a","b"]})", folder / "x", train, backend), {});
+    });
+    const TrainingRows texts = rows_of(R"({"text":"a b c"})", RowKind::kText);
+    require_error(Code::kInvalidArgument, {"hard_weight is 0.2", "learns its teacher's vectors", "keep_layers"}, [&] {
+        run_training(request_of(bert, TrainTask::kDistill, R"({"hard_weight":0.2,"teacher":"x"})", folder / "x", texts, backend),
+                     {});
+    });
+    CHECK_FALSE(std::filesystem::exists(folder / "x"));
     refuse(R"({"freeze_layers":99})", {"freeze_layers is 99", "2 layers"});
     refuse(R"({"max_minutes":1e-9})", {"max_minutes", "before the first step"});
     refuse(R"({"max_tokens":6,"long_texts":"error"})", {"rows.jsonl", "line 1", "max_tokens"}, &train);
@@ -455,13 +479,16 @@ TEST_CASE("what would be taken silently is refused, and leaves nothing in the wa
     refuse("{}", {"step 1", "nan"}, nullptr, Code::kInvalidState);
     backend.faults->nan_loss_at = -1;
 
-    for (const auto& [config, part] : std::map<std::string, std::string>{{R"({"r":null})", "r must be a whole number"},
-                                                                         {R"({"alpha":null})", "alpha must be a number"},
-                                                                         {R"({"epochs":null})", "epochs must be"},
-                                                                         {R"({"labels":["a"]})", "nothing to tell apart"}}) {
+    for (const auto& [config, part] : std::map<std::string, std::string>{
+             {R"({"r":null})", "r must be a whole number"},
+             {R"({"alpha":null})", "alpha must be a number"},
+             {R"({"epochs":null})", "epochs must be"},
+             {R"({"warmup_steps":5,"warmup_ratio":0.2})", "warmup_steps is 5 and warmup_ratio 0.2: give one"},
+             {R"({"labels":["a"]})", "nothing to tell apart"}}) {
         require_error(Code::kInvalidArgument, {part}, [&] { parse_trainer_config(config); });
     }
     CHECK(parse_trainer_config(R"({"target_modules":null,"metric":null})").metric.empty());
+    CHECK(parse_trainer_config(R"({"warmup_steps":5,"warmup_ratio":0})").warmup_steps == 5);
 
     // Held-out rows that are too long are skipped and told like the others; all of them: there is nothing to evaluate.
     TrainRequest request =

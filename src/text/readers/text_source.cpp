@@ -32,8 +32,10 @@ TextSource::TextSource(std::unique_ptr<ByteSource> bytes, std::string_view encod
             Decoder::open("UTF-8", name(), 0)->decode(block_, whole, scratch);
         } catch (const Error& error) {
             const bool guessed = !detected.guess.empty() && detected.guess != "UTF-8";
-            fail(error.code(), "{}; name its encoding{}{}", error.what(), guessed ? ", perhaps " : "",
-                 guessed ? detected.guess : "");
+            fail(
+                error.code(), "{}; name its encoding (encoding=\"...\"){}{}{}", error.what(), guessed ? "; " : "",
+                guessed ? detected.guess : "",
+                guessed ? " is a guess by its bytes, often wrong for single-byte encodings such as KOI8-R and windows-1251" : "");
         }
     }
     // A mark of another encoding than the caller's is text to his, and will be refused where it is none.
