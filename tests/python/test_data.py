@@ -8,12 +8,15 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import librag
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from librag import data
+from librag.data.neighbours import Signatures
+from librag.data.rows import folded, shingles
 
 ENGLISH = [
     {"text": "My card has not arrived yet, what can I do?", "label": "card_arrival"},
@@ -38,6 +41,27 @@ def banking77() -> list[dict[str, str]]:
 
 def text_of(rows: list[dict[str, str]], places: list[int]) -> list[str]:
     return [rows[place]["text"] for place in places]
+
+
+def _varied_rows(count: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Sentences, some of them again as they are, in capitals, or with a word changed."""
+    chance = random.Random(11)
+    words = ["".join(chance.choices("abcdefghijklmnop", k=chance.randrange(3, 9))) for _ in range(400)]
+    texts: list[str] = []
+    while len(texts) < count:
+        kind = chance.randrange(5) if texts else 4
+        old = chance.choice(texts) if texts else ""
+        changed = old.split()
+        if kind == 1:
+            old = old.upper() + "!"
+        elif kind == 2:
+            changed[chance.randrange(len(changed))] = chance.choice(words)
+            old = " ".join(changed)
+        elif kind >= 3:
+            old = " ".join(chance.choices(words, k=chance.randrange(4, 14)))
+        texts.append(old)
+    rows = [{"text": text, "label": chance.choice(["one", "other"])} for text in texts]
+    return rows, [row["label"] for row in rows]
 
 
 class TestRead:
@@ -160,6 +184,73 @@ class TestDuplicates:
         again, second = data.deduplicate(kept, near=None)
         assert again == kept
         assert second.removed == []
+
+    @pytest.mark.parametrize("near", [0.7, 0.8])
+    def test_the_result_is_that_of_comparing_all_pairs(self, near: float) -> None:
+        """With every row, whatever stays of those before it: the slow twin of duplicates.py."""
+        rows, values = _varied_rows(400)
+        sets = [shingles(row["text"]) for row in rows]
+
+        def similar(a: int, b: int) -> bool:
+            return folded(rows[a]["text"]) == folded(rows[b]["text"]) or len(sets[a] & sets[b]) >= near * len(sets[a] | sets[b])
+
+        for within in (None, "label"):
+            kept: list[int] = []
+            removed = []
+            for place in range(len(rows)):
+                stays = [other for other in kept if similar(other, place) and (within is None or values[other] == values[place])]
+                equal = [other for other in stays if folded(rows[other]["text"]) == folded(rows[place]["text"])]
+                if stays:
+                    removed.append((place, (equal or stays)[0]))
+                else:
+                    kept.append(place)
+            assert 20 < len(removed) < 300
+            clean, report = data.deduplicate(rows, near=near, within=within)
+            assert (clean, report.removed) == ([rows[place] for place in kept], removed)
+        groups = [{place} for place in range(len(rows))]
+        for a, b in itertools.combinations(range(len(rows)), 2):
+            one, other = (next(group for group in groups if place in group) for place in (a, b))
+            if one is not other and similar(a, b):
+                groups.remove(other)
+                one |= other
+        expected = sorted(sorted(group) for group in groups if len(group) > 1)
+        assert data.duplicate_groups(rows, near=near) == expected
+        first, second = rows[:200], rows[200:]
+        leaks = data.find_leaks(first, second, near=near)
+        assert [leak.test for leak in leaks] == [b for b in range(200) if any(similar(a, 200 + b) for a in range(200))]
+        for leak in leaks:
+            shared = [len(sets[a] & sets[200 + leak.test]) / len(sets[a] | sets[200 + leak.test]) for a in range(200)]
+            assert leak.similarity == max(shared)
+            assert leak.train == shared.index(max(shared))
+
+    @pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.long)])
+    def test_rows_that_share_a_pattern_take_no_square_of_their_number(self, count: int) -> None:
+        """Counted in comparisons, which do not depend on the machine."""
+        chance = random.Random(5)
+        words = ["".join(chance.choices("abcdefghijklmnop", k=6)) for _ in range(3000)]
+        prefix = "Please summarise for a busy reader in one short sentence what follows here:"
+        patterns = {
+            "alike": [{"text": f"{prefix} {prefix} order {number}."} for number in range(count)],  # all near duplicates
+            "unlike": [{"text": f"{prefix} {' '.join(chance.choices(words, k=6))}"} for _ in range(count)],  # none
+            "equal": [{"text": "the same"} for _ in range(count)],
+        }
+        compared = 0
+        similarity = Signatures.similarity
+
+        def counted(self: Signatures, one: int, other: int, near: float) -> float:
+            nonlocal compared
+            compared += 1
+            return similarity(self, one, other, near)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Signatures, "similarity", counted)
+            kept = {name: len(data.deduplicate(rows)[0]) for name, rows in patterns.items()}
+            assert kept == {"alike": 1, "unlike": count, "equal": 1}
+            assert len(data.split(patterns["alike"])["train"]) == count
+            assert min(len(part) for part in data.split(patterns["unlike"]).values()) >= count // 11
+            assert len(data.find_leaks(patterns["alike"][::2], patterns["alike"][1::2])) == count // 2
+            assert data.find_leaks(patterns["unlike"][::2], patterns["unlike"][1::2]) == []
+        assert compared < 8 * 100 * count
 
     def test_near_out_of_range_is_an_error(self) -> None:
         with pytest.raises(librag.InvalidArgument, match=r"near is 0\.2"):

@@ -1,24 +1,19 @@
 """Rows that say the same: exactly, but for case, punctuation and spaces, or nearly.
 
-Near duplicates are pairs whose sets of character runs (rows.shingles) have a Jaccard similarity of at least ``near``. Candidates come
-from MinHash signatures in bands (Broder 1997; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3) by datasketch; each is
-then compared exactly, so what is reported is similar, and what is missed is what no band brought together.
+Near duplicates are pairs whose sets of character runs (rows.shingles) have a Jaccard similarity of at least ``near``; neighbours.py finds
+them. Each row is compared with what stays of those before it, so that a thousand rows that say the same cost a thousand comparisons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from .._arguments import number
 from ..errors import InvalidArgument
-from .rows import Row, asked_text, folded, need, row_text, shingles
-
-_PERMUTATIONS = 128
-_BANDS, _ROWS = 32, 4
-# Bands of 4 rows bring pairs of similarity s together with probability 1 - (1 - s**4)**32: 0.88 at 0.5, 0.9999 at 0.7.
-_LEAST_NEAR = 0.5
+from .neighbours import LEAST_NEAR, Neighbours, Signatures
+from .rows import Row, asked_text, folded, row_text
 
 
 @dataclass(frozen=True)
@@ -57,22 +52,20 @@ def duplicate_groups(rows: Iterable[Row], *, near: float | None = 0.8, fields: S
 
     ``near``: the least Jaccard similarity, 0.5 to 1; None compares exactly. Groups are chains: each member is similar to another one.
     """
-    texts = _texts(rows, fields)
-    root = list(range(len(texts)))
-
-    def find(place: int) -> int:
-        while root[place] != place:
-            root[place] = root[root[place]]
-            place = root[place]
-        return place
-
-    for earlier, later, _ in _pairs(texts, _threshold(near)):
-        a, b = sorted((find(earlier), find(later)))
-        root[b] = a
-    groups: dict[int, list[int]] = {}
-    for place in range(len(texts)):
-        groups.setdefault(find(place), []).append(place)
-    return [group for group in groups.values() if len(group) > 1]
+    threshold = _threshold(near)
+    numbers, distinct = _distinct(_texts(rows, fields))
+    groups = Groups(len(distinct))
+    if threshold is not None:
+        signatures = Signatures(distinct)
+        before = Neighbours(signatures, threshold)
+        for at in range(len(distinct)):
+            for other, _ in before.of(at):
+                groups.join(other, at)
+            before.add(at)
+    members: dict[int, list[int]] = {}
+    for place, number_of_text in enumerate(numbers):
+        members.setdefault(groups.first(number_of_text), []).append(place)
+    return [group for group in members.values() if len(group) > 1]
 
 
 def deduplicate(
@@ -84,15 +77,26 @@ def deduplicate(
     rows with equal values there are compared, so a text with two labels stays twice (and shows up in duplicate_groups).
     """
     kept_rows = list(rows)
+    threshold = _threshold(near)
     texts = _texts(kept_rows, fields)
-    values = [repr(row.get(within)) for row in kept_rows] if within is not None else None
+    values = [repr(row.get(within)) if within is not None else "" for row in kept_rows]
+    numbers, distinct = _distinct(texts)
+    signatures = Signatures(distinct) if threshold is not None else None
+    kept: dict[tuple[int, str], int] = {}  # a text of a value to the row that stays
+    before: dict[str, Neighbours] = {}
     removed: dict[int, tuple[int, bool]] = {}
-    for earlier, later, similarity in _pairs(texts, _threshold(near)):
-        if earlier in removed or (values is not None and values[earlier] != values[later]):
+    for place, (text, value) in enumerate(zip(numbers, values, strict=True)):
+        if (text, value) in kept:
+            removed[place] = (kept[text, value], True)
             continue
-        exact = similarity == 1.0 and folded(texts[earlier]) == folded(texts[later])
-        if later not in removed or (exact and not removed[later][1]):
-            removed[later] = (earlier, exact)
+        if signatures is not None and threshold is not None:
+            rows_before = before.setdefault(value, Neighbours(signatures, threshold))
+            similar = [kept[other, value] for other, _ in rows_before.of(text)]
+            if similar:
+                removed[place] = (min(similar), False)
+                continue
+            rows_before.add(text)
+        kept[text, value] = place
     exact_count = sum(exact for _, exact in removed.values())
     report = DuplicateReport(
         len(texts),
@@ -120,35 +124,53 @@ def find_leaks(
     trained with one of them and tested with the other. ``fields`` compares these members alone.
     """
     first_rows, second_rows = list(train), list(test)
-    first, second = _texts(first_rows, fields), _texts(second_rows, fields)
-    best: dict[int, Leak] = {}
-    for earlier, later, similarity in _pairs([*first, *second], _threshold(near), border=len(first)):
-        place = later - len(first)
-        if place not in best or similarity > best[place].similarity:
-            best[place] = Leak(earlier, place, similarity)
+    threshold = _threshold(near)
+    found = _most_similar(_texts(first_rows, fields), _texts(second_rows, fields), threshold)
+    best = {later: Leak(earlier, later, similarity) for later, (earlier, similarity) in found.items()}
     if fields is None:
-        for leak in _query_leaks(first_rows, second_rows, near):
+        for leak in _query_leaks(first_rows, second_rows, threshold):
             if leak.test not in best or leak.similarity > best[leak.test].similarity:
                 best[leak.test] = leak
     return [best[place] for place in sorted(best)]
 
 
-def _query_leaks(train: Sequence[Row], test: Sequence[Row], near: float | None) -> Iterator[Leak]:
+def _query_leaks(train: Sequence[Row], test: Sequence[Row], near: float | None) -> list[Leak]:
     def asked(rows: Sequence[Row]) -> list[tuple[int, str]]:
         return [(place, text) for place, row in enumerate(rows) if (text := asked_text(row)) is not None and folded(text)]
 
     first, second = asked(train), asked(test)
-    texts = [text for _, text in (*first, *second)]
-    for earlier, later, similarity in _pairs(texts, _threshold(near), border=len(first)):
-        yield Leak(first[earlier][0], second[later - len(first)][0], similarity, "query")
+    found = _most_similar([text for _, text in first], [text for _, text in second], near)
+    return [Leak(first[earlier][0], second[later][0], similarity, "query") for later, (earlier, similarity) in found.items()]
+
+
+def _most_similar(first: Sequence[str], second: Sequence[str], near: float | None) -> dict[int, tuple[int, float]]:
+    """For each place of ``second`` that has a similar text in ``first``: the most similar one, of several the earliest."""
+    numbers, distinct = _distinct([*first, *second])
+    places: dict[int, int] = {}  # of a text in `first`
+    for place, text in enumerate(numbers[: len(first)]):
+        places.setdefault(text, place)
+    similar: dict[int, list[tuple[int, float]]] = {}
+    if near is not None:
+        signatures = Signatures(distinct)
+        trained = Neighbours(signatures, near)
+        for text in places:
+            trained.add(text)
+        for text in set(numbers[len(first) :]):
+            similar[text] = [(places[other], similarity) for other, similarity in trained.of(text) if other != text]
+    best: dict[int, tuple[int, float]] = {}
+    for later, text in enumerate(numbers[len(first) :]):
+        candidates = [*similar.get(text, ()), *([(places[text], 1.0)] if text in places else ())]
+        if candidates:
+            best[later] = min(candidates, key=lambda one: (-one[1], one[0]))
+    return best
 
 
 def _threshold(near: float | None) -> float | None:
     if near is None:
         return None
     value = number("near", near)
-    if not _LEAST_NEAR <= value <= 1.0:
-        raise InvalidArgument(f"near is {near}, it must be {_LEAST_NEAR} to 1, or None for equal rows alone")
+    if not LEAST_NEAR <= value <= 1.0:
+        raise InvalidArgument(f"near is {near}, it must be {LEAST_NEAR} to 1, or None for equal rows alone")
     return value
 
 
@@ -156,42 +178,33 @@ def _texts(rows: Iterable[Row], fields: Sequence[str] | None) -> list[str]:
     return [row_text(row, fields) for row in rows]
 
 
-def _pairs(texts: Sequence[str], near: float | None, border: int | None = None) -> Iterator[tuple[int, int, float]]:
-    """(earlier, later, similarity), by later, then earlier. With ``border`` only pairs across it.
-
-    Rows of equal folded texts are compared once: all of them get the pairs of the first.
-    """
-    places: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        places.setdefault(folded(text), []).append(place)
-    found = [(a, b, 1.0) for same in places.values() for i, b in enumerate(same) for a in same[:i] if _across(a, b, border)]
-    if near is not None:
-        firsts = [same[0] for same in places.values()]
-        members = {same[0]: same for same in places.values()}
-        for one, other, similarity in _near_pairs(firsts, [texts[place] for place in firsts], near):
-            for x in members[one]:
-                for y in members[other]:
-                    a, b = min(x, y), max(x, y)
-                    if _across(a, b, border):
-                        found.append((a, b, similarity))
-    yield from sorted(found, key=lambda pair: (pair[1], pair[0]))
+def _distinct(texts: Iterable[str]) -> tuple[list[int], list[str]]:
+    """For each text its number among those that differ when folded, and of each of them the first as it stands."""
+    known: dict[str, int] = {}
+    firsts: list[str] = []
+    numbers = []
+    for text in texts:
+        number_of_text = known.setdefault(folded(text), len(firsts))
+        if number_of_text == len(firsts):
+            firsts.append(text)
+        numbers.append(number_of_text)
+    return numbers, firsts
 
 
-def _across(a: int, b: int, border: int | None) -> bool:
-    return border is None or a < border <= b
+class Groups:
+    """Numbers 0 to n - 1, each in a group of its own until it is joined with others."""
 
+    def __init__(self, count: int) -> None:
+        self._root = list(range(count))
 
-def _near_pairs(places: Sequence[int], texts: Sequence[str], near: float) -> Iterator[tuple[int, int, float]]:
-    datasketch: Any = need("datasketch")
-    sets = [shingles(text) for text in texts]
-    table = datasketch.MinHashLSH(num_perm=_PERMUTATIONS, params=(_BANDS, _ROWS))
-    encoded = [[shingle.encode("utf-8", "surrogatepass") for shingle in one] for one in sets]
-    for at, signature in enumerate(datasketch.MinHash.generator(encoded, num_perm=_PERMUTATIONS, seed=1)):
-        if not sets[at]:
-            continue
-        for other in table.query(signature):
-            shared = len(sets[at] & sets[other])
-            similarity = shared / (len(sets[at]) + len(sets[other]) - shared)
-            if similarity >= near:
-                yield places[other], places[at], similarity
-        table.insert(at, signature, check_duplication=False)
+    def first(self, one: int) -> int:
+        """The least of its group."""
+        root = self._root
+        while root[one] != one:
+            root[one] = root[root[one]]
+            one = root[one]
+        return one
+
+    def join(self, one: int, other: int) -> None:
+        a, b = sorted((self.first(one), self.first(other)))
+        self._root[b] = a

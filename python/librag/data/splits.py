@@ -8,7 +8,7 @@ from typing import Literal
 
 from .._arguments import UINT64, number, whole
 from ..errors import InvalidArgument
-from .duplicates import duplicate_groups, query_groups
+from .duplicates import Groups, duplicate_groups, query_groups
 from .rows import Row
 
 
@@ -64,12 +64,19 @@ def split(
 
 def _joined(groups: Iterable[Sequence[int]]) -> list[list[int]]:
     """Groups that share a place are one."""
-    group_of: dict[int, list[int]] = {}
-    for group in groups:
-        joined = sorted({place for member in group for place in group_of.get(member, [member])})
-        for place in joined:
-            group_of[place] = joined
-    return list({id(group): group for group in group_of.values()}.values())
+    found = [list(group) for group in groups]
+    numbers: dict[int, int] = {}
+    for group in found:
+        for place in group:
+            numbers.setdefault(place, len(numbers))
+    joined = Groups(len(numbers))
+    for group in found:
+        for place in group[1:]:
+            joined.join(numbers[group[0]], numbers[place])
+    members: dict[int, list[int]] = {}
+    for place in sorted(numbers):
+        members.setdefault(joined.first(numbers[place]), []).append(place)
+    return list(members.values())
 
 
 def balance(rows: Iterable[Row], by: str = "label", *, method: Literal["down", "up"] = "down", seed: int = 1) -> list[Row]:
