@@ -9,8 +9,15 @@
 namespace rag::core::libtorch {
 namespace {
 
-// The kernels of every precision are the processor's; a name that LibTorch does not know, one that is not there and one that is
-// there are told apart.
+// What is there besides the processor, as its name: "" where nothing is.
+std::string accelerator() {
+    const std::optional<c10::DeviceType> found = at::getAccelerator();
+    return found && at::globalContext().getAcceleratorHooksInterface(*found).isAvailable() ? c10::DeviceTypeName(*found, true)
+                                                                                           : "";
+}
+
+// The kernels of every precision, attention among them, are the processor's. A name that LibTorch does not know, a device that is
+// not there and one that is there are told apart.
 void check_device(const std::string& name) {
     if (name == "cpu") {
         return;
@@ -19,11 +26,19 @@ void check_device(const std::string& name) {
     try {
         device.emplace(name);
     } catch (const c10::Error&) {
-        fail(Code::kInvalidArgument, "device ", quote(name), " is unknown to LibTorch ", TORCH_VERSION,
-             "; models run on \"cpu\"");
+        fail(Code::kInvalidArgument, "device ", quote(name), " is unknown to LibTorch ", TORCH_VERSION, "; use \"cpu\"");
     }
-    const bool there = device->is_cpu() || (device->is_cuda() && at::globalContext().hasCUDA());
-    fail(Code::kUnsupported, "device ", quote(name), there ? " is there" : " is not there", ", but models run on \"cpu\" alone");
+    const std::string there = accelerator();
+    if (device->is_cpu() || (!there.empty() && c10::DeviceTypeName(device->type(), true) == there)) {
+        fail(Code::kUnsupported, "device ", quote(name),
+             " is there, but librag computes by the processor's own kernels; use \"cpu\"");
+    }
+    if (device->is_meta()) {
+        fail(Code::kUnsupported, "device \"meta\" computes nothing; use \"cpu\"");
+    }
+    fail(Code::kUnsupported, "device ", quote(name), " is not there: ",
+         there.empty() ? "this LibTorch was built without it, or finds no such device" : "this machine has " + there,
+         "; use \"cpu\"");
 }
 
 void check_precision(Precision precision) {
@@ -32,9 +47,9 @@ void check_precision(Precision precision) {
     }
 }
 
-void check_exceptions(const BackendOptions& options, bool allowed) {
-    if (!allowed && (!options.exceptions.empty() || options.int8_cache)) {
-        fail(Code::kUnsupported, "encoders take one precision for all layers, and keep no keys and values");
+void check_exceptions(const BackendOptions& options, bool keeps_keys) {
+    if (!keeps_keys && options.int8_cache) {
+        fail(Code::kUnsupported, "encoders keep no keys and values, so they cannot keep them in int8");
     }
     for (const PrecisionException& exception : options.exceptions) {
         check_precision(exception.precision);

@@ -1,6 +1,7 @@
 """Generators with exceptions of dtype by layer, keys and values in bytes, and devices that are not there."""
 
 import pathlib
+from typing import Any
 
 import librag
 import numpy as np
@@ -46,8 +47,30 @@ def test_keys_and_values_in_bytes(fixtures_dir: pathlib.Path) -> None:
         librag.Generator(path, kv_dtype="int4")  # type: ignore[arg-type]
 
 
-def test_devices_that_are_not_there(fixtures_dir: pathlib.Path) -> None:
-    with pytest.raises(librag.Unsupported, match="cuda"):
-        librag.Generator(fixtures_dir / "tiny_llama", device="cuda")
-    with pytest.raises(librag.InvalidArgument, match="abacus"):
-        librag.Generator(fixtures_dir / "tiny_llama", device="abacus")
+@pytest.mark.parametrize(
+    ("device", "error", "says"),
+    [
+        ("cuda", librag.Unsupported, '"cuda" is (not )?there.*use "cpu"'),
+        ("cuda:0", librag.Unsupported, '"cuda:0" is (not )?there.*use "cpu"'),
+        ("mps", librag.Unsupported, '"mps" is (not )?there.*use "cpu"'),
+        ("xpu", librag.Unsupported, '"xpu" is (not )?there.*use "cpu"'),
+        ("meta", librag.Unsupported, '"meta" computes nothing; use "cpu"'),
+        ("cpu:0", librag.Unsupported, '"cpu:0" is there.*use "cpu"'),
+        ("abacus", librag.InvalidArgument, '"abacus" is unknown to LibTorch .*; use "cpu"'),
+        ("cuda:x", librag.InvalidArgument, '"cuda:x" is unknown'),
+        ("cpu\n", librag.InvalidArgument, r'"cpu\\x0a" is unknown'),
+    ],
+)
+def test_devices_besides_the_processor(fixtures_dir: pathlib.Path, device: str, error: Any, says: str) -> None:
+    with pytest.raises(error, match=says) as failed:
+        librag.Generator(fixtures_dir / "tiny_llama", device=device)
+    assert "\n" not in str(failed.value)
+    with pytest.raises(error, match=says):
+        librag.Encoder(fixtures_dir / "tiny_bert", device=device)
+    with pytest.raises(error, match=says):
+        librag.CrossEncoder(fixtures_dir / "tiny_cross_encoder", device=device)
+
+
+def test_the_processor_is_a_device(fixtures_dir: pathlib.Path) -> None:
+    path = fixtures_dir / "tiny_llama"
+    assert np.array_equal(librag.Generator(path, device="cpu").logits(IDS), librag.Generator(path).logits(IDS))
