@@ -70,6 +70,7 @@ rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_te
         const auto known = rag::capi::read_struct(options, rag_predict_options RAG_PREDICT_OPTIONS_INIT, "rag_predict_options",
                                                   offsetof(rag_predict_options, prompt_kind));
         const core::EncoderPrompt prompt = rag::capi::prompt_of(known);
+        const auto adapters = rag::capi::chosen_adapters(known.adapters, known.adapter_count);
         if (known.scores > RAG_SCORES_PROBABILITIES)
             fail(Code::kInvalidArgument, "scores is {}, it must be a rag_scores (0 to 2)", known.scores);
         const auto first = rag::capi::texts_of(texts, count, "texts");
@@ -82,7 +83,7 @@ rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_te
         rag::capi::require_array(scores, score_floats, "scores");
         core::run_polled(rag::capi::progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
             model.predict(asked, {scores, score_floats}, static_cast<core::ClassifierScores>(known.scores), known.batch_tokens,
-                          progress, prompt);
+                          progress, prompt, adapters);
         });
     });
 }
@@ -113,6 +114,12 @@ rag_status rag_classifier_merge_adapter(rag_classifier* classifier, rag_text nam
 }
 rag_status rag_classifier_unmerge_adapter(rag_classifier* classifier) noexcept {
     return rag::capi::unmerge_adapter(classifier, kWhat);
+}
+rag_status rag_classifier_set_adapter(rag_classifier* classifier, const rag_adapter_share* shares, size_t count) noexcept {
+    return rag::capi::set_adapter(classifier, kWhat, shares, count);
+}
+rag_status rag_classifier_unload_adapter(rag_classifier* classifier, rag_text name) noexcept {
+    return rag::capi::unload_adapter(classifier, kWhat, name);
 }
 
 }  // extern "C"

@@ -77,9 +77,10 @@ rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts,
                                                   offsetof(rag_encode_options, prompt_kind));
         const auto views = rag::capi::texts_of(texts, count, "texts");
         const core::EncoderPrompt prompt = rag::capi::prompt_of(known);
+        const auto adapters = rag::capi::chosen_adapters(known.adapters, known.adapter_count);
         rag::capi::require_array(vectors, vector_floats, "vectors");
         core::run_polled(rag::capi::progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {
-            model.encode(views, {vectors, vector_floats}, known.normalize != 0, known.batch_tokens, progress, prompt);
+            model.encode(views, {vectors, vector_floats}, known.normalize != 0, known.batch_tokens, progress, prompt, adapters);
         });
     });
 }
@@ -92,6 +93,12 @@ rag_status rag_encoder_merge_adapter(rag_encoder* encoder, rag_text name) noexce
 }
 rag_status rag_encoder_unmerge_adapter(rag_encoder* encoder) noexcept {
     return rag::capi::unmerge_adapter(encoder, kWhat);
+}
+rag_status rag_encoder_set_adapter(rag_encoder* encoder, const rag_adapter_share* shares, size_t count) noexcept {
+    return rag::capi::set_adapter(encoder, kWhat, shares, count);
+}
+rag_status rag_encoder_unload_adapter(rag_encoder* encoder, rag_text name) noexcept {
+    return rag::capi::unload_adapter(encoder, kWhat, name);
 }
 
 rag_status rag_encoder_save(const rag_encoder* encoder, rag_text path, const rag_save_options* options) noexcept {

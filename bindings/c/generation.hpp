@@ -8,6 +8,8 @@
 #include "arguments.hpp"
 #include "engine/engine.hpp"
 #include "generate/decoder_generation.hpp"
+#include "handles.hpp"
+#include "models.hpp"
 
 namespace rag::capi {
 
@@ -16,11 +18,11 @@ struct GenerationCall {
     core::TokenCallback on_token;
 };
 
-inline core::AdapterMix adapter_mix_of(const rag_adapter_share* shares, std::size_t count) {
-    require_array(shares, count, "shares");
-    core::AdapterMix mix;
-    for (std::size_t i = 0; i < count; ++i) mix.emplace_back(text_of(shares[i].name, "name"), shares[i].weight);
-    return mix;
+inline std::vector<std::shared_ptr<const core::CachedText>> prefix_of(const rag_cached_text* const* prefix, std::size_t count) {
+    require_array(prefix, count, "prefix");
+    std::vector<std::shared_ptr<const core::CachedText>> out;
+    for (std::size_t i = 0; i < count; ++i) out.push_back(require(prefix[i], "prefix").text);
+    return out;
 }
 
 inline GenerationCall generation_of(const rag_generate_options* options) {
@@ -41,7 +43,8 @@ inline GenerationCall generation_of(const rag_generate_options* options) {
         if (text.empty()) fail(Code::kInvalidArgument, "a stop text is empty");
         out.options.stop.emplace_back(text);
     }
-    if (known.adapters != nullptr) out.options.adapters = adapter_mix_of(known.adapters, known.adapter_count);
+    out.options.adapters = chosen_adapters(known.adapters, known.adapter_count);
+    out.options.prefix = prefix_of(known.prefix, known.prefix_count);
     if (known.token != nullptr) {
         out.on_token = [function = known.token, user_data = known.user_data](std::int32_t id, std::string_view text) {
             const rag_token token{id, {text.data() == nullptr ? "" : text.data(), text.size()}};

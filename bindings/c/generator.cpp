@@ -31,6 +31,28 @@ rag_status run(Generate function, const rag_generator* generator, rag_text input
     });
 }
 
+struct CacheCall {
+    bool special_tokens;
+    std::optional<core::AdapterMix> adapters;
+    core::Progress progress;
+};
+
+/// `compute` takes a CacheCall.
+template <typename Compute>
+rag_status cache(const rag_generator* generator, const rag_cache_options* options, rag_cached_text** cached,
+                 const Compute& compute) noexcept {
+    return guard([&] {
+        require(cached, "cached") = nullptr;
+        rag::capi::use_model(generator, kWhat);
+        const auto known = rag::capi::read_struct(options, rag_cache_options RAG_CACHE_OPTIONS_INIT, "rag_cache_options");
+        if (known.special_tokens > 1)
+            rag::capi::fail(rag::capi::Code::kInvalidArgument, "special_tokens is {}, it must be 0 or 1", known.special_tokens);
+        *cached = new rag_cached_text{
+            compute(CacheCall{known.special_tokens != 0, rag::capi::chosen_adapters(known.adapters, known.adapter_count),
+                              rag::capi::progress_of(known.progress, known.user_data)})};
+    });
+}
+
 }  // namespace
 
 extern "C" {
@@ -96,6 +118,44 @@ rag_status rag_generator_chat(const rag_generator* generator, rag_text messages,
     return run(&core::answer_messages, generator, messages, "messages", options, generation);
 }
 
+rag_status rag_generator_cache(const rag_generator* generator, rag_text text, const rag_cache_options* options,
+                               rag_cached_text** cached) noexcept {
+    return cache(generator, options, cached, [&](const CacheCall& call) {
+        return core::cache_text(generator->model, rag::capi::text_of(text, "text"), call.special_tokens, call.adapters,
+                                call.progress);
+    });
+}
+
+rag_status rag_generator_cache_ids(const rag_generator* generator, const int32_t* ids, size_t count,
+                                   const rag_cache_options* options, rag_cached_text** cached) noexcept {
+    return cache(generator, options, cached, [&](const CacheCall& call) {
+        rag::capi::require_array(ids, count, "ids");
+        return core::cache_ids(generator->model, {ids, count}, call.adapters, call.progress);
+    });
+}
+
+size_t rag_cached_text_tokens(const rag_cached_text* cached) noexcept {
+    return cached == nullptr ? 0 : cached->text->ids().size();
+}
+
+uint64_t rag_cached_text_bytes(const rag_cached_text* cached) noexcept {
+    return cached == nullptr ? 0 : cached->text->size_bytes();
+}
+
+void rag_cached_text_free(rag_cached_text* cached) noexcept {
+    delete cached;
+}
+
+rag_status rag_generator_logits_after(const rag_generator* generator, const rag_cached_text* const* prefix, size_t prefix_count,
+                                      const int32_t* ids, size_t count, float* logits, size_t logit_floats) noexcept {
+    return guard([&] {
+        core::Decoder& model = rag::capi::use_model(generator, kWhat);
+        rag::capi::require_array(ids, count, "ids");
+        rag::capi::require_array(logits, logit_floats, "logits");
+        model.logits({ids, count}, {logits, logit_floats}, {}, rag::capi::prefix_of(prefix, prefix_count));
+    });
+}
+
 rag_text rag_generation_text(const rag_generation* generation) noexcept {
     if (generation == nullptr) return {nullptr, 0};
     return {generation->generation.text.c_str(), generation->generation.text.size()};
@@ -125,7 +185,10 @@ rag_status rag_generator_unmerge_adapter(rag_generator* generator) noexcept {
     return rag::capi::unmerge_adapter(generator, kWhat);
 }
 rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares, size_t count) noexcept {
-    return guard([&] { rag::capi::use_model(generator, kWhat).set_adapter(rag::capi::adapter_mix_of(shares, count)); });
+    return rag::capi::set_adapter(generator, kWhat, shares, count);
+}
+rag_status rag_generator_unload_adapter(rag_generator* generator, rag_text name) noexcept {
+    return rag::capi::unload_adapter(generator, kWhat, name);
 }
 
 rag_status rag_generator_save(const rag_generator* generator, rag_text path, const rag_save_options* options) noexcept {

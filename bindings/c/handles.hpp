@@ -60,6 +60,10 @@ struct rag_generator {
     rag::core::ForkGuard fork_guard;
 };
 
+struct rag_cached_text {
+    std::shared_ptr<const rag::core::CachedText> text;
+};
+
 struct rag_vector_index {
     std::unique_ptr<rag::core::VectorIndex> index;
     rag::core::ForkGuard fork_guard;

@@ -3,6 +3,7 @@
 
 #include <rag/rag.h>
 
+#include <optional>
 #include <string>
 
 #include "arguments.hpp"
@@ -71,6 +72,19 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
     return out;
 }
 
+inline core::AdapterMix adapter_mix_of(const rag_adapter_share* shares, std::size_t count) {
+    require_array(shares, count, "shares");
+    core::AdapterMix mix;
+    for (std::size_t i = 0; i < count; ++i) mix.emplace_back(text_of(shares[i].name, "name"), shares[i].weight);
+    return mix;
+}
+
+/// The adapters of a call; nullopt: those that the model is set to.
+inline std::optional<core::AdapterMix> chosen_adapters(const rag_adapter_share* shares, std::size_t count) {
+    if (shares == nullptr) return std::nullopt;
+    return adapter_mix_of(shares, count);
+}
+
 /// Opens a model while the caller is asked whether to stop. `open` takes core::ModelOptions.
 template <typename Open>
 auto open_polled(const rag_model_options* options, const Open& open) {
@@ -137,6 +151,15 @@ rag_status merge_adapter(Handle* handle, const char* what, rag_text name) noexce
 template <typename Handle>
 rag_status unmerge_adapter(Handle* handle, const char* what) noexcept {
     return guard([&] { use_model(handle, what).unmerge_adapter(); });
+}
+
+template <typename Handle>
+rag_status set_adapter(Handle* handle, const char* what, const rag_adapter_share* shares, size_t count) noexcept {
+    return guard([&] { use_model(handle, what).set_adapter(adapter_mix_of(shares, count)); });
+}
+template <typename Handle>
+rag_status unload_adapter(Handle* handle, const char* what, rag_text name) noexcept {
+    return guard([&] { use_model(handle, what).unload_adapter(text_of(name, "name")); });
 }
 
 /// The precision of a dtype; `own` for RAG_OWN_DTYPE.

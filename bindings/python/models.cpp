@@ -50,8 +50,22 @@ Progress progress_of_short_call(py::object callback) {
     return callback.is_none() && !main ? Progress() : progress_of(std::move(callback));
 }
 
+std::vector<AdapterShare> adapter_shares_of(const py::dict& shares) {
+    std::vector<AdapterShare> out;
+    for (const auto& [name, weight] : shares) out.push_back({name.cast<std::string>(), weight.cast<float>()});
+    return out;
+}
+
+/// Of a call; none: as the model is set.
+using Adapters = std::optional<std::vector<AdapterShare>>;
+Adapters adapters_of(const std::optional<py::dict>& shares) {
+    return shares ? Adapters(adapter_shares_of(*shares)) : std::nullopt;
+}
+
 FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normalize, std::uint32_t batch_tokens,
-                  py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text) {
+                  py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text,
+                  const std::optional<py::dict>& shares) {
+    const Adapters adapters = adapters_of(shares);
     const Texts held(texts, "texts");
     const Prompt prompt{static_cast<Prompt::Kind>(prompt_kind), std::string(text_of(prompt_text, "prompt"))};
     FloatArray out({static_cast<py::ssize_t>(held.views().size()), static_cast<py::ssize_t>(encoder.dimension())});
@@ -59,12 +73,14 @@ FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normal
     const auto size = static_cast<std::size_t>(out.size());
     const Progress progress = progress_of_short_call(std::move(callback));
     const GilRelease release;
-    encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress, prompt);
+    encoder.encode_into(held.views(), data, size, normalize, batch_tokens, progress, prompt, adapters);
     return out;
 }
 
 FloatArray predict(const Classifier& classifier, const py::iterable& texts, const py::object& pairs, std::uint32_t scores,
-                   std::uint32_t batch_tokens, py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text) {
+                   std::uint32_t batch_tokens, py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text,
+                   const std::optional<py::dict>& shares) {
+    const Adapters adapters = adapters_of(shares);
     const Prompt prompt{static_cast<Prompt::Kind>(prompt_kind), std::string(text_of(prompt_text, "prompt"))};
     const Texts first(texts, "texts");
     const Texts second(pairs.is_none() ? py::iterable(py::list()) : py::iterable(pairs), "pairs");
@@ -74,11 +90,11 @@ FloatArray predict(const Classifier& classifier, const py::iterable& texts, cons
     const Progress progress = progress_of_short_call(std::move(callback));
     const GilRelease release;
     classifier.predict_into(first.views(), second.views(), data, size, static_cast<Scores>(scores), batch_tokens, progress,
-                            prompt);
+                            prompt, adapters);
     return out;
 }
 
-FloatArray logits(const Generator& generator, const py::object& ids_object) {
+std::vector<std::int32_t> vocabulary_ids(const Generator& generator, const py::object& ids_object) {
     const std::vector<std::int64_t> wide = ids_of(ids_object, "ids");
     std::vector<std::int32_t> ids;
     ids.reserve(wide.size());
@@ -89,11 +105,18 @@ FloatArray logits(const Generator& generator, const py::object& ids_object) {
         }
         ids.push_back(static_cast<std::int32_t>(id));
     }
+    return ids;
+}
+
+FloatArray logits(const Generator& generator, const py::object& ids_object, const std::vector<CachedText>& prefix) {
+    const std::vector<std::int32_t> ids = vocabulary_ids(generator, ids_object);
     FloatArray out({static_cast<py::ssize_t>(ids.size()), static_cast<py::ssize_t>(generator.vocab_size())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
+    const auto handles = detail::handles(prefix);
     const GilRelease release;
-    detail::check(rag_generator_logits(generator.handle(), ids.data(), ids.size(), data, size));
+    detail::check(
+        rag_generator_logits_after(generator.handle(), handles.data(), handles.size(), ids.data(), ids.size(), data, size));
     return out;
 }
 
@@ -157,14 +180,24 @@ void bind_adapters(py::class_<Model>& model) {
             },
             py::arg("name"))
         .def("unmerge_adapter", &Model::unmerge_adapter, py::call_guard<GilRelease>())
+        .def(
+            "unload_adapter",
+            [](Model& self, const py::object& name) {
+                const std::string_view name_text = text_of(name, "name");
+                const GilRelease release;
+                self.unload_adapter(name_text);
+            },
+            py::arg("name"))
+        .def(
+            "set_adapter",
+            [](Model& self, const py::dict& shares) {
+                const std::vector<AdapterShare> mix = adapter_shares_of(shares);
+                const GilRelease release;
+                self.set_adapter(mix);
+            },
+            py::arg("shares"))
         .def_property_readonly("weight_bytes", &Model::weight_bytes)
         .def_property_readonly("tokenizer", &Model::tokenizer);
-}
-
-std::vector<AdapterShare> adapter_shares_of(const py::dict& shares) {
-    std::vector<AdapterShare> out;
-    for (const auto& [name, weight] : shares) out.push_back({name.cast<std::string>(), weight.cast<float>()});
-    return out;
 }
 
 }  // namespace
@@ -205,6 +238,8 @@ GenerateOptions generate_options_of(const py::dict& arguments) {
             for (const py::handle text : value) options.stop.emplace_back(text_of(text, "stop"));
         } else if (name == "adapters") {
             options.adapters = adapter_shares_of(py::reinterpret_borrow<py::dict>(value));
+        } else if (name == "prefix") {
+            for (const py::handle text : value) options.prefix.push_back(text.cast<CachedText>());
         } else if (name == "on_token") {
             callback = py::reinterpret_borrow<py::object>(value);
         } else {
@@ -244,17 +279,18 @@ void bind_models(py::module_& module) {
     py::class_<Encoder> encoder(module, "Encoder");
     encoder
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const Batching& batching, bool verify, std::uint32_t truncate_dim) {
+                         const Batching& batching, bool verify, const std::string& exceptions, std::uint32_t truncate_dim) {
                  const std::string_view view = text_of(path, "path");
                  ModelOptions options = options_of(dtype, device, threads, batching, verify);
+                 options.exceptions = exceptions;
                  options.truncate_dim = truncate_dim;
                  const GilRelease release;
                  return std::make_unique<Encoder>(view, options);
              }),
              py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"),
-             py::arg("truncate_dim"))
+             py::arg("exceptions"), py::arg("truncate_dim"))
         .def("encode", &encode, py::arg("texts"), py::arg("normalize"), py::arg("batch_tokens"), py::arg("progress"),
-             py::arg("prompt_kind"), py::arg("prompt"))
+             py::arg("prompt_kind"), py::arg("prompt"), py::arg("adapters"))
         .def_property_readonly("prompts", &Encoder::prompts)
         .def_property_readonly("dimension", &Encoder::dimension)
         .def_property_readonly("max_tokens", &Encoder::max_tokens);
@@ -265,20 +301,26 @@ void bind_models(py::module_& module) {
     py::class_<Classifier> classifier(module, "Classifier");
     classifier
         .def(py::init([](const py::object& path, const std::string& dtype, const std::string& device, std::uint32_t threads,
-                         const Batching& batching, bool verify) {
+                         const Batching& batching, bool verify, const std::string& exceptions) {
                  const std::string_view view = text_of(path, "path");
-                 const ModelOptions options = options_of(dtype, device, threads, batching, verify);
+                 ModelOptions options = options_of(dtype, device, threads, batching, verify);
+                 options.exceptions = exceptions;
                  const GilRelease release;
                  return std::make_unique<Classifier>(view, options);
              }),
-             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"))
+             py::arg("path"), py::arg("dtype"), py::arg("device"), py::arg("threads"), py::arg("batching"), py::arg("verify"),
+             py::arg("exceptions"))
         .def("predict", &predict, py::arg("texts"), py::arg("pairs"), py::arg("scores"), py::arg("batch_tokens"),
-             py::arg("progress"), py::arg("prompt_kind"), py::arg("prompt"))
+             py::arg("progress"), py::arg("prompt_kind"), py::arg("prompt"), py::arg("adapters"))
         .def_property_readonly("prompts", &Classifier::prompts)
         .def_property_readonly("labels", &Classifier::labels)
         .def_property_readonly("max_tokens", &Classifier::max_tokens);
     bind_adapters(classifier);
     bind_saving(classifier);
+
+    py::class_<CachedText>(module, "CachedText")
+        .def_property_readonly("tokens", &CachedText::tokens)
+        .def_property_readonly("size_bytes", &CachedText::size_bytes);
 
     py::class_<Generator> generator(module, "Generator");
     generator
@@ -312,14 +354,23 @@ void bind_models(py::module_& module) {
             },
             py::arg("messages"), py::arg("options"))
         .def(
-            "set_adapter",
-            [](Generator& self, const py::dict& shares) {
-                const std::vector<AdapterShare> mix = adapter_shares_of(shares);
+            "cache",
+            [](const Generator& self, const py::object& text, bool special_tokens, const std::optional<py::dict>& shares) {
+                CacheOptions options;
+                options.special_tokens = special_tokens;
+                options.adapters = adapters_of(shares);
+                options.progress = progress_of(py::none());
+                if (py::isinstance<py::str>(text)) {
+                    const std::string_view view = text_of(text, "text");
+                    const GilRelease release;
+                    return self.cache(view, options);
+                }
+                const std::vector<std::int32_t> ids = vocabulary_ids(self, text);
                 const GilRelease release;
-                self.set_adapter(mix);
+                return self.cache(ids, options);
             },
-            py::arg("shares"))
-        .def("logits", &logits, py::arg("ids"))
+            py::arg("text"), py::arg("special_tokens"), py::arg("adapters"))
+        .def("logits", &logits, py::arg("ids"), py::arg("prefix"))
         .def_property_readonly("context_length", &Generator::context_length)
         .def_property_readonly("vocab_size", &Generator::vocab_size);
     bind_adapters(generator);

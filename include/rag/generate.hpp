@@ -6,6 +6,7 @@
 #include <rag/tokenizer.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,10 +21,16 @@ struct Token {
 /// Return false to stop. It may throw: generation stops and the exception goes on to the caller.
 using TokenCallback = std::function<bool(const Token&)>;
 
-/// `weight` times what a loaded adapter adds to the weights.
-struct AdapterShare {
-    std::string name;
-    float weight = 1.0F;
+/// Keys and values of a text that were computed once; see rag_generator_cache. Copies share them. Any thread.
+class CachedText {
+  public:
+    explicit CachedText(rag_cached_text* handle) : handle_(handle, rag_cached_text_free) {}
+    const rag_cached_text* handle() const noexcept { return handle_.get(); }
+    std::size_t tokens() const noexcept { return rag_cached_text_tokens(handle_.get()); }
+    std::uint64_t size_bytes() const noexcept { return rag_cached_text_bytes(handle_.get()); }
+
+  private:
+    std::shared_ptr<rag_cached_text> handle_;
 };
 
 struct GenerateOptions {
@@ -38,6 +45,14 @@ struct GenerateOptions {
     TokenCallback on_token;
     /// For this call; without them those of Generator::set_adapter. An empty list is the base.
     std::optional<std::vector<AdapterShare>> adapters;
+    /// Cached texts before the prompt, in this order; of Generator::generate alone.
+    std::vector<CachedText> prefix;
+};
+
+struct CacheOptions {
+    bool special_tokens = true;  ///< those that the tokenizer puts around a prompt, for the text that comes first
+    std::optional<std::vector<AdapterShare>> adapters;
+    Progress progress = nullptr;  ///< asked whether to go on; its numbers mean nothing
 };
 
 enum class Finish : std::uint32_t { kStop = RAG_FINISH_STOP, kLength = RAG_FINISH_LENGTH, kStopped = RAG_FINISH_STOPPED };
@@ -68,11 +83,9 @@ inline Usage from_c(const rag_usage& usage) {
             usage.citation_ms};
 }
 
-/// Never empty, so that there is an address to pass.
-inline std::vector<rag_adapter_share> to_c(const std::vector<AdapterShare>& shares) {
-    std::vector<rag_adapter_share> out;
-    for (const auto& share : shares) out.push_back({text(share.name), share.weight});
-    if (out.empty()) out.push_back({{nullptr, 0}, 0.0F});
+inline std::vector<const rag_cached_text*> handles(const std::vector<CachedText>& prefix) {
+    std::vector<const rag_cached_text*> out;
+    for (const auto& one : prefix) out.push_back(one.handle());
     return out;
 }
 
@@ -95,6 +108,9 @@ class GenerateBridge {
             options_.adapters = shares_.data();
             options_.adapter_count = options.adapters->size();
         }
+        prefix_ = handles(options.prefix);
+        options_.prefix = prefix_.data();
+        options_.prefix_count = prefix_.size();
         if (callback_) {
             options_.token = &GenerateBridge::call;
             options_.user_data = this;
@@ -120,6 +136,7 @@ class GenerateBridge {
     const TokenCallback& callback_;
     std::vector<rag_text> stop_;
     std::vector<rag_adapter_share> shares_;
+    std::vector<const rag_cached_text*> prefix_;
     rag_generate_options options_ = RAG_GENERATE_OPTIONS_INIT;
     std::exception_ptr error_;
 };
@@ -166,6 +183,27 @@ class Generator {
         return out;
     }
 
+    /// The same behind cached texts.
+    std::vector<float> logits(const std::vector<std::int32_t>& ids, const std::vector<CachedText>& prefix) const {
+        std::vector<float> out(ids.size() * static_cast<std::size_t>(vocab_size()));
+        const std::vector<const rag_cached_text*> handles = detail::handles(prefix);
+        detail::check(rag_generator_logits_after(handle_.get(), handles.data(), handles.size(), ids.data(), ids.size(),
+                                                 out.data(), out.size()));
+        return out;
+    }
+    /// Computes a text once, to be put before prompts at any position; see rag_generator_cache.
+    CachedText cache(std::string_view text, const CacheOptions& options = {}) const {
+        return cached(options, [&](const rag_cache_options* c_options, rag_cached_text** out) {
+            return rag_generator_cache(handle_.get(), detail::text(text), c_options, out);
+        });
+    }
+    /// The same of token ids.
+    CachedText cache(const std::vector<std::int32_t>& ids, const CacheOptions& options = {}) const {
+        return cached(options, [&](const rag_cache_options* c_options, rag_cached_text** out) {
+            return rag_generator_cache_ids(handle_.get(), ids.data(), ids.size(), c_options, out);
+        });
+    }
+
     /// Writes the model into a new folder that loads again; see rag_generator_save.
     void save(std::string_view path, const SaveOptions& options = {}) const {
         detail::save_model(&rag_generator_save, handle_.get(), path, options);
@@ -190,9 +228,31 @@ class Generator {
     void set_adapter(const std::vector<AdapterShare>& shares) {
         detail::check(rag_generator_set_adapter(handle_.get(), detail::to_c(shares).data(), shares.size()));
     }
+    /// Forgets a loaded adapter.
+    void unload_adapter(std::string_view name) { detail::check(rag_generator_unload_adapter(handle_.get(), detail::text(name))); }
 
   private:
     using Function = rag_status (*)(const rag_generator*, rag_text, const rag_generate_options*, rag_generation**);
+
+    template <typename Compute>
+    CachedText cached(const CacheOptions& options, const Compute& compute) const {
+        detail::ProgressBridge bridge(options.progress);
+        rag_cache_options c_options = RAG_CACHE_OPTIONS_INIT;
+        c_options.special_tokens = options.special_tokens ? 1 : 0;
+        std::vector<rag_adapter_share> shares;
+        if (options.adapters) {
+            shares = detail::to_c(*options.adapters);
+            c_options.adapters = shares.data();
+            c_options.adapter_count = options.adapters->size();
+        }
+        c_options.progress = bridge.function();
+        c_options.user_data = bridge.data();
+        rag_cached_text* made = nullptr;
+        const rag_status status = compute(&c_options, &made);
+        bridge.rethrow();
+        detail::check(status);
+        return CachedText(made);
+    }
 
     Generation run(Function function, std::string_view input, const GenerateOptions& options) const {
         const detail::GenerateBridge bridge(options);

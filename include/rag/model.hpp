@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,11 @@ struct ModelOptions {
     Dtype dtype = Dtype::kFloat32;
     std::uint32_t threads = 0;  ///< 0: as many as the process may use
     std::string device = "cpu";
-    std::uint32_t truncate_dim = 0;    ///< encoders: vectors are cut to so many first dimensions; 0: not
-    std::string exceptions;            ///< generators: "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
-    bool int8_cache = false;           ///< generators: keys and values in bytes
-    std::uint32_t batch_requests = 0;  ///< calls of concurrent threads that are computed together, at most; 0: 32
-    std::uint32_t batch_tokens = 0;    ///< and their tokens; 0: 2048
+    std::uint32_t truncate_dim = 0;                ///< encoders: vectors are cut to so many first dimensions; 0: not
+    std::string exceptions;                        ///< "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
+    bool int8_cache = false;                       ///< generators: keys and values in bytes
+    std::uint32_t batch_requests = 0;              ///< calls of concurrent threads that are computed together, at most; 0: 32
+    std::uint32_t batch_tokens = 0;                ///< and their tokens; 0: 2048
     std::uint32_t batch_wait_microseconds = 3000;  ///< how long for those that are under way
     bool verify = false;                           ///< every file is compared with the folder's SHA256SUMS first
     Progress progress = nullptr;                   ///< asked while the model is opened whether to go on; its numbers mean nothing
@@ -77,7 +78,21 @@ inline std::string inspect_model(std::string_view path, const InspectOptions& op
     return detail::copy(rag_string_text(raw));
 }
 
+/// `weight` times what a loaded adapter adds to the weights.
+struct AdapterShare {
+    std::string name;
+    float weight = 1.0F;
+};
+
 namespace detail {
+/// Never empty, so that there is an address to pass.
+inline std::vector<rag_adapter_share> to_c(const std::vector<AdapterShare>& shares) {
+    std::vector<rag_adapter_share> out;
+    for (const auto& share : shares) out.push_back({text(share.name), share.weight});
+    if (out.empty()) out.push_back({{nullptr, 0}, 0.0F});
+    return out;
+}
+
 inline rag_save_options to_c(const SaveOptions& options, ProgressBridge& bridge) {
     rag_save_options out = RAG_SAVE_OPTIONS_INIT;
     out.dtype = options.own_dtype ? RAG_OWN_DTYPE : static_cast<std::uint32_t>(options.dtype);
@@ -156,16 +171,19 @@ class Encoder {
     /// One line for people.
     std::string describe() const { return detail::text_by(&rag_encoder_describe, handle_.get()); }
 
-    /// Vectors of `texts`, [texts, dimension]. batch_tokens 0: librag chooses.
+    /// Vectors of `texts`, [texts, dimension]. batch_tokens 0: librag chooses. `adapters`: for this call, instead of those that
+    /// are set; an empty list is the base.
     std::vector<float> encode(const std::vector<std::string_view>& texts, bool normalize = true, std::uint32_t batch_tokens = 0,
-                              const Progress& progress = nullptr, const Prompt& prompt = {}) const {
+                              const Progress& progress = nullptr, const Prompt& prompt = {},
+                              const std::optional<std::vector<AdapterShare>>& adapters = {}) const {
         std::vector<float> out(texts.size() * dimension());
-        encode_into(texts, out.data(), out.size(), normalize, batch_tokens, progress, prompt);
+        encode_into(texts, out.data(), out.size(), normalize, batch_tokens, progress, prompt, adapters);
         return out;
     }
     /// As encode(), into memory of yours: `floats` must be texts times dimension.
     void encode_into(const std::vector<std::string_view>& texts, float* vectors, std::size_t floats, bool normalize = true,
-                     std::uint32_t batch_tokens = 0, const Progress& progress = nullptr, const Prompt& prompt = {}) const {
+                     std::uint32_t batch_tokens = 0, const Progress& progress = nullptr, const Prompt& prompt = {},
+                     const std::optional<std::vector<AdapterShare>>& adapters = {}) const {
         std::vector<rag_text> views;
         views.reserve(texts.size());
         for (const auto text : texts) views.push_back(detail::text(text));
@@ -177,6 +195,12 @@ class Encoder {
         options.user_data = bridge.data();
         options.prompt_kind = static_cast<std::uint32_t>(prompt.kind);
         options.prompt = detail::text(prompt.text);
+        std::vector<rag_adapter_share> shares;
+        if (adapters) {
+            shares = detail::to_c(*adapters);
+            options.adapters = shares.data();
+            options.adapter_count = adapters->size();
+        }
         const rag_status status = rag_encoder_encode(handle_.get(), views.data(), views.size(), &options, vectors, floats);
         bridge.rethrow();
         detail::check(status);
@@ -204,6 +228,12 @@ class Encoder {
     void merge_adapter(std::string_view name) { detail::check(rag_encoder_merge_adapter(handle_.get(), detail::text(name))); }
     /// The base weights come back bit for bit.
     void unmerge_adapter() { detail::check(rag_encoder_unmerge_adapter(handle_.get())); }
+    /// What calls that name no adapters add to the base, without touching the weights: nothing, one or several with weights.
+    void set_adapter(const std::vector<AdapterShare>& shares) {
+        detail::check(rag_encoder_set_adapter(handle_.get(), detail::to_c(shares).data(), shares.size()));
+    }
+    /// Forgets a loaded adapter.
+    void unload_adapter(std::string_view name) { detail::check(rag_encoder_unload_adapter(handle_.get(), detail::text(name))); }
 
   private:
     detail::Handle<rag_encoder, rag_encoder_free> handle_;
@@ -249,15 +279,17 @@ class Classifier {
     /// [texts, labels]. `pairs`: empty, or the second text of each. batch_tokens 0: librag chooses.
     std::vector<float> predict(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs = {},
                                Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
-                               const Progress& progress = nullptr, const Prompt& prompt = {}) const {
+                               const Progress& progress = nullptr, const Prompt& prompt = {},
+                               const std::optional<std::vector<AdapterShare>>& adapters = {}) const {
         std::vector<float> out(texts.size() * label_count());
-        predict_into(texts, pairs, out.data(), out.size(), scores, batch_tokens, progress, prompt);
+        predict_into(texts, pairs, out.data(), out.size(), scores, batch_tokens, progress, prompt, adapters);
         return out;
     }
     /// As predict(), into memory of yours: `floats` must be texts times labels.
     void predict_into(const std::vector<std::string_view>& texts, const std::vector<std::string_view>& pairs, float* out,
                       std::size_t floats, Scores scores = Scores::kProbabilities, std::uint32_t batch_tokens = 0,
-                      const Progress& progress = nullptr, const Prompt& prompt = {}) const {
+                      const Progress& progress = nullptr, const Prompt& prompt = {},
+                      const std::optional<std::vector<AdapterShare>>& adapters = {}) const {
         if (!pairs.empty() && pairs.size() != texts.size()) {
             throw Error(RAG_INVALID_ARGUMENT,
                         std::to_string(pairs.size()) + " second texts for " + std::to_string(texts.size()) + " texts");
@@ -274,6 +306,12 @@ class Classifier {
         options.user_data = bridge.data();
         options.prompt_kind = static_cast<std::uint32_t>(prompt.kind);
         options.prompt = detail::text(prompt.text);
+        std::vector<rag_adapter_share> shares;
+        if (adapters) {
+            shares = detail::to_c(*adapters);
+            options.adapters = shares.data();
+            options.adapter_count = adapters->size();
+        }
         const rag_status status = rag_classifier_predict(handle_.get(), first.data(), pairs.empty() ? nullptr : second.data(),
                                                          first.size(), &options, out, floats);
         bridge.rethrow();
@@ -287,6 +325,14 @@ class Classifier {
     void merge_adapter(std::string_view name) { detail::check(rag_classifier_merge_adapter(handle_.get(), detail::text(name))); }
     /// The base weights come back bit for bit.
     void unmerge_adapter() { detail::check(rag_classifier_unmerge_adapter(handle_.get())); }
+    /// What calls that name no adapters add to the base, without touching the weights: nothing, one or several with weights.
+    void set_adapter(const std::vector<AdapterShare>& shares) {
+        detail::check(rag_classifier_set_adapter(handle_.get(), detail::to_c(shares).data(), shares.size()));
+    }
+    /// Forgets a loaded adapter.
+    void unload_adapter(std::string_view name) {
+        detail::check(rag_classifier_unload_adapter(handle_.get(), detail::text(name)));
+    }
 
   private:
     detail::Handle<rag_classifier, rag_classifier_free> handle_;
@@ -303,13 +349,13 @@ class CrossEncoder : public Classifier {
     };
     /// The k best documents for the query, best first; k 0: all.
     std::vector<Ranked> rank(std::string_view query, const std::vector<std::string_view>& documents, std::size_t k = 0,
-                             const Prompt& prompt = {}) const {
+                             const Prompt& prompt = {}, const std::optional<std::vector<AdapterShare>>& adapters = {}) const {
         if (label_count() != 1) {
             throw Error(RAG_INVALID_ARGUMENT,
                         "ranking needs one score a pair, the model has " + std::to_string(label_count()) + " labels");
         }
         const std::vector<std::string_view> queries(documents.size(), query);
-        const std::vector<float> scores = predict(queries, documents, Scores::kCrossEncoder, 0, nullptr, prompt);
+        const std::vector<float> scores = predict(queries, documents, Scores::kCrossEncoder, 0, nullptr, prompt, adapters);
         std::vector<Ranked> out;
         for (std::size_t i = 0; i < scores.size(); ++i) out.push_back({i, scores[i]});
         std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });

@@ -29,6 +29,7 @@
  *   rag_encoder        any thread at any time; calls are served one after another
  *   rag_classifier     any thread at any time; calls are served one after another
  *   rag_generator      any thread at any time; steps of concurrent calls are computed together
+ *   rag_cached_text    immutable; any thread until freed
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
  *   rag_evaluate_...   any thread at any time
@@ -129,6 +130,7 @@ typedef struct rag_tokenizer rag_tokenizer;
 typedef struct rag_encoder rag_encoder;
 typedef struct rag_classifier rag_classifier;
 typedef struct rag_generator rag_generator;
+typedef struct rag_cached_text rag_cached_text;
 typedef struct rag_engine rag_engine;
 
 /* ------------------------------------------------------------------------------------------------------------------------------
@@ -449,8 +451,12 @@ typedef struct rag_generate_options {
     void* user_data;
     const rag_adapter_share* adapters; /* for this call; NULL: as rag_generator_set_adapter says. With a count of 0: the base */
     size_t adapter_count;
+    /* Texts of rag_generator_cache that stand before the prompt, in this order; NULL: none. For rag_generator_generate alone
+     * (RAG_INVALID_ARGUMENT elsewhere), which then puts no special tokens before its prompt. */
+    const rag_cached_text* const* prefix;
+    size_t prefix_count;
 } rag_generate_options;
-#define RAG_GENERATE_OPTIONS_INIT {sizeof(rag_generate_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0}
+#define RAG_GENERATE_OPTIONS_INIT {sizeof(rag_generate_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0}
 
 typedef struct rag_ask_options {
     uint32_t struct_size;
@@ -964,14 +970,14 @@ typedef struct rag_model_options {
     uint32_t struct_size;
     uint32_t dtype;   /* rag_dtype: what the weights are kept in and computed with */
     uint32_t threads; /* 0: as many as the process may use */
-    rag_text device;  /* not given: "cpu". Others are experimental */
+    rag_text device;  /* not given: "cpu". Any other is RAG_UNSUPPORTED (RAG_INVALID_ARGUMENT where LibTorch has no such name) */
     /* Encoders alone: vectors are cut to so many first dimensions (Matryoshka); 0: not. RAG_INVALID_ARGUMENT above the model's.
      */
     uint32_t truncate_dim;
-    /* Generators alone: other dtypes for layers whose names fit a pattern, "lm_head=bfloat16,model.layers.0.*=float32"; `*`
-     * stands for anything, a later pattern goes before an earlier one. Layers that are computed together (q, k and v; gate and
-     * up) take one dtype. RAG_INVALID_ARGUMENT for a pattern that fits no layer or cannot be read, RAG_UNSUPPORTED for an
-     * encoder. */
+    /* Other dtypes for layers whose names fit a pattern, "lm_head=bfloat16,model.layers.0.*=float32" or
+     * "encoder.layer.0.*=float32"; `*` stands for anything, a later pattern goes before an earlier one. Layers that are computed
+     * together (q, k and v; gate and up) take one dtype. RAG_INVALID_ARGUMENT for a pattern that fits no layer or cannot be
+     * read. */
     rag_text exceptions;
     uint32_t int8_cache; /* generators alone: 1: keys and values in bytes, a scale for every head and position: half the memory */
     /* Calls of concurrent threads are computed together: so many at most, with so many tokens in all (a larger one computes
@@ -1028,10 +1034,12 @@ typedef struct rag_encode_options {
     uint32_t batch_tokens;    /* tokens computed at once; 0: librag chooses */
     rag_progress_fn progress; /* in texts; may be NULL */
     void* user_data;
-    uint32_t prompt_kind; /* rag_prompt */
-    rag_text prompt;      /* the name or the text */
+    uint32_t prompt_kind;              /* rag_prompt */
+    rag_text prompt;                   /* the name or the text */
+    const rag_adapter_share* adapters; /* for this call; NULL: as rag_encoder_set_adapter says. With a count of 0: the base */
+    size_t adapter_count;
 } rag_encode_options;
-#define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}}
+#define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}, NULL, 0}
 
 /* Vectors of texts: `vectors` is [count, dimension] and holds `vector_floats` floats, which must be just as many. After a failure
  * or RAG_STOPPED its content is not defined. since 0.1.0 */
@@ -1071,10 +1079,12 @@ typedef struct rag_predict_options {
     void* user_data;
     /* rag_prompt: what stands in front of the first text; of a language model that is a reranker, its instruction. */
     uint32_t prompt_kind;
-    rag_text prompt; /* the name or the text */
+    rag_text prompt;                   /* the name or the text */
+    const rag_adapter_share* adapters; /* for this call; NULL: as rag_classifier_set_adapter says. With a count of 0: the base */
+    size_t adapter_count;
 } rag_predict_options;
 #define RAG_PREDICT_OPTIONS_INIT \
-    {sizeof(rag_predict_options), RAG_SCORES_CROSS_ENCODER, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}}
+    {sizeof(rag_predict_options), RAG_SCORES_CROSS_ENCODER, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}, NULL, 0}
 
 /* Scores of texts, or of pairs: `pairs` is NULL, or has the second text of each. Of a pair that is too long the longer text is
  * cut first. A language model that is a reranker reads pairs alone (RAG_INVALID_ARGUMENT). `scores` is [count, label_count] and
@@ -1098,6 +1108,36 @@ RAG_API rag_status rag_generator_tokenizer(const rag_generator* generator,
 /* Logits of every position: `logits` is [count, vocab_size] and holds `logit_floats` floats, just as many. since 0.1.0 */
 RAG_API rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, float* logits,
                                         size_t logit_floats) RAG_NOEXCEPT;
+
+typedef struct rag_cache_options {
+    uint32_t struct_size;
+    uint32_t special_tokens; /* 1: those that the tokenizer puts around a prompt, for the text that comes first; 0: none */
+    const rag_adapter_share* adapters; /* as in rag_generate_options; who uses the text must have the same */
+    size_t adapter_count;
+    rag_progress_fn progress; /* asked whether to go on, may be NULL; its numbers mean nothing */
+    void* user_data;
+} rag_cache_options;
+#define RAG_CACHE_OPTIONS_INIT {sizeof(rag_cache_options), 1, NULL, 0, NULL, NULL}
+
+/* Computes the keys and values of a text's tokens once, to be put before prompts (rag_generate_options.prefix) at any position:
+ * its keys are turned to their new places, which takes a few hundredths of the time. One text before a prompt gives what the
+ * whole text as a prompt gives. Texts behind the first do not see what stands before them, so with several of them logits, and
+ * answers, differ from those of the whole text. It takes rag_cached_text_bytes of memory until it is freed, keeps the generator's
+ * model alive, and may be used by any number of threads at once. Using it is RAG_INVALID_STATE with other adapters than it was
+ * computed with, or after one was merged or unmerged, RAG_UNSUPPORTED where dynamic rotary scaling sets in, RAG_INVALID_ARGUMENT
+ * for another generator and where the context ends. `options` may be NULL. since 0.1.0 */
+RAG_API rag_status rag_generator_cache(const rag_generator* generator, rag_text text, const rag_cache_options* options,
+                                       rag_cached_text** cached) RAG_NOEXCEPT;
+/* The same of token ids as they are, also for a generator without a tokenizer. since 0.1.0 */
+RAG_API rag_status rag_generator_cache_ids(const rag_generator* generator, const int32_t* ids, size_t count,
+                                           const rag_cache_options* options, rag_cached_text** cached) RAG_NOEXCEPT;
+RAG_API size_t rag_cached_text_tokens(const rag_cached_text* cached) RAG_NOEXCEPT;  /* 0 for NULL. since 0.1.0 */
+RAG_API uint64_t rag_cached_text_bytes(const rag_cached_text* cached) RAG_NOEXCEPT; /* keys and values. since 0.1.0 */
+RAG_API void rag_cached_text_free(rag_cached_text* cached) RAG_NOEXCEPT;            /* since 0.1.0 */
+/* As rag_generator_logits, behind cached texts. since 0.1.0 */
+RAG_API rag_status rag_generator_logits_after(const rag_generator* generator, const rag_cached_text* const* prefix,
+                                              size_t prefix_count, const int32_t* ids, size_t count, float* logits,
+                                              size_t logit_floats) RAG_NOEXCEPT;
 
 typedef struct rag_generation rag_generation;
 /* Continues raw text. `options` may be NULL. With RAG_STOPPED the text so far is given. since 0.1.0 */
@@ -1127,10 +1167,20 @@ RAG_API rag_status rag_classifier_unmerge_adapter(rag_classifier* classifier) RA
 RAG_API rag_status rag_generator_unmerge_adapter(rag_generator* generator) RAG_NOEXCEPT;
 /* What calls that name no adapters of their own add to the base, without touching the weights (beside a merged adapter): nothing
  * (count 0), one adapter, or several with weights. It takes effect with the next call, in microseconds once an adapter was used;
- * calls with different adapters are computed together. RAG_NOT_FOUND: a name that is not loaded; then nothing changes.
- * since 0.1.0 */
+ * calls with different adapters are computed together. RAG_NOT_FOUND: a name that is not loaded; RAG_UNSUPPORTED: an adapter that
+ * replaces tensors (modules_to_save, trained biases) and can be merged alone; then nothing changes. To an engine an embedder with
+ * adapters is another embedder, as one with a merged adapter is. since 0.1.0 */
+RAG_API rag_status rag_encoder_set_adapter(rag_encoder* encoder, const rag_adapter_share* shares, size_t count) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_set_adapter(rag_classifier* classifier, const rag_adapter_share* shares,
+                                              size_t count) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares,
                                              size_t count) RAG_NOEXCEPT;
+
+/* Forgets a loaded adapter; its name is free then, and calls that use it go on. RAG_NOT_FOUND; RAG_INVALID_STATE: it is merged,
+ * or the model is set to it. since 0.1.0 */
+RAG_API rag_status rag_encoder_unload_adapter(rag_encoder* encoder, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_classifier_unload_adapter(rag_classifier* classifier, rag_text name) RAG_NOEXCEPT;
+RAG_API rag_status rag_generator_unload_adapter(rag_generator* generator, rag_text name) RAG_NOEXCEPT;
 
 /* As dtype of rag_save_options: the model's own. */
 #define RAG_OWN_DTYPE 0xFFFFFFFFu

@@ -34,7 +34,7 @@ from .errors import (
     VersionMismatch,
 )
 from .indexes import BM25Index, VectorIndex
-from .models import Classification, Classifier, CrossEncoder, Encoder, Generator, inspect
+from .models import CachedText, Classification, Classifier, CrossEncoder, Encoder, Generator, inspect
 from .readers import read_bytes, read_documents
 from .report import Report
 from .tensorboard import TensorBoard
@@ -55,6 +55,7 @@ __all__ = [
     "BackendMissing",
     "Batching",
     "Busy",
+    "CachedText",
     "Change",
     "Changes",
     "Chunk",

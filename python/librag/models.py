@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from . import _librag
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator", "inspect"]
+__all__ = ["CachedText", "Classification", "Classifier", "CrossEncoder", "Dtype", "Encoder", "Generator", "inspect"]
 
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 # What a model is opened in: "auto" measures.
@@ -92,6 +93,18 @@ class _Model:
         """Puts the base weights back, bit for bit."""
         self._core.unmerge_adapter()
 
+    def set_adapter(self, adapter: Adapter) -> None:
+        """What later calls add to the base without touching the weights: an adapter's name, names with weights, or None.
+
+        A switch takes microseconds once an adapter was used. An adapter that is merged stays so. ``NotFound``: a name that is not
+        loaded; nothing changes then. To an engine an embedder with adapters is another embedder.
+        """
+        self._core.set_adapter(adapter_shares(adapter))
+
+    def unload_adapter(self, name: str) -> None:
+        """Forgets a loaded adapter; its name is free then, and calls that use it go on. ``InvalidState``: it is merged, or set."""
+        self._core.unload_adapter(name)
+
     def save(
         self,
         path: str | PathLike[str],
@@ -148,7 +161,8 @@ class Encoder(_CalibratedModel):
 
     ``dtype="auto"`` takes the one of float32, bfloat16 and int8 in which the first layer is clearly fastest on this machine, by a
     short measurement once a process; ``describe()`` says what was measured. Models of the same files and dtype share one copy of
-    their weights in memory. ``verify=True`` compares every file with the folder's SHA256SUMS first (``Corrupt`` names one that
+    their weights in memory. Exceptions for layers by name, ``{"default": "int8", "encoder.layer.0.*": "float32"}``: as
+    ``Generator``'s. ``verify=True`` compares every file with the folder's SHA256SUMS first (``Corrupt`` names one that
     differs, ``NotFound``: there is none). Ctrl-C ends the opening of a large model.
 
     ``truncate_dim``: vectors are cut to so many first dimensions (Matryoshka)."""
@@ -157,17 +171,25 @@ class Encoder(_CalibratedModel):
         self,
         path: str | PathLike[str],
         *,
-        dtype: OpenDtype = "float32",
+        dtype: OpenDtype | str | Mapping[str, str] = "float32",
         device: str = "cpu",
         threads: int | None = None,
         batching: Batching | None = None,
         verify: bool = False,
         truncate_dim: int | None = None,
     ) -> None:
-        self._path, self._dtype = os.fspath(path), dtype
+        chosen, exceptions = _dtype_and_exceptions(dtype)
+        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
         limits = (batching or Batching())._limits()
         self._core: _librag.Encoder = _librag.Encoder(
-            self._path, dtype, device, optional("threads", threads), limits, verify, optional("truncate_dim", truncate_dim)
+            self._path,
+            chosen,
+            device,
+            optional("threads", threads),
+            limits,
+            verify,
+            exceptions,
+            optional("truncate_dim", truncate_dim),
         )
 
     @property
@@ -194,16 +216,18 @@ class Encoder(_CalibratedModel):
         normalize: bool = True,
         prompt_name: str | None = None,
         prompt: str | None = None,
+        adapter: Adapter | EllipsisType = ...,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """Vectors of texts, float32 of shape (n, dimension); of one str, (dimension,).
 
         ``prompt`` is put before every text; ``prompt_name`` takes the folder's prompt of this name (NotFound lists those it has);
         without both the folder's default prompt is taken, if it has one. ``batch_tokens`` is how many tokens are computed at once,
-        None lets librag choose. Ctrl-C stops within a batch.
+        None lets librag choose. ``adapter``: a loaded adapter's name, names with weights, or None for the base, for this call;
+        without it as set_adapter says. Ctrl-C stops within a batch.
         """
         kind, text = _prompt(prompt_name, prompt)
-        return self._encode(texts, batch_tokens, normalize, show_progress, kind, text)
+        return self._encode(texts, batch_tokens, normalize, show_progress, kind, text, adapter)
 
     def encode_query(
         self,
@@ -211,10 +235,11 @@ class Encoder(_CalibratedModel):
         *,
         batch_tokens: int | None = None,
         normalize: bool = True,
+        adapter: Adapter | EllipsisType = ...,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """As encode, with the folder's prompt "query", if it has one."""
-        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_QUERY, "")
+        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_QUERY, "", adapter)
 
     def encode_document(
         self,
@@ -222,10 +247,11 @@ class Encoder(_CalibratedModel):
         *,
         batch_tokens: int | None = None,
         normalize: bool = True,
+        adapter: Adapter | EllipsisType = ...,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """As encode, with the folder's prompt "document", "passage" or "corpus", if it has one."""
-        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_DOCUMENT, "")
+        return self._encode(texts, batch_tokens, normalize, show_progress, _PROMPT_DOCUMENT, "", adapter)
 
     def _encode(
         self,
@@ -235,13 +261,14 @@ class Encoder(_CalibratedModel):
         show_progress: bool | None,
         prompt_kind: int,
         prompt: str,
+        adapter: Adapter | EllipsisType,
     ) -> npt.NDArray[np.float32]:
         single = isinstance(texts, str)
         rows = [texts] if isinstance(texts, str) else list(texts)
         show = False if single and show_progress is None else show_progress
         with Bar(show, "embedding", "text", len(rows)) as bar:
-            limit = optional("batch_tokens", batch_tokens)
-            vectors = self._core.encode(rows, normalize, limit, bar.callback, prompt_kind, prompt)
+            limit, shares = optional("batch_tokens", batch_tokens), _shares_of_call(adapter)
+            vectors = self._core.encode(rows, normalize, limit, bar.callback, prompt_kind, prompt, shares)
         return vectors[0] if single else vectors
 
 
@@ -264,16 +291,17 @@ class _Scorer(_Model):
         self,
         path: str | PathLike[str],
         *,
-        dtype: OpenDtype = "float32",
+        dtype: OpenDtype | str | Mapping[str, str] = "float32",
         device: str = "cpu",
         threads: int | None = None,
         batching: Batching | None = None,
         verify: bool = False,
     ) -> None:
-        self._path, self._dtype = os.fspath(path), dtype
+        chosen, exceptions = _dtype_and_exceptions(dtype)
+        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
         limits = (batching or Batching())._limits()
         self._core: _librag.Classifier = _librag.Classifier(
-            self._path, dtype, device, optional("threads", threads), limits, verify
+            self._path, chosen, device, optional("threads", threads), limits, verify, exceptions
         )
 
     @property
@@ -299,10 +327,12 @@ class _Scorer(_Model):
         batch_tokens: int | None,
         show_progress: bool | None,
         prompt: tuple[int, str] = (_PROMPT_DEFAULT, ""),
+        adapter: Adapter | EllipsisType = ...,
     ) -> npt.NDArray[np.float32]:
         texts, pairs = _texts_and_pairs(rows)
         with Bar(show_progress, "scoring", "pair" if pairs is not None else "text", len(rows)) as bar:
-            return self._core.predict(texts, pairs, scores, optional("batch_tokens", batch_tokens), bar.callback, *prompt)
+            limit, shares = optional("batch_tokens", batch_tokens), _shares_of_call(adapter)
+            return self._core.predict(texts, pairs, scores, limit, bar.callback, *prompt, shares)
 
 
 class CrossEncoder(_Scorer):
@@ -318,6 +348,7 @@ class CrossEncoder(_Scorer):
         raw: bool = False,
         prompt_name: str | None = None,
         prompt: str | None = None,
+        adapter: Adapter | EllipsisType = ...,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
@@ -325,14 +356,15 @@ class CrossEncoder(_Scorer):
 
         They are sentence-transformers' scores: through the function that config.json names, else through sigmoid for one label and
         as they are for several. ``raw``: the logits. ``prompt`` (or the folder's of this name; without both its default prompt)
-        is the instruction of a language model, and stands in front of the first text for others. Ctrl-C stops within a batch.
+        is the instruction of a language model, and stands in front of the first text for others. ``adapter``: as
+        of ``Encoder.encode``. Ctrl-C stops within a batch.
         """
         held = list(pairs)
         single = len(held) == 2 and all(isinstance(text, str) for text in held)
         rows = [tuple(held)] if single else held
         show = False if single and show_progress is None else show_progress
         function = _SCORES_RAW if raw else _SCORES_CROSS_ENCODER
-        scores = self._predict(rows, function, batch_tokens, show, _prompt(prompt_name, prompt))
+        scores = self._predict(rows, function, batch_tokens, show, _prompt(prompt_name, prompt), adapter)
         if scores.shape[1] == 1:
             scores = scores[:, 0]
         result: npt.NDArray[np.float32] = scores[0] if single else scores
@@ -347,6 +379,7 @@ class CrossEncoder(_Scorer):
         return_documents: bool = False,
         prompt_name: str | None = None,
         prompt: str | None = None,
+        adapter: Adapter | EllipsisType = ...,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> list[dict[str, Any]]:
@@ -359,6 +392,7 @@ class CrossEncoder(_Scorer):
             [(query, text) for text in texts],
             prompt_name=prompt_name,
             prompt=prompt,
+            adapter=adapter,
             batch_tokens=batch_tokens,
             show_progress=show_progress,
         )
@@ -375,20 +409,29 @@ class Classifier(_Scorer):
         self,
         texts: Iterable[str | Sequence[str]],
         *,
+        adapter: Adapter | EllipsisType = ...,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """float32 of shape (n, labels), as transformers' text-classification gives them: softmax, or sigmoid for one label and where
-        config.json says that a text may have several. ``texts``: str, or pairs of str."""
-        return self._predict(list(texts), _SCORES_PROBABILITIES, batch_tokens, show_progress)
+        config.json says that a text may have several. ``texts``: str, or pairs of str. ``adapter``: as of ``Encoder.encode``."""
+        return self._predict(list(texts), _SCORES_PROBABILITIES, batch_tokens, show_progress, adapter=adapter)
 
     @overload
-    def predict(self, texts: str, *, batch_tokens: int | None = None, show_progress: bool | None = None) -> Classification: ...
+    def predict(
+        self,
+        texts: str,
+        *,
+        adapter: Adapter | EllipsisType = ...,
+        batch_tokens: int | None = None,
+        show_progress: bool | None = None,
+    ) -> Classification: ...
     @overload
     def predict(
         self,
         texts: list[str] | list[tuple[str, str]],
         *,
+        adapter: Adapter | EllipsisType = ...,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> list[Classification]: ...
@@ -396,6 +439,7 @@ class Classifier(_Scorer):
         self,
         texts: str | Iterable[str | Sequence[str]],
         *,
+        adapter: Adapter | EllipsisType = ...,
         batch_tokens: int | None = None,
         show_progress: bool | None = None,
     ) -> Classification | list[Classification]:
@@ -405,7 +449,7 @@ class Classifier(_Scorer):
         show = False if single and show_progress is None else show_progress
         found = [
             _classification(self.labels, row)
-            for row in self.probabilities(rows, batch_tokens=batch_tokens, show_progress=show).tolist()
+            for row in self.probabilities(rows, adapter=adapter, batch_tokens=batch_tokens, show_progress=show).tolist()
         ]
         return found[0] if single else found
 
@@ -433,6 +477,38 @@ def _dtype_and_exceptions(dtype: str | Mapping[str, str]) -> tuple[str, str]:
     if "default" not in dtype:
         raise ValueError(f'dtype is {dict(dtype)!r}, it needs a "default"')
     return dtype["default"], ",".join(f"{pattern}={name}" for pattern, name in dtype.items() if pattern != "default")
+
+
+class CachedText:
+    """Keys and values of a text that a generator computed once (``Generator.cache``), to be put before prompts at any position."""
+
+    def __init__(self, core: _librag.CachedText) -> None:
+        self._core = core
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the text."""
+        return self._core.tokens
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of keys and values, held as long as this object lives."""
+        return self._core.size_bytes
+
+    def __len__(self) -> int:
+        return self.tokens
+
+    def __repr__(self) -> str:
+        return f"CachedText({self.tokens} tokens, {self.size_bytes} bytes)"
+
+
+def _cached(prefix: CachedText | Iterable[CachedText]) -> list[_librag.CachedText]:
+    """The core's objects of one or several cached texts."""
+    texts = [prefix] if isinstance(prefix, CachedText) else list(prefix)
+    for i, text in enumerate(texts):
+        if not isinstance(text, CachedText):
+            raise TypeError(f"prefix[{i}] is {text!r}, a CachedText of Generator.cache is expected")
+    return [text._core for text in texts]
 
 
 class Generator(_CalibratedModel):
@@ -477,17 +553,27 @@ class Generator(_CalibratedModel):
         """Columns of ``logits``."""
         return self._core.vocab_size
 
-    def logits(self, ids: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Logits of every position, float32 of shape (n, vocab_size)."""
-        return self._core.logits(ids)
+    def logits(
+        self, ids: Sequence[int] | npt.NDArray[np.int64], *, prefix: CachedText | Iterable[CachedText] = ()
+    ) -> npt.NDArray[np.float32]:
+        """Logits of every position, float32 of shape (n, vocab_size); ``prefix``: cached texts that stand before the ids."""
+        return self._core.logits(ids, _cached(prefix))
 
-    def set_adapter(self, adapter: Adapter) -> None:
-        """What later calls add to the base without touching the weights: an adapter's name, names with weights, or None.
+    def cache(
+        self,
+        text: str | Sequence[int] | npt.NDArray[np.int64],
+        *,
+        add_special_tokens: bool = True,
+        adapter: Adapter | EllipsisType = ...,
+    ) -> CachedText:
+        """Computes the keys and values of a text, or of ids as they are, once, for ``generate(prompt, prefix=[...])``, where they take a place at any position.
 
-        A switch takes microseconds once an adapter was used. An adapter that is merged stays so. ``NotFound``: a name that is not
-        loaded; nothing changes then.
+        One text before a prompt gives what the whole text as a prompt gives: a system prompt is computed once. Texts behind the
+        first do not see what stands before them, so with several of them answers differ from those of the whole text.
+        ``add_special_tokens`` puts those around it that the tokenizer puts around a prompt: True for what comes first, False for
+        the others. ``adapter``: as of ``generate``, which must be asked for the same. Ctrl-C ends it within a layer.
         """
-        self._core.set_adapter(adapter_shares(adapter))
+        return CachedText(self._core.cache(text, add_special_tokens, _shares_of_call(adapter)))
 
     @overload
     def generate(self, prompt: str | Messages, *, stream: Literal[False] = False, **generation: Any) -> Generation: ...
@@ -500,7 +586,8 @@ class Generator(_CalibratedModel):
 
         Keywords: max_tokens=256, temperature=0.0 (greedy), top_p=1.0, top_k=0 (off), min_p=0.0, repeat_penalty=1.0 (over the last
         64 tokens), seed=0, stop=() (texts that end it and are not part of it), adapter (a name, names with weights, or
-        None for the base; without it as set_adapter says). ``stream=True`` gives an iterator of Token whose
+        None for the base; without it as set_adapter says), prefix (texts of ``cache`` that stand before a prompt that is a
+        str, in this order; special tokens stand with the first of them then). ``stream=True`` gives an iterator of Token whose
         ``.result`` is the Generation.
         """
         options = generation_options(generation)
@@ -536,6 +623,11 @@ def adapter_shares(adapter: Adapter) -> dict[str, float]:
     return {name: number("adapter", weight) for name, weight in adapter.items()}
 
 
+def _shares_of_call(adapter: Adapter | EllipsisType) -> dict[str, float] | None:
+    """The adapters of a call; None: those that are set."""
+    return None if isinstance(adapter, EllipsisType) else adapter_shares(adapter)
+
+
 def generation_options(given: dict[str, Any]) -> dict[str, Any]:
     """Generation keywords as the core takes them; an unknown one is a TypeError that lists the known ones."""
     options: dict[str, Any] = {}
@@ -544,10 +636,12 @@ def generation_options(given: dict[str, Any]) -> dict[str, Any]:
             options["stop"] = [value] if isinstance(value, str) else list(value)
         elif name == "adapter":
             options["adapters"] = adapter_shares(value)
+        elif name == "prefix":
+            options["prefix"] = _cached(value)
         elif name in _CHECKS:
             options[name] = _CHECKS[name](name, value)
         else:
-            known = ", ".join([*_CHECKS, "stop", "adapter", "stream"])
+            known = ", ".join([*_CHECKS, "stop", "adapter", "prefix", "stream"])
             raise TypeError(f"unknown generation option {name!r}; known are {known}")
     return options
 

@@ -48,15 +48,17 @@ class Loop {
           options_(options),
           sampler_(options.sampler),
           stops_(options.stop),
-          ids_(prompt.begin(), prompt.end()),
+          ids_(model.past),
+          prompt_(prompt.size()),
           logits_(static_cast<std::size_t>(model.vocab_size)) {
-        out_.prompt_tokens = prompt.size();
+        ids_.insert(ids_.end(), prompt.begin(), prompt.end());
+        out_.prompt_tokens = ids_.size();
     }
 
     Generation run() {
         try {
             Stopwatch prefill(out_.prefill_ms);
-            forward(ids_);
+            forward(std::span(ids_).last(prompt_));
             prefill.stop();
             const Stopwatch decoding(out_.decode_ms);
             decode();
@@ -71,7 +73,7 @@ class Loop {
     void forward(std::span<const std::int32_t> ids) { model_.forward(ids, logits_, options_.cancelled); }
 
     void decode() {
-        const auto room = static_cast<std::size_t>(model_.context_left) - out_.prompt_tokens;
+        const auto room = static_cast<std::size_t>(model_.context_left) - prompt_;
         const std::size_t limit = std::min(options_.max_tokens, room);
         while (out_.ids.size() < limit) {
             if (options_.cancelled && options_.cancelled()) throw Stopped();
@@ -109,7 +111,8 @@ class Loop {
     const GenerateOptions& options_;
     Sampler sampler_;
     StopStrings stops_;
-    std::vector<std::int32_t> ids_;
+    std::vector<std::int32_t> ids_;  // past, prompt and new ones
+    std::size_t prompt_;
     std::vector<float> logits_;
     Generation out_;
 };

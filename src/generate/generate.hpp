@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,11 +17,15 @@
 
 namespace rag::core {
 
+class CachedText;  // model/decoder.hpp
+
 /// What the loop needs of a decoder with its session, and of its tokenizer.
 struct GenerationModel {
     std::int64_t vocab_size = 0;
     /// Tokens that the session can still take.
     std::int64_t context_left = 0;
+    /// Ids that the session holds already, for the repeat penalty; they count as tokens of the prompt.
+    std::vector<std::int32_t> past;
     /// Ids that end the text, such as eos; they are neither in the text nor among the new ids.
     std::vector<std::int32_t> end_ids;
     /// Appends `ids` to the session; `logits`: [vocab_size] of the last id. Polls `stop` and throws Stopped when it says true.
@@ -34,6 +39,8 @@ struct GenerateOptions {
     std::size_t max_tokens = 256;
     /// Adapters by name and weight for this generation; nullopt: those that the model is set to. For who makes the session.
     std::optional<std::vector<std::pair<std::string, float>>> adapters;
+    /// Cached texts before the prompt, in this order. For who makes the session.
+    std::vector<std::shared_ptr<const CachedText>> prefix;
     SamplerOptions sampler;
     std::vector<std::string> stop;  // the text ends before the first of them
     /// Called for each token with the text that became certain with it: pieces of whole characters, which may be empty; together

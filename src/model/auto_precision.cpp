@@ -89,16 +89,14 @@ double measure(Backend& backend, const EncoderConfig& config, const Weights& wei
     std::vector<std::int64_t> offsets;
     for (std::int64_t i = 0; i <= kTexts; ++i) offsets.push_back(i * tokens);
     std::vector<float> out(static_cast<std::size_t>(kTexts * one.outputs()));
-    return fastest([&] { check_status(model->encode({ids, {}, offsets, 0}, out, {})); });
+    return fastest([&] { check_status(model->encode({ids, {}, offsets, 0, {}}, out, {})); });
 }
 
 double measure(Backend& backend, const DecoderConfig& config, const Weights& weights, const ModelOptions& options) {
     const DecoderConfig one = first_layer(config);
     const Weights few = with_few_tokens(weights, config.vocab_size, one.vocab_size);
-    ModelOptions plain = options;
-    plain.exceptions.clear();  // they may name layers that are not there
     std::unique_ptr<BackendDecoder> model;
-    load_with(plain, [&](const BackendOptions& known) { return backend.load_decoder(one, few, known, model); });
+    load_with(options, [&](const BackendOptions& known) { return backend.load_decoder(one, few, known, model); });
     std::unique_ptr<BackendSession> session;
     check_status(model->new_session(session));
     const std::vector<std::int32_t> ids = some_ids(std::min(kTextTokens, one.context_length - kSteps), one.vocab_size);
@@ -140,6 +138,7 @@ Choice choose(Backend& backend, const Config& config, const Weights& weights, co
     double least = 0;
     for (const Precision candidate : candidates) {
         ModelOptions one = options;
+        one.exceptions.clear();  // they may name layers that are not there
         one.precision = candidate;
         const double time = measure(backend, config, weights, one);
         choice.why += fmt::format("{}{:.2f} ms in {}", choice.why.empty() ? " (auto: a layer takes " : ", ", time,

@@ -19,7 +19,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 9;
+inline constexpr std::uint32_t kBackendVersion = 10;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -87,7 +87,7 @@ struct PrecisionException {
 
 struct BackendOptions {
     Precision precision = Precision::kFloat32;
-    /// Of decoders alone; a later one goes before an earlier one. One that fits nothing is an error.
+    /// A later one goes before an earlier one. One that fits nothing is an error.
     std::vector<PrecisionException> exceptions;
     bool int8_cache = false;  // decoders: keys and values as bytes with a scale for every head and position
     std::string device = "cpu";
@@ -182,12 +182,25 @@ struct EncoderConfig {
     }
 };
 
+/// An adapter that a model keeps beside its weights. It outlives every call that names it.
+class BackendAdapter {
+  public:
+    virtual ~BackendAdapter() = default;
+};
+/// `weight` times what the adapter adds.
+struct AdapterShare {
+    const BackendAdapter* adapter = nullptr;
+    float weight = 1.0F;
+};
+
 /// Token ids of several texts laid end to end: text i is ids[offsets[i] .. offsets[i+1]). No padding.
 struct TokenBatch {
     std::span<const std::int32_t> ids;
     std::span<const std::int32_t> type_ids;  // empty: all 0
     std::span<const std::int64_t> offsets;   // texts + 1 entries
     std::int64_t unpooled = 0;               // so many first tokens of every text (a prompt) have no part in the pooling
+    /// Added to the base for each text; of the same encoder. Empty: the base for all.
+    std::span<const std::span<const AdapterShare>> adapters = {};
 };
 
 /// One LoRA pair of a PEFT folder: delta = scale * B * A on the linear layer `module` (a Hugging Face name without ".weight").
@@ -215,6 +228,8 @@ class BackendModel {
     virtual BackendStatus merge_adapter(const AdapterWeights& adapter) noexcept = 0;
     /// Puts back the base weights, bit for bit. An error if nothing is merged.
     virtual BackendStatus unmerge_adapter() noexcept = 0;
+    /// Keeps an adapter beside the weights. Errors as merge_adapter's; kUnsupported for one that replaces tensors.
+    virtual BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept = 0;
     /// Bytes of weights that this model holds or maps at its precision.
     virtual std::uint64_t weight_bytes() const noexcept = 0;
     /// Tensor `name` of the Weights it was loaded with, with `adapter` (or null) added, written as `type` (kF32, kF16, kBF16; for
@@ -243,15 +258,14 @@ class BackendSession {
     virtual BackendStatus truncate(std::int64_t length) noexcept = 0;
 };
 
-/// An adapter that a decoder keeps beside its weights. It outlives every item that names it.
-class BackendAdapter {
+/// Keys and values of tokens that were computed once, to be put into sessions of the same decoder at any position. Layers with a
+/// window keep what a token behind them can see. Immutable; any thread.
+class BackendPiece {
   public:
-    virtual ~BackendAdapter() = default;
-};
-/// `weight` times what the adapter adds.
-struct AdapterShare {
-    const BackendAdapter* adapter = nullptr;
-    float weight = 1.0F;
+    virtual ~BackendPiece() = default;
+    virtual std::int64_t length() const noexcept = 0;
+    /// Bytes that it holds.
+    virtual std::uint64_t size_bytes() const noexcept = 0;
 };
 
 /// One sequence's part of BackendDecoder::forward.
@@ -267,8 +281,13 @@ struct DecoderItem {
 class BackendDecoder : public BackendModel {
   public:
     virtual BackendStatus new_session(std::unique_ptr<BackendSession>& out) noexcept = 0;
-    /// Keeps an adapter beside the weights. Errors as merge_adapter's.
-    virtual BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept = 0;
+    /// A copy of the keys and values of all tokens of `session`, whose first stands at position 0. kInvalidArgument: it has none.
+    virtual BackendStatus copy_piece(const BackendSession& session, std::unique_ptr<BackendPiece>& out) noexcept = 0;
+    /// Puts a piece of this decoder behind what the session holds: its keys are turned to their new positions, its values stay.
+    /// Its tokens do not see what stands before them; what comes later sees both. At position 0 it is copied bit for bit.
+    /// kInvalidArgument: more than the context; kUnsupported: rotary frequencies that follow the length of the sequence
+    /// ("dynamic NTK") beyond the original context. The session is as before then.
+    virtual BackendStatus append_piece(BackendSession& session, const BackendPiece& piece) noexcept = 0;
     /// Computes all items in one pass: their tokens go through the layers together, each attends to its own sequence. An item
     /// that fails or is stopped leaves the others alone. The result is not ok only when nothing could be computed at all; then
     /// every item has that status.

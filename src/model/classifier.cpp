@@ -44,7 +44,7 @@ std::shared_ptr<Classifier> Classifier::open(const std::filesystem::path& path, 
     std::string why;
     if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
     auto classifier = std::shared_ptr<Classifier>(new Classifier(chosen, std::move(files), path.string()));
-    classifier->why_ = std::move(why);
+    classifier->why_ = exceptions_text(chosen) + why;
     return classifier;
 }
 
@@ -104,8 +104,9 @@ std::filesystem::path Classifier::describe_into(const std::filesystem::path& fol
 }
 
 void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, ClassifierScores scores, std::size_t batch_tokens,
-                         const Progress& progress, const EncoderPrompt& prompt) const {
+                         const Progress& progress, const EncoderPrompt& prompt, const std::optional<AdapterMix>& adapters) const {
     check_fork();
+    const KeptMix mix = kept_mix(adapters);
     const std::string& before = find_prompt(files_, prompt, source_);
     require_utf8(before, "the prompt");
     const Transform transform = transform_of(scores);
@@ -115,6 +116,7 @@ void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, 
     request.batch_tokens = batch_tokens;
     request.finish = [transform](std::span<float> row) { apply(transform, row); };
     request.progress = progress;
+    request.adapters = mix.shares;
     std::optional<RerankPrompt> rerank;
     std::vector<TextPair> prompted;
     std::vector<std::string> first;

@@ -50,9 +50,10 @@ class Classifier : public Model {
 
     /// `out`: [texts, labels()], float32. A text without a pair is taken alone; a reranker that is a language model takes pairs
     /// alone (kInvalidArgument), and has `prompt` for its instruction; others have it before the first text. `batch_tokens`,
-    /// `progress` and what is thrown: as Encoder::encode.
+    /// `progress`, `adapters` and what is thrown: as Encoder::encode.
     void predict(std::span<const TextPair> texts, std::span<float> out, ClassifierScores scores, std::size_t batch_tokens,
-                 const Progress& progress, const EncoderPrompt& prompt = {}) const;
+                 const Progress& progress, const EncoderPrompt& prompt = {},
+                 const std::optional<AdapterMix>& adapters = {}) const;
 
   private:
     /// What a row of logits goes through.
@@ -69,7 +70,7 @@ class Classifier : public Model {
     EncoderFiles files_;
     std::string source_;
     Precision precision_;
-    std::string why_;  // the precision was chosen, for describe()
+    std::string why_;  // exceptions, and why the precision was chosen; for describe()
     EncoderRunner runner_;
     Transform cross_encoder_;
     std::vector<std::string> control_texts_;  // of a reranker that is a language model

@@ -1,7 +1,7 @@
 #include "model/decoder.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <functional>
 
 #include "core/error.hpp"
 #include "formats/inspect.hpp"
@@ -23,13 +23,16 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const DecoderFiles& files) {
     return tokenizer;
 }
 
-// ", but lm_head bfloat16; keys and values int8", or nothing
-std::string exceptions_text(const ModelOptions& options) {
-    std::string out;
-    for (const PrecisionException& exception : options.exceptions) {
-        out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
-    }
-    return options.int8_cache ? out + ", keys and values int8" : out;
+/// Whether two calls add the same to the base.
+bool equal_shares(std::vector<AdapterShare> a, std::vector<AdapterShare> b) {
+    const auto before = [](const AdapterShare& left, const AdapterShare& right) {
+        return std::less<>()(left.adapter, right.adapter);
+    };
+    std::sort(a.begin(), a.end(), before);
+    std::sort(b.begin(), b.end(), before);
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const AdapterShare& left, const AdapterShare& right) {
+        return left.adapter == right.adapter && left.weight == right.weight;
+    });
 }
 
 }  // namespace
@@ -89,39 +92,11 @@ std::string Decoder::describe() const {
                        c.layers, c.hidden_size, c.context_length, precision_name(precision_), exceptions_, backend().describe());
 }
 
-/// The adapters of `mix`, given to the backend when they are used first. adapters_mutex_ is held.
-Decoder::KeptMix Decoder::keep_locked(const AdapterMix& mix) {
-    KeptMix out;
-    for (const auto& [name, weight] : mix) {
-        if (!std::isfinite(weight)) fail(Code::kInvalidArgument, "the adapter {} has the weight {}", quote(name), weight);
-        auto found = kept_.find(name);
-        if (found == kept_.end()) {
-            std::unique_ptr<BackendAdapter> adapter;
-            check_status(model_->keep_adapter(*loaded_adapter(name), adapter));
-            if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
-            found = kept_.emplace(name, std::move(adapter)).first;
-        }
-        for (const AdapterShare& other : out.shares) {
-            if (other.adapter == found->second.get())
-                fail(Code::kInvalidArgument, "the adapter {} is asked for twice", quote(name));
-        }
-        out.shares.push_back({found->second.get(), weight});
-        out.owners.push_back(found->second);
-    }
-    return out;
-}
-
 AdapterWeights Decoder::read_adapter_at(const std::filesystem::path& path) const {
     std::error_code ignored;
     if (std::filesystem::is_regular_file(path, ignored))
         return read_gguf_adapter(GgufFile::open(path), files_.config, linear_layers());
     return read_adapter(path, linear_layers(), &files_.weights);
-}
-
-void Decoder::set_adapter(const AdapterMix& mix) {
-    check_fork();
-    const std::lock_guard lock(adapters_mutex_);
-    mix_ = keep_locked(mix);
 }
 
 void Decoder::calibrate(std::span<const std::string_view> texts, const Progress& progress) {
@@ -154,31 +129,46 @@ std::filesystem::path Decoder::describe_into(const std::filesystem::path& folder
     return folder;
 }
 
-std::unique_ptr<DecoderSession> Decoder::new_session() {
+std::unique_ptr<DecoderSession> Decoder::session_with(const std::optional<AdapterMix>& mix) {
     check_fork();
-    const std::lock_guard lock(adapters_mutex_);
-    return session_with(mix_);
-}
-
-std::unique_ptr<DecoderSession> Decoder::new_session(const AdapterMix& mix) {
-    check_fork();
-    const std::lock_guard lock(adapters_mutex_);
-    return session_with(keep_locked(mix));
-}
-
-std::unique_ptr<DecoderSession> Decoder::session_with(KeptMix mix) {
+    KeptMix kept = kept_mix(mix);
     std::unique_ptr<BackendSession> session;
     check_status(model_->new_session(session));
     if (session == nullptr) fail(Code::kInternal, "the backend gave no session for {}", quote(source_, 400));
-    return std::unique_ptr<DecoderSession>(new DecoderSession(shared_from_this(), std::move(session), std::move(mix)));
+    return std::unique_ptr<DecoderSession>(new DecoderSession(shared_from_this(), std::move(session), std::move(kept)));
 }
 
-void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop) {
+std::shared_ptr<const CachedText> Decoder::cache(std::span<const std::int32_t> ids, const std::optional<AdapterMix>& mix,
+                                                 const std::function<bool()>& stop) {
+    const std::uint64_t merged = merged_checksum();
+    const auto session = session_with(mix);
+    session->forward(ids, {}, stop);
+    const std::shared_ptr<CachedText> text(new CachedText);
+    text->decoder_ = shared_from_this();
+    check_status(model_->copy_piece(*session->session_, text->piece_));
+    if (text->piece_ == nullptr) fail(Code::kInternal, "the backend kept no keys and values for {}", quote(source_, 400));
+    text->ids_.assign(ids.begin(), ids.end());
+    text->mix_ = session->mix_;
+    text->merged_ = merged;
+    if (merged_checksum() != merged)
+        fail(Code::kInvalidState, "an adapter was merged or unmerged while {} tokens were cached; cache them again", ids.size());
+    return text;
+}
+
+CachedText::~CachedText() {
+    if (decoder_ != nullptr && decoder_->in_fork_child()) static_cast<void>(piece_.release());
+}
+
+void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop,
+                     std::span<const std::shared_ptr<const CachedText>> prefix) {
     const std::size_t expected = ids.size() * static_cast<std::size_t>(vocab_size());
     if (out.size() != expected)
         fail(Code::kInvalidArgument, "room for {} logits, {} ids of {} logits take {}", out.size(), ids.size(), vocab_size(),
              expected);
-    if (!ids.empty()) new_session()->forward(ids, out, stop);
+    if (ids.empty()) return;
+    const auto session = new_session();
+    for (const auto& text : prefix) session->append(*text);
+    session->forward(ids, out, stop);
 }
 
 void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
@@ -200,6 +190,24 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
     DecoderItem item{session_.get(), ids, logits, check.call(), mix_.shares, {}};
     decoder_->batcher_->run(item);
     check.finish(item.status);
+}
+
+void DecoderSession::append(const CachedText& text) {
+    decoder_->check_fork();
+    if (text.decoder_ != decoder_)
+        fail(Code::kInvalidArgument, "the cached text is of the model {}, not of {}", quote(text.decoder_->source_, 400),
+             quote(decoder_->source_, 400));
+    const std::size_t count = text.ids_.size();
+    if (static_cast<std::int64_t>(count) > decoder_->context_length() - length())
+        fail(Code::kInvalidArgument, "{} cached tokens after {} do not fit the context of {} tokens", count, length(),
+             decoder_->context_length());
+    if (!equal_shares(text.mix_.shares, mix_.shares))
+        fail(Code::kInvalidState,
+             "{} cached tokens were computed with other adapters than this call has; cache the text with these", count);
+    if (text.merged_ != decoder_->merged_checksum())
+        fail(Code::kInvalidState, "{} cached tokens were computed before an adapter was merged or unmerged; cache the text again",
+             count);
+    check_status(decoder_->model_->append_piece(*session_, *text.piece_));
 }
 
 void DecoderSession::truncate(std::int64_t length) {

@@ -6,12 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "model/decoder_files.hpp"
@@ -20,10 +18,8 @@
 
 namespace rag::core {
 
+class CachedText;
 class DecoderSession;
-
-/// Adapters by name and what each counts; empty is the base alone. y = W x + sum of weight * scale * B (A x).
-using AdapterMix = std::vector<std::pair<std::string, float>>;
 
 class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
   public:
@@ -49,26 +45,21 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     /// without a tokenizer.
     void calibrate(std::span<const std::string_view> texts, const Progress& progress);
 
-    /// What new sessions and logits() add to the base, without touching the weights: beside a merged adapter, and each session
-    /// may have another one, also in one pass. Throws kNotFound (a name that is not loaded), kInvalidArgument (a weight that is
-    /// no number, a name twice) and what merging the adapter would throw; then the setting is as before.
-    void set_adapter(const AdapterMix& mix);
-
     /// An empty sequence with the adapters that are set, or with `mix`. It keeps the model alive.
-    std::unique_ptr<DecoderSession> new_session();
-    std::unique_ptr<DecoderSession> new_session(const AdapterMix& mix);
-    /// Logits of every position of `ids` in a sequence of its own: `out` is [ids, vocab_size()].
-    void logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop = {});
+    std::unique_ptr<DecoderSession> new_session() { return session_with(std::nullopt); }
+    std::unique_ptr<DecoderSession> new_session(const AdapterMix& mix) { return session_with(mix); }
+    /// Logits of every position of `ids` in a sequence of its own, behind `prefix`: `out` is [ids, vocab_size()].
+    void logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop = {},
+                std::span<const std::shared_ptr<const CachedText>> prefix = {});
+    /// Computes the keys and values of `ids` in a sequence of their own, to be put into others. Throws kInvalidArgument (no ids,
+    /// and as DecoderSession::forward), kInvalidState (an adapter was merged or unmerged meanwhile), Stopped.
+    std::shared_ptr<const CachedText> cache(std::span<const std::int32_t> ids, const std::optional<AdapterMix>& mix = {},
+                                            const std::function<bool()>& stop = {});
 
   private:
+    friend class CachedText;
     friend class DecoderSession;
-    /// A mix as the backend takes it, and what keeps its adapters alive.
-    struct KeptMix {
-        std::vector<AdapterShare> shares;
-        std::vector<std::shared_ptr<const BackendAdapter>> owners;
-    };
-    KeptMix keep_locked(const AdapterMix& mix);
-    std::unique_ptr<DecoderSession> session_with(KeptMix mix);
+    std::unique_ptr<DecoderSession> session_with(const std::optional<AdapterMix>& mix);
     Decoder(const ModelOptions& options, DecoderFiles files, std::string source);
     BackendModel& backend_model() const override { return *model_; }
     AdapterWeights read_adapter_at(const std::filesystem::path& path) const override;
@@ -83,9 +74,30 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::unique_ptr<BackendDecoder> model_;
     std::unique_ptr<StepBatcher> batcher_;  // steps of all sessions
-    mutable std::mutex adapters_mutex_;     // over the two below
-    std::map<std::string, std::shared_ptr<const BackendAdapter>, std::less<>> kept_;
-    KeptMix mix_;
+};
+
+/// Keys and values of a text's tokens, computed once; Decoder::cache() makes it, DecoderSession::append() puts it into sequences
+/// at any position. Its tokens have seen one another and nothing else. Immutable; any thread. It keeps the model alive.
+class CachedText {
+  public:
+    ~CachedText();
+    CachedText(const CachedText&) = delete;
+    CachedText& operator=(const CachedText&) = delete;
+
+    const std::vector<std::int32_t>& ids() const noexcept { return ids_; }
+    /// Bytes of keys and values.
+    std::uint64_t size_bytes() const noexcept { return piece_->size_bytes(); }
+
+  private:
+    friend class Decoder;
+    friend class DecoderSession;
+    CachedText() = default;
+
+    std::shared_ptr<Decoder> decoder_;  // declared first: it must outlive the piece
+    std::unique_ptr<BackendPiece> piece_;
+    std::vector<std::int32_t> ids_;
+    Decoder::KeptMix mix_;
+    std::uint64_t merged_ = 0;  // checksum of what was merged
 };
 
 class DecoderSession {
@@ -101,6 +113,11 @@ class DecoderSession {
     /// Throws kInvalidArgument (an id outside the vocabulary by position, more than context_length(), another size of `logits`),
     /// Stopped. The sequence is as before the call then.
     void forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop = {});
+    /// Appends a cached text of the same decoder: its keys are turned to their place here, nothing is computed. At position 0 the
+    /// sequence is then as if forward() had been called with its ids. Throws kInvalidArgument (another model's, more than
+    /// context_length()), kInvalidState (computed with other adapters than this session has, or with another merged one),
+    /// kUnsupported (dynamic rotary scaling beyond the original context). The sequence is as before the call then.
+    void append(const CachedText& text);
     /// Forgets all tokens from `length` on. Throws kInvalidArgument for a length above length() or below 0.
     void truncate(std::int64_t length);
 

@@ -75,7 +75,7 @@ std::shared_ptr<Encoder> Encoder::open(const std::filesystem::path& path, const 
     std::string why;
     if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
     auto encoder = std::shared_ptr<Encoder>(new Encoder(chosen, std::move(files), path.string(), truncate_dim));
-    encoder->why_ = std::move(why);
+    encoder->why_ = exceptions_text(chosen) + why;
     return encoder;
 }
 
@@ -98,8 +98,10 @@ std::string Encoder::fingerprint() const {
         fingerprint_ =
             fmt::format("{}-{}-{:016x}{:016x}", c.architecture, dimension(), sum, checksum_tokenizer(files_.tokenizer));
     });
-    const std::uint64_t adapter = merged_checksum();
-    return adapter == 0 ? fingerprint_ : fmt::format("{}+{:016x}", fingerprint_, adapter);
+    const std::uint64_t merged = merged_checksum();
+    const std::uint64_t added = set_checksum();
+    return fingerprint_ + (merged == 0 ? "" : fmt::format("+{:016x}", merged)) +
+           (added == 0 ? "" : fmt::format("+set{:016x}", added));
 }
 
 std::string Encoder::describe() const {
@@ -114,7 +116,7 @@ const std::string& Encoder::prompt_text(const EncoderPrompt& prompt) const {
 void Encoder::calibrate(std::span<const std::string_view> texts, const Progress& progress) {
     if (texts.empty()) fail(Code::kInvalidArgument, "no texts to calibrate with");
     std::vector<float> out(texts.size() * static_cast<std::size_t>(dimension()));
-    Model::calibrate([&] { encode(texts, out, false, 0, progress); });
+    Model::calibrate([&] { encode(texts, out, false, 0, progress, {}, AdapterMix()); });
 }
 
 std::filesystem::path Encoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
@@ -136,8 +138,9 @@ void Encoder::finish_vector(std::span<float> vector, bool normalize) const {
 }
 
 void Encoder::encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
-                     const Progress& progress, const EncoderPrompt& prompt) const {
+                     const Progress& progress, const EncoderPrompt& prompt, const std::optional<AdapterMix>& adapters) const {
     check_fork();
+    const KeptMix mix = kept_mix(adapters);
     const auto width = static_cast<std::size_t>(dimension());
     if (out.size() != texts.size() * width)
         fail(Code::kInvalidArgument, "room for {} floats, {} texts of {} dimensions take {}", out.size(), texts.size(), width,
@@ -160,6 +163,7 @@ void Encoder::encode(std::span<const std::string_view> texts, std::span<float> o
     request.batch_tokens = batch_tokens;
     request.finish = [&](std::span<float> vector) { finish_vector(vector, normalize); };
     request.progress = progress;
+    request.adapters = mix.shares;
     runner_.run(request);
     if (width == whole) return;
     for (std::size_t i = 0; i < texts.size(); ++i)

@@ -53,18 +53,18 @@ class Encoder : public Model {
     Precision precision() const noexcept { return precision_; }
 
     /// Names what vectors of this model can be compared with: the same for every precision, device and thread count, another one
-    /// for other weights, pooling, prompts, limit, dimension or tokenizer, and while an adapter is merged. Reads all weights on
-    /// the first call.
+    /// for other weights, pooling, prompts, limit, dimension or tokenizer, and while an adapter is merged or set. Reads all
+    /// weights on the first call.
     std::string fingerprint() const;
     std::string describe() const override;
 
     /// `out`: [texts, dimension()], float32. `normalize`: vectors of length 1 (a folder with a Normalize module always gives
     /// those, before they are cut). `batch_tokens`: tokens computed together, 0: kDefaultBatchTokens; less memory with fewer, the
     /// same vectors with any. `progress` counts texts and is asked once a layer whether to stop, possibly on another thread.
-    /// Throws kInvalidArgument (the size of `out`, ill-formed UTF-8), kNotFound (the prompt), Stopped; the content of `out` is
-    /// undefined then.
+    /// `adapters`: for this call, instead of those that are set. Throws kInvalidArgument (the size of `out`, ill-formed UTF-8),
+    /// kNotFound (the prompt, an adapter), Stopped; the content of `out` is undefined then.
     void encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
-                const Progress& progress, const EncoderPrompt& prompt = {}) const;
+                const Progress& progress, const EncoderPrompt& prompt = {}, const std::optional<AdapterMix>& adapters = {}) const;
 
     /// What saving in int4 learns from: how the inputs of linear layers look over these texts.
     void calibrate(std::span<const std::string_view> texts, const Progress& progress);
@@ -83,7 +83,7 @@ class Encoder : public Model {
     EncoderFiles files_;
     std::string source_;
     Precision precision_;
-    std::string why_;  // the precision was chosen, for describe()
+    std::string why_;  // exceptions, and why the precision was chosen; for describe()
     EncoderRunner runner_;
     std::int64_t truncate_dim_;
     mutable std::once_flag fingerprinted_;

@@ -112,7 +112,8 @@ void EncoderRunner::run_batch(const Request& request, const Window& window, std:
     const auto width = static_cast<std::size_t>(outputs_);
     std::vector<float> rows(batch.size() * width);
     StopCheck stop(window.stop);
-    stop.finish(batcher_->run({ids, type_ids, offsets, request.unpooled}, rows, stop.call()));
+    const std::vector<std::span<const AdapterShare>> adapters(request.adapters.empty() ? 0 : batch.size(), request.adapters);
+    stop.finish(batcher_->run({ids, type_ids, offsets, request.unpooled, adapters}, rows, stop.call()));
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const std::span<float> to = request.out.subspan((window.first + batch[i]) * width, width);
         const std::span<const float> row = std::span(rows).subspan(i * width, width);

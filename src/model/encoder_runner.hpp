@@ -37,6 +37,7 @@ class EncoderRunner {
         EncodePair encode;                             // empty: as the tokenizer says
         std::int64_t unpooled = 0;                     // see TokenBatch
         std::size_t batch_tokens = 0;                  // tokens computed together; 0: kDefaultBatchTokens
+        std::span<const AdapterShare> adapters;        // added to the base
         std::function<void(std::span<float>)> finish;  // called once for every row of `out`, on the calling thread; may be empty
         Progress progress;                             // in texts
     };

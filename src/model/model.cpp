@@ -1,6 +1,7 @@
 #include "model/model.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/cancel.hpp"
 #include "core/checksum.hpp"
@@ -69,6 +70,14 @@ std::vector<PrecisionException> read_precision_exceptions(std::string_view text)
         out.push_back({std::string(one.substr(0, middle)), read_precision(one.substr(middle + 1))});
     }
     return out;
+}
+
+std::string exceptions_text(const ModelOptions& options) {
+    std::string out;
+    for (const PrecisionException& exception : options.exceptions) {
+        out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
+    }
+    return options.int8_cache ? out + ", keys and values int8" : out;
 }
 
 void check_status(const BackendStatus& status) {
@@ -159,6 +168,64 @@ std::string Model::merged_adapter() const {
 std::uint64_t Model::merged_checksum() const {
     const std::lock_guard lock(mutex_);
     return merged_checksum_;
+}
+
+Model::KeptMix Model::keep_locked(const AdapterMix& mix) const {
+    KeptMix out;
+    for (const auto& [name, weight] : mix) {
+        if (!std::isfinite(weight)) fail(Code::kInvalidArgument, "the adapter {} has the weight {}", quote(name), weight);
+        auto found = kept_.find(name);
+        if (found == kept_.end()) {
+            const auto loaded = loaded_adapter(name);
+            std::unique_ptr<BackendAdapter> adapter;
+            check_status(backend_model().keep_adapter(*loaded, adapter));
+            if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
+            found = kept_.emplace(name, Kept{std::move(adapter), checksum_adapter(*loaded)}).first;
+        }
+        const Kept& kept = found->second;
+        for (const AdapterShare& other : out.shares) {
+            if (other.adapter == kept.adapter.get())
+                fail(Code::kInvalidArgument, "the adapter {} is asked for twice", quote(name));
+        }
+        out.shares.push_back({kept.adapter.get(), weight});
+        out.owners.push_back(kept.adapter);
+        out.checksum = checksum64(std::as_bytes(std::span(&weight, 1)), out.checksum ^ kept.checksum);
+    }
+    return out;
+}
+
+Model::KeptMix Model::kept_mix(const std::optional<AdapterMix>& mix) const {
+    const std::lock_guard lock(kept_mutex_);
+    return mix ? keep_locked(*mix) : mix_;
+}
+
+void Model::set_adapter(const AdapterMix& mix) {
+    check_fork();
+    const std::lock_guard lock(kept_mutex_);
+    mix_ = keep_locked(mix);
+}
+
+std::uint64_t Model::set_checksum() const {
+    const std::lock_guard lock(kept_mutex_);
+    return mix_.checksum;
+}
+
+void Model::unload_adapter(std::string_view name) {
+    check_fork();
+    const std::lock_guard kept_lock(kept_mutex_);
+    const std::lock_guard lock(mutex_);
+    const auto found = adapters_.find(name);
+    if (found == adapters_.end()) fail(Code::kNotFound, "no adapter {} is loaded", quote(name));
+    if (merged_weights_ == found->second) fail(Code::kInvalidState, "the adapter {} is merged, unmerge it first", quote(name));
+    const auto kept = kept_.find(name);
+    if (kept != kept_.end()) {
+        for (const auto& owner : mix_.owners) {
+            if (owner == kept->second.adapter)
+                fail(Code::kInvalidState, "the model is set to the adapter {}, set it to another or to none first", quote(name));
+        }
+        kept_.erase(kept);
+    }
+    adapters_.erase(found);
 }
 
 void Model::save(const std::filesystem::path& folder, const SaveOptions& options) const {

@@ -8,9 +8,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/fork_guard.hpp"
@@ -25,7 +27,7 @@ struct ModelOptions {
     Precision precision = Precision::kFloat32;
     bool measured_precision = false;             // `precision` is chosen by a measurement (auto_precision.hpp)
     bool verify = false;                         // the files are compared with their SHA256SUMS before anything else
-    std::vector<PrecisionException> exceptions;  // of decoders' layers
+    std::vector<PrecisionException> exceptions;  // of layers by name
     bool int8_cache = false;                     // of decoders
     std::string device = "cpu";
     unsigned threads = 0;        // 0: as many as the process may use
@@ -40,6 +42,12 @@ std::string_view precision_name(Precision precision);
 Precision read_precision(std::string_view name);
 /// "lm_head=bfloat16,model.layers.0.*=float32". Throws kInvalidArgument for what cannot be read, at most 1,000 of them.
 std::vector<PrecisionException> read_precision_exceptions(std::string_view text);
+
+/// ", but lm_head bfloat16, keys and values int8" for describe(), or nothing.
+std::string exceptions_text(const ModelOptions& options);
+
+/// Adapters by name and what each counts; empty is the base alone. y = W x + sum of weight * scale * B (A x).
+using AdapterMix = std::vector<std::pair<std::string, float>>;
 
 /// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.
 void check_status(const BackendStatus& status);
@@ -65,6 +73,13 @@ class Model {
     void unmerge_adapter();
     /// Empty when nothing is merged.
     std::string merged_adapter() const;
+    /// What calls that name no adapters of their own add to the base, without touching the weights: beside a merged adapter, and
+    /// concurrent calls may have others, also in one pass. Throws kNotFound (a name that is not loaded), kInvalidArgument (a
+    /// weight that is no number, a name twice) and what merging the adapter would throw; then the setting is as before.
+    void set_adapter(const AdapterMix& mix);
+    /// Forgets a loaded adapter; its name is free then. Sessions, cached texts and calls that use it go on. Throws kNotFound,
+    /// kInvalidState (it is merged, or calls are set to it).
+    void unload_adapter(std::string_view name);
 
     /// Writes the model into a new folder that loads again, a merged adapter included: a Hugging Face folder in float32, bfloat16
     /// and float16, which transformers reads too, or librag's own in int8 and int4, from which a model of that precision computes
@@ -89,6 +104,16 @@ class Model {
     void calibrate(const std::function<void()>& run);
     /// checksum64 of the merged adapter's pairs; 0 when nothing is merged.
     std::uint64_t merged_checksum() const;
+    /// The same of the adapters that are set, with their weights; 0 where it is the base.
+    std::uint64_t set_checksum() const;
+    /// A mix as the backend takes it, and what keeps its adapters alive.
+    struct KeptMix {
+        std::vector<AdapterShare> shares;
+        std::vector<std::shared_ptr<const BackendAdapter>> owners;
+        std::uint64_t checksum = 0;
+    };
+    /// `mix`, or what is set. Throws as set_adapter.
+    KeptMix kept_mix(const std::optional<AdapterMix>& mix) const;
 
   private:
     virtual BackendModel& backend_model() const = 0;
@@ -104,6 +129,12 @@ class Model {
     virtual std::set<std::string, std::less<>> exact_layers() const { return {}; }
     virtual float saved_norm_offset() const { return 0.0F; }
     void merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name);
+    KeptMix keep_locked(const AdapterMix& mix) const;
+
+    struct Kept {
+        std::shared_ptr<const BackendAdapter> adapter;
+        std::uint64_t checksum = 0;
+    };
 
     Backend* backend_;
     LinearShapes layers_;
@@ -113,6 +144,9 @@ class Model {
     std::string merged_;
     std::shared_ptr<const AdapterWeights> merged_weights_;
     std::uint64_t merged_checksum_ = 0;
+    mutable std::mutex kept_mutex_;                          // over the two below; taken before mutex_
+    mutable std::map<std::string, Kept, std::less<>> kept_;  // given to the backend when they are used first
+    KeptMix mix_;
 };
 
 }  // namespace rag::core

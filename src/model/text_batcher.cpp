@@ -44,9 +44,12 @@ void TextBatcher::compute(std::span<BatchedCall* const> calls) {
 BackendStatus TextBatcher::compute_together(std::span<BatchedCall* const> calls) {
     std::vector<std::int32_t> ids, type_ids;
     std::vector<std::int64_t> offsets = {0};
+    std::vector<std::span<const AdapterShare>> adapters;
     const auto batch_of = [](const BatchedCall* call) -> const TokenBatch& { return *static_cast<const Texts*>(call)->batch; };
     const bool typed =
         std::any_of(calls.begin(), calls.end(), [&](const auto* call) { return !batch_of(call).type_ids.empty(); });
+    const bool adapted =
+        std::any_of(calls.begin(), calls.end(), [&](const auto* call) { return !batch_of(call).adapters.empty(); });
     for (const BatchedCall* call : calls) {
         const TokenBatch& batch = batch_of(call);
         const auto before = static_cast<std::int64_t>(ids.size());
@@ -54,10 +57,12 @@ BackendStatus TextBatcher::compute_together(std::span<BatchedCall* const> calls)
         ids.insert(ids.end(), batch.ids.begin(), batch.ids.end());
         type_ids.insert(type_ids.end(), batch.type_ids.begin(), batch.type_ids.end());
         if (typed) type_ids.resize(ids.size(), 0);
+        adapters.insert(adapters.end(), batch.adapters.begin(), batch.adapters.end());
+        if (adapted) adapters.resize(offsets.size() - 1);
     }
     std::vector<float> rows((offsets.size() - 1) * outputs_);
     const BackendStatus status =
-        encoder_.encode({ids, type_ids, offsets, calls[0]->kind}, rows, {&TextBatcher::all_stopped, &calls});
+        encoder_.encode({ids, type_ids, offsets, calls[0]->kind, adapters}, rows, {&TextBatcher::all_stopped, &calls});
     if (!status.ok()) return status;
     auto from = rows.begin();
     for (BatchedCall* call : calls) {

@@ -233,3 +233,68 @@ TEST_CASE("adapters beside the weights, over C++ and C") {
     CHECK(rag_generator_set_adapter(handle, nullptr, 0) == RAG_OK);
     CHECK(generator.logits(ids) == base);
 }
+
+TEST_CASE("cached texts, over C++ and C") {
+    const auto model = rag::test::fixture("tiny_llama");
+    RAG_NEEDS(model);
+    const rag::Generator generator(model.path.string());
+    const rag::CachedText text = generator.cache("The river carries");
+    CHECK(text.tokens() > 0);
+    CHECK(text.size_bytes() > 0);
+    rag::GenerateOptions options;
+    options.max_tokens = 8;
+    const auto whole = generator.generate("The river carries the letter", options);
+    options.prefix = {text};
+    CHECK(generator.generate(" the letter", options).ids == whole.ids);
+    CHECK_THROWS_AS(generator.chat(R"([{"role": "user", "content": "Where?"}])", options), rag::Error);
+    const rag::CachedText copy = text;  // shares what it holds
+    CHECK(generator.logits({5, 6}, {copy, text}).size() == 2 * static_cast<std::size_t>(generator.vocab_size()));
+    CHECK(generator.logits({5, 6}, {}) == generator.logits({5, 6}));
+    const rag::CachedText ids = generator.cache(std::vector<std::int32_t>{5, 6, 7});
+    CHECK(ids.tokens() == 3);
+    rag::CacheOptions plain;
+    plain.special_tokens = false;
+    CHECK(generator.cache("The river carries", plain).tokens() <= text.tokens());
+
+    rag_cached_text* cached = nullptr;
+    const rag_text c_text = {"The", 3};
+    CHECK(rag_generator_cache(nullptr, c_text, nullptr, &cached) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_generator_cache(generator.handle(), c_text, nullptr, nullptr) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_generator_cache_ids(generator.handle(), nullptr, 3, nullptr, &cached) == RAG_INVALID_ARGUMENT);
+    rag_cache_options c_options = RAG_CACHE_OPTIONS_INIT;
+    c_options.special_tokens = 2;
+    CHECK(rag_generator_cache(generator.handle(), c_text, &c_options, &cached) == RAG_INVALID_ARGUMENT);
+    CHECK(std::string(rag_error_message()).find("special_tokens is 2") != std::string::npos);
+    CHECK(cached == nullptr);
+    const rag_cached_text* none = nullptr;
+    const std::int32_t id = 5;
+    std::vector<float> logits(static_cast<std::size_t>(generator.vocab_size()));
+    CHECK(rag_generator_logits_after(generator.handle(), &none, 1, &id, 1, logits.data(), logits.size()) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_generator_logits_after(generator.handle(), nullptr, 1, &id, 1, logits.data(), logits.size()) ==
+          RAG_INVALID_ARGUMENT);
+    CHECK(rag_cached_text_tokens(nullptr) == 0);
+    CHECK(rag_cached_text_bytes(nullptr) == 0);
+    rag_cached_text_free(nullptr);
+}
+
+TEST_CASE("encoders and classifiers with adapters for a call, over C++") {
+    const auto model = rag::test::fixture("tiny_bert");
+    const auto adapter = rag::test::fixture("tiny_bert_lora");
+    RAG_NEEDS(model);
+    RAG_NEEDS(adapter);
+    rag::Encoder encoder(model.path.string());
+    encoder.load_adapter(adapter.path.string(), "lora");
+    const auto base = encoder.encode({"river"});
+    const std::vector<rag::AdapterShare> mix = {{"lora", 1.0F}};
+    const auto with = encoder.encode({"river"}, true, 0, nullptr, {}, mix);
+    CHECK(with != base);
+    encoder.set_adapter(mix);
+    CHECK(encoder.encode({"river"}) == with);
+    CHECK(encoder.encode({"river"}, true, 0, nullptr, {}, std::vector<rag::AdapterShare>()) == base);
+    CHECK_THROWS_AS(encoder.unload_adapter("lora"), rag::Error);
+    encoder.set_adapter({});
+    encoder.unload_adapter("lora");
+    CHECK_THROWS_AS(encoder.set_adapter(mix), rag::Error);
+    CHECK(rag_encoder_unload_adapter(nullptr, {"lora", 4}) == RAG_INVALID_ARGUMENT);
+    CHECK(rag_classifier_set_adapter(nullptr, nullptr, 0) == RAG_INVALID_ARGUMENT);
+}

@@ -52,7 +52,7 @@ BackendStatus forward(BackendDecoder& decoder, BackendSession& session, std::spa
 /// Texts of random ids with these lengths, through one call.
 struct TinyBatch {
     explicit TinyBatch(const std::vector<std::int64_t>& lengths, std::int32_t vocab = 50);
-    TokenBatch view() const { return {ids, {}, offsets}; }
+    TokenBatch view() const { return {ids, {}, offsets, 0, {}}; }
     std::vector<std::int32_t> ids;
     std::vector<std::int64_t> offsets;
 };

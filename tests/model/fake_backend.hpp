@@ -24,8 +24,9 @@ struct FakeRecord {
     std::vector<std::vector<std::int32_t>> texts;  // ids of every text that was encoded, in order
     std::vector<std::size_t> batches;              // texts, or sequences, a call
     std::vector<core::AdapterPair> merged;
-    std::vector<std::string> kept;  // sources of adapters kept beside the weights
-    std::vector<float> weights;     // of the adapters of the last item
+    std::vector<std::string> kept;                 // sources of adapters kept beside the weights
+    std::vector<float> weights;                    // of the adapters of the last item
+    std::vector<std::vector<float>> text_weights;  // of the adapters of every text that was encoded
     int merges = 0, unmerges = 0;
     core::BackendStatus next;         // what the next call returns
     std::function<void()> on_encode;  // before texts are encoded, on the thread that does
@@ -50,6 +51,12 @@ class FakeModel : public Base {
     }
     core::BackendStatus unmerge_adapter() noexcept override {
         ++record_->unmerges;
+        return take();
+    }
+    core::BackendStatus keep_adapter(const core::AdapterWeights& adapter,
+                                     std::unique_ptr<core::BackendAdapter>& out) noexcept override {
+        record_->kept.push_back(adapter.source);
+        out = std::make_unique<core::BackendAdapter>();
         return take();
     }
     std::uint64_t weight_bytes() const noexcept override { return 12345; }
@@ -77,6 +84,9 @@ class FakeEncoder : public FakeModel<core::BackendEncoder> {
         const std::size_t width = out.size() / texts;
         record_->batches.push_back(texts);
         for (std::size_t t = 0; t < texts; ++t) {
+            auto& weights = record_->text_weights.emplace_back();
+            for (const auto& share : batch.adapters.empty() ? std::span<const core::AdapterShare>() : batch.adapters[t])
+                weights.push_back(share.weight);
             const auto ids = batch.ids.subspan(static_cast<std::size_t>(batch.offsets[t]),
                                                static_cast<std::size_t>(batch.offsets[t + 1] - batch.offsets[t]));
             record_->texts.emplace_back(ids.begin(), ids.end());
@@ -105,11 +115,20 @@ class FakeSession : public core::BackendSession {
         ids_.resize(static_cast<std::size_t>(length));
         return {};
     }
+    const std::vector<std::int32_t>& ids() const { return ids_; }
+    void append(const std::vector<std::int32_t>& more) { ids_.insert(ids_.end(), more.begin(), more.end()); }
 
   private:
     std::shared_ptr<FakeRecord> record_;
     std::size_t vocab_;
     std::vector<std::int32_t> ids_;
+};
+
+struct FakePiece : core::BackendPiece {
+    explicit FakePiece(std::vector<std::int32_t> of) : ids(std::move(of)) {}
+    std::int64_t length() const noexcept override { return static_cast<std::int64_t>(ids.size()); }
+    std::uint64_t size_bytes() const noexcept override { return 10 * ids.size(); }
+    std::vector<std::int32_t> ids;
 };
 
 class FakeDecoder : public FakeModel<core::BackendDecoder> {
@@ -119,11 +138,15 @@ class FakeDecoder : public FakeModel<core::BackendDecoder> {
         out = std::make_unique<FakeSession>(record_, static_cast<std::size_t>(record_->decoder.vocab_size));
         return take();
     }
-    core::BackendStatus keep_adapter(const core::AdapterWeights& adapter,
-                                     std::unique_ptr<core::BackendAdapter>& out) noexcept override {
-        record_->kept.push_back(adapter.source);
-        out = std::make_unique<core::BackendAdapter>();
+    core::BackendStatus copy_piece(const core::BackendSession& session,
+                                   std::unique_ptr<core::BackendPiece>& out) noexcept override {
+        out = std::make_unique<FakePiece>(static_cast<const FakeSession&>(session).ids());
         return take();
+    }
+    core::BackendStatus append_piece(core::BackendSession& session, const core::BackendPiece& piece) noexcept override {
+        if (auto status = take(); !status.ok()) return status;
+        static_cast<FakeSession&>(session).append(static_cast<const FakePiece&>(piece).ids);
+        return {};
     }
     core::BackendStatus forward(std::span<core::DecoderItem> items) noexcept override {
         for (const core::DecoderItem& item : items) {

@@ -159,3 +159,47 @@ TEST_CASE("adapters are set by name and weight, for all sessions or one", "[mode
     decoder->set_adapter({});
     CHECK(weights(*decoder->new_session()).empty());
 }
+
+TEST_CASE("a cached text stands before what comes, and belongs to its model and adapters", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf"), adapter = fixture("tiny_llama_lora");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend);
+    const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9};
+    const auto first = decoder->cache(std::span(ids).first(2));
+    const auto second = decoder->cache(std::span(ids).subspan(2, 3));
+    CHECK(second->ids() == std::vector<std::int32_t>{4, 1, 5});
+    CHECK(second->size_bytes() == 30);
+    const auto vocab = static_cast<std::size_t>(decoder->vocab_size());
+    std::vector<float> whole(ids.size() * vocab), behind(vocab);
+    decoder->logits(ids, whole);
+    decoder->logits(std::span(ids).last(1), behind, {}, std::vector{first, second});
+    CHECK(std::equal(behind.begin(), behind.end(), whole.end() - static_cast<std::ptrdiff_t>(vocab)));
+
+    const auto session = decoder->new_session();
+    session->append(*first);
+    backend.record->next = {static_cast<std::int32_t>(Code::kUnsupported), "the frequencies change"};
+    require_error(Code::kUnsupported, {"the frequencies change"}, [&] { session->append(*second); });
+    CHECK(session->length() == 2);
+    const auto full = decoder->cache(std::vector<std::int32_t>(static_cast<std::size_t>(decoder->context_length()) - 1, 1));
+    require_error(Code::kInvalidArgument, {"63 cached tokens after 2", "64"}, [&] { session->append(*full); });
+    const auto other = open(gguf, backend);
+    require_error(Code::kInvalidArgument, {"cached text is of the model"}, [&] { other->new_session()->append(*first); });
+    require_error(Code::kInvalidArgument, {"no ids"}, [&] { decoder->cache({}); });
+
+    decoder->load_adapter(adapter, "a");
+    decoder->load_adapter(adapter, "b");
+    const AdapterMix mix = {{"a", 1.0F}, {"b", 0.5F}};
+    const auto adapted = decoder->cache(ids, mix);
+    require_error(Code::kInvalidState, {"6 cached tokens", "other adapters"}, [&] { decoder->new_session()->append(*adapted); });
+    require_error(Code::kInvalidState, {"other adapters"}, [&] { decoder->new_session({{"a", 1.0F}})->append(*adapted); });
+    decoder->new_session({{"b", 0.5F}, {"a", 1.0F}})->append(*adapted);  // the order of a mixture means nothing
+    decoder->unload_adapter("b");
+    require_error(Code::kNotFound, {"\"b\""}, [&] { decoder->new_session(mix); });
+    decoder->merge_adapter("a");
+    require_error(Code::kInvalidState, {"2 cached tokens", "merged"}, [&] { decoder->new_session()->append(*first); });
+    require_error(Code::kInvalidState, {"\"a\" is merged"}, [&] { decoder->unload_adapter("a"); });
+    decoder->unmerge_adapter();
+    decoder->new_session()->append(*first);
+}

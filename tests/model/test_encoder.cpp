@@ -338,3 +338,39 @@ TEST_CASE("a model made before fork() refuses in the child and can be freed ther
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
 }
+
+TEST_CASE("adapters of a call or of all calls reach every text, and make another embedder", "[model]") {
+    const auto folder = fixture("tiny_bert"), adapter = fixture("tiny_bert_lora");
+    RAG_NEEDS(folder);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    ModelOptions options;
+    options.backend = &backend;
+    const auto encoder = Encoder::open(folder, options);
+    encoder->load_adapter(adapter, "a");
+    encoder->load_adapter(adapter, "b");
+    const std::vector<std::string_view> texts = {"river", "a small boat", "mill"};
+    std::vector<float> out(texts.size() * static_cast<std::size_t>(encoder->dimension()));
+    using Weights = std::vector<std::vector<float>>;
+    const auto encode = [&](const std::optional<AdapterMix>& mix) {
+        backend.record->text_weights.clear();
+        encoder->encode(texts, out, true, 0, {}, {}, mix);
+        return backend.record->text_weights;
+    };
+    CHECK(encode(std::nullopt) == Weights(3));
+    CHECK(encode(AdapterMix{{"a", 2.0F}}) == Weights(3, {2.0F}));
+    const std::string base = encoder->fingerprint();
+    encoder->set_adapter({{"b", 0.5F}, {"a", 1.0F}});
+    CHECK(encode(std::nullopt) == Weights(3, {0.5F, 1.0F}));
+    CHECK(encode(AdapterMix{}) == Weights(3));
+    const std::string mixed = encoder->fingerprint();
+    CHECK(mixed != base);
+    encoder->set_adapter({{"b", 0.25F}, {"a", 1.0F}});
+    CHECK(encoder->fingerprint() != mixed);
+    require_error(Code::kInvalidState, {"set to the adapter \"a\""}, [&] { encoder->unload_adapter("a"); });
+    require_error(Code::kNotFound, {"\"c\""}, [&] { encode(AdapterMix{{"c", 1.0F}}); });
+    encoder->set_adapter({});
+    CHECK(encoder->fingerprint() == base);
+    encoder->unload_adapter("a");
+    require_error(Code::kNotFound, {"\"a\""}, [&] { encode(AdapterMix{{"a", 1.0F}}); });
+}

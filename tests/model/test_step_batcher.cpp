@@ -29,6 +29,8 @@ class SlowDecoder : public BackendDecoder {
     BackendStatus observe_inputs(bool) noexcept override { return {}; }
     BackendStatus new_session(std::unique_ptr<BackendSession>&) noexcept override { return {}; }
     BackendStatus keep_adapter(const AdapterWeights&, std::unique_ptr<BackendAdapter>&) noexcept override { return {}; }
+    BackendStatus copy_piece(const BackendSession&, std::unique_ptr<BackendPiece>&) noexcept override { return {}; }
+    BackendStatus append_piece(BackendSession&, const BackendPiece&) noexcept override { return {}; }
     BackendStatus forward(std::span<DecoderItem> items) noexcept override {
         {
             const std::lock_guard lock(mutex);

@@ -21,6 +21,7 @@ class SlowEncoder : public BackendEncoder {
   public:
     BackendStatus merge_adapter(const AdapterWeights&) noexcept override { return {}; }
     BackendStatus unmerge_adapter() noexcept override { return {}; }
+    BackendStatus keep_adapter(const AdapterWeights&, std::unique_ptr<BackendAdapter>&) noexcept override { return {}; }
     std::uint64_t weight_bytes() const noexcept override { return 0; }
     BackendStatus export_tensor(const std::string&, ElementType, const AdapterWeights*,
                                 std::vector<std::byte>&) noexcept override {
@@ -54,7 +55,7 @@ class SlowEncoder : public BackendEncoder {
 /// Two texts of one caller.
 struct Call {
     Call(std::int32_t id, bool typed, std::int64_t unpooled) : ids{id, id, id}, types(typed ? 3 : 0, 1) {
-        batch = {ids, types, offsets, unpooled};
+        batch = {ids, types, offsets, unpooled, {}};
         expected = {static_cast<float>(id),     typed ? 1.0F : 0.0F, static_cast<float>(unpooled),
                     static_cast<float>(2 * id), typed ? 2.0F : 0.0F, static_cast<float>(unpooled)};
     }

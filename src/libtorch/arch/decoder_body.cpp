@@ -166,16 +166,10 @@ struct DecoderBody::Pass {
     std::optional<RotaryRows> local_rotary;
     RowAdapters adapters;
 
-    at::Tensor apply(const Linear& linear, const at::Tensor& x) const {
-        at::Tensor out = linear.run(x);
-        adapters.add(linear, x, out);
-        return out;
-    }
+    at::Tensor apply(const Linear& linear, const at::Tensor& x) const { return adapters.apply(linear, x); }
     // x holds only the rows that `chosen` numbers.
     at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> chosen) const {
-        at::Tensor out = linear.run(x);
-        adapters.add(linear, x, chosen, out);
-        return out;
+        return adapters.apply(linear, x, chosen);
     }
 };
 

@@ -12,7 +12,7 @@ namespace {
 class DecoderEncoder : public EncoderCore {
   public:
     DecoderEncoder(const EncoderConfig& config, const DecoderParts& parts, const Weights& weights, const BackendOptions& options)
-        : EncoderCore(config, weights, "", options), plan_(options.precision, {}), body_(*config.decoder, parts) {
+        : EncoderCore(config, weights, "", options), body_(*config.decoder, parts) {
         const DecoderConfig& decoder = *config.decoder;
         check_decoder_config(decoder, weights);
         check_value(weights, "hidden_size of the decoder", decoder.hidden_size, config.hidden_size, config.hidden_size);
@@ -32,6 +32,9 @@ class DecoderEncoder : public EncoderCore {
             SequenceRows& rows = texts.emplace_back();
             rows.ids = group.ids.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(tokens));
             rows.length = tokens;
+            if (!group.adapters.empty()) {
+                rows.adapters = group.adapters[text];
+            }
         }
         return body_.finish(body_.run(texts, call));
     }
@@ -49,7 +52,6 @@ class DecoderEncoder : public EncoderCore {
         return body_.size_bytes() - linears;
     }
 
-    const PrecisionPlan plan_;
     DecoderBody body_;
 };
 

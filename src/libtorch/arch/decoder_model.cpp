@@ -35,6 +35,19 @@ class DecoderModelSession : public BackendSession {
     std::int64_t tokens = 0;
 };
 
+class DecoderPiece : public BackendPiece {
+  public:
+    DecoderPiece(std::shared_ptr<DecoderModel> of, KvCache keys, std::int64_t count)
+        : model(std::move(of)), cache(std::move(keys)), tokens(count) {}
+
+    std::int64_t length() const noexcept override { return tokens; }
+    std::uint64_t size_bytes() const noexcept override { return cache.size_bytes(); }
+
+    const std::shared_ptr<DecoderModel> model;
+    const KvCache cache;
+    const std::int64_t tokens;
+};
+
 // An item of a call while it is computed.
 struct Running {
     DecoderItem* item = nullptr;
@@ -99,11 +112,9 @@ class DecoderModel : public ModelCore {
 
     KvCache new_cache() const { return body_.new_cache(cache_type_); }
 
-    // On the worker.
-    std::unique_ptr<BackendAdapter> keep(const AdapterWeights& adapter) {
-        const std::vector<Linear*> layers = linears();
-        return std::make_unique<KeptAdapter>(adapter, *source, layers, this);
-    }
+    // The two below on the worker.
+    const DecoderModelSession& own(const BackendSession& session) const;
+    void append(DecoderModelSession& session, const BackendPiece& piece) const;
 
     // On the worker. Every item's status says how it went.
     void forward(std::span<DecoderItem> items) {
@@ -168,6 +179,47 @@ class DecoderModel : public ModelCore {
     Linear head_;
 };
 
+const DecoderModelSession& DecoderModel::own(const BackendSession& session) const {
+    const auto* known = dynamic_cast<const DecoderModelSession*>(&session);
+    if (known == nullptr || known->model.get() != this) {
+        fail(Code::kInvalidArgument, "a session of another model");
+    }
+    return *known;
+}
+
+void DecoderModel::append(DecoderModelSession& session, const BackendPiece& piece) const {
+    const auto* known = dynamic_cast<const DecoderPiece*>(&piece);
+    if (known == nullptr || known->model.get() != this) {
+        fail(Code::kInvalidArgument, "cached keys and values of another model");
+    }
+    const DecoderConfig& config = body_.config();
+    const std::int64_t end = session.tokens + known->tokens;
+    if (end > config.context_length) {
+        fail(Code::kInvalidArgument, "a sequence of ", session.tokens, " tokens and ", known->tokens,
+             " cached ones exceed the model's context of ", config.context_length);
+    }
+    for (const RotaryConfig* rotary : {&config.rotary, &config.local_rotary}) {
+        if (rotary->dynamic_factor > 0.0 && end > rotary->original_context) {
+            fail(Code::kUnsupported, known->tokens, " cached tokens behind ", session.tokens, " pass the ",
+                 rotary->original_context, " tokens beyond which this model's rotary frequencies change with every token ",
+                 "(dynamic scaling); give them as text");
+        }
+    }
+    if (session.tokens == 0) {
+        session.cache.append(known->cache, known->tokens, 0, nullptr, nullptr);
+        session.tokens = end;
+        return;
+    }
+    RotaryRows turns(config.rotary, known->tokens);
+    turns.add_turns(session.tokens, known->tokens);
+    std::optional<RotaryRows> local;
+    if (!config.local_rotary.frequencies.empty()) {
+        local.emplace(config.local_rotary, known->tokens).add_turns(session.tokens, known->tokens);
+    }
+    session.cache.append(known->cache, known->tokens, session.tokens, &turns, local ? &*local : &turns);
+    session.tokens = end;
+}
+
 Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& before) const {
     auto* session = dynamic_cast<DecoderModelSession*>(item.session);
     if (session == nullptr || session->model.get() != this) {
@@ -192,12 +244,7 @@ Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& befor
              item.ids.size() * vocab);
     }
     check_ids(item.ids, config.vocab_size, "token id");
-    for (const AdapterShare& share : item.adapters) {
-        const auto* adapter = dynamic_cast<const KeptAdapter*>(share.adapter);
-        if (adapter == nullptr || !adapter->belongs_to(this) || !std::isfinite(share.weight)) {
-            fail(Code::kInvalidArgument, "an item with an adapter of another model, or with a weight of ", share.weight);
-        }
-    }
+    check_shares(item.adapters);
     return {&item, session, 0};
 }
 
@@ -318,8 +365,21 @@ class TorchDecoder : public CoreModel<BackendDecoder, DecoderModel> {
         return guarded([&] { out = std::make_unique<DecoderModelSession>(core_, core_->new_cache()); });
     }
 
-    BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept override {
-        return core_->worker.run([&] { out = core_->keep(adapter); });
+    BackendStatus copy_piece(const BackendSession& session, std::unique_ptr<BackendPiece>& out) noexcept override {
+        return core_->worker.run([&] {
+            const DecoderModelSession& known = core_->own(session);
+            if (known.tokens == 0) {
+                fail(Code::kInvalidArgument, "a sequence without tokens has no keys and values to cache");
+            }
+            out = std::make_unique<DecoderPiece>(core_, known.cache.copy(known.tokens), known.tokens);
+        });
+    }
+
+    BackendStatus append_piece(BackendSession& session, const BackendPiece& piece) noexcept override {
+        return core_->worker.run([&] {
+            core_->own(session);
+            core_->append(dynamic_cast<DecoderModelSession&>(session), piece);
+        });
     }
 
     BackendStatus forward(std::span<DecoderItem> items) noexcept override {

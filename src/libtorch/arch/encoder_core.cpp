@@ -41,7 +41,7 @@ struct SharedEnd {
 
 EncoderCore::EncoderCore(const EncoderConfig& config, const Weights& weights, std::string_view prefix,
                          const BackendOptions& options)
-    : ModelCore(weights, prefix, options), config_(config) {
+    : ModelCore(weights, prefix, options), config_(config), plan_(options.precision, options.exceptions, prefix) {
     check_config(weights);
 }
 
@@ -72,6 +72,7 @@ void EncoderCore::load() {
                      (config_.vocab_size + config_.layers * 4 * (config_.hidden_size + config_.intermediate_size)));
     load_layers();
     load_stages();
+    plan_.check_all_used(source->source());
     loaded();
 }
 
@@ -84,8 +85,8 @@ void EncoderCore::load_stages() {
         spec.bias = stage.bias;
         // In float32 whatever the precision: a score has no neighbours whose errors would cancel its own, and these layers run
         // once a text, not once a token.
-        Stage& loaded_stage =
-            stages_.emplace_back(Stage{Linear(source, std::move(spec), Precision::kFloat32), stage.activation, std::nullopt});
+        const Precision kept = plan_.of(stage.module, Precision::kFloat32);
+        Stage& loaded_stage = stages_.emplace_back(Stage{Linear(source, std::move(spec), kept), stage.activation, std::nullopt});
         if (!stage.norm.empty()) {
             const bool bias = source->has(stage.norm + ".bias");
             loaded_stage.norm = LayerNorm(*source, stage.norm, stage.outputs, config_.stage_norm_eps, bias);
@@ -95,7 +96,7 @@ void EncoderCore::load_stages() {
 }
 
 Embedding EncoderCore::load_table(const std::string& module, std::int64_t rows) const {
-    return Embedding(*source, module + ".weight", rows, config_.hidden_size, precision);
+    return Embedding(*source, module + ".weight", rows, config_.hidden_size, plan_.of(module));
 }
 
 LayerNorm EncoderCore::load_norm(const std::string& module, bool bias) const {
@@ -128,6 +129,12 @@ void EncoderCore::check_batch(const TokenBatch& batch, std::size_t out_size) con
     }
     if (batch.unpooled < 0) {
         fail(Code::kInvalidArgument, batch.unpooled, " tokens are to have no part in the pooling");
+    }
+    if (!batch.adapters.empty() && batch.adapters.size() != offsets.size() - 1) {
+        fail(Code::kInvalidArgument, "adapters of ", batch.adapters.size(), " texts for ", offsets.size() - 1, " texts");
+    }
+    for (const std::span<const AdapterShare> shares : batch.adapters) {
+        check_shares(shares);
     }
     const std::size_t needed = (offsets.size() - 1) * static_cast<std::size_t>(config_.outputs());
     if (out_size != needed) {
@@ -181,9 +188,16 @@ void EncoderCore::run_group(const TokenBatch& batch, std::size_t first, std::siz
     TextGroup group{batch.ids.subspan(begin, tokens),
                     batch.type_ids.empty() ? batch.type_ids : batch.type_ids.subspan(begin, tokens),
                     {},
-                    batch.unpooled};
+                    batch.unpooled,
+                    batch.adapters.empty() ? batch.adapters : batch.adapters.subspan(first, last - first),
+                    {},
+                    {}};
     for (std::size_t text = first; text <= last; ++text) {
         group.offsets.push_back(batch.offsets[text] - batch.offsets[first]);
+    }
+    for (std::size_t text = 0; text < group.adapters.size(); ++text) {
+        group.token_adapters.append(group.offsets[text + 1] - group.offsets[text], group.adapters[text]);
+        group.text_adapters.append(1, group.adapters[text]);
     }
     const at::Tensor x = run_layers(group, call);
     finish(x, group, out.data() + first * static_cast<std::size_t>(config_.outputs()));
@@ -209,7 +223,7 @@ void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out
         }
     });
     for (const Stage& stage : stages_) {
-        pooled = stage.linear.run(pooled);
+        pooled = group.text_adapters.apply(stage.linear, pooled);
         apply_activation(stage.activation, pooled);
         if (stage.norm) {
             pooled = stage.norm->run(pooled);

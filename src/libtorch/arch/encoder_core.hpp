@@ -14,9 +14,12 @@ namespace rag::core::libtorch {
 /// Texts that go through the layers together.
 struct TextGroup {
     std::span<const std::int32_t> ids;
-    std::span<const std::int32_t> type_ids;  // empty: all 0
-    std::vector<std::int64_t> offsets;       // texts + 1 entries, the first is 0
-    std::int64_t unpooled = 0;               // as in TokenBatch
+    std::span<const std::int32_t> type_ids;                        // empty: all 0
+    std::vector<std::int64_t> offsets;                             // texts + 1 entries, the first is 0
+    std::int64_t unpooled = 0;                                     // as in TokenBatch
+    std::span<const std::span<const AdapterShare>> adapters = {};  // likewise
+    RowAdapters token_adapters = {};                               // the same, of every token
+    RowAdapters text_adapters = {};                                // of every text
     std::int64_t tokens() const { return offsets.back(); }
 };
 
@@ -51,6 +54,7 @@ class EncoderCore : public ModelCore {
     std::size_t hidden() const { return static_cast<std::size_t>(config_.hidden_size); }
 
     const EncoderConfig config_;
+    const PrecisionPlan plan_;
 
   private:
     struct Stage {

@@ -6,6 +6,7 @@
 
 #include "libtorch/layers/norm.hpp"
 #include "libtorch/layers/weight_exporter.hpp"
+#include "libtorch/lora/kept_adapter.hpp"
 #include "libtorch/lora/lora.hpp"
 #include "libtorch/worker.hpp"
 
@@ -33,6 +34,10 @@ class ModelCore {
             adapters_.unmerge();
             weight_bytes = count_bytes();
         });
+    }
+
+    BackendStatus keep(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept {
+        return worker.run([&] { out = std::make_unique<KeptAdapter>(adapter, *source, linears(), this, unused_modules()); });
     }
 
     BackendStatus export_tensor(const std::string& name, ElementType type, const AdapterWeights* adapter,
@@ -66,6 +71,16 @@ class ModelCore {
     std::atomic<std::uint64_t> weight_bytes{0};
 
   protected:
+    /// Adapters of another model and weights that are no numbers are errors.
+    void check_shares(std::span<const AdapterShare> shares) const {
+        for (const AdapterShare& share : shares) {
+            const auto* adapter = dynamic_cast<const KeptAdapter*>(share.adapter);
+            if (adapter == nullptr || !adapter->belongs_to(this) || !std::isfinite(share.weight)) {
+                fail(Code::kInvalidArgument, "a call with an adapter of another model, or with a weight of ", share.weight);
+            }
+        }
+    }
+
     /// The layers that an adapter may change.
     virtual std::vector<Linear*> linears() = 0;
     /// Norms whose tensors an adapter may replace.
@@ -93,6 +108,9 @@ class CoreModel : public Interface {
     explicit CoreModel(std::shared_ptr<Core> core) : core_(std::move(core)) {}
     BackendStatus merge_adapter(const AdapterWeights& adapter) noexcept override { return core_->merge(adapter); }
     BackendStatus unmerge_adapter() noexcept override { return core_->unmerge(); }
+    BackendStatus keep_adapter(const AdapterWeights& adapter, std::unique_ptr<BackendAdapter>& out) noexcept override {
+        return core_->keep(adapter, out);
+    }
     std::uint64_t weight_bytes() const noexcept override { return core_->weight_bytes; }
     BackendStatus export_tensor(const std::string& name, ElementType type, const AdapterWeights* adapter,
                                 std::vector<std::byte>& out) noexcept override {

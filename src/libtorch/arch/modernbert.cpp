@@ -56,8 +56,8 @@ class ModernBert : public EncoderCore {
             spec.inputs = inputs;
             spec.bias = bias;
             // Its unnormed residual sums keep every rounding error; with tiles in bfloat16 they reach 2.2% of the vectors' range.
-            spec.tiles = precision == Precision::kInt8;
-            return Linear(source, std::move(spec), precision);
+            spec.tiles = plan_.of(prefix + module) == Precision::kInt8;
+            return Linear(source, std::move(spec), plan_);
         };
         ModernBertLayer layer;
         if (index > 0) {
@@ -103,15 +103,16 @@ class ModernBert : public EncoderCore {
         const RotaryRows local = positions(local_rotary_, group);
         for (const ModernBertLayer& layer : layers_) {
             poll(call);
-            at::Tensor qkv = layer.qkv.run(layer.attention_norm ? layer.attention_norm->run(x) : x);
+            const auto apply = [&](const Linear& linear, const at::Tensor& in) { return group.token_adapters.apply(linear, in); };
+            at::Tensor qkv = apply(layer.qkv, layer.attention_norm ? layer.attention_norm->run(x) : x);
             rotate(qkv, layer.global ? global : local);
             AttentionShape shape = attention();
             if (!layer.global) {
                 shape.before = shape.after = config_.local_reach;
             }
-            x = layer.attention_output.run(attend_texts(qkv, group.offsets, shape)).add_(x);
-            const at::Tensor inner = gated_activation(config_.activation, layer.input_gate.run(layer.mlp_norm.run(x)));
-            x = layer.output.run(inner).add_(x);
+            x = apply(layer.attention_output, attend_texts(qkv, group.offsets, shape)).add_(x);
+            const at::Tensor inner = gated_activation(config_.activation, apply(layer.input_gate, layer.mlp_norm.run(x)));
+            x = apply(layer.output, inner).add_(x);
         }
         return final_norm_.run(x);
     }

@@ -25,8 +25,7 @@ void PostNormEncoder::load_layers() {
     }
     embedding_norm_ = load_norm(names_.embedding_norm);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
-        blocks_.emplace_back(source, std::string(names_.blocks) + "." + std::to_string(i) + ".", names_.block, config_,
-                             precision);
+        blocks_.emplace_back(source, std::string(names_.blocks) + "." + std::to_string(i) + ".", names_.block, config_, plan_);
     }
 }
 
@@ -52,7 +51,7 @@ at::Tensor PostNormEncoder::run_layers(const TextGroup& group, const HostCall& c
         if (&block == &blocks_.back() && first_tokens_suffice(group)) {
             wanted = first_rows(group);
         }
-        x = block.run(x, [&](const at::Tensor& qkv) { return attend(qkv, group); }, wanted);
+        x = block.run(x, [&](const at::Tensor& qkv) { return attend(qkv, group); }, group.token_adapters, wanted);
     }
     return x;
 }

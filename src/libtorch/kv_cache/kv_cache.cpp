@@ -6,7 +6,8 @@ namespace rag::core::libtorch {
 namespace {
 
 constexpr std::int64_t kFirstCapacity = 256;
-constexpr std::int64_t kRowGrain = 64;  // rows that are worth another thread
+constexpr std::int64_t kRowGrain = 64;      // rows that are worth another thread
+constexpr std::size_t kMostHeadDim = 4096;  // check_decoder_config
 
 template <typename T>
 void write_heads(const float* from, std::int64_t rows, std::int64_t stride, T* to, std::int64_t kv_heads, std::int64_t capacity,
@@ -24,21 +25,61 @@ void write_heads(const float* from, std::int64_t rows, std::int64_t stride, T* t
     });
 }
 
-// Bytes of -127..127 and the scale of each head and row.
+// Bytes of -127..127; the scale is returned.
+float quantize_head(const float* from, std::int64_t head_dim, std::int8_t* to) {
+    const float largest =
+        std::accumulate(from, from + head_dim, 0.0F, [](float most, float value) { return std::max(most, std::fabs(value)); });
+    const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
+    for (std::int64_t c = 0; c < head_dim; ++c) {
+        to[c] = static_cast<std::int8_t>(std::clamp(std::nearbyint(from[c] * inverse), -127.0F, 127.0F));
+    }
+    return largest / 127.0F;
+}
+
 void quantize_heads(const float* from, std::int64_t rows, std::int64_t stride, std::int8_t* to, float* scales,
                     std::int64_t kv_heads, std::int64_t capacity, std::int64_t head_dim) {
     at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
             for (std::int64_t head = 0; head < kv_heads; ++head) {
-                const float* source = from + row * stride + head * head_dim;
-                const float largest = std::accumulate(source, source + head_dim, 0.0F,
-                                                      [](float most, float value) { return std::max(most, std::fabs(value)); });
-                const float inverse = largest > 0.0F ? 127.0F / largest : 0.0F;
-                scales[head * capacity + row] = largest / 127.0F;
-                std::int8_t* target = to + (head * capacity + row) * head_dim;
-                for (std::int64_t c = 0; c < head_dim; ++c) {
-                    target[c] = static_cast<std::int8_t>(std::clamp(std::nearbyint(source[c] * inverse), -127.0F, 127.0F));
-                }
+                scales[head * capacity + row] =
+                    quantize_head(from + row * stride + head * head_dim, head_dim, to + (head * capacity + row) * head_dim);
+            }
+        }
+    });
+}
+
+// A head of keys that lies in a cache, turned on. `scale`: of bytes.
+void turn_head(const RotaryRows& turns, std::int64_t row, std::int64_t head_dim, float* keys, float* /*scale*/) {
+    static_cast<void>(head_dim);
+    turns.rotate(row, keys);
+}
+
+void turn_head(const RotaryRows& turns, std::int64_t row, std::int64_t head_dim, at::BFloat16* keys, float* /*scale*/) {
+    std::array<float, kMostHeadDim> wide;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+    std::copy_n(keys, head_dim, wide.data());
+    turns.rotate(row, wide.data());
+    std::copy_n(wide.data(), head_dim, keys);
+}
+
+void turn_head(const RotaryRows& turns, std::int64_t row, std::int64_t head_dim, std::int8_t* keys, float* scale) {
+    std::array<float, kMostHeadDim> wide;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+    std::transform(keys, keys + head_dim, wide.data(), [scale](std::int8_t value) { return *scale * static_cast<float>(value); });
+    turns.rotate(row, wide.data());
+    *scale = quantize_head(wide.data(), head_dim, keys);
+}
+
+// Rows offset .. offset + rows - 1 of keys [kv_heads, capacity, head_dim] by the turns `first` and on.
+template <typename T>
+void turn_rows(const at::Tensor& keys, float* scales, std::int64_t offset, std::int64_t first, std::int64_t rows,
+               const RotaryRows& turns) {
+    const std::int64_t capacity = keys.size(1);
+    const std::int64_t head_dim = keys.size(2);
+    T* data = keys.mutable_data_ptr<T>();
+    at::parallel_for(0, rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t head = 0; head < keys.size(0); ++head) {
+            for (std::int64_t row = begin; row < end; ++row) {
+                const std::int64_t at = head * capacity + offset + row;
+                turn_head(turns, first + row, head_dim, data + at * head_dim, scales == nullptr ? nullptr : scales + at);
             }
         }
     });
@@ -159,6 +200,66 @@ AttentionRows KvCache::view(std::size_t layer, std::int64_t first, std::int64_t 
         out.keys.scale_stride = group.capacity;
     }
     return out;
+}
+
+KvCache KvCache::copy(std::int64_t length) const {
+    KvCache out = *this;
+    for (Group& group : out.groups_) {
+        if (!group.pieces.empty()) {
+            const std::int64_t kept = group.window == 0 ? group.base : std::max(group.base, length - (group.window - 1));
+            out.grow(group, kept, length, length - kept);
+        }
+    }
+    return out;
+}
+
+void KvCache::append(const KvCache& piece, std::int64_t count, std::int64_t length, const RotaryRows* turns,
+                     const RotaryRows* local_turns) {
+    // All room is made before the first row is written. The layers with a window come last: they may drop what is there.
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+        make_room(groups_[i], piece.groups_[i].base, count, length);
+    }
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+        append_group(piece.groups_[i], groups_[i], count, length, groups_[i].window == 0 ? turns : local_turns);
+    }
+}
+
+void KvCache::make_room(Group& group, std::int64_t dropped, std::int64_t count, std::int64_t length) const {
+    if (group.pieces.empty()) {
+        return;
+    }
+    if (dropped == 0) {
+        return reserve_group(group, length, length + count, length);
+    }
+    // The piece has more positions than the window, so what stands before it is seen no more.
+    const std::int64_t needed = count - dropped;
+    if (group.capacity < needed) {
+        grow(group, length, length, std::min(context_length_, std::max(needed + needed / 8, kFirstCapacity)));
+    }
+    group.base = length + dropped;
+}
+
+void KvCache::append_group(const Group& from, Group& to, std::int64_t count, std::int64_t length, const RotaryRows* turns) const {
+    const std::int64_t rows = count - from.base;
+    const std::int64_t offset = length + from.base - to.base;
+    const auto copy_rows = [&](const at::Tensor& source, const at::Tensor& target) {
+        target.narrow(1, offset, rows).copy_(source.narrow(1, 0, rows));
+    };
+    for (std::size_t i = 0; i < to.pieces.size(); ++i) {
+        copy_rows(from.pieces[i], to.pieces[i]);
+        float* scales = nullptr;
+        if (type_ == at::kChar) {
+            copy_rows(from.scales[i], to.scales[i]);
+            scales = to.scales[i].mutable_data_ptr<float>();
+        }
+        if (turns == nullptr || i % 2 != 0) {
+            continue;  // values have no place
+        }
+        const auto turn = type_ == at::kChar    ? &turn_rows<std::int8_t>
+                          : type_ == at::kFloat ? &turn_rows<float>
+                                                : &turn_rows<at::BFloat16>;
+        turn(to.pieces[i], scales, offset, from.base, rows, *turns);
+    }
 }
 
 bool KvCache::reaches_back(std::int64_t length) const {

@@ -1,11 +1,13 @@
 // Keys and values of one sequence, for every layer one contiguous piece [kv_heads, capacity, head_dim]. Capacity doubles as
 // needed up to the model's context, so that appending does not move what is there. Layers with a window keep what the next token
-// can see and what a failed call must find again; older positions are dropped when room is needed. Elements are float32,
+// can see and what a failed call must find again; older positions are dropped when room is needed. A copy without spare room is a
+// piece: the keys and values of a passage, which other caches take over at other positions. Elements are float32,
 // bfloat16, or signed bytes with a float32 scale for every head and position, so that a position can be dropped, moved or turned
 // to another place without its neighbours. Thread rule: on the model's worker.
 #pragma once
 
 #include "libtorch/layers/attention.hpp"
+#include "libtorch/layers/rotary.hpp"
 
 namespace rag::core::libtorch {
 
@@ -24,6 +26,14 @@ class KvCache {
                std::int64_t stride);
     /// The keys and values of a layer for `rows` queries at positions `first` and on, the last ones included.
     AttentionRows view(std::size_t layer, std::int64_t first, std::int64_t rows) const;
+
+    /// A copy of `length` positions, all there are, without spare room; layers with a window keep what the next token sees.
+    KvCache copy(std::int64_t length) const;
+    /// Puts the `count` positions of `piece`, a copy(), behind the `length` there are. `turns`: of keys, [count] rows
+    /// (RotaryRows::add_turns); `local_turns`: of layers with a window. Null: keys are copied as they are. Nothing is changed if
+    /// memory runs out.
+    void append(const KvCache& piece, std::int64_t count, std::int64_t length, const RotaryRows* turns,
+                const RotaryRows* local_turns);
 
     /// Whether a sequence cut to `length` tokens would find all that its next token sees.
     bool reaches_back(std::int64_t length) const;
@@ -47,6 +57,8 @@ class KvCache {
     void grow(Group& group, std::int64_t kept, std::int64_t length, std::int64_t capacity) const;
     void shift(Group& group, std::int64_t kept, std::int64_t length) const;
 
+    void make_room(Group& group, std::int64_t dropped, std::int64_t count, std::int64_t length) const;
+    void append_group(const Group& from, Group& to, std::int64_t count, std::int64_t length, const RotaryRows* turns) const;
     std::vector<at::Tensor> grown(const Group& group, const std::vector<at::Tensor>& old, at::ScalarType type, std::int64_t kept,
                                   std::int64_t length, std::int64_t capacity) const;
 

@@ -33,7 +33,7 @@ std::optional<kernels::TileActivation> fused_activation(Activation activation) {
 }  // namespace
 
 PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const std::string& prefix, const PostNormNames& names,
-                             const EncoderConfig& config, Precision precision)
+                             const EncoderConfig& config, const PrecisionPlan& plan)
     : activation_(config.activation) {
     const std::int64_t hidden = config.hidden_size;
     const std::int64_t inner = config.intermediate_size;
@@ -45,7 +45,7 @@ PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const s
         for (const char* module : modules) {
             spec.parts.push_back({prefix + module, rows, 0});
         }
-        return Linear(source, std::move(spec), precision);
+        return Linear(source, std::move(spec), plan);
     };
     const auto norm = [&](const char* module) { return LayerNorm(*source, prefix + module, hidden, config.layer_norm_eps); };
     qkv_ = linear({names.query, names.key, names.value}, hidden, hidden);
@@ -56,19 +56,33 @@ PostNormBlock::PostNormBlock(std::shared_ptr<const WeightSource> source, const s
     output_norm_ = norm(names.output_norm);
 }
 
-at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const std::optional<at::Tensor>& rows) const {
+bool PostNormBlock::runs_in_tiles() const {
+    const kernels::TileMatrix* attention_output = attention_output_.tiles();
+    const kernels::TileMatrix* intermediate = intermediate_.tiles();
+    return attention_output != nullptr && intermediate != nullptr && output_.tiles() != nullptr &&
+           attention_output->numbers == intermediate->numbers && fused_activation(activation_);
+}
+
+at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
+                              const std::optional<at::Tensor>& rows) const {
     const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, *rows) : all; };
-    if (attention_output_.tiles() != nullptr && intermediate_.tiles() != nullptr && output_.tiles() != nullptr &&
-        fused_activation(activation_)) {
+    if (adapters.empty() && runs_in_tiles()) {
         const at::Tensor attended = wanted(attend(qkv_.run(x)));
         at::Tensor out = rows ? wanted(x) : x.clone();
         run_tiles(attended, out);
         return out;
     }
-    const at::Tensor attended = attention_norm_.run(attention_output_.run(wanted(attend(qkv_.run(x)))).add_(wanted(x)));
-    at::Tensor inner = intermediate_.run(attended);
+    const auto apply = [&](const Linear& linear, const at::Tensor& in) {
+        if (!rows) {
+            return adapters.apply(linear, in);
+        }
+        return adapters.apply(linear, in, {rows->const_data_ptr<std::int64_t>(), static_cast<std::size_t>(rows->numel())});
+    };
+    const at::Tensor seen = wanted(attend(adapters.apply(qkv_, x)));
+    const at::Tensor attended = attention_norm_.run(apply(attention_output_, seen).add_(wanted(x)));
+    at::Tensor inner = apply(intermediate_, attended);
     apply_activation(activation_, inner);
-    return output_norm_.run(output_.run(inner).add_(attended));
+    return output_norm_.run(apply(output_, inner).add_(attended));
 }
 
 void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {

@@ -7,6 +7,7 @@
 
 #include "libtorch/layers/linear.hpp"
 #include "libtorch/layers/norm.hpp"
+#include "libtorch/lora/kept_adapter.hpp"
 
 namespace rag::core::libtorch {
 
@@ -26,18 +27,20 @@ class PostNormBlock {
   public:
     /// Sizes, epsilon and activation are the configuration's.
     PostNormBlock(std::shared_ptr<const WeightSource> source, const std::string& prefix, const PostNormNames& names,
-                  const EncoderConfig& config, Precision precision);
+                  const EncoderConfig& config, const PrecisionPlan& plan);
 
     /// qkv [tokens, 3 * hidden] -> [tokens, hidden]
     using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
     /// x: [tokens, hidden] float32 -> the same shape; with `rows` (indices, [wanted] int64) only those, [wanted, hidden].
-    at::Tensor run(const at::Tensor& x, const Attend& attend, const std::optional<at::Tensor>& rows = {}) const;
+    at::Tensor run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
+                   const std::optional<at::Tensor>& rows = {}) const;
 
     void list_linears(std::vector<Linear*>& out);
     void list_norms(std::vector<NormTensors>& out);
     std::uint64_t norm_bytes() const { return attention_norm_.size_bytes() + output_norm_.size_bytes(); }
 
   private:
+    bool runs_in_tiles() const;
     /// What follows attention, block of rows by block of rows, so that nothing between the layers leaves the caches. x: the sum's
     /// other side, and the result.
     void run_tiles(const at::Tensor& attended, at::Tensor& x) const;

@@ -37,6 +37,18 @@ void RotaryRows::add(std::int64_t first, std::int64_t rows, std::int64_t length)
     }
 }
 
+void RotaryRows::add_turns(std::int64_t first, std::int64_t rows) {
+    // The difference of the rounded angles, not the rounded angle of the difference: far out those are a thousandth apart.
+    for (std::int64_t row = 0; row < rows; ++row) {
+        for (const float frequency : config_.frequencies) {
+            const auto from = static_cast<double>(static_cast<float>(row) * frequency);
+            const auto to = static_cast<double>(static_cast<float>(first + row) * frequency);
+            cosines_.push_back(static_cast<float>(std::cos(to - from)));
+            sines_.push_back(static_cast<float>(std::sin(to - from)));
+        }
+    }
+}
+
 void RotaryRows::rotate(std::int64_t row, float* x) const {
     const float* cosine = cosines_.data() + row * half_;
     const float* sine = sines_.data() + row * half_;

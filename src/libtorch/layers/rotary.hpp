@@ -15,6 +15,9 @@ class RotaryRows {
 
     /// The next rows stand at positions first .. first + rows - 1 of a sequence that has `length` tokens with this call.
     void add(std::int64_t first, std::int64_t rows, std::int64_t length);
+    /// The next rows are turned already as at positions 0 .. rows - 1; rotate() turns them on to `first` .. first + rows - 1. The
+    /// attention factor is in them already, and the frequencies are those of short sequences.
+    void add_turns(std::int64_t first, std::int64_t rows);
     /// Turns one head of row `row` in place; x: [2 * half].
     void rotate(std::int64_t row, float* x) const;
     /// [rows, half], row-major.

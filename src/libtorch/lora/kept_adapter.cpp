@@ -40,13 +40,13 @@ void add_many(const at::Tensor& a, const at::Tensor& b, const float* x, std::int
 }  // namespace
 
 KeptAdapter::KeptAdapter(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers,
-                         const void* model)
+                         const void* model, std::span<const std::string_view> unused)
     : model_(model) {
     if (!adapter.replaced.empty()) {
         fail(Code::kUnsupported, "adapter ", quote(adapter.source), " replaces ", quote(adapter.replaced.front().name),
              "; it can be merged, and not be used beside the weights");
     }
-    for (const AdapterTarget& target : find_targets(adapter, source, layers, {})) {
+    for (const AdapterTarget& target : find_targets(adapter, source, layers, unused)) {
         const LinearSpec& spec = target.layer->spec();
         Factors factors;
         for (std::size_t part = 0; part < target.part; ++part) {
@@ -84,6 +84,18 @@ void RowAdapters::append(std::int64_t rows, std::span<const AdapterShare> shares
         segments_.push_back({rows_, rows_ + rows, shares});
     }
     rows_ += rows;
+}
+
+at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x) const {
+    at::Tensor out = linear.run(x);
+    add(linear, x, out);
+    return out;
+}
+
+at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows) const {
+    at::Tensor out = linear.run(x);
+    add(linear, x, rows, out);
+    return out;
 }
 
 void RowAdapters::add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const {

@@ -11,8 +11,9 @@ namespace rag::core::libtorch {
 class KeptAdapter : public BackendAdapter {
   public:
     /// All or nothing: unknown modules and wrong shapes are errors that name them, as in AdapterSlot::merge. `model` is compared
-    /// with by belongs_to().
-    KeptAdapter(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers, const void* model);
+    /// with by belongs_to(). `unused`: modules that the model does without, which an adapter may name.
+    KeptAdapter(const AdapterWeights& adapter, const WeightSource& source, std::span<Linear* const> layers, const void* model,
+                std::span<const std::string_view> unused = {});
 
     bool belongs_to(const void* model) const { return model_ == model; }
     /// out[row, :] += weight * the adapter's part for x[row, :]. Rows of both are contiguous floats; `rows` of them.
@@ -36,6 +37,10 @@ class RowAdapters {
     /// The next `rows` rows of the pass have these.
     void append(std::int64_t rows, std::span<const AdapterShare> shares);
     bool empty() const { return segments_.empty(); }
+    /// The product of the whole pass, the adapters' parts included.
+    at::Tensor apply(const Linear& linear, const at::Tensor& x) const;
+    /// The same where x holds only the rows of the pass that `rows` numbers, in ascending order.
+    at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows) const;
     /// Adds the adapters' parts to the product of the whole pass.
     void add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const;
     /// The same where x and out hold only the rows of the pass that `rows` numbers, in ascending order.

@@ -28,13 +28,14 @@ bool fits(std::string_view pattern, std::string_view text) {
 
 }  // namespace
 
-PrecisionPlan::PrecisionPlan(Precision base, std::vector<PrecisionException> exceptions)
-    : base_(base), exceptions_(std::move(exceptions)), used_(exceptions_.size()) {}
+PrecisionPlan::PrecisionPlan(Precision base, std::vector<PrecisionException> exceptions, std::string_view prefix)
+    : base_(base), prefix_(prefix), exceptions_(std::move(exceptions)), used_(exceptions_.size()) {}
 
 Precision PrecisionPlan::of(const std::string& module, Precision otherwise) const {
     Precision found = otherwise;
     for (std::size_t i = 0; i < exceptions_.size(); ++i) {
-        if (fits(exceptions_[i].pattern, module)) {
+        const std::string& pattern = exceptions_[i].pattern;
+        if (fits(pattern, module) || (!prefix_.empty() && fits(pattern, prefix_ + module))) {
             found = exceptions_[i].precision;
             used_[i] = true;
         }

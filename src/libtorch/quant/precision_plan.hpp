@@ -1,5 +1,6 @@
-// Which precision every linear layer gets: the model's own, but for modules whose names fit a pattern. Thread rule: one thread,
-// while a model is loaded.
+// Which precision every linear layer and table gets: the model's own, but for modules whose names fit a pattern. Names are those
+// of the architecture ("encoder.layer.0.output.dense") or of the file ("bert.encoder.layer.0.output.dense").
+// Thread rule: one thread, while a model is loaded.
 #pragma once
 
 #include "libtorch/guard.hpp"
@@ -10,7 +11,8 @@ class PrecisionPlan {
   public:
     /// All layers alike.
     PrecisionPlan(Precision base) : base_(base) {}  // NOLINT(google-explicit-constructor): a precision is a plan
-    PrecisionPlan(Precision base, std::vector<PrecisionException> exceptions);
+    /// `prefix`: of the file's names, as WeightSource's.
+    PrecisionPlan(Precision base, std::vector<PrecisionException> exceptions, std::string_view prefix = {});
 
     Precision base() const noexcept { return base_; }
     /// Of the last exception that fits the module, else `otherwise`.
@@ -21,6 +23,7 @@ class PrecisionPlan {
 
   private:
     Precision base_;
+    std::string prefix_;
     std::vector<PrecisionException> exceptions_;
     mutable std::vector<bool> used_;
 };
