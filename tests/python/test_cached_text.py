@@ -1,6 +1,6 @@
-"""Cached texts: keys and values computed once and put before prompts. One text equals the ordinary prompt; several equal
-transformers' model with the same mask, in which a text sees itself alone, at the same positions, for every rotary scaling, both
-rotations of Gemma 3 and sliding windows."""
+"""Cached texts (docs/generators.md): keys and values computed once and put before prompts. One text equals the ordinary prompt;
+several equal transformers' model with the same mask, in which a text sees itself alone, at the same positions, for every rotary
+scaling, both rotations of Gemma 3 and sliding windows."""
 
 from __future__ import annotations
 
