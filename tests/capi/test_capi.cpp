@@ -118,7 +118,8 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_link) == 64);
     static_assert(sizeof(rag_search_batch_options) == 24);
     static_assert(sizeof(rag_adapter_share) == 24);
-    static_assert(sizeof(rag_generate_options) == 88);
+    static_assert(sizeof(rag_generate_options) == 104);
+    static_assert(sizeof(rag_cache_options) == 40);
     static_assert(sizeof(rag_ask_options) == 40);
     static_assert(sizeof(rag_change) == 32);
     static_assert(sizeof(rag_export_options) == 40);
@@ -129,8 +130,8 @@ TEST_CASE("Struct layouts are as rag.h promises on 64-bit machines") {
     static_assert(sizeof(rag_tokenize_options) == 112);
     static_assert(sizeof(rag_added_token) == 48);
     static_assert(sizeof(rag_model_options) == 96);
-    static_assert(sizeof(rag_encode_options) == 56);
-    static_assert(sizeof(rag_predict_options) == 56);
+    static_assert(sizeof(rag_encode_options) == 72);
+    static_assert(sizeof(rag_predict_options) == 72);
     static_assert(sizeof(rag_vector_index_options) == 32);
     static_assert(sizeof(rag_filter) == 24);
     static_assert(sizeof(rag_bm25_index_options) == 56);
