@@ -160,11 +160,12 @@ rag_status rag_engine_delete(rag_engine* engine, const rag_text* ids, size_t cou
     });
 }
 
-rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_documents** documents) noexcept {
+rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_progress_fn progress, void* user_data,
+                          rag_documents** documents) noexcept {
     return guard([&] {
         require(documents, "documents") = nullptr;
         const auto views = rag::capi::texts_of(ids, count, "ids");
-        auto found = use(engine).get(views);
+        auto found = use(engine).get(views, rag::capi::progress_of(progress, user_data));
         auto out = std::make_unique<rag_documents>();
         out->entries.reserve(count);
         for (size_t i = 0; i < count; ++i) out->entries.push_back({std::string(views[i]), std::move(found[i])});

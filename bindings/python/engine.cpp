@@ -375,13 +375,14 @@ void bind_engine(py::module_& module) {
         .def("delete", &remove, py::arg("ids"), py::arg("where"), py::arg("progress"))
         .def(
             "get",
-            [](const Engine& self, const py::iterable& ids) {
+            [](const Engine& self, const py::iterable& ids, py::object callback) {
                 const Texts held(ids, "ids");
                 const std::vector<std::string> copies(held.views().begin(), held.views().end());
+                const Progress progress = progress_of(std::move(callback));
                 const GilRelease release;
-                return self.get(copies);
+                return self.get(copies, progress);
             },
-            py::arg("ids"))
+            py::arg("ids"), py::arg("progress"))
         .def("count", &Engine::count, py::call_guard<GilRelease>())
         .def("search", &search, py::arg("query"), py::arg("vector"), py::arg("settings"))
         .def("search_batch", &search_batch, py::arg("queries"), py::arg("vectors"), py::arg("settings"), py::arg("threads"),

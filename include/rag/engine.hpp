@@ -187,14 +187,20 @@ class Engine {
         return remove_matching({}, where, progress);
     }
 
-    /// In this order; nothing where an id is unknown.
-    std::vector<std::optional<StoredDocument>> get(const std::vector<std::string>& ids) const {
+    /// In this order; nothing where an id is unknown. `progress` is asked while documents are read and copied.
+    std::vector<std::optional<StoredDocument>> get(const std::vector<std::string>& ids,
+                                                   const Progress& progress = nullptr) const {
         const auto views = to_c(ids);
         rag_documents* raw = nullptr;
-        detail::check(rag_engine_get(handle_.get(), views.data(), views.size(), &raw));
+        detail::ProgressBridge bridge(progress);
+        const rag_status status =
+            rag_engine_get(handle_.get(), views.data(), views.size(), bridge.function(), bridge.data(), &raw);
+        bridge.rethrow();
+        detail::check(status);
         const detail::Handle<rag_documents, rag_documents_free> owner(raw);
         std::vector<std::optional<StoredDocument>> out(rag_documents_count(raw));
         for (std::size_t i = 0; i < out.size(); ++i) {
+            if (progress && out.size() > 1 && !progress(i, out.size())) throw Error(RAG_STOPPED, "stopped by the caller");
             rag_document_view view = RAG_DOCUMENT_VIEW_INIT;
             detail::check(rag_documents_at(raw, i, &view));
             if (view.found == 0) continue;

@@ -265,8 +265,10 @@ typedef struct rag_document_view {
 #define RAG_DOCUMENT_VIEW_INIT \
     {sizeof(rag_document_view), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, {NULL, 0}, {NULL, 0}}
 
-/* The documents with these ids, in this order; unknown ids give an entry with found = 0. since 0.1.0 */
-RAG_API rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_documents** documents) RAG_NOEXCEPT;
+/* The documents with these ids, in this order and of one state; unknown ids give an entry with found = 0. `progress` (in
+ * documents; may be NULL) is not asked for a single one. since 0.1.0 */
+RAG_API rag_status rag_engine_get(rag_engine* engine, const rag_text* ids, size_t count, rag_progress_fn progress,
+                                  void* user_data, rag_documents** documents) RAG_NOEXCEPT;
 RAG_API size_t rag_documents_count(const rag_documents* documents) RAG_NOEXCEPT; /* 0 for NULL. since 0.1.0 */
 RAG_API rag_status rag_documents_at(const rag_documents* documents, size_t index,
                                     rag_document_view* view) RAG_NOEXCEPT; /* since 0.1.0 */

@@ -308,7 +308,7 @@ class Engine(Maintenance):
             else Document(
                 d.text, d.id, d.title, json.loads(d.metadata), d.created_ms, d.updated_ms, d.chunks, d.source, d.language
             )
-            for d in self._core.get(ids)
+            for d in self._core.get(ids, None)
         ]
 
     def count(self) -> int:

@@ -226,8 +226,9 @@ class Engine {
     std::uint64_t remove(std::span<const std::string_view> ids, std::optional<std::string_view> where,
                          const Progress& progress = {});
 
-    /// In the order of the ids; nothing where there is no such document.
-    std::vector<std::optional<StoredDocument>> get(std::span<const std::string_view> ids) const;
+    /// In the order of the ids; nothing where there is no such document. `progress`: in documents, every 50 ms; of a single one
+    /// nobody is asked.
+    std::vector<std::optional<StoredDocument>> get(std::span<const std::string_view> ids, const Progress& progress = {}) const;
     std::uint64_t count() const;
 
     /// The k best chunks that match; fewer only where fewer match. kInvalidArgument: the query; kInvalidState: a vector search

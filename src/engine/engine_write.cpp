@@ -98,21 +98,26 @@ std::uint64_t Engine::remove(std::span<const std::string_view> ids, std::optiona
     return removed;
 }
 
-std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::string_view> ids) const {
+std::vector<std::optional<StoredDocument>> Engine::get(std::span<const std::string_view> ids, const Progress& progress) const {
     const Call call(*this);
     std::vector<std::optional<StoredDocument>> out;
     out.reserve(ids.size());
-    auto view = call->store->read();
-    for (const auto id : ids) {
-        auto row = view.find_document(id);
-        if (!row) {
-            out.emplace_back();
-            continue;
+    // The caller is asked on his thread while the view is held on another: he may write.
+    const Progress none;
+    run_polled(ids.size() > 1 ? progress : none, [&](const Progress& inner) {
+        auto view = call->store->read();
+        for (const auto id : ids) {
+            report(inner, out.size(), ids.size());
+            auto row = view.find_document(id);
+            if (!row) {
+                out.emplace_back();
+                continue;
+            }
+            out.emplace_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title),
+                                            std::move(row->metadata), row->created_ms, row->updated_ms,
+                                            view.chunks_of(row->key).size(), std::move(row->source), std::move(row->language)});
         }
-        out.emplace_back(StoredDocument{std::move(row->id), std::move(row->text), std::move(row->title), std::move(row->metadata),
-                                        row->created_ms, row->updated_ms, view.chunks_of(row->key).size(), std::move(row->source),
-                                        std::move(row->language)});
-    }
+    });
     return out;
 }
 

@@ -117,9 +117,11 @@ std::string with_plain_whitespace(std::string_view text, const Progress& progres
 }
 
 /// The first place from `at` on whose character never changes with what stands before it: text may be cut there.
-std::size_t normal_form_end(const icu::Normalizer2& nfc, std::string_view text, std::size_t at) {
+/// `poll` is asked meanwhile: accents may go on for megabytes.
+std::size_t normal_form_end(const icu::Normalizer2& nfc, std::string_view text, std::size_t at, Poll& poll) {
     while (at < text.size() && (byte_at(text, at) & 0xC0U) == 0x80U) ++at;
     while (at < text.size()) {
+        poll.at(at);
         const Utf8Step step = decode_utf8(text, at);
         if (nfc.hasBoundaryBefore(static_cast<UChar32>(step.value)) != 0) break;
         at += step.length;
@@ -137,7 +139,7 @@ std::string in_normal_form_c(std::string_view text, const Progress& progress) {
     icu::StringByteSink<std::string> sink(&out);
     for (std::size_t at = 0; at < text.size();) {
         poll.at(at);
-        const std::size_t end = normal_form_end(*nfc, text, at + kBytesPerPoll);
+        const std::size_t end = normal_form_end(*nfc, text, at + kBytesPerPoll, poll);
         const icu::StringPiece piece(text.data() + at, static_cast<std::int32_t>(end - at));
         if (nfc->isNormalizedUTF8(piece, code) != 0 && U_SUCCESS(code)) {
             out.append(text.substr(at, end - at));

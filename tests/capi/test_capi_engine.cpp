@@ -49,7 +49,7 @@ TEST_CASE("source and language go in and come back; callers who do not know them
     REQUIRE(rag_engine_add(engine.handle(), &older, 1, nullptr, nullptr) == RAG_OK);
     rag_documents* found = nullptr;
     const rag_text id = {"a", 1};
-    REQUIRE(rag_engine_get(engine.handle(), &id, 1, &found) == RAG_OK);
+    REQUIRE(rag_engine_get(engine.handle(), &id, 1, nullptr, nullptr, &found) == RAG_OK);
     rag_document_view view = RAG_DOCUMENT_VIEW_INIT;
     view.struct_size = offsetof(rag_document_view, source);
     view.source = {"untouched", 9};
@@ -57,6 +57,19 @@ TEST_CASE("source and language go in and come back; callers who do not know them
     CHECK(view.chunks == 1);
     CHECK(view.source.size == 9);
     rag_documents_free(found);
+    // Of one document nobody is asked, of several the caller may stop.
+    const auto stop = [](std::uint64_t, std::uint64_t, void*) { return 7; };
+    const rag_text both[] = {{"a", 1}, {"b", 1}};
+    CHECK(rag_engine_get(engine.handle(), both, 2, stop, nullptr, &found) == RAG_STOPPED);
+    CHECK(rag_stop_value() == 7);
+    CHECK(found == nullptr);
+    CHECK(engine.get({"a"}, [](std::uint64_t, std::uint64_t) { return false; }).size() == 1);
+    CHECK_THROWS_AS(engine.get({"a", "b"}, [](std::uint64_t, std::uint64_t) { return false; }), rag::Error);
+    std::uint64_t asked = 0;
+    CHECK(
+        engine.get({"b", "a", "nobody"}, [&](std::uint64_t, std::uint64_t total) { return ++asked > 0 && total <= 3; }).size() ==
+        3);
+    CHECK(asked > 0);
 
     document.language = std::string(65, 'x');
     CHECK_THROWS_AS(engine.upsert({document}), rag::Error);

@@ -54,6 +54,8 @@ CALLS: dict[str, Callable[[librag.Engine], Any]] = {
     "diversity": lambda engine: engine.search(SHORT_QUERY, diversity=0.5),
     "batch": lambda engine: engine.search([SHORT_QUERY] * 8, highlight=True),
     "clean": lambda _: librag.clean(ACCENTS),
+    "verify": lambda engine: engine.verify(),
+    "get": lambda engine: engine.get([str(i % 8) for i in range(100)]),
 }
 
 
