@@ -26,7 +26,8 @@ inline std::vector<std::shared_ptr<const core::CachedText>> prefix_of(const rag_
 }
 
 inline GenerationCall generation_of(const rag_generate_options* options) {
-    const auto known = read_struct(options, rag_generate_options RAG_GENERATE_OPTIONS_INIT, "rag_generate_options");
+    const auto known = read_struct(options, rag_generate_options RAG_GENERATE_OPTIONS_INIT, "rag_generate_options",
+                                   offsetof(rag_generate_options, prefix));
     GenerationCall out;
     if (known.max_tokens != 0) out.options.max_tokens = known.max_tokens;
     core::SamplerOptions& sampler = out.options.sampler;

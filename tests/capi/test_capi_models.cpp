@@ -266,6 +266,12 @@ TEST_CASE("cached texts, over C++ and C") {
     CHECK(rag_generator_cache(generator.handle(), c_text, &c_options, &cached) == RAG_INVALID_ARGUMENT);
     CHECK(std::string(rag_error_message()).find("special_tokens is 2") != std::string::npos);
     CHECK(cached == nullptr);
+    rag_generate_options older = RAG_GENERATE_OPTIONS_INIT;
+    older.struct_size = offsetof(rag_generate_options, prefix);
+    older.max_tokens = 1;
+    rag_generation* made = nullptr;
+    CHECK(rag_generator_generate(generator.handle(), c_text, &older, &made) == RAG_OK);
+    rag_generation_free(made);
     const rag_cached_text* none = nullptr;
     const std::int32_t id = 5;
     std::vector<float> logits(static_cast<std::size_t>(generator.vocab_size()));
