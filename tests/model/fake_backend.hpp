@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,7 +68,12 @@ class FakeModel : public Base {
     core::BackendStatus observe_inputs(bool) noexcept override { return take(); }
 
   protected:
-    core::BackendStatus take() { return std::exchange(record_->next, {}); }
+    /// Calls come from any thread: an adapter is merged while another one encodes.
+    core::BackendStatus take() {
+        static std::mutex taking;
+        const std::lock_guard lock(taking);
+        return std::exchange(record_->next, {});
+    }
     static bool stopped(const core::HostCall& call) { return call.stop != nullptr && call.stop(call.context); }
     std::shared_ptr<FakeRecord> record_;
 };
