@@ -35,13 +35,17 @@ inline GenerationCall generation_of(const rag_generate_options* options) {
     if (known.top_p != 0) sampler.top_p = known.top_p;
     sampler.top_k = known.top_k;
     sampler.min_p = known.min_p;
-    if (known.repeat_penalty != 0 && !(known.repeat_penalty >= 1)) {
-        fail(Code::kInvalidArgument, "repeat_penalty is {}, it must be 0 (off) or at least 1", known.repeat_penalty);
+    constexpr float kLargestPenalty = 1000;
+    if (known.repeat_penalty != 0 && !(known.repeat_penalty >= 1 && known.repeat_penalty <= kLargestPenalty)) {
+        fail(Code::kInvalidArgument, "repeat_penalty is {}, it must be 0 (off), or 1 to {}", known.repeat_penalty,
+             kLargestPenalty);
     }
     if (known.repeat_penalty != 0) sampler.repeat_penalty = known.repeat_penalty;
     sampler.seed = known.seed;
     for (const std::string_view text : texts_of(known.stop, known.stop_count, "stop")) {
-        if (text.empty()) fail(Code::kInvalidArgument, "a stop text is empty");
+        if (text.empty())
+            fail(Code::kInvalidArgument, "stop[{}] is empty, a text that ends the generation is expected",
+                 out.options.stop.size());
         out.options.stop.emplace_back(text);
     }
     out.options.adapters = chosen_adapters(known.adapters, known.adapter_count);

@@ -1,5 +1,6 @@
 // rag_generator_* and rag_generation_*: language models over C.
 #include "arguments.hpp"
+#include "core/polled.hpp"
 #include "generation.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -98,13 +99,14 @@ rag_status rag_generator_tokenizer(const rag_generator* generator, rag_tokenizer
     });
 }
 
-rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, float* logits,
-                                size_t logit_floats) noexcept {
+rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, rag_progress_fn progress,
+                                void* user_data, float* logits, size_t logit_floats) noexcept {
     return guard([&] {
         core::Decoder& model = rag::capi::use_model(generator, kWhat);
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(logits, logit_floats, "logits");
-        model.logits({ids, count}, {logits, logit_floats});
+        core::run_polled(rag::capi::progress_of(progress, user_data),
+                         [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner); });
     });
 }
 
@@ -147,12 +149,15 @@ void rag_cached_text_free(rag_cached_text* cached) noexcept {
 }
 
 rag_status rag_generator_logits_after(const rag_generator* generator, const rag_cached_text* const* prefix, size_t prefix_count,
-                                      const int32_t* ids, size_t count, float* logits, size_t logit_floats) noexcept {
+                                      const int32_t* ids, size_t count, rag_progress_fn progress, void* user_data, float* logits,
+                                      size_t logit_floats) noexcept {
     return guard([&] {
         core::Decoder& model = rag::capi::use_model(generator, kWhat);
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(logits, logit_floats, "logits");
-        model.logits({ids, count}, {logits, logit_floats}, {}, rag::capi::prefix_of(prefix, prefix_count));
+        const auto before = rag::capi::prefix_of(prefix, prefix_count);
+        core::run_polled(rag::capi::progress_of(progress, user_data),
+                         [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner, before); });
     });
 }
 

@@ -1,9 +1,10 @@
-// rag_model_inspect: what a model file or folder holds, over C.
+// What concerns models and no handle, over C: rag_model_inspect (what a model file or folder holds) and rag_models_shutdown.
 #include "formats/inspect.hpp"
 #include "arguments.hpp"
 #include "core/polled.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
+#include "model/loader.hpp"
 
 namespace core = rag::core;
 
@@ -24,6 +25,10 @@ rag_status rag_model_inspect(rag_text path, const rag_inspect_options* options, 
         });
         *json = new rag_string{std::move(text)};
     });
+}
+
+void rag_models_shutdown(void) noexcept {
+    core::end_backend();
 }
 
 }  // extern "C"

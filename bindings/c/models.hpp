@@ -52,9 +52,10 @@ inline core::ModelOptions model_options_of(const rag_model_options* options) {
             fail(Code::kInvalidArgument,
                  "dtype is {}, it must be 0 (float32), 1 (bfloat16), 2 (float16), 3 (int8), 4 (int4) or 5 (auto)", known.dtype);
     }
-    constexpr std::uint32_t kMostThreads = 4096;
+    constexpr std::uint32_t kMostThreads = 1024;
     if (known.threads > kMostThreads)
-        fail(Code::kInvalidArgument, "threads is {}, at most {} are taken", known.threads, kMostThreads);
+        fail(Code::kInvalidArgument, "threads is {}, it must be 0 (as many as the process may use) to {}", known.threads,
+             kMostThreads);
     out.threads = known.threads;
     constexpr std::uint32_t kLongestWait = 1000000;
     if (known.batch_wait_microseconds > kLongestWait)
@@ -178,6 +179,7 @@ rag_status save_model(Handle* handle, const char* what, rag_text path, const rag
         const auto known = read_struct(options, rag_save_options RAG_SAVE_OPTIONS_INIT, "rag_save_options");
         core::SaveOptions save;
         save.precision = precision_of(known.dtype, model.precision());
+        if (known.dtype == RAG_OWN_DTYPE) save.exceptions = model.exceptions();
         if (known.shard_bytes != 0) save.shard_bytes = known.shard_bytes;
         const auto folder = path_of(path, "path");
         core::run_polled(progress_of(known.progress, known.user_data), [&](const core::Progress& progress) {

@@ -43,7 +43,11 @@ Texts::Texts(const py::iterable& objects, const char* what) {
     if (PyUnicode_Check(objects.ptr())) throw py::type_error(std::string(what) + " must be a list of str, not one str");
     for (const py::handle object : objects) {
         owners_.push_back(py::reinterpret_borrow<py::object>(object));
-        views_.push_back(text_of(object, what));
+        // The name is made for a message alone.
+        const bool easy = PyUnicode_Check(object.ptr()) && PyUnicode_AsUTF8AndSize(object.ptr(), nullptr) != nullptr;
+        if (!easy) PyErr_Clear();
+        const std::string name = easy ? std::string() : std::string(what) + "[" + std::to_string(views_.size()) + "]";
+        views_.push_back(text_of(object, easy ? what : name.c_str()));
     }
 }
 

@@ -62,6 +62,12 @@ Adapters adapters_of(const std::optional<py::dict>& shares) {
     return shares ? Adapters(adapter_shares_of(*shares)) : std::nullopt;
 }
 
+/// pybind11 imports numpy with the first array, and hands over the GIL for that in a way that ends the process when a daemon
+/// thread does so while the interpreter ends. So it is done when a model is opened.
+void import_numpy() {
+    static_cast<void>(FloatArray(0));
+}
+
 FloatArray encode(const Encoder& encoder, const py::iterable& texts, bool normalize, std::uint32_t batch_tokens,
                   py::object callback, std::uint32_t prompt_kind, const py::object& prompt_text,
                   const std::optional<py::dict>& shares) {
@@ -108,15 +114,15 @@ std::vector<std::int32_t> vocabulary_ids(const Generator& generator, const py::o
     return ids;
 }
 
-FloatArray logits(const Generator& generator, const py::object& ids_object, const std::vector<CachedText>& prefix) {
+FloatArray logits(const Generator& generator, const py::object& ids_object, const std::vector<CachedText>& prefix,
+                  py::object callback) {
     const std::vector<std::int32_t> ids = vocabulary_ids(generator, ids_object);
     FloatArray out({static_cast<py::ssize_t>(ids.size()), static_cast<py::ssize_t>(generator.vocab_size())});
     float* data = out.mutable_data();
     const auto size = static_cast<std::size_t>(out.size());
-    const auto handles = detail::handles(prefix);
+    const Progress progress = progress_of_short_call(std::move(callback));
     const GilRelease release;
-    detail::check(
-        rag_generator_logits_after(generator.handle(), handles.data(), handles.size(), ids.data(), ids.size(), data, size));
+    generator.logits_into(ids, prefix, data, size, progress);
     return out;
 }
 
@@ -235,7 +241,8 @@ GenerateOptions generate_options_of(const py::dict& arguments) {
         } else if (name == "seed") {
             options.seed = value.cast<std::uint64_t>();
         } else if (name == "stop") {
-            for (const py::handle text : value) options.stop.emplace_back(text_of(text, "stop"));
+            const Texts texts(py::reinterpret_borrow<py::iterable>(value), "stop");
+            options.stop.assign(texts.views().begin(), texts.views().end());
         } else if (name == "adapters") {
             options.adapters = adapter_shares_of(py::reinterpret_borrow<py::dict>(value));
         } else if (name == "prefix") {
@@ -284,6 +291,7 @@ void bind_models(py::module_& module) {
                  ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  options.exceptions = exceptions;
                  options.truncate_dim = truncate_dim;
+                 import_numpy();
                  const GilRelease release;
                  return std::make_unique<Encoder>(view, options);
              }),
@@ -305,6 +313,7 @@ void bind_models(py::module_& module) {
                  const std::string_view view = text_of(path, "path");
                  ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  options.exceptions = exceptions;
+                 import_numpy();
                  const GilRelease release;
                  return std::make_unique<Classifier>(view, options);
              }),
@@ -330,6 +339,7 @@ void bind_models(py::module_& module) {
                  ModelOptions options = options_of(dtype, device, threads, batching, verify);
                  options.exceptions = exceptions;
                  options.int8_cache = int8_cache;
+                 import_numpy();
                  const GilRelease release;
                  return std::make_unique<Generator>(view, options);
              }),
@@ -370,7 +380,7 @@ void bind_models(py::module_& module) {
                 return self.cache(ids, options);
             },
             py::arg("text"), py::arg("special_tokens"), py::arg("adapters"))
-        .def("logits", &logits, py::arg("ids"), py::arg("prefix"))
+        .def("logits", &logits, py::arg("ids"), py::arg("prefix"), py::arg("progress"))
         .def_property_readonly("context_length", &Generator::context_length)
         .def_property_readonly("vocab_size", &Generator::vocab_size);
     bind_adapters(generator);

@@ -1,4 +1,6 @@
 // The module librag._librag: errors first, then one file a part. python/librag gives these classes the face that users see.
+#include <cstdlib>
+
 #include "common.hpp"
 
 namespace rag::python {
@@ -28,6 +30,9 @@ void bind_errors(py::module_& module) {
 
 PYBIND11_MODULE(_librag, module) {
     module.doc() = "The C++ core of librag. Use the package librag instead: these classes are its inner part.";
+    // Daemon threads may still compute when the interpreter has ended. Registered as late as that, it is the first that exit()
+    // does; a program that goes on without Python goes on with its models.
+    static_cast<void>(Py_AtExit([] { std::atexit([] { rag_models_shutdown(); }); }));
     rag::python::bind_errors(module);
     rag::python::bind_encoding(module);
     rag::python::bind_tokenizer(module);

@@ -177,19 +177,22 @@ class Generator {
         return run(&rag_generator_chat, messages, options);
     }
     /// Logits of every position, [ids, vocab_size].
-    std::vector<float> logits(const std::vector<std::int32_t>& ids) const {
-        std::vector<float> out(ids.size() * static_cast<std::size_t>(vocab_size()));
-        detail::check(rag_generator_logits(handle_.get(), ids.data(), ids.size(), out.data(), out.size()));
-        return out;
-    }
-
+    std::vector<float> logits(const std::vector<std::int32_t>& ids) const { return logits(ids, {}); }
     /// The same behind cached texts.
     std::vector<float> logits(const std::vector<std::int32_t>& ids, const std::vector<CachedText>& prefix) const {
         std::vector<float> out(ids.size() * static_cast<std::size_t>(vocab_size()));
-        const std::vector<const rag_cached_text*> handles = detail::handles(prefix);
-        detail::check(rag_generator_logits_after(handle_.get(), handles.data(), handles.size(), ids.data(), ids.size(),
-                                                 out.data(), out.size()));
+        logits_into(ids, prefix, out.data(), out.size());
         return out;
+    }
+    /// As logits(), into memory of yours: `floats` must be ids times vocab_size.
+    void logits_into(const std::vector<std::int32_t>& ids, const std::vector<CachedText>& prefix, float* out, std::size_t floats,
+                     const Progress& progress = nullptr) const {
+        const std::vector<const rag_cached_text*> handles = detail::handles(prefix);
+        detail::ProgressBridge bridge(progress);
+        const rag_status status = rag_generator_logits_after(handle_.get(), handles.data(), handles.size(), ids.data(),
+                                                             ids.size(), bridge.function(), bridge.data(), out, floats);
+        bridge.rethrow();
+        detail::check(status);
     }
     /// Computes a text once, to be put before prompts at any position; see rag_generator_cache.
     CachedText cache(std::string_view text, const CacheOptions& options = {}) const {

@@ -1,5 +1,5 @@
 // rag::Encoder: texts to vectors with a sentence-transformers model. rag::Classifier and rag::CrossEncoder: texts and pairs to
-// scores. Any thread; calls are served one after another.
+// scores. Any thread; texts of concurrent calls are computed together.
 #pragma once
 
 #include <rag/error.hpp>
@@ -12,6 +12,11 @@
 #include <vector>
 
 namespace rag {
+
+/// Ends all computing of models for good, before a program ends while its threads compute; see rag_models_shutdown.
+inline void shutdown_models() noexcept {
+    rag_models_shutdown();
+}
 
 enum class Dtype : std::uint32_t {
     kFloat32 = RAG_FLOAT32,

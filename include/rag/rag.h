@@ -26,9 +26,9 @@
  *   rag_reader         one thread at a time
  *   rag_tokenizer      any thread at any time (immutable); also in a child of fork()
  *   rag_decode_stream  one thread at a time
- *   rag_encoder        any thread at any time; calls are served one after another
- *   rag_classifier     any thread at any time; calls are served one after another
- *   rag_generator      any thread at any time; steps of concurrent calls are computed together
+ *   rag_encoder        any thread at any time; texts of concurrent calls are computed together
+ *   rag_classifier     as rag_encoder
+ *   rag_generator      any thread at any time; steps of concurrent calls are computed together, long prompts part by part
  *   rag_cached_text    immutable; any thread until freed
  *   rag_vector_index   any thread at any time; searches go on while one adds or removes, writers wait for each other
  *   rag_bm25_index     as rag_vector_index
@@ -38,6 +38,7 @@
  *   results            immutable; any thread until freed
  *   rag_..._free       when no other thread uses the handle
  *   rag_log_set        any thread; rag_error_message() and rag_stop_value() are per thread
+ *   exit()             stops models that other threads compute with; see rag_models_shutdown
  *   fork()             a child must not use handles of its parent: calls return RAG_INVALID_STATE, except rag_..._free
  *
  * Stability: every function is marked with the version that brought it. In 0.x everything may still change between minor
@@ -445,7 +446,7 @@ typedef struct rag_generate_options {
     float top_p;          /* (0, 1]; 0 or 1: off */
     uint32_t top_k;       /* 0: off */
     float min_p;          /* [0, 1]; 0: off */
-    float repeat_penalty; /* >= 1; 0 or 1: off. Over the last 64 tokens */
+    float repeat_penalty; /* 1 to 1000; 0 or 1: off. Over the last 64 tokens */
     uint64_t seed;
     const rag_text* stop; /* texts that end the generation; they are not part of it */
     size_t stop_count;
@@ -961,6 +962,12 @@ RAG_API rag_status rag_tokenizer_apply_chat_template(const rag_tokenizer* tokeni
  * Models. The first one that is opened loads librag_torch.so and LibTorch (RAG_NO_BACKEND says what is missing).
  * ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* Ends all computing of models for good, for programs that end while threads of theirs still compute: calls that run return
+ * RAG_INVALID_STATE within a layer, so do later ones, and no model can be opened any more. Returns when nothing computes any
+ * more, after ten seconds at the latest. exit() does the same before LibTorch is torn down, but comes too late for an operator
+ * that another thread is just using for the very first time. Any thread; nothing happens in a child of fork(). since 0.1.0 */
+RAG_API void rag_models_shutdown(void) RAG_NOEXCEPT;
+
 /* RAG_INT8: weights per output channel, inputs by row with a zero point. RAG_INT4: weights in groups of 32 with a scale and a
  * minimum each (five bits a weight), rounded to nearest with a search over clipped ranges; GGUF tensors of the types Q4_0 and
  * Q4_1 are taken over as they are. RAG_AUTO, for opening a model: the one of float32, bfloat16 and int8 in which the first layer
@@ -971,7 +978,7 @@ typedef enum rag_dtype { RAG_FLOAT32 = 0, RAG_BFLOAT16 = 1, RAG_FLOAT16 = 2, RAG
 typedef struct rag_model_options {
     uint32_t struct_size;
     uint32_t dtype;   /* rag_dtype: what the weights are kept in and computed with */
-    uint32_t threads; /* 0: as many as the process may use */
+    uint32_t threads; /* at most 1024; 0: as many as the process may use */
     rag_text device;  /* not given: "cpu". Any other is RAG_UNSUPPORTED (RAG_INVALID_ARGUMENT where LibTorch has no such name) */
     /* Encoders alone: vectors are cut to so many first dimensions (Matryoshka); 0: not. RAG_INVALID_ARGUMENT above the model's.
      */
@@ -1107,8 +1114,10 @@ RAG_API uint64_t rag_generator_weight_bytes(const rag_generator* generator) RAG_
 RAG_API rag_status rag_generator_tokenizer(const rag_generator* generator,
                                            rag_tokenizer** tokenizer) RAG_NOEXCEPT; /* since 0.1.0 */
 
-/* Logits of every position: `logits` is [count, vocab_size] and holds `logit_floats` floats, just as many. since 0.1.0 */
-RAG_API rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count, float* logits,
+/* Logits of every position: `logits` is [count, vocab_size] and holds `logit_floats` floats, just as many. `progress` (may be
+ * NULL) counts ids. After a failure or RAG_STOPPED the content of `logits` is not defined. since 0.1.0 */
+RAG_API rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count,
+                                        rag_progress_fn progress, void* user_data, float* logits,
                                         size_t logit_floats) RAG_NOEXCEPT;
 
 typedef struct rag_cache_options {
@@ -1138,8 +1147,8 @@ RAG_API uint64_t rag_cached_text_bytes(const rag_cached_text* cached) RAG_NOEXCE
 RAG_API void rag_cached_text_free(rag_cached_text* cached) RAG_NOEXCEPT;            /* since 0.1.0 */
 /* As rag_generator_logits, behind cached texts. since 0.1.0 */
 RAG_API rag_status rag_generator_logits_after(const rag_generator* generator, const rag_cached_text* const* prefix,
-                                              size_t prefix_count, const int32_t* ids, size_t count, float* logits,
-                                              size_t logit_floats) RAG_NOEXCEPT;
+                                              size_t prefix_count, const int32_t* ids, size_t count, rag_progress_fn progress,
+                                              void* user_data, float* logits, size_t logit_floats) RAG_NOEXCEPT;
 
 typedef struct rag_generation rag_generation;
 /* Continues raw text. `options` may be NULL. With RAG_STOPPED the text so far is given. since 0.1.0 */
@@ -1184,7 +1193,7 @@ RAG_API rag_status rag_encoder_unload_adapter(rag_encoder* encoder, rag_text nam
 RAG_API rag_status rag_classifier_unload_adapter(rag_classifier* classifier, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_unload_adapter(rag_generator* generator, rag_text name) RAG_NOEXCEPT;
 
-/* As dtype of rag_save_options: the model's own. */
+/* As dtype of rag_save_options: the model's own, with its exceptions for layers. */
 #define RAG_OWN_DTYPE 0xFFFFFFFFu
 
 typedef struct rag_save_options {
@@ -1198,8 +1207,9 @@ typedef struct rag_save_options {
 
 /* Writes the model into a new folder, a merged adapter included: weights as safetensors, configuration, tokenizer. In float32,
  * bfloat16 and float16 it is a Hugging Face folder that transformers reads too; in int8 and int4 librag's own, from which a model
- * of that dtype computes the same bits. RAG_ALREADY_EXISTS when something is at `path`; RAG_UNSUPPORTED for a GGUF file of
- * another architecture than Llama. After a failure or RAG_STOPPED nothing is left. `options` may be NULL. since 0.1.0 */
+ * of that dtype computes the same bits. Exceptions for layers hold again when the folder is opened in the same dtype; those of
+ * the caller go before them. RAG_ALREADY_EXISTS when something is at `path`; RAG_UNSUPPORTED for a GGUF file whose rotary
+ * positions config.json cannot say. After a failure or RAG_STOPPED nothing is left. `options` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_encoder_save(const rag_encoder* encoder, rag_text path, const rag_save_options* options) RAG_NOEXCEPT;
 RAG_API rag_status rag_classifier_save(const rag_classifier* classifier, rag_text path,
                                        const rag_save_options* options) RAG_NOEXCEPT;

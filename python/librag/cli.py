@@ -38,6 +38,7 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, highlight=False)
 _SETTINGS = "models.json"
+_ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "modernbert")
 
 Base = Annotated[Path, typer.Argument(help="Folder of the knowledge base.", metavar="KNOWLEDGE")]
 EmbedderOption = Annotated[
@@ -479,13 +480,38 @@ def quantize(
 ) -> None:
     """Write a model in another dtype, calibrated on a sample of texts."""
     with _errors():
-        encoder = model.is_dir() and (model / "modules.json").exists()
-        opened: librag.Encoder | librag.Generator = librag.Encoder(model) if encoder else librag.Generator(model)
+        opened = _model_of_any_kind(model)
         if calibration is not None:
+            if dtype != "int4":
+                raise typer.BadParameter(
+                    f"--calibration is for --dtype int4, not for {dtype}: only int4 compensates its rounding"
+                )
+            if isinstance(opened, librag.Classifier):
+                raise typer.BadParameter("--calibration is for embedders and language models, not for classifiers and rerankers")
             opened.calibrate([document.text for document in read_documents(calibration)])
         opened.save(target, dtype=cast(Dtype, dtype))
         size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         print(f"{target}: {size:,} bytes")
+
+
+def _model_of_any_kind(path: Path) -> librag.Encoder | librag.Classifier | librag.Generator:
+    """What the folder says that it is: a classifier or cross-encoder, a sentence encoder, the body of one, or a language model."""
+    config = _json_of(path / "config.json")
+    modules = _json_of(path / "modules.json")
+    kinds = str(config.get("architectures")) if isinstance(config, dict) else ""
+    if "ForSequenceClassification" in kinds or "LogitScore" in str(modules):
+        return librag.Classifier(path)
+    if modules is not None or (isinstance(config, dict) and config.get("model_type") in _ENCODERS):
+        return librag.Encoder(path)
+    return librag.Generator(path)
+
+
+def _json_of(path: Path) -> Any:
+    """None for what cannot be read: opening the model says what is the matter."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _training_settings(config: Path | None, changes: list[str]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from . import _librag
-from ._arguments import UINT64, number, optional, whole
+from ._arguments import UINT64, flag, number, optional, place, text, whole, within
+from ._arguments import texts as _texts
 from ._chat import to_json
 from ._progress import Bar
 from ._stream import TokenFunction, TokenStream
@@ -33,6 +34,9 @@ Dtype = Literal["float32", "bfloat16", "float16", "int8", "int4"]
 OpenDtype = Literal["float32", "bfloat16", "float16", "int8", "int4", "auto"]
 
 
+_DTYPES = ("float32", "bfloat16", "float16", "int8", "int4")
+_MOST_THREADS = 1024
+
 # An adapter's name, names with weights, or None for the base.
 Adapter = str | Mapping[str, float] | None
 
@@ -48,8 +52,26 @@ def inspect(
     listed and every listed file is ok. NotFound: there is no SHA256SUMS.
     """
     with Bar(show_progress, "reading", "B", None) as bar:
-        report: dict[str, Any] = json.loads(_librag.inspect_model(os.fspath(path), sums, verify, bar.callback))
+        found = _librag.inspect_model(place("path", path), flag("sums", sums), flag("verify", verify), bar.callback)
+        report: dict[str, Any] = json.loads(found)
     return report
+
+
+def _shown(path: Any) -> str:
+    """The path for people."""
+    return os.fsdecode(place("path", path))
+
+
+def _settings(
+    device: str, threads: int | None, batching: Batching | None, verify: bool
+) -> tuple[str, int, tuple[int, int, int], bool]:
+    """What all kinds of model are opened with, checked."""
+    return (
+        text("device", device),
+        optional("threads", threads, most=_MOST_THREADS),
+        Batching._limits_of(batching),
+        flag("verify", verify),
+    )
 
 
 class _Model:
@@ -83,7 +105,7 @@ class _Model:
 
     def load_adapter(self, path: str | PathLike[str], name: str) -> None:
         """Reads a PEFT LoRA folder (generators: or a LoRA in GGUF) and keeps it under ``name``."""
-        self._core.load_adapter(os.fspath(path), name)
+        self._core.load_adapter(place("path", path), name)
 
     def merge_adapter(self, name: str) -> None:
         """Adds a loaded adapter to the weights, one at a time. Engines that use this model see it."""
@@ -113,14 +135,18 @@ class _Model:
         shard_bytes: int | None = None,
         show_progress: bool | None = None,
     ) -> None:
-        """Writes the model into a new folder that loads again, a merged adapter included; ``dtype`` None is the model's own.
+        """Writes the model into a new folder that loads again, a merged adapter included; ``dtype`` None is the model's own, with
+        the exceptions for layers that it was opened with: opened again in its default, the folder brings them along.
 
         float32, bfloat16 and float16 give a Hugging Face folder, which transformers and sentence-transformers read too; int8 and
         int4 give librag's own, from which a model of that dtype computes the same bits. ``shard_bytes``: at most so many bytes of
         weights a file (None: 5 GB). Something at ``path`` is an AlreadyExists; after a failure or Ctrl-C nothing is left.
         """
+        if dtype is not None and dtype not in _DTYPES:
+            raise InvalidArgument(f"dtype is {dtype!r}, it must be {', '.join(_DTYPES)}, or None for the model's own")
+        limit = optional("shard_bytes", shard_bytes, most=UINT64)
         with Bar(show_progress, "saving", "tensor", None) as bar:
-            self._core.save(os.fspath(path), dtype, optional("shard_bytes", shard_bytes, most=UINT64), bar.callback)
+            self._core.save(place("path", path), dtype, limit, bar.callback)
 
     def __repr__(self) -> str:
         chosen = f" ({self.dtype})" if self._dtype.split(",")[0] == "auto" else ""
@@ -136,9 +162,9 @@ def _prompt(prompt_name: str | None, prompt: str | None) -> tuple[int, str]:
     if prompt is not None and prompt_name is not None:
         raise ValueError("give prompt or prompt_name, not both")
     if prompt is not None:
-        return _PROMPT_TEXT, prompt
+        return _PROMPT_TEXT, text("prompt", prompt)
     if prompt_name is not None:
-        return _PROMPT_NAMED, prompt_name
+        return _PROMPT_NAMED, text("prompt_name", prompt_name)
     return _PROMPT_DEFAULT, ""
 
 
@@ -150,8 +176,9 @@ class _CalibratedModel(_Model):
         rounding errors (GPTQ). Some 16,000 tokens of the kind of text that the model will see are enough. The model itself stays
         as it is; a new sample takes the place of the one before. Best on a model opened in float32 or bfloat16.
         """
+        rows = _texts("texts", texts)
         with Bar(show_progress, "calibrating", "", None) as bar:
-            self._core.calibrate(list(texts), bar.callback)
+            self._core.calibrate(rows, bar.callback)
 
 
 class Encoder(_CalibratedModel):
@@ -179,17 +206,10 @@ class Encoder(_CalibratedModel):
         truncate_dim: int | None = None,
     ) -> None:
         chosen, exceptions = _dtype_and_exceptions(dtype)
-        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
-        limits = (batching or Batching())._limits()
+        self._path, self._dtype = _shown(path), chosen + ("," + exceptions if exceptions else "")
+        settings = _settings(device, threads, batching, verify)
         self._core: _librag.Encoder = _librag.Encoder(
-            self._path,
-            chosen,
-            device,
-            optional("threads", threads),
-            limits,
-            verify,
-            exceptions,
-            optional("truncate_dim", truncate_dim),
+            place("path", path), chosen, *settings, exceptions, optional("truncate_dim", truncate_dim)
         )
 
     @property
@@ -264,11 +284,12 @@ class Encoder(_CalibratedModel):
         adapter: Adapter | EllipsisType,
     ) -> npt.NDArray[np.float32]:
         single = isinstance(texts, str)
-        rows = [texts] if isinstance(texts, str) else list(texts)
+        rows = [texts] if isinstance(texts, str) else _texts("texts", texts)
         show = False if single and show_progress is None else show_progress
+        limit = optional("batch_tokens", batch_tokens)
+        unit, shares = flag("normalize", normalize), _shares_of_call(adapter)
         with Bar(show, "embedding", "text", len(rows)) as bar:
-            limit, shares = optional("batch_tokens", batch_tokens), _shares_of_call(adapter)
-            vectors = self._core.encode(rows, normalize, limit, bar.callback, prompt_kind, prompt, shares)
+            vectors = self._core.encode(rows, unit, limit, bar.callback, prompt_kind, prompt, shares)
         return vectors[0] if single else vectors
 
 
@@ -298,11 +319,9 @@ class _Scorer(_Model):
         verify: bool = False,
     ) -> None:
         chosen, exceptions = _dtype_and_exceptions(dtype)
-        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
-        limits = (batching or Batching())._limits()
-        self._core: _librag.Classifier = _librag.Classifier(
-            self._path, chosen, device, optional("threads", threads), limits, verify, exceptions
-        )
+        self._path, self._dtype = _shown(path), chosen + ("," + exceptions if exceptions else "")
+        settings = _settings(device, threads, batching, verify)
+        self._core: _librag.Classifier = _librag.Classifier(place("path", path), chosen, *settings, exceptions)
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -339,7 +358,7 @@ class CrossEncoder(_Scorer):
     """A model that reads two texts together and says how well they fit: a folder of transformers' NAMEForSequenceClassification
     (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT, decoders), or a language model that is a reranker (Qwen3-Reranker: a
     LogitScore in modules.json, or a Qwen3ForCausalLM without modules.json), whose score is the logit of "yes" less that of "no"
-    behind its prompt. Any thread; calls are served one after another. Options as ``Encoder``'s."""
+    behind its prompt. Any thread; calls of several are computed together. Options as ``Encoder``'s."""
 
     def predict(
         self,
@@ -359,8 +378,10 @@ class CrossEncoder(_Scorer):
         is the instruction of a language model, and stands in front of the first text for others. ``adapter``: as
         of ``Encoder.encode``. Ctrl-C stops within a batch.
         """
+        if isinstance(pairs, str | bytes | Mapping) or not isinstance(pairs, Iterable):
+            raise TypeError(f"pairs must be a pair of str or a list of pairs, not {type(pairs).__name__}")
         held = list(pairs)
-        single = len(held) == 2 and all(isinstance(text, str) for text in held)
+        single = len(held) == 2 and all(isinstance(part, str) for part in held)
         rows = [tuple(held)] if single else held
         show = False if single and show_progress is None else show_progress
         function = _SCORES_RAW if raw else _SCORES_CROSS_ENCODER
@@ -387,9 +408,12 @@ class CrossEncoder(_Scorer):
         and "score", and with ``return_documents`` "text", as sentence-transformers gives them."""
         if len(self.labels) != 1:
             raise InvalidArgument(f"rank needs one score a pair, the model has {len(self.labels)} labels")
-        texts = list(docs)
+        texts = _texts("docs", docs)
+        question = text("query", query)
+        for i, doc in enumerate(texts):
+            text(f"docs[{i}]", doc)
         scores = self.predict(
-            [(query, text) for text in texts],
+            [(question, doc) for doc in texts],
             prompt_name=prompt_name,
             prompt=prompt,
             adapter=adapter,
@@ -402,7 +426,7 @@ class CrossEncoder(_Scorer):
 
 class Classifier(_Scorer):
     """A folder of transformers' NAMEForSequenceClassification (BERT, RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ModernBERT,
-    decoders), which says what a text, or a pair of texts, is. Any thread; calls are served one after another. Options as
+    decoders), which says what a text, or a pair of texts, is. Any thread; calls of several are computed together. Options as
     ``Encoder``'s."""
 
     def probabilities(
@@ -415,7 +439,7 @@ class Classifier(_Scorer):
     ) -> npt.NDArray[np.float32]:
         """float32 of shape (n, labels), as transformers' text-classification gives them: softmax, or sigmoid for one label and where
         config.json says that a text may have several. ``texts``: str, or pairs of str. ``adapter``: as of ``Encoder.encode``."""
-        return self._predict(list(texts), _SCORES_PROBABILITIES, batch_tokens, show_progress, adapter=adapter)
+        return self._predict(_texts("texts", texts), _SCORES_PROBABILITIES, batch_tokens, show_progress, adapter=adapter)
 
     @overload
     def predict(
@@ -445,7 +469,7 @@ class Classifier(_Scorer):
     ) -> Classification | list[Classification]:
         """The likeliest label of each text with its score, and the scores of all; of one str, one."""
         single = isinstance(texts, str)
-        rows = [texts] if isinstance(texts, str) else list(texts)
+        rows = [texts] if isinstance(texts, str) else _texts("texts", texts)
         show = False if single and show_progress is None else show_progress
         found = [
             _classification(self.labels, row)
@@ -464,7 +488,8 @@ def _texts_and_pairs(rows: list[Any]) -> tuple[list[str], list[str] | None]:
     if all(isinstance(row, str) for row in rows):
         return rows, None
     for i, row in enumerate(rows):
-        if isinstance(row, str) or not isinstance(row, Sequence) or len(row) != 2:
+        pair = not isinstance(row, str | bytes) and isinstance(row, Sequence) and len(row) == 2
+        if not pair or not all(isinstance(part, str | bytes) for part in row):
             raise TypeError(f"row {i} is {row!r}, a pair of str is expected")
     return [row[0] for row in rows], [row[1] for row in rows]
 
@@ -474,8 +499,17 @@ def _dtype_and_exceptions(dtype: str | Mapping[str, str]) -> tuple[str, str]:
     if isinstance(dtype, str):
         default, _, exceptions = dtype.partition(",")
         return default, exceptions
+    if not isinstance(dtype, Mapping):
+        raise TypeError(f"dtype must be a str or a mapping of layers to dtypes, not {type(dtype).__name__}")
     if "default" not in dtype:
-        raise ValueError(f'dtype is {dict(dtype)!r}, it needs a "default"')
+        raise InvalidArgument(f'dtype is {dict(dtype)!r}, it needs a "default"')
+    for pattern, name in dtype.items():
+        if not isinstance(pattern, str) or not isinstance(name, str):
+            raise TypeError(f"dtype holds {pattern!r}: {name!r}, layers and dtypes must be str")
+        if name not in _DTYPES and not (name == "auto" and pattern == "default"):
+            raise InvalidArgument(f"dtype holds {pattern!r}: {name!r}, dtypes are {', '.join(_DTYPES)}")
+        if "," in pattern or "=" in pattern:
+            raise InvalidArgument(f"dtype holds the layer {pattern!r}: names of layers have neither ',' nor '='")
     return dtype["default"], ",".join(f"{pattern}={name}" for pattern, name in dtype.items() if pattern != "default")
 
 
@@ -505,9 +539,9 @@ class CachedText:
 def _cached(prefix: CachedText | Iterable[CachedText]) -> list[_librag.CachedText]:
     """The core's objects of one or several cached texts."""
     texts = [prefix] if isinstance(prefix, CachedText) else list(prefix)
-    for i, text in enumerate(texts):
-        if not isinstance(text, CachedText):
-            raise TypeError(f"prefix[{i}] is {text!r}, a CachedText of Generator.cache is expected")
+    for i, one in enumerate(texts):
+        if not isinstance(one, CachedText):
+            raise TypeError(f"prefix[{i}] is {one!r}, a CachedText of Generator.cache is expected")
     return [text._core for text in texts]
 
 
@@ -537,11 +571,9 @@ class Generator(_CalibratedModel):
         if kv_dtype not in (None, "int8"):
             raise ValueError(f'kv_dtype is {kv_dtype!r}, it must be None or "int8"')
         chosen, exceptions = _dtype_and_exceptions(dtype)
-        self._path, self._dtype = os.fspath(path), chosen + ("," + exceptions if exceptions else "")
-        limits = (batching or Batching())._limits()
-        self._core: _librag.Generator = _librag.Generator(
-            self._path, chosen, device, optional("threads", threads), limits, verify, exceptions, kv_dtype == "int8"
-        )
+        self._path, self._dtype = _shown(path), chosen + ("," + exceptions if exceptions else "")
+        settings = _settings(device, threads, batching, verify)
+        self._core: _librag.Generator = _librag.Generator(place("path", path), chosen, *settings, exceptions, kv_dtype == "int8")
 
     @property
     def context_length(self) -> int:
@@ -554,10 +586,16 @@ class Generator(_CalibratedModel):
         return self._core.vocab_size
 
     def logits(
-        self, ids: Sequence[int] | npt.NDArray[np.int64], *, prefix: CachedText | Iterable[CachedText] = ()
+        self,
+        ids: Sequence[int] | npt.NDArray[np.int64],
+        *,
+        prefix: CachedText | Iterable[CachedText] = (),
+        show_progress: bool | None = False,
     ) -> npt.NDArray[np.float32]:
-        """Logits of every position, float32 of shape (n, vocab_size); ``prefix``: cached texts that stand before the ids."""
-        return self._core.logits(ids, _cached(prefix))
+        """Logits of every position, float32 of shape (n, vocab_size); ``prefix``: cached texts that stand before the ids. Ctrl-C
+        stops within a layer."""
+        with Bar(show_progress, "computing", "token", None) as bar:
+            return self._core.logits(ids, _cached(prefix), bar.callback)
 
     def cache(
         self,
@@ -591,13 +629,16 @@ class Generator(_CalibratedModel):
         ``.result`` is the Generation.
         """
         options = generation_options(generation)
+        if isinstance(prompt, bytes | Mapping) or not isinstance(prompt, Iterable):
+            raise TypeError(f"prompt must be a str or a list of messages, not {type(prompt).__name__}")
+        messages = None if isinstance(prompt, str) else list(prompt)
 
         def run(on_token: TokenFunction | None) -> Generation:
             arguments = options if on_token is None else {**options, "on_token": on_token}
             if isinstance(prompt, str):
                 core = self._core.generate(prompt, arguments)
             else:
-                core = self._core.chat(to_json(list(prompt), "messages"), arguments)
+                core = self._core.chat(to_json(messages, "messages"), arguments)
             return Generation(core.text, list(core.ids), usage_of(core.usage), timings_of(core.usage))
 
         return TokenStream[Generation](run) if stream else run(None)
@@ -606,10 +647,10 @@ class Generator(_CalibratedModel):
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_tokens": lambda name, value: whole(name, value, 1),
     "temperature": number,
-    "top_p": number,
+    "top_p": lambda name, value: within(name, value, lambda p: 0 < p <= 1, "above 0 and at most 1"),
     "top_k": whole,
     "min_p": number,
-    "repeat_penalty": number,
+    "repeat_penalty": lambda name, value: within(name, value, lambda p: p == 0 or 1 <= p <= 1000, "0 (off), or 1 to 1000"),
     "seed": lambda name, value: whole(name, value, 0, UINT64),
 }
 
@@ -620,7 +661,12 @@ def adapter_shares(adapter: Adapter) -> dict[str, float]:
         return {}
     if isinstance(adapter, str):
         return {adapter: 1.0}
-    return {name: number("adapter", weight) for name, weight in adapter.items()}
+    if not isinstance(adapter, Mapping):
+        raise TypeError(f"adapter must be a name, a mapping of names to weights, or None, not {type(adapter).__name__}")
+    for name in adapter:
+        if not isinstance(name, str):
+            raise TypeError(f"adapter holds the name {name!r}, a name must be a str, not {type(name).__name__}")
+    return {name: number(f"the weight of adapter {name!r}", weight) for name, weight in adapter.items()}
 
 
 def _shares_of_call(adapter: Adapter | EllipsisType) -> dict[str, float] | None:
@@ -633,7 +679,7 @@ def generation_options(given: dict[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, value in given.items():
         if name == "stop":
-            options["stop"] = [value] if isinstance(value, str) else list(value)
+            options["stop"] = [value] if isinstance(value, str) else _texts("stop", value)
         elif name == "adapter":
             options["adapters"] = adapter_shares(value)
         elif name == "prefix":

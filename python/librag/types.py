@@ -156,6 +156,12 @@ class Batching:
             raise InvalidArgument(f"wait_ms is {wait_ms}, it must be 0 to 1000")
         return whole("requests", self.requests, 1, 4096), whole("tokens", self.tokens, 1), round(wait_ms * 1000)
 
+    @staticmethod
+    def _limits_of(batching: Batching | None) -> tuple[int, int, int]:
+        if not isinstance(batching, Batching | None):
+            raise TypeError(f"batching must be a librag.Batching or None, not {type(batching).__name__}")
+        return (batching or Batching())._limits()
+
 
 @dataclass(frozen=True)
 class Usage:

@@ -28,10 +28,25 @@ std::string reason(int error) {
     return std::generic_category().message(error);
 }
 
-/// Where files are mapped at present: first and last byte. Only there may pages be dropped without losing what they hold.
+/// A mapping: its end, and the file as it was then.
+struct Mapping {
+    const std::byte* end;
+    std::string name;
+    struct stat status;
+};
+
+/// Where files are mapped at present, by the first byte. Only there may pages be dropped without losing what they hold.
 struct Mappings {
     std::mutex mutex;
-    std::map<const std::byte*, const std::byte*> ends;
+    std::map<const std::byte*, Mapping> by_begin;
+
+    /// With the lock held; nullptr for bytes that lie elsewhere.
+    const Mapping* find(std::span<const std::byte> bytes) const {
+        auto found = by_begin.upper_bound(bytes.data());
+        if (bytes.empty() || found == by_begin.begin()) return nullptr;
+        --found;
+        return bytes.data() + bytes.size() > found->second.end ? nullptr : &found->second;
+    }
 };
 Mappings& mappings() {
     static Mappings* const instance = new Mappings();  // files may be closed while static objects are being destroyed
@@ -42,6 +57,7 @@ Mappings& mappings() {
 struct OpenFile {
     Descriptor descriptor;
     std::size_t size = 0;
+    struct stat status{};
 };
 
 OpenFile open_regular_file(const std::filesystem::path& path, const std::string& name) {
@@ -55,10 +71,9 @@ OpenFile open_regular_file(const std::filesystem::path& path, const std::string&
         fail(error == ENOENT || error == ENOTDIR ? Code::kNotFound : Code::kIo, "cannot open {}: {}", quote(name, 400),
              reason(error));
     }
-    struct stat status{};
-    if (::fstat(file.descriptor.value, &status) != 0) fail(Code::kIo, "cannot read {}: {}", quote(name, 400), reason(errno));
-    if (!S_ISREG(status.st_mode)) fail(Code::kInvalidArgument, "{} is not a file", quote(name, 400));
-    file.size = static_cast<std::size_t>(status.st_size);
+    if (::fstat(file.descriptor.value, &file.status) != 0) fail(Code::kIo, "cannot read {}: {}", quote(name, 400), reason(errno));
+    if (!S_ISREG(file.status.st_mode)) fail(Code::kInvalidArgument, "{} is not a file", quote(name, 400));
+    file.size = static_cast<std::size_t>(file.status.st_size);
     return file;
 }
 
@@ -74,29 +89,40 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     file->data_ = static_cast<const std::byte*>(data);
     file->size_ = opened.size;
     const std::lock_guard lock(mappings().mutex);
-    mappings().ends.emplace(file->data_, file->data_ + file->size_);
+    mappings().by_begin.emplace(file->data_, Mapping{file->data_ + file->size_, file->name_, opened.status});
     return file;
 }
 
 MappedFile::~MappedFile() {
     if (data_ == nullptr) return;
     const std::lock_guard lock(mappings().mutex);
-    mappings().ends.erase(data_);
+    mappings().by_begin.erase(data_);
     ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void release_pages(std::span<const std::byte> bytes) noexcept {
-    if (bytes.empty()) return;
     const std::lock_guard lock(mappings().mutex);
-    auto found = mappings().ends.upper_bound(bytes.data());
-    if (found == mappings().ends.begin()) return;
-    --found;
-    if (bytes.data() + bytes.size() > found->second) return;
+    if (mappings().find(bytes) == nullptr) return;
     // Whole pages: a file is mapped from the beginning of one to the end of one.
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
     const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
     ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+void require_unchanged(std::span<const std::byte> bytes) {
+    const std::lock_guard lock(mappings().mutex);
+    const Mapping* mapping = mappings().find(bytes);
+    struct stat now{};
+    if (mapping == nullptr || ::stat(mapping->name.c_str(), &now) != 0) return;
+    const struct stat& then = mapping->status;
+    if (now.st_dev != then.st_dev || now.st_ino != then.st_ino) return;
+    if (now.st_size == then.st_size && now.st_mtim.tv_sec == then.st_mtim.tv_sec && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec)
+        return;
+    fail(Code::kInvalidState,
+         "{} was written to while it was open ({} bytes then, {} now): open the model again, and replace files by renaming new "
+         "ones over them",
+         quote(mapping->name, 400), then.st_size, now.st_size);
 }
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit) {

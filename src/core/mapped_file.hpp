@@ -35,6 +35,11 @@ class MappedFile {
 /// system's cache or the file. Bytes of anything else are left alone.
 void release_pages(std::span<const std::byte> bytes) noexcept;
 
+/// Throws kInvalidState naming the file when bytes of a mapped file are to be read and that very file was shortened or written to
+/// since it was mapped: behind a file's end the system ends the process. A file that took its place by rename does no harm, and
+/// bytes of anything else are left alone. A file that shrinks after the question is not noticed.
+void require_unchanged(std::span<const std::byte> bytes);
+
 /// A small text file (configuration) read whole into memory, so that an editor that truncates it meanwhile does no harm. Errors
 /// as MappedFile::open; over `limit` bytes is kCorrupt.
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit = 64u << 20);

@@ -7,6 +7,7 @@
 #include "formats/file_sums.hpp"
 #include "formats/gguf.hpp"
 #include "formats/json_text.hpp"
+#include "formats/packed_matrix.hpp"
 #include "formats/safetensors.hpp"
 
 namespace rag::core {
@@ -17,21 +18,56 @@ using nlohmann::json;
 constexpr std::size_t kMaxConfigBytes = 16u << 20;
 constexpr std::size_t kMaxTokenizerBytes = 256u << 20;
 constexpr std::size_t kMaxFiles = 10'000;
+constexpr std::int64_t kMostPanels = std::int64_t{1} << 40;  // products of shapes stay in 64 bits
 
 bool is_there(const std::filesystem::path& path) {
     std::error_code ignored;
     return std::filesystem::exists(path, ignored);
 }
 
-void add_tensors(std::span<const TensorInfo> tensors, ModelReport& report) {
+/// A tensor as its model means it: what librag packed (docs/quantised-folders.md) goes by its matrix's name, type and shape.
+InspectedTensor describe_tensor(const TensorInfo& tensor, const PaddedShapes& padded) {
+    InspectedTensor out{tensor.name, tensor.type_name, std::filesystem::path(tensor.file).filename().string(), tensor.shape,
+                        tensor.bytes.size()};
+    const auto& shape = tensor.shape;
+    const bool bytes = tensor.type == TensorType::kU8;
+    if (bytes && tensor.name.ends_with(kInt8Suffix) && shape.size() == 2 && shape[1] >= kInt8ScaleBytes) {
+        out.type = "int8";
+        out.shape = {shape[0], shape[1] - kInt8ScaleBytes};
+    } else if (bytes && tensor.name.ends_with(kInt4Suffix) && shape.size() == 3 && shape[2] == kInt4TileBytes &&
+               shape[0] <= kMostPanels && shape[1] <= kMostPanels) {
+        out.type = "int4";
+        out.shape = {shape[0] * kInt4Outputs, shape[1] * kInt4Inputs};
+        const auto fits = [](std::int64_t value, std::int64_t whole, std::int64_t step) {
+            return value <= whole && value > whole - step;
+        };
+        const auto found = padded.find(tensor.name);
+        if (found != padded.end() && fits(found->second[0], out.shape[0], kInt4Outputs) &&
+            fits(found->second[1], out.shape[1], kInt4Inputs))
+            out.shape = found->second;
+    } else {
+        return out;
+    }
+    out.name.resize(tensor.name.size() - kInt8Suffix.size());
+    return out;
+}
+
+void add_tensors(std::span<const TensorInfo> tensors, const PaddedShapes& padded, ModelReport& report) {
     for (const TensorInfo& tensor : tensors) {
+        report.tensors.push_back(describe_tensor(tensor, padded));
         const std::string what = fmt::format("{}: tensor {}", quote(report.path, 400), quote(tensor.name));
-        const std::string file = std::filesystem::path(tensor.file).filename().string();
-        report.tensors.push_back({tensor.name, tensor.type_name, file, tensor.shape, tensor.bytes.size()});
-        report.parameters += count_elements(tensor.shape, what);
+        report.parameters += count_elements(report.tensors.back().shape, what);
         report.tensor_bytes += tensor.bytes.size();
     }
     std::sort(report.tensors.begin(), report.tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+}
+
+void add_safetensors(const std::filesystem::path& path, ModelReport& report) {
+    const auto file = SafetensorsFile::open(path);
+    report.format = "safetensors";
+    const auto found = file->metadata().find(kPaddedShapes);
+    add_tensors(file->tensors(),
+                found == file->metadata().end() ? PaddedShapes() : read_padded_shapes(found->second, file->name()), report);
 }
 
 /// The kind of a tokenizer.json is its model's type.
@@ -67,7 +103,7 @@ void describe_gguf(const GgufFile& file, ModelReport& report) {
     report.architecture = file.text("general.architecture").value_or("");
     if (const auto kind = file.text("tokenizer.ggml.model")) report.tokenizer = fmt::format("gguf ({})", *kind);
     report.chat_template = file.has("tokenizer.chat_template");
-    add_tensors(file.tensors(), report);
+    add_tensors(file.tensors(), {}, report);
 }
 
 /// Regular files below the folder, relative and sorted.
@@ -123,16 +159,13 @@ ModelReport inspect_model(const std::filesystem::path& path, const InspectOption
     if (std::filesystem::is_directory(path, ignored)) {
         // By file, not by folder: a folder whose quantization librag does not compute is listed too.
         const auto whole = path / "model.safetensors";
-        const auto file = SafetensorsFile::open(is_there(whole) ? whole : path / "model.safetensors.index.json");
-        report.format = "safetensors";
+        add_safetensors(is_there(whole) ? whole : path / "model.safetensors.index.json", report);
         describe_folder(path, report);
-        add_tensors(file->tensors(), report);
         add_files(path, list_files(path), options, report);
         return report;
     }
     if (path.extension() == ".safetensors") {
-        report.format = "safetensors";
-        add_tensors(SafetensorsFile::open(path)->tensors(), report);
+        add_safetensors(path, report);
     } else if (path.extension() == ".gguf" || !is_there(path)) {
         describe_gguf(*GgufFile::open(path), report);
     } else {

@@ -19,7 +19,7 @@ struct InspectOptions {
 };
 
 struct InspectedTensor {
-    std::string name, type, file;
+    std::string name, type, file;  // types as the format calls them; "int8" and "int4": librag's own packing
     std::vector<std::int64_t> shape;
     std::uint64_t bytes = 0;
 };
@@ -38,7 +38,7 @@ struct ModelReport {
     std::string architecture;  // config.json's model_type, GGUF's general.architecture; "" where it says none
     std::string tokenizer;     // "tokenizer.json (BPE)", "gguf (gpt2)", ...; "" where there is none
     bool chat_template = false;
-    std::uint64_t parameters = 0;  // elements of all tensors that are not packed integers of librag's own
+    std::uint64_t parameters = 0;  // elements of all tensors
     std::uint64_t tensor_bytes = 0;
     std::vector<InspectedTensor> tensors;
     std::vector<InspectedFile> files;  // by name

@@ -10,6 +10,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxConfigBytes = 16u << 20;
 constexpr std::int64_t kPackedFormat = 1;
+constexpr const char* kOwnKey = "librag";
 
 std::string finish(json object, const SavedWeights& saved) {
     // Version 4 of transformers writes torch_dtype, version 5 dtype; both read both.
@@ -17,6 +18,8 @@ std::string finish(json object, const SavedWeights& saved) {
     object.erase("quantization_config");
     if (!saved.packed.empty())
         object["quantization_config"] = {{"quant_method", "librag"}, {"format", kPackedFormat}, {"weights", saved.packed}};
+    object.erase(kOwnKey);
+    if (!saved.exceptions.empty()) object[kOwnKey] = {{"dtype", saved.dtype}, {"exceptions", saved.exceptions}};
     return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -28,6 +31,20 @@ std::string edit_config(const std::filesystem::path& config, const SavedWeights&
 
 std::string edit_config(std::string_view text, const std::string& name, const SavedWeights& saved) {
     return finish(parse_json(text, name), saved);
+}
+
+std::string saved_exceptions(const std::filesystem::path& folder, std::string_view dtype) {
+    const std::filesystem::path path = folder / "config.json";
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return {};
+    const json object = read_json_object(path.string(), kMaxConfigBytes);
+    const JsonFields outer(object, path.string());
+    const json* found = outer.find(kOwnKey);
+    if (found == nullptr) return {};
+    if (!found->is_object()) outer.wrong(kOwnKey, "an object", *found);
+    const JsonFields fields(*found, path.string() + ": " + kOwnKey);
+    if (fields.text("dtype").value_or("") != dtype) return {};
+    return fields.text("exceptions").value_or("");
 }
 
 void check_quantization(const std::filesystem::path& folder) {

@@ -12,12 +12,19 @@ namespace rag::core {
 struct SavedWeights {
     std::string type;  // "float32", "bfloat16", "float16": of what is not packed
     std::string packed;
+    /// Of a model whose layers differ: the dtype that most have, and "pattern=dtype,..." for the others. config.json has them as
+    /// {"librag": {"dtype": ..., "exceptions": ...}}; empty: all are alike.
+    std::string dtype, exceptions;
 };
 
 /// The text of `config` (a config.json) for weights as `saved` says. Throws as reading it does.
 std::string edit_config(const std::filesystem::path& config, const SavedWeights& saved);
 /// The same of one JSON object in memory; `name` is for messages.
 std::string edit_config(std::string_view json, const std::string& name, const SavedWeights& saved);
+
+/// The exceptions that `folder`/config.json has for a model that is opened in `dtype`; empty where there are none, or no such
+/// file. Throws kCorrupt naming file and key.
+std::string saved_exceptions(const std::filesystem::path& folder, std::string_view dtype);
 
 /// Throws kUnsupported when `folder`/config.json names a quantization that is not librag's, kVersion for a newer format of
 /// librag's. Without a config.json nothing happens.

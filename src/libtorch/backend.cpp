@@ -4,6 +4,7 @@
 #include "libtorch/arch/arch.hpp"
 #include "libtorch/arch/decoder_encoder.hpp"
 #include "libtorch/arch/decoder_model.hpp"
+#include "libtorch/process_end.hpp"
 #include "libtorch/train/model_trainer.hpp"
 
 namespace rag::core::libtorch {
@@ -82,6 +83,8 @@ class TorchBackend : public Backend {
                         at::globalContext().hasMKLDNN() ? ", oneDNN" : "", at::globalContext().hasMKL() ? ", MKL" : "", ", ",
                         std::thread::hardware_concurrency(), " processors");
     }
+
+    void end() noexcept override { end_computing(); }
 
     BackendStatus load_encoder(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                                std::unique_ptr<BackendEncoder>& out) noexcept override {
@@ -168,6 +171,7 @@ extern "C" __attribute__((visibility("default"))) void rag_torch_backend(std::ui
         }
         // Never destroyed: LibTorch cannot be unloaded, and models may be in use while static objects are destroyed.
         static rag::core::Backend* const backend = new TorchBackend;
+        end_computing_at_exit();
         *out = backend;
     });
 }

@@ -3,6 +3,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "libtorch/process_end.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -42,6 +44,7 @@ std::string shape_text(std::span<const std::int64_t> shape) {
 }
 
 void poll(const HostCall& call) {
+    check_process_goes_on();
     if (call.stop != nullptr && call.stop(call.context)) {
         throw BackendError(Code::kStopped, "stopped");
     }

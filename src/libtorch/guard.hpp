@@ -49,7 +49,7 @@ std::string quote(std::string_view text, std::size_t limit = 120);
 /// "[30522, 384]"
 std::string shape_text(std::span<const std::int64_t> shape);
 
-/// Ends the call with code 1 when the host asks to stop; called once a layer.
+/// Ends the call with code 1 when the host asks to stop, with kInvalidState when the process ends; called once a layer.
 void poll(const HostCall& call);
 
 /// What the exception in flight becomes.

@@ -4,6 +4,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <bit>
+
+#include "libtorch/process_end.hpp"
+
 // From the OpenMP runtime that LibTorch brings. Unlike at::set_num_threads it sets the count of the calling thread only.
 extern "C" void omp_set_num_threads(int count);
 
@@ -11,6 +15,12 @@ namespace rag::core::libtorch {
 namespace {
 
 constexpr std::int64_t kWorkOfOneThread = std::int64_t{1} << 24;  // a fraction of a millisecond
+
+// Whether job number `count` of a worker may have made LibTorch set up something for the first time: of few jobs each, later ever
+// fewer.
+bool may_be_new(std::uint64_t count) {
+    return count <= 16 || std::has_single_bit(count);
+}
 
 }  // namespace
 
@@ -64,10 +74,14 @@ BackendStatus Worker::run(const std::function<void()>& job) noexcept {
 void Worker::loop(Shared& shared, std::uint32_t threads) noexcept {
     pthread_setname_np(pthread_self(), "rag-model");
     // The first calls make LibTorch set this thread's count from its global one, once for the copy of the inline flag in this
-    // library and once for the copy in libtorch_cpu; ours goes on top.
-    at::internal::lazy_init_num_threads();
-    at::get_num_threads();
-    omp_set_num_threads(static_cast<int>(threads));
+    // library and once for the copy in libtorch_cpu; ours goes on top. When the process ends, jobs say so too.
+    static_cast<void>(guarded([threads] {
+        const RunningJob running;
+        at::internal::lazy_init_num_threads();
+        at::get_num_threads();
+        omp_set_num_threads(static_cast<int>(threads));
+    }));
+    std::uint64_t jobs = 0;
     std::unique_lock lock(shared.mutex);
     for (;;) {
         shared.changed.wait(lock, [&shared] { return shared.quit || shared.job != nullptr; });
@@ -76,9 +90,13 @@ void Worker::loop(Shared& shared, std::uint32_t threads) noexcept {
         }
         const std::function<void()>* job = shared.job;
         lock.unlock();
-        BackendStatus status = guarded([job] {
+        BackendStatus status = guarded([job, count = ++jobs] {
+            const RunningJob running;
             const c10::InferenceMode inference;
             (*job)();
+            if (may_be_new(count)) {
+                end_computing_at_exit();
+            }
         });
         lock.lock();
         shared.job = nullptr;

@@ -27,7 +27,8 @@ class Worker {
     /// waking and joining a team costs more than the work, and very much more where other programs keep the processors busy.
     void size_team(std::int64_t multiply_adds) const noexcept;
 
-    /// Runs `job` on the worker in inference mode and waits for it; what it throws becomes the status.
+    /// Runs `job` on the worker in inference mode and waits for it; what it throws becomes the status. kInvalidState when the
+    /// process ends.
     BackendStatus run(const std::function<void()>& job) noexcept;
 
   private:

@@ -153,8 +153,9 @@ Choice choose(Backend& backend, const Config& config, const Weights& weights, co
 
 template <typename Config>
 std::string choose_once(const Config& config, const Weights& weights, ModelOptions& options) {
-    static std::mutex mutex;
-    static std::deque<Choice> remembered;
+    // Never destroyed: models may be opened while static objects are.
+    static auto& mutex = *new std::mutex();
+    static auto& remembered = *new std::deque<Choice>();
     Backend& backend = options.backend != nullptr ? *options.backend : rag::core::backend();
     const std::string key = fmt::format("{} {} {} {}", weights.identity, config.architecture, options.threads, options.device);
     const std::lock_guard lock(mutex);  // two measurements at once would disturb each other

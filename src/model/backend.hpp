@@ -19,7 +19,7 @@
 namespace rag::core {
 
 /// Both libraries compare it on loading; raised with every change of this header.
-inline constexpr std::uint32_t kBackendVersion = 10;
+inline constexpr std::uint32_t kBackendVersion = 11;
 
 /// Element types as they lie in model files. Those with Q are GGUF's blocks along the innermost dimension (ggml-common.h): of 32
 /// values Q8_0 to Q5_1 (34, 18, 20, 22 and 24 bytes a block), of 256 values Q2_K to Q6_K (84, 110, 144, 176 and 210 bytes).
@@ -268,6 +268,12 @@ class BackendPiece {
     virtual std::uint64_t size_bytes() const noexcept = 0;
 };
 
+/// Lengths of a sequence before and after a call that is computed in several items.
+struct CallSpan {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+};
+
 /// One sequence's part of BackendDecoder::forward.
 struct DecoderItem {
     BackendSession* session = nullptr;       // of the same decoder; every item has another one
@@ -276,6 +282,9 @@ struct DecoderItem {
     HostCall call;                           // ends this item alone
     std::span<const AdapterShare> adapters;  // added to the base for this item alone; of the same decoder
     BackendStatus status;                    // how it ended; after a failure the session is as before
+    /// The item is a part of this call: the session can be truncated to where the call began, and rotary positions that depend on
+    /// the length see the whole. Without it the item is a call of its own.
+    std::optional<CallSpan> whole = std::nullopt;
 };
 
 class BackendDecoder : public BackendModel {
@@ -302,6 +311,9 @@ class Backend {
     virtual ~Backend() = default;
     /// One line for stats: LibTorch's version, instruction set, threads.
     virtual std::string describe() const = 0;
+    /// For good: what runs ends with kInvalidState at its next poll, later calls are refused with it. Returns when nothing
+    /// computes any more, after ten seconds at the latest. Also done by exit(), before LibTorch destroys its static objects.
+    virtual void end() noexcept = 0;
     virtual BackendStatus load_encoder(const EncoderConfig& config, const Weights& weights, const BackendOptions& options,
                                        std::unique_ptr<BackendEncoder>& out) noexcept = 0;
     virtual BackendStatus load_decoder(const DecoderConfig& config, const Weights& weights, const BackendOptions& options,

@@ -43,6 +43,7 @@ std::shared_ptr<Classifier> Classifier::open(const std::filesystem::path& path, 
     ModelOptions chosen = options;
     std::string why;
     if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    chosen.exceptions = with_saved_exceptions(files.tokenizer, chosen);
     auto classifier = std::shared_ptr<Classifier>(new Classifier(chosen, std::move(files), path.string()));
     classifier->why_ = exceptions_text(chosen) + why;
     return classifier;

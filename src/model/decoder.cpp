@@ -14,6 +14,9 @@
 namespace rag::core {
 namespace {
 
+/// The backend takes no more through its layers at once, so longer parts would only make others wait.
+constexpr std::size_t kPartTokens = 512;
+
 std::shared_ptr<const Tokenizer> open_tokenizer(const DecoderFiles& files) {
     if (files.tokenizer.empty()) return nullptr;
     auto tokenizer = Tokenizer::from_pretrained(files.tokenizer);
@@ -48,6 +51,7 @@ Decoder::Decoder(const ModelOptions& options, DecoderFiles files, std::string so
               [&](const BackendOptions& known) { return backend().load_decoder(files_.config, files_.weights, known, model_); });
     if (model_ == nullptr) fail(Code::kInternal, "the backend gave no decoder for {}", quote(source_, 400));
     batcher_ = std::make_unique<StepBatcher>(*model_, options.batching);
+    part_tokens_ = std::min(options.batching.tokens, kPartTokens);
 }
 
 std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const ModelOptions& options) {
@@ -56,6 +60,8 @@ std::shared_ptr<Decoder> Decoder::open(const std::filesystem::path& path, const 
     ModelOptions chosen = options;
     std::string why;
     if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) chosen.exceptions = with_saved_exceptions(path, chosen);
     auto decoder = std::shared_ptr<Decoder>(new Decoder(chosen, std::move(files), path.string()));
     decoder->exceptions_ += why;
     return decoder;
@@ -159,7 +165,7 @@ CachedText::~CachedText() {
     if (decoder_ != nullptr && decoder_->in_fork_child()) static_cast<void>(piece_.release());
 }
 
-void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop,
+void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, const Progress& progress,
                      std::span<const std::shared_ptr<const CachedText>> prefix) {
     const std::size_t expected = ids.size() * static_cast<std::size_t>(vocab_size());
     if (out.size() != expected)
@@ -168,10 +174,13 @@ void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, co
     if (ids.empty()) return;
     const auto session = new_session();
     for (const auto& text : prefix) session->append(*text);
+    const std::int64_t begin = session->length();
+    std::function<bool()> stop;
+    if (progress) stop = [&] { return !progress(static_cast<std::uint64_t>(session->length() - begin), ids.size()); };
     session->forward(ids, out, stop);
 }
 
-void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
+void DecoderSession::check(std::span<const std::int32_t> ids, std::span<float> logits) const {
     decoder_->check_fork();
     const std::int64_t vocab = decoder_->vocab_size();
     const auto one = static_cast<std::size_t>(vocab);
@@ -186,10 +195,27 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
     if (static_cast<std::int64_t>(ids.size()) > room)
         fail(Code::kInvalidArgument, "{} tokens after {} do not fit the context of {} tokens", ids.size(), length(),
              decoder_->context_length());
-    StopCheck check(stop);
-    DecoderItem item{session_.get(), ids, logits, check.call(), mix_.shares, {}};
-    decoder_->batcher_->run(item);
-    check.finish(item.status);
+}
+
+void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
+    check(ids, logits);
+    const auto one = static_cast<std::size_t>(decoder_->vocab_size());
+    const bool every = logits.size() == ids.size() * one;
+    const CallSpan whole{length(), length() + static_cast<std::int64_t>(ids.size())};
+    StopCheck asked(stop);
+    for (std::size_t done = 0; done < ids.size();) {
+        const std::size_t count = std::min(decoder_->part_tokens_, ids.size() - done);
+        const bool last = done + count == ids.size();
+        const std::span<float> out = every ? logits.subspan(done * one, count * one) : last ? logits : std::span<float>();
+        DecoderItem item{session_.get(), ids.subspan(done, count), out, asked.call(), mix_.shares, {}, whole};
+        decoder_->batcher_->run(item);
+        if (!item.status.ok()) {
+            // The sequence is as before the call; the backend has kept what that takes.
+            if (done > 0) check_status(session_->truncate(whole.begin));
+            asked.finish(item.status);
+        }
+        done += count;
+    }
 }
 
 void DecoderSession::append(const CachedText& text) {

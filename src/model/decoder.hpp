@@ -49,7 +49,8 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     std::unique_ptr<DecoderSession> new_session() { return session_with(std::nullopt); }
     std::unique_ptr<DecoderSession> new_session(const AdapterMix& mix) { return session_with(mix); }
     /// Logits of every position of `ids` in a sequence of its own, behind `prefix`: `out` is [ids, vocab_size()].
-    void logits(std::span<const std::int32_t> ids, std::span<float> out, const std::function<bool()>& stop = {},
+    /// `progress` counts ids, possibly on another thread.
+    void logits(std::span<const std::int32_t> ids, std::span<float> out, const Progress& progress = {},
                 std::span<const std::shared_ptr<const CachedText>> prefix = {});
     /// Computes the keys and values of `ids` in a sequence of their own, to be put into others. Throws kInvalidArgument (no ids,
     /// and as DecoderSession::forward), kInvalidState (an adapter was merged or unmerged meanwhile), Stopped.
@@ -74,6 +75,7 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     std::shared_ptr<const Tokenizer> tokenizer_;
     std::unique_ptr<BackendDecoder> model_;
     std::unique_ptr<StepBatcher> batcher_;  // steps of all sessions
+    std::size_t part_tokens_;               // of a longer input that go through it at once
 };
 
 /// Keys and values of a text's tokens, computed once; Decoder::cache() makes it, DecoderSession::append() puts it into sequences
@@ -108,10 +110,10 @@ class DecoderSession {
 
     /// Tokens in the sequence.
     std::int64_t length() const noexcept { return session_->length(); }
-    /// Appends `ids` and computes them. `logits`: empty (none wanted), [vocab] (of the last id) or [ids, vocab] (of every id).
-    /// `stop` is asked once a layer, possibly on another thread; true ends the call.
-    /// Throws kInvalidArgument (an id outside the vocabulary by position, more than context_length(), another size of `logits`),
-    /// Stopped. The sequence is as before the call then.
+    /// Appends `ids` and computes them, long ones in parts, between which steps of other sessions are computed. `logits`: empty
+    /// (none wanted), [vocab] (of the last id) or [ids, vocab] (of every id). `stop` is asked once a layer, possibly on another
+    /// thread; true ends the call. Throws kInvalidArgument (an id outside the vocabulary by position, more than context_length(),
+    /// another size of `logits`), Stopped. The sequence is as before the call then.
     void forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop = {});
     /// Appends a cached text of the same decoder: its keys are turned to their place here, nothing is computed. At position 0 the
     /// sequence is then as if forward() had been called with its ids. Throws kInvalidArgument (another model's, more than
@@ -124,6 +126,7 @@ class DecoderSession {
   private:
     friend class Decoder;
     DecoderSession(std::shared_ptr<Decoder> decoder, std::unique_ptr<BackendSession> session, Decoder::KeptMix mix);
+    void check(std::span<const std::int32_t> ids, std::span<float> logits) const;
 
     std::shared_ptr<Decoder> decoder_;  // declared first: it must outlive the session
     std::unique_ptr<BackendSession> session_;

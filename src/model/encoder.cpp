@@ -74,6 +74,7 @@ std::shared_ptr<Encoder> Encoder::open(const std::filesystem::path& path, const 
     ModelOptions chosen = options;
     std::string why;
     if (options.measured_precision) why = choose_precision(files.config, files.weights, chosen);
+    chosen.exceptions = with_saved_exceptions(files.tokenizer, chosen);
     auto encoder = std::shared_ptr<Encoder>(new Encoder(chosen, std::move(files), path.string(), truncate_dim));
     encoder->why_ = exceptions_text(chosen) + why;
     return encoder;

@@ -28,6 +28,7 @@ struct State {
     std::mutex mutex;
     std::atomic<Backend*> loaded{nullptr};
     std::atomic<int> loading{0};
+    std::atomic<bool> ended{false};
     ForkGuard fork;
 };
 State& state() {
@@ -120,6 +121,7 @@ Backend& backend() {
         fail(Code::kInvalidState,
              "LibTorch was loaded before fork() and cannot be used in the child: start processes with spawn, or use models only "
              "after the fork");
+    if (shared.ended) fail(Code::kInvalidState, "models were shut down, and no further one is opened in this process");
     if (Backend* loaded = shared.loaded.load(std::memory_order_acquire); loaded != nullptr) return *loaded;
     struct Loading {
         std::atomic<int>& count;
@@ -130,7 +132,18 @@ Backend& backend() {
     if (Backend* loaded = shared.loaded.load(); loaded != nullptr) return *loaded;
     Backend& found = load();
     shared.loaded.store(&found, std::memory_order_release);
+    if (shared.ended) {  // meanwhile, by a thread that found nothing loaded yet
+        found.end();
+        fail(Code::kInvalidState, "models were shut down while LibTorch was being loaded");
+    }
     return found;
+}
+
+void end_backend() noexcept {
+    State& shared = state();
+    if (shared.fork.in_child()) return;
+    shared.ended = true;
+    if (Backend* loaded = shared.loaded.load(); loaded != nullptr) loaded->end();
 }
 
 }  // namespace rag::core

@@ -13,7 +13,11 @@ namespace rag::core {
 /// that RAG_LIBTORCH_DIR names (torch's own folder or the lib folder in it).
 ///
 /// Throws kNoBackend with a text that says what was tried and what to install (the next call tries again), kVersion when the two
-/// libraries are of different versions, kInvalidState in the child of a fork() after the backend was loaded.
+/// libraries are of different versions, kInvalidState in the child of a fork() after the backend was loaded, and after
+/// end_backend().
 Backend& backend();
+
+/// As Backend::end, where one is loaded; backend() throws kInvalidState from then on. Nothing in the child of a fork().
+void end_backend() noexcept;
 
 }  // namespace rag::core

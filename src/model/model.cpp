@@ -6,6 +6,7 @@
 #include "core/cancel.hpp"
 #include "core/checksum.hpp"
 #include "core/error.hpp"
+#include "core/mapped_file.hpp"
 #include "core/thread_pool.hpp"
 #include "model/adapter.hpp"
 #include "model/host_call.hpp"
@@ -80,6 +81,38 @@ std::string exceptions_text(const ModelOptions& options) {
     return options.int8_cache ? out + ", keys and values int8" : out;
 }
 
+// Goes back to the last star alone, which is enough.
+bool fits_pattern(std::string_view pattern, std::string_view text) {
+    std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            resume = t;
+        } else if (p < pattern.size() && pattern[p] == text[t]) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++resume;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+std::vector<PrecisionException> with_saved_exceptions(const std::filesystem::path& folder, const ModelOptions& options) {
+    const std::string text = saved_exceptions(folder, precision_name(options.precision));
+    std::vector<PrecisionException> out;
+    try {
+        out = read_precision_exceptions(text);
+    } catch (const Error& error) {
+        fail(Code::kCorrupt, "{}: librag.exceptions: {}", quote((folder / "config.json").string(), 400), error.what());
+    }
+    out.insert(out.end(), options.exceptions.begin(), options.exceptions.end());
+    return out;
+}
+
 void check_status(const BackendStatus& status) {
     if (status.ok()) return;
     if (status.code == static_cast<std::int32_t>(Code::kStopped)) throw Stopped();
@@ -88,11 +121,14 @@ void check_status(const BackendStatus& status) {
 }
 
 Model::Model(const ModelOptions& options, LinearShapes layers)
-    : backend_(options.backend != nullptr ? options.backend : &rag::core::backend()), layers_(std::move(layers)) {}
+    : backend_(options.backend != nullptr ? options.backend : &rag::core::backend()),
+      layers_(std::move(layers)),
+      exceptions_(options.exceptions) {}
 
 void load_with(const ModelOptions& options, const std::function<BackendStatus(const BackendOptions&)>& load) {
     if (options.threads > kMaxThreads)
-        fail(Code::kInvalidArgument, "{} threads are asked for, at most {} are allowed", options.threads, kMaxThreads);
+        fail(Code::kInvalidArgument, "threads is {}, it must be 0 (as many as the process may use) to {}", options.threads,
+             kMaxThreads);
     BackendOptions result;
     result.precision = options.precision;
     result.exceptions = options.exceptions;
@@ -119,8 +155,18 @@ void Model::load_adapter(const std::filesystem::path& folder, const std::string&
         fail(Code::kAlreadyExists, "the adapter {} is loaded already", quote(name));
 }
 
+void require_unchanged(const AdapterWeights& adapter) {
+    for (const AdapterPair& pair : adapter.pairs) {
+        require_unchanged(pair.a.bytes);
+        require_unchanged(pair.b.bytes);
+    }
+    for (const TensorView& tensor : adapter.replaced) require_unchanged(tensor.bytes);
+}
+
 void Model::merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name) {
     if (!merged_.empty()) fail(Code::kInvalidState, "the adapter {} is merged already, unmerge it first", quote(merged_));
+    require_unchanged(*adapter);
+    for (const TensorView& tensor : weights().tensors) require_unchanged(tensor.bytes);
     const std::uint64_t checksum = checksum_adapter(*adapter);
     std::string kept = name;
     check_status(backend_model().merge_adapter(*adapter));
@@ -178,6 +224,7 @@ Model::KeptMix Model::keep_locked(const AdapterMix& mix) const {
         if (found == kept_.end()) {
             const auto loaded = loaded_adapter(name);
             std::unique_ptr<BackendAdapter> adapter;
+            require_unchanged(*loaded);
             check_status(backend_model().keep_adapter(*loaded, adapter));
             if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
             found = kept_.emplace(name, Kept{std::move(adapter), checksum_adapter(*loaded)}).first;
@@ -235,9 +282,12 @@ void Model::save(const std::filesystem::path& folder, const SaveOptions& options
         const std::lock_guard lock(mutex_);
         adapter = merged_weights_;
     }
+    if (adapter != nullptr) require_unchanged(*adapter);
     save_folder({weights(), layers_, exact_layers(), backend_model(), adapter.get(),
                  [&](const std::string& tensor) { return saved_name(tensor); }, saved_norm_offset(),
-                 [&](const std::filesystem::path& to) { return describe_into(to, saved_weights(options.precision)); }},
+                 [&](const std::filesystem::path& to) {
+                     return describe_into(to, saved_weights(options.precision, options.exceptions));
+                 }},
                 folder, options);
 }
 

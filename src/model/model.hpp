@@ -49,8 +49,17 @@ std::string exceptions_text(const ModelOptions& options);
 /// Adapters by name and what each counts; empty is the base alone. y = W x + sum of weight * scale * B (A x).
 using AdapterMix = std::vector<std::pair<std::string, float>>;
 
+/// Whether `text` fits a pattern of exceptions: `*` stands for anything.
+bool fits_pattern(std::string_view pattern, std::string_view text);
+/// The exceptions that were saved with the model in `folder` for options.precision, and behind them those of `options`. Throws
+/// kCorrupt.
+std::vector<PrecisionException> with_saved_exceptions(const std::filesystem::path& folder, const ModelOptions& options);
+
 /// Nothing for success; throws Stopped for kStopped, else Error with the status' code and text.
 void check_status(const BackendStatus& status);
+
+/// As that of core/mapped_file.hpp, for all that an adapter reads.
+void require_unchanged(const AdapterWeights& adapter);
 
 /// Calls `load` with the options for a backend, and throws what its status says, or Stopped. kInvalidArgument: too many threads.
 void load_with(const ModelOptions& options, const std::function<BackendStatus(const BackendOptions&)>& load);
@@ -86,6 +95,9 @@ class Model {
     /// the same bits. Heads of classifiers are float32 in every precision, as they are computed. Throws as save_folder;
     /// kUnsupported for a GGUF file whose rotary positions config.json cannot say.
     void save(const std::filesystem::path& folder, const SaveOptions& options) const;
+
+    /// Layers of another precision than the model's own.
+    const std::vector<PrecisionException>& exceptions() const noexcept { return exceptions_; }
 
     /// Bytes of weights at the model's precision.
     std::uint64_t weight_bytes() const;
@@ -138,6 +150,7 @@ class Model {
 
     Backend* backend_;
     LinearShapes layers_;
+    std::vector<PrecisionException> exceptions_;
     ForkGuard fork_;
     mutable std::mutex mutex_;  // over the four below
     std::map<std::string, std::shared_ptr<const AdapterWeights>, std::less<>> adapters_;

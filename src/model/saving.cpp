@@ -2,9 +2,13 @@
 
 #include <array>
 #include <cstring>
+#include <map>
+#include <optional>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
+#include "core/mapped_file.hpp"
+#include "formats/packed_matrix.hpp"
 #include "formats/safetensors_writer.hpp"
 #include "model/model.hpp"
 
@@ -31,28 +35,42 @@ bool is_table(const TensorView& tensor) {
            tensor.name.ends_with("_embeddings.weight");
 }
 
-ElementType element_type(const TensorView& tensor, const SaveSource& source, Precision precision) {
+/// The precision of the last exception that fits a module, as the backend takes it: those of the output layer hold for a table
+/// that it shares.
+std::optional<Precision> find_exception(std::string_view module, const SaveSource& source, const SaveOptions& options) {
+    std::optional<Precision> found;
+    for (const PrecisionException& exception : options.exceptions) {
+        if (fits_pattern(exception.pattern, module)) found = exception.precision;
+    }
+    if (module != "model.embed_tokens" || source.layers.contains("lm_head")) return found;
+    const auto head = find_exception("lm_head", source, options);
+    return head ? head : found;
+}
+
+ElementType element_type(const TensorView& tensor, const SaveSource& source, const SaveOptions& options) {
     constexpr std::string_view kSuffix = ".weight";
     const bool matrix = tensor.shape.size() == 2;
     // The router of a mixture of experts is computed in float32 whatever the precision.
     const bool weight = matrix && tensor.name.ends_with(kSuffix);
     const auto module = std::string_view(tensor.name).substr(0, weight ? tensor.name.size() - kSuffix.size() : 0);
     if (weight && source.exact.contains(module)) return ElementType::kF32;
+    const bool table = matrix && is_table(tensor);
     const bool linear = weight && !tensor.name.ends_with(".gate.weight") && source.layers.contains(module);
-    switch (precision) {
+    if (!table && !linear) return ElementType::kF32;
+    const std::optional<Precision> exception = find_exception(module, source, options);
+    switch (exception.value_or(options.precision)) {
         case Precision::kFloat32:
             return ElementType::kF32;
         case Precision::kBFloat16:
-            return linear || (matrix && is_table(tensor)) ? ElementType::kBF16 : ElementType::kF32;
+            return ElementType::kBF16;
         case Precision::kFloat16:
-            return linear || (matrix && is_table(tensor)) ? ElementType::kF16 : ElementType::kF32;
+            return ElementType::kF16;
         case Precision::kInt8:
-            return linear || is_table(tensor) ? ElementType::kInt8 : ElementType::kF32;
+            return ElementType::kInt8;
         case Precision::kInt4:
-            if (matrix && is_table(tensor)) return ElementType::kInt8;
-            return linear ? ElementType::kInt4 : ElementType::kF32;
+            return table && !(linear && exception) ? ElementType::kInt8 : ElementType::kInt4;
     }
-    fail(Code::kUnsupported, "precision {} cannot be saved", static_cast<unsigned>(precision));
+    fail(Code::kUnsupported, "precision {} cannot be saved", static_cast<unsigned>(options.precision));
 }
 
 TensorEntry entry_of(const std::string& name, const TensorView& tensor, ElementType type) {
@@ -69,6 +87,19 @@ TensorEntry entry_of(const std::string& name, const TensorView& tensor, ElementT
     }
 }
 
+std::map<std::string, std::string> metadata_of(std::span<const TensorEntry> entries, std::span<const ElementType> types,
+                                               std::span<const TensorView* const> tensors) {
+    std::map<std::string, std::vector<std::int64_t>> padded;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const auto& shape = tensors[i]->shape;
+        if (types[i] == ElementType::kInt4 && (shape[0] % kInt4Outputs != 0 || shape[1] % kInt4Inputs != 0))
+            padded[entries[i].name] = shape;
+    }
+    std::map<std::string, std::string> metadata = {{"format", "pt"}};
+    if (!padded.empty()) metadata[kPaddedShapes] = write_padded_shapes(padded);
+    return metadata;
+}
+
 /// The weights of a norm, written as F32.
 void add_to_norm(const std::string& name, float offset, std::vector<std::byte>& bytes) {
     if (offset == 0.0F || !name.ends_with("norm.weight")) return;
@@ -82,19 +113,18 @@ void add_to_norm(const std::string& name, float offset, std::vector<std::byte>& 
 
 }  // namespace
 
-SavedWeights saved_weights(Precision precision) {
-    switch (precision) {
-        case Precision::kBFloat16:
-            return {"bfloat16", ""};
-        case Precision::kFloat16:
-            return {"float16", ""};
-        case Precision::kInt8:
-            return {"float32", "int8"};
-        case Precision::kInt4:
-            return {"float32", "int4"};
-        default:
-            return {"float32", ""};
+SavedWeights saved_weights(Precision precision, const std::vector<PrecisionException>& exceptions) {
+    const auto packs = [](Precision one) { return one == Precision::kInt8 || one == Precision::kInt4; };
+    SavedWeights out;
+    out.type = packs(precision) ? "float32" : precision_name(precision);
+    if (packs(precision)) out.packed = precision_name(precision);
+    for (const PrecisionException& exception : exceptions) {
+        const std::string_view name = precision_name(exception.precision);
+        if (out.packed.empty() && packs(exception.precision)) out.packed = name;
+        out.exceptions += fmt::format("{}{}={}", out.exceptions.empty() ? "" : ",", exception.pattern, name);
     }
+    if (!exceptions.empty()) out.dtype = precision_name(precision);
+    return out;
 }
 
 void save_folder(const SaveSource& source, const std::filesystem::path& path, const SaveOptions& options) {
@@ -115,8 +145,9 @@ void save_folder(const SaveSource& source, const std::filesystem::path& path, co
         for (const TensorView& tensor : source.weights.tensors) {
             const std::string name = source.name(tensor.name);
             if (name.empty()) continue;
+            require_unchanged(tensor.bytes);
             tensors.push_back(&tensor);
-            types.push_back(element_type(tensor, source, options.precision));
+            types.push_back(element_type(tensor, source, options));
             entries.push_back(entry_of(name, tensor, types.back()));
         }
         const std::filesystem::path below = source.describe(unfinished);
@@ -124,11 +155,12 @@ void save_folder(const SaveSource& source, const std::filesystem::path& path, co
         const auto produce = [&](std::size_t index) {
             report(options.progress, done++, entries.size());
             std::vector<std::byte> bytes;
+            require_unchanged(tensors[index]->bytes);
             check_status(source.model.export_tensor(tensors[index]->name, types[index], source.adapter, bytes));
             add_to_norm(tensors[index]->name, source.norm_offset, bytes);
             return bytes;
         };
-        write_safetensors(below, entries, {{"format", "pt"}}, options.shard_bytes, produce);
+        write_safetensors(below, entries, metadata_of(entries, types, tensors), options.shard_bytes, produce);
         report(options.progress, entries.size(), entries.size());
         std::filesystem::rename(unfinished, folder);
     } catch (const std::filesystem::filesystem_error& failed) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/cancel.hpp"
 #include "formats/saved_config.hpp"
@@ -18,12 +19,13 @@ namespace rag::core {
 
 struct SaveOptions {
     Precision precision = Precision::kFloat32;
-    std::uint64_t shard_bytes = 5'000'000'000;  // Hugging Face's default is the same
-    Progress progress = {};                     // tensors written, tensors in all
+    std::vector<PrecisionException> exceptions;  // as those a model is opened with
+    std::uint64_t shard_bytes = 5'000'000'000;   // Hugging Face's default is the same
+    Progress progress = {};                      // tensors written, tensors in all
 };
 
-/// How `precision` lies in a folder.
-SavedWeights saved_weights(Precision precision);
+/// How `precision` lies in a folder, with exceptions for layers.
+SavedWeights saved_weights(Precision precision, const std::vector<PrecisionException>& exceptions = {});
 
 /// What the parts of a save need of a model.
 struct SaveSource {

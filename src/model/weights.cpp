@@ -9,6 +9,7 @@
 #include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "core/file_identity.hpp"
+#include "formats/packed_matrix.hpp"
 
 namespace rag::core {
 namespace {
@@ -46,12 +47,12 @@ TensorView view_tensor(const TensorInfo& tensor, const std::string& name) {
 }
 
 std::string_view packed_suffix(ElementType type) {
-    return type == ElementType::kInt4 ? ".int4" : ".int8";
+    return type == ElementType::kInt4 ? kInt4Suffix : kInt8Suffix;
 }
 
 std::vector<std::int64_t> packed_shape(ElementType type, std::span<const std::int64_t> shape) {
-    if (type == ElementType::kInt4) return {(shape[0] + 15) / 16, (shape[1] + 31) / 32, 320};
-    return {shape[0], shape[1] + 4};
+    if (type != ElementType::kInt4) return {shape[0], shape[1] + kInt8ScaleBytes};
+    return {(shape[0] + kInt4Outputs - 1) / kInt4Outputs, (shape[1] + kInt4Inputs - 1) / kInt4Inputs, kInt4TileBytes};
 }
 
 namespace {

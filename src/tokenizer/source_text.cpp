@@ -2,7 +2,9 @@
 
 #include <simdjson.h>
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/error.hpp"
@@ -48,12 +50,26 @@ std::uint32_t count_leads(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+std::atomic<bool> exit_began{false};
+
+/// By simdjson as long as there is one: exit() destroys the objects through which it chooses its instructions, and other threads
+/// may still encode then. The handler is registered behind those objects, so it runs before they go.
+bool is_valid_utf8(std::string_view text) {
+    static const bool chosen = [] { return simdjson::validate_utf8("", 0) && std::atexit([] { exit_began = true; }) == 0; }();
+    if (!chosen || exit_began) return find_invalid_utf8(text) == std::string_view::npos;
+    return simdjson::validate_utf8(text.data(), text.size());
+}
+
+}  // namespace
+
 SourceText::SourceText(std::string_view text, const EncodeOptions& options, std::string_view name) : text_(text) {
     if (text.size() > kMaxTextBytes) {
         fail(Code::kInvalidArgument, "{} has {} bytes, more than the {} that a tokenizer takes at once", name, text.size(),
              kMaxTextBytes);
     }
-    if (!simdjson::validate_utf8(text.data(), text.size())) {
+    if (!is_valid_utf8(text)) {
         if (options.invalid_text == InvalidText::kRefuse) require_utf8(text, name);
         replace_invalid();
     }

@@ -275,8 +275,9 @@ TEST_CASE("cached texts, over C++ and C") {
     const rag_cached_text* none = nullptr;
     const std::int32_t id = 5;
     std::vector<float> logits(static_cast<std::size_t>(generator.vocab_size()));
-    CHECK(rag_generator_logits_after(generator.handle(), &none, 1, &id, 1, logits.data(), logits.size()) == RAG_INVALID_ARGUMENT);
-    CHECK(rag_generator_logits_after(generator.handle(), nullptr, 1, &id, 1, logits.data(), logits.size()) ==
+    CHECK(rag_generator_logits_after(generator.handle(), &none, 1, &id, 1, nullptr, nullptr, logits.data(), logits.size()) ==
+          RAG_INVALID_ARGUMENT);
+    CHECK(rag_generator_logits_after(generator.handle(), nullptr, 1, &id, 1, nullptr, nullptr, logits.data(), logits.size()) ==
           RAG_INVALID_ARGUMENT);
     CHECK(rag_cached_text_tokens(nullptr) == 0);
     CHECK(rag_cached_text_bytes(nullptr) == 0);

@@ -93,6 +93,29 @@ TEST_CASE("what is no file is named in the error") {
     }
 }
 
+TEST_CASE("a mapped file that was written to is told before it is read, one that was replaced is not") {
+    const rag::test::TemporaryFolder folder;
+    const auto path = folder / "model";
+    write_file(path, std::string(20000, 'x'));
+    auto file = MappedFile::open(path);
+    const auto some = file->bytes().subspan(7, 100);
+    require_unchanged(some);
+    const std::string elsewhere(10, 'y');
+    require_unchanged(std::as_bytes(std::span(elsewhere)));
+    require_unchanged({});
+    // Another file under its name: the mapping holds the old one.
+    write_file(folder / "new", "short");
+    std::filesystem::rename(folder / "new", path);
+    require_unchanged(some);
+    CHECK(static_cast<char>(some[99]) == 'x');
+    std::filesystem::remove(path);
+    require_unchanged(some);
+    write_file(path, std::string(20000, 'x'));
+    file = MappedFile::open(path);
+    std::filesystem::resize_file(path, 10);
+    expect_error(Code::kInvalidState, {"model", "20000 bytes then", "10 now"}, [&] { require_unchanged(file->bytes()); });
+}
+
 TEST_CASE("text files keep their bytes and their limit") {
     const rag::test::TemporaryFolder folder;
     const std::string text("a\0b\r\n\xFF", 6);

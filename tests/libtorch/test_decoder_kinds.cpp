@@ -147,6 +147,56 @@ TEST_CASE("layers with a window forget, and say so") {
     CHECK(max_difference(run(*decoder, *session, ids.subspan(39, 60)), rows_of(all, 39, 60)) < 1e-4F);
 }
 
+TEST_CASE("parts of a call see the whole, and leave the way back to where it began") {
+    Kind dynamic{"dynamic", tiny_llama_config(), tiny_llama()};
+    dynamic.config.rotary.dynamic_factor = 4.0;
+    dynamic.config.rotary.dynamic_theta = 10000.0;
+    dynamic.config.rotary.original_context = 64;
+    Kind narrow = windowed();
+    narrow.config.windowed = {1, 1};
+    const TinyBatch text({690});
+    const std::span<const std::int32_t> ids = text.ids;
+    const auto part = [](BackendDecoder& decoder, BackendSession& session, std::span<const std::int32_t> some, CallSpan whole) {
+        std::vector<float> out(some.size() * kVocab);
+        DecoderItem item;
+        item.session = &session;
+        item.ids = some;
+        item.logits = out;
+        item.whole = whole;
+        REQUIRE(decoder.forward({&item, 1}).ok());
+        INFO(item.status.text);
+        REQUIRE(item.status.ok());
+        return out;
+    };
+    for (const Kind& kind : {dynamic, narrow, gemma()}) {
+        INFO(kind.name);
+        const auto decoder = load(kind.config, kind.weights, Precision::kFloat32);
+        const auto session = session_of(*decoder);
+        const std::vector<float> first = run(*decoder, *session, ids.first(90));
+        const std::vector<float> all = run(*decoder, *session, ids.subspan(90));
+        REQUIRE(session->truncate(0).ok());
+        CHECK(max_difference(run(*decoder, *session, ids.first(90)), first) < 1e-4F);
+        for (std::size_t begin = 90, count = 0; begin < ids.size(); begin += count) {
+            count = std::min<std::size_t>(250, ids.size() - begin);
+            CHECK(max_difference(part(*decoder, *session, ids.subspan(begin, count), {90, 690}),
+                                 rows_of(all, begin - 90, count)) < 1e-4F);
+        }
+        REQUIRE(session->truncate(90).ok());
+        CHECK(max_difference(run(*decoder, *session, ids.subspan(90)), all) < 1e-4F);
+    }
+    const auto decoder = load(narrow.config, narrow.weights, Precision::kFloat32);
+    const auto session = session_of(*decoder);
+    for (const CallSpan wrong : {CallSpan{0, 9}, CallSpan{1, 20}, CallSpan{-1, 20}}) {
+        DecoderItem item;
+        item.session = session.get();
+        item.ids = ids.first(10);
+        item.whole = wrong;
+        REQUIRE(decoder->forward({&item, 1}).ok());
+        CHECK(item.status.code == static_cast<std::int32_t>(Code::kInvalidArgument));
+        CHECK(session->length() == 0);
+    }
+}
+
 TEST_CASE("several sequences in one call equal each alone") {
     for (const Kind& kind : {windowed(), gemma(), experts()}) {
         INFO(kind.name);

@@ -28,9 +28,10 @@ struct FakeRecord {
     std::vector<std::string> kept;                 // sources of adapters kept beside the weights
     std::vector<float> weights;                    // of the adapters of the last item
     std::vector<std::vector<float>> text_weights;  // of the adapters of every text that was encoded
+    std::vector<core::DecoderItem> items;          // all that came, in order; of their spans only the sizes count
     int merges = 0, unmerges = 0;
     core::BackendStatus next;         // what the next call returns
-    std::function<void()> on_encode;  // before texts are encoded, on the thread that does
+    std::function<void()> on_encode;  // before texts are encoded, or items computed, on the thread that does
 };
 
 /// Component `j` of the vector of a text: depends on every id and its place.
@@ -156,10 +157,12 @@ class FakeDecoder : public FakeModel<core::BackendDecoder> {
     }
     core::BackendStatus forward(std::span<core::DecoderItem> items) noexcept override {
         for (const core::DecoderItem& item : items) {
+            record_->items.push_back(item);
             record_->weights.clear();
             for (const core::AdapterShare& share : item.adapters) record_->weights.push_back(share.weight);
         }
         record_->batches.push_back(items.size());
+        if (record_->on_encode) record_->on_encode();
         for (core::DecoderItem& item : items)
             item.status = static_cast<FakeSession*>(item.session)->forward(item.ids, item.logits, item.call);
         return {};
@@ -170,6 +173,7 @@ class FakeBackend : public core::Backend {
   public:
     std::shared_ptr<FakeRecord> record = std::make_shared<FakeRecord>();
     std::string describe() const override { return "the fake backend"; }
+    void end() noexcept override {}
     core::BackendStatus load_encoder(const core::EncoderConfig& config, const core::Weights& weights,
                                      const core::BackendOptions& options,
                                      std::unique_ptr<core::BackendEncoder>& out) noexcept override {

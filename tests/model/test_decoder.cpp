@@ -1,6 +1,10 @@
 // Decoder and its sessions over a fake backend: arguments, state after failure, life times.
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 
 #include "core/cancel.hpp"
 #include "fake_backend.hpp"
@@ -12,10 +16,11 @@ using namespace rag::test;
 
 namespace {
 
-std::shared_ptr<Decoder> open(const std::filesystem::path& path, FakeBackend& backend) {
+std::shared_ptr<Decoder> open(const std::filesystem::path& path, FakeBackend& backend, std::size_t batch_tokens = 2048) {
     ModelOptions options;
     options.backend = &backend;
     options.threads = 3;
+    options.batching.tokens = batch_tokens;
     return Decoder::open(path, options);
 }
 
@@ -101,6 +106,98 @@ TEST_CASE("a session is as before after a call that failed", "[model]") {
     std::vector<float> wrong(7);
     const std::vector<std::int32_t> ids = {1, 2};
     require_error(Code::kInvalidArgument, {"7", "640"}, [&] { decoder->logits(ids, wrong); });
+}
+
+TEST_CASE("a long input is computed in parts", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf");
+    RAG_NEEDS(gguf);
+    FakeBackend backend;
+    const std::vector<std::int32_t> ids = {5, 319, 0, 7, 8, 9, 10, 11};
+    const std::size_t vocab = 320;
+    std::vector<float> whole(ids.size() * vocab), every(whole.size()), last(vocab);
+    open(gguf, backend)->logits(ids, whole);
+    REQUIRE(backend.record->items.size() == 1);
+    const auto decoder = open(gguf, backend, 3);
+    const auto sizes = [&] {
+        std::vector<std::pair<std::size_t, std::size_t>> out;  // ids and rows of logits
+        for (const DecoderItem& item : std::exchange(backend.record->items, {}))
+            out.emplace_back(item.ids.size(), item.logits.size() / vocab);
+        return out;
+    };
+    using Sizes = std::vector<std::pair<std::size_t, std::size_t>>;
+    sizes();
+    std::vector<std::uint64_t> told;
+    decoder->logits(ids, every, [&](std::uint64_t done, std::uint64_t total) {
+        CHECK(total == 8);
+        told.push_back(done);
+        return true;
+    });
+    CHECK(every == whole);
+    CHECK(told == std::vector<std::uint64_t>{0, 3, 6});
+    CHECK(sizes() == Sizes{{3, 3}, {3, 3}, {2, 2}});
+    const auto session = decoder->new_session();
+    session->forward(std::span(ids).first(1), {});
+    session->forward(std::span(ids).subspan(1), last);
+    CHECK(std::equal(last.begin(), last.end(), whole.end() - static_cast<std::ptrdiff_t>(vocab)));
+    const auto& items = backend.record->items;
+    REQUIRE(items.size() == 4);
+    for (std::size_t i = 1; i < 4; ++i) {
+        REQUIRE(items[i].whole);
+        CHECK(items[i].whole->begin == 1);
+        CHECK(items[i].whole->end == 8);
+    }
+    CHECK(sizes() == Sizes{{1, 0}, {3, 0}, {3, 0}, {1, 1}});
+}
+
+TEST_CASE("a long input that fails in a later part leaves the session as before", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf");
+    RAG_NEEDS(gguf);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend, 3);
+    const auto session = decoder->new_session();
+    const std::vector<std::int32_t> ids(10, 4);
+    session->forward(std::span(ids).first(2), {});
+    int part = 0;
+    backend.record->on_encode = [&] {
+        if (++part == 3) backend.record->next = {-10, "no memory"};
+    };
+    require_error(Code::kOutOfMemory, {"no memory"}, [&] { session->forward(ids, {}); });
+    CHECK(part == 3);
+    CHECK(session->length() == 2);
+    CHECK_THROWS_AS(session->forward(ids, {}, [&] { return part > 5; }), Stopped);
+    CHECK(session->length() == 2);
+    session->forward(ids, {});
+    CHECK(session->length() == 12);
+}
+
+TEST_CASE("another session's step goes between the parts of a long input", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf");
+    RAG_NEEDS(gguf);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend, 4);
+    const auto session = decoder->new_session(), other = decoder->new_session();
+    const std::vector<std::int32_t> ids(16, 4);
+    std::atomic<bool> waits{false};
+    std::thread caller;
+    std::once_flag once;
+    backend.record->on_encode = [&] {
+        std::call_once(once, [&] {
+            // It is asked whether to go on while it waits its turn.
+            caller = std::thread([&] {
+                other->forward(std::span(ids).first(1), {}, [&] {
+                    waits = true;
+                    return false;
+                });
+            });
+            while (!waits) std::this_thread::yield();
+        });
+    };
+    session->forward(ids, {});
+    caller.join();
+    const auto& items = backend.record->items;
+    REQUIRE(items.size() == 5);
+    CHECK(items[0].ids.size() == 4);
+    CHECK(items[1].ids.size() == 1);
 }
 
 TEST_CASE("a GGUF file with more tokens than the model has is refused", "[model]") {

@@ -272,6 +272,7 @@ class FakeTrainingBackend : public core::Backend {
     std::shared_ptr<FakeFaults> faults = std::make_shared<FakeFaults>();
     core::TrainerOptions options;  // of the last trainer
     std::string describe() const override { return "a model differentiated by hand"; }
+    void end() noexcept override {}
     core::BackendStatus load_encoder(const core::EncoderConfig&, const core::Weights&, const core::BackendOptions&,
                                      std::unique_ptr<core::BackendEncoder>&) noexcept override {
         return {-6, "trains only"};

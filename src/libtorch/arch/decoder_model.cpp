@@ -8,6 +8,10 @@ namespace {
 
 // Ids that go through the layers together; bounds the memory of a long prompt.
 constexpr std::int64_t kChunkTokens = 512;
+// So many more go with them where they are the last: a part of a prompt beside other callers' single tokens is one pass.
+constexpr std::int64_t kLastTokens = 64;
+// Multiply-adds of the output layer between two questions: some tens of milliseconds on few cores.
+constexpr std::int64_t kHeadWork = std::int64_t{1} << 31;
 
 class DecoderModel;
 
@@ -56,6 +60,9 @@ struct Running {
 
     std::int64_t past() const { return session->tokens + static_cast<std::int64_t>(done); }
     std::int64_t end() const { return session->tokens + static_cast<std::int64_t>(item->ids.size()); }
+    // Of the whole call: what the sequence must be able to go back to, and its length in the end.
+    std::int64_t call_begin() const { return item->whole ? item->whole->begin : session->tokens; }
+    std::int64_t call_end() const { return item->whole ? item->whole->end : end(); }
     bool finished() const { return done == item->ids.size(); }
 };
 
@@ -139,7 +146,7 @@ class DecoderModel : public ModelCore {
     Running admit(DecoderItem& item, const std::vector<Running>& before) const;
     std::vector<Slice> next_slices(std::vector<Running>& running) const;
     void compute(std::vector<Slice>& slices);
-    void write_logits(std::span<const Slice> slices, const at::Tensor& x) const;
+    void write_logits(std::span<const Slice> slices, const at::Tensor& x, const HostCall& call) const;
     void head(const at::Tensor& hidden, const RowAdapters& adapters, at::Tensor& out) const;
 
     // Items that are done or have failed leave; a sequence grows when it has succeeded.
@@ -239,6 +246,11 @@ Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& befor
         fail(Code::kInvalidArgument, "a sequence of ", session->tokens, " tokens and ", item.ids.size(),
              " more exceed the model's context of ", config.context_length);
     }
+    if (item.whole && (item.whole->begin < 0 || item.whole->begin > session->tokens ||
+                       item.whole->end < session->tokens + static_cast<std::int64_t>(item.ids.size()))) {
+        fail(Code::kInvalidArgument, "an item of ", item.ids.size(), " tokens after ", session->tokens,
+             " as part of a call from ", item.whole->begin, " to ", item.whole->end);
+    }
     if (!item.logits.empty() && item.logits.size() != vocab && item.logits.size() != item.ids.size() * vocab) {
         fail(Code::kInvalidArgument, "room for ", item.logits.size(), " logits, expected 0, ", vocab, " or ",
              item.ids.size() * vocab);
@@ -252,14 +264,18 @@ Running DecoderModel::admit(DecoderItem& item, const std::vector<Running>& befor
 // memory fails alone.
 std::vector<Slice> DecoderModel::next_slices(std::vector<Running>& running) const {
     std::vector<Slice> slices;
-    std::int64_t room = kChunkTokens;
+    std::int64_t left = 0;
+    for (const Running& one : running) {
+        left += one.end() - one.past();
+    }
+    std::int64_t room = left <= kChunkTokens + kLastTokens ? left : kChunkTokens;
     for (Running& one : running) {
         const std::int64_t count = std::min(room, one.end() - one.past());
         if (count == 0) {
             break;
         }
         // A sequence that began with this call has nothing to go back to.
-        const std::int64_t oldest = one.session->tokens == 0 ? one.past() : one.session->tokens;
+        const std::int64_t oldest = one.call_begin() == 0 ? one.past() : one.call_begin();
         one.item->status = guarded([&] { one.session->cache.reserve(one.past(), one.past() + count, oldest); });
         if (one.item->status.ok()) {
             slices.push_back({&one, static_cast<std::size_t>(count)});
@@ -275,7 +291,7 @@ void DecoderModel::compute(std::vector<Slice>& slices) {
     for (const Slice& slice : slices) {
         const Running& one = *slice.of;
         sequences.push_back(
-            {one.item->ids.subspan(one.done, slice.count), one.past(), one.end(), one.item->adapters, &one.session->cache});
+            {one.item->ids.subspan(one.done, slice.count), one.past(), one.call_end(), one.item->adapters, &one.session->cache});
         rows += static_cast<std::int64_t>(slice.count);
     }
     if (sequences.empty()) {
@@ -286,56 +302,65 @@ void DecoderModel::compute(std::vector<Slice>& slices) {
     call.stop = stop_all;
     call.context = &slices;
     const at::Tensor x = body_.run(sequences, call);
-    write_logits(slices, x);
+    write_logits(slices, x, call);
 }
 
-void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor& x) const {
+// Every id's logits of a long item take longer than the layers: the callers are asked between blocks of rows.
+void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor& x, const HostCall& call) const {
     struct Target {
         std::int64_t row;
-        std::int64_t rows;
+        std::span<const AdapterShare> shares;
         float* out;
     };
-    RowAdapters adapters;
     const std::int64_t vocab = body_.config().vocab_size;
-    std::vector<Target> targets;
+    const std::int64_t block = std::max<std::int64_t>(kHeadWork / (vocab * x.size(1)) / 16 * 16, 16);
+    std::vector<Target> last;
     std::int64_t row = 0;
     for (const Slice& slice : slices) {
         const Running& one = *slice.of;
         const auto count = static_cast<std::int64_t>(slice.count);
         const std::span<float> logits = one.item->logits;
-        const bool every = logits.size() == one.item->ids.size() * static_cast<std::size_t>(vocab);
+        // A single id is a step: those of several callers share one product.
+        const std::size_t ids = one.item->ids.size();
+        const bool every = ids > 1 && logits.size() == ids * static_cast<std::size_t>(vocab);
         if (!logits.empty() && every) {
-            targets.push_back({row, count, logits.data() + static_cast<std::int64_t>(one.done) * vocab});
-            adapters.append(count, one.item->adapters);
-        } else if (!logits.empty() && one.done + slice.count == one.item->ids.size()) {
-            targets.push_back({row + count - 1, 1, logits.data()});
-            adapters.append(1, one.item->adapters);
+            float* out = logits.data() + static_cast<std::int64_t>(one.done) * vocab;
+            for (std::int64_t first = 0; first < count; first += block) {
+                const std::int64_t rows = std::min(block, count - first);
+                if (first > 0) {
+                    poll(call);
+                }
+                RowAdapters adapters;
+                adapters.append(rows, one.item->adapters);
+                at::Tensor to = at::from_blob(out + first * vocab, {rows, vocab}, at::kFloat);
+                head(x.narrow(0, row + first, rows), adapters, to);
+            }
+        } else if (!logits.empty() && one.done + slice.count == ids) {
+            last.push_back({row + count - 1, one.item->adapters, logits.data()});
         }
         row += count;
     }
-    if (targets.empty()) {
+    if (last.empty()) {
         return;
     }
-    if (targets.size() == 1) {
-        at::Tensor out = at::from_blob(targets[0].out, {targets[0].rows, vocab}, at::kFloat);
-        return head(x.narrow(0, targets[0].row, targets[0].rows), adapters, out);
-    }
-    std::int64_t wanted = 0;
-    for (const Target& target : targets) {
-        wanted += target.rows;
-    }
+    const auto wanted = static_cast<std::int64_t>(last.size());
+    RowAdapters adapters;
     at::Tensor hidden = at::empty({wanted, x.size(1)}, at::kFloat);
-    std::int64_t at = 0;
-    for (const Target& target : targets) {
-        hidden.narrow(0, at, target.rows).copy_(x.narrow(0, target.row, target.rows));
-        at += target.rows;
+    for (std::int64_t i = 0; i < wanted; ++i) {
+        const Target& target = last[static_cast<std::size_t>(i)];
+        adapters.append(1, target.shares);
+        hidden.select(0, i).copy_(x.select(0, target.row));
+    }
+    if (wanted == 1) {
+        at::Tensor out = at::from_blob(last.front().out, {1, vocab}, at::kFloat);
+        return head(hidden, adapters, out);
     }
     at::Tensor out = at::empty({wanted, vocab}, at::kFloat);
     head(hidden, adapters, out);
     const float* from = out.const_data_ptr<float>();
-    for (const Target& target : targets) {
-        std::copy_n(from, target.rows * vocab, target.out);
-        from += target.rows * vocab;
+    for (const Target& target : last) {
+        std::copy_n(from, vocab, target.out);
+        from += vocab;
     }
 }
 

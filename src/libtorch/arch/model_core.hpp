@@ -93,6 +93,7 @@ class ModelCore {
     ModelCore(const std::shared_ptr<WeightSource>& from, const BackendOptions& options)
         : source(from), precision(options.precision), worker(options.threads), loading_(from.get()) {
         loading_->ask_while_loading(options.loading);
+        loading_->set_copying(options.precision != Precision::kFloat32);
     }
 
     WeightSource* loading_;     // null once the layers are there

@@ -21,8 +21,9 @@ std::string Linear::shared_key() const {
     if (source_->identity().empty()) {
         return {};
     }
-    std::string key = c10::str(source_->identity(), "\nlinear ", static_cast<std::uint32_t>(precision_), " ", spec_.inputs, " ",
-                               spec_.bias, spec_.wide_inputs, spec_.tiles);
+    std::string key =
+        c10::str(source_->identity(), "\nlinear ", static_cast<std::uint32_t>(precision_), " ", spec_.inputs, " ", spec_.bias,
+                 spec_.wide_inputs, spec_.tiles, precision_ == Precision::kFloat32 && source_->copying());
     for (const LinearPart& part : spec_.parts) {
         key += c10::str("\n", part.module, " ", part.rows, " ", part.interleaved_heads);
     }
@@ -64,7 +65,7 @@ std::shared_ptr<const PackedLinear> Linear::with_changes(const std::vector<PartC
         const PartChange& change = changes[i];
         LinearPartTensors& out = tensors.emplace_back();
         if (spec_.bias) {
-            out.bias = change.bias.defined() ? change.bias : source_->float_tensor(part.module + ".bias", {part.rows});
+            out.bias = change.bias.defined() ? change.bias : source_->kept_tensor(part.module + ".bias", {part.rows});
         }
         if (precision_ == Precision::kInt4 && !change.weight.defined() && !change.delta.defined()) {
             out.packed = four_bits(i);
@@ -72,7 +73,13 @@ std::shared_ptr<const PackedLinear> Linear::with_changes(const std::vector<PartC
                 continue;
             }
         }
-        out.weight = change.weight.defined() ? change.weight : part_weight(i);
+        if (change.weight.defined()) {
+            out.weight = change.weight;
+        } else if (precision_ == Precision::kFloat32 && part.interleaved_heads == 0) {
+            out.weight = source_->kept_tensor(part.module + ".weight", {part.rows, spec_.inputs});
+        } else {
+            out.weight = part_weight(i);
+        }
         if (change.delta.defined()) {
             out.weight = out.weight.add(change.delta);
         }

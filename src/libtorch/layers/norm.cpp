@@ -6,8 +6,8 @@ namespace rag::core::libtorch {
 
 LayerNorm::LayerNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool bias)
     : module_(module),
-      weight_(source.float_tensor(module + ".weight", {columns})),
-      bias_(bias ? source.float_tensor(module + ".bias", {columns}) : at::Tensor()),
+      weight_(source.kept_tensor(module + ".weight", {columns})),
+      bias_(bias ? source.kept_tensor(module + ".bias", {columns}) : at::Tensor()),
       epsilon_(epsilon) {}
 
 at::Tensor LayerNorm::run(const at::Tensor& x) const {
@@ -20,7 +20,7 @@ void LayerNorm::add_and_run(float* x, const float* add) const {
 }
 
 RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int64_t columns, float epsilon, bool unit_offset)
-    : module_(module), weight_(source.float_tensor(module + ".weight", {columns})), epsilon_(epsilon), unit_offset_(unit_offset) {
+    : module_(module), weight_(source.kept_tensor(module + ".weight", {columns})), epsilon_(epsilon), unit_offset_(unit_offset) {
     if (unit_offset) {
         weight_ = weight_.add(1.0);
     }

@@ -52,7 +52,7 @@ KeptAdapter::KeptAdapter(const AdapterWeights& adapter, const WeightSource& sour
         for (std::size_t part = 0; part < target.part; ++part) {
             factors.column += spec.parts[part].rows;
         }
-        factors.a = to_float_tensor(target.pair->a, adapter.owner, adapter.source);
+        factors.a = to_float_tensor(target.pair->a, adapter.owner, adapter.source).clone();  // computes without the file
         factors.b = to_float_tensor(target.pair->b, adapter.owner, adapter.source).t().mul(target.pair->scale).contiguous();
         factors_[target.layer].push_back(std::move(factors));
     }

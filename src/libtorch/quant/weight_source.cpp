@@ -5,6 +5,7 @@
 namespace rag::core::libtorch {
 namespace {
 
+constexpr std::int64_t kSmallElements = std::int64_t{1} << 16;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;  // beyond any file; keeps byte counts from overflowing
 
 }  // namespace
@@ -24,6 +25,13 @@ std::string WeightSource::canonical(const std::string& name) const {
 
 at::Tensor WeightSource::float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const {
     return to_float_tensor(view(name, std::span(shape.begin(), shape.size())), weights_.owner, weights_.source);
+}
+
+at::Tensor WeightSource::kept_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const {
+    const at::Tensor tensor = float_tensor(name, shape);
+    const TensorView* view = find(name);
+    const bool mapped = tensor.const_data_ptr() == view->bytes.data();
+    return mapped && (copying_ || tensor.numel() <= kSmallElements) ? tensor.clone() : tensor;
 }
 
 const TensorView* WeightSource::find(const std::string& name) const {

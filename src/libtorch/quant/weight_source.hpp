@@ -1,5 +1,6 @@
 // The tensors of a model file by name, checked against the shape that the architecture asks for. It keeps the file mapped as long
-// as it lives, so that an adapter can be merged into the original values.
+// as it lives, so that an adapter can be merged into the original values. Who shortens a mapped file ends the process that reads
+// behind its end, so what a model computes with is copied where that is not the whole file once more.
 // Thread rule: immutable; any thread.
 #pragma once
 
@@ -25,6 +26,13 @@ class WeightSource {
     /// An absent name or another shape is an error that names the file, the tensor and the shapes.
     at::Tensor float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
 
+    /// The same for what a model keeps and reads in every call: small tensors (norms, biases) are always copied, others where
+    /// set_copying() says so.
+    at::Tensor kept_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
+    /// Models that pack their matrices read nothing of the file any more when they are loaded. Before anything is read.
+    void set_copying(bool copying) { copying_ = copying; }
+    bool copying() const noexcept { return copying_; }
+
     /// The tensor as it lies in the file, of exactly `shape` and with the bytes that this takes; errors as float_tensor.
     const TensorView& view(const std::string& name, std::span<const std::int64_t> shape) const;
 
@@ -39,6 +47,7 @@ class WeightSource {
     Weights weights_;
     std::string prefix_;
     HostCall loading_;
+    bool copying_ = false;
     std::unordered_map<std::string, std::size_t> by_name_;
 };
 

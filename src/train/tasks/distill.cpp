@@ -186,7 +186,7 @@ class DistillDecoder : public Task {
     void ask_teacher(const TokenExample& example, const std::function<bool()>& stop, std::vector<float>& out) const {
         const auto vocab = static_cast<std::size_t>(teacher_->vocab_size());
         std::vector<float> all(example.ids.size() * vocab);
-        teacher_->logits(example.ids, all, stop);
+        teacher_->new_session()->forward(example.ids, all, stop);
         for (std::size_t i = 0; i < example.targets.size(); ++i) {
             if (example.targets[i] < 0) continue;
             const auto row = all.begin() + static_cast<std::ptrdiff_t>(i * vocab);
