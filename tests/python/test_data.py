@@ -250,7 +250,21 @@ class TestDuplicates:
             assert min(len(part) for part in data.split(patterns["unlike"]).values()) >= count // 11
             assert len(data.find_leaks(patterns["alike"][::2], patterns["alike"][1::2])) == count // 2
             assert data.find_leaks(patterns["unlike"][::2], patterns["unlike"][1::2]) == []
-        assert compared < 8 * 100 * count
+        assert compared < 1000 * count  # all pairs of 2,000 rows that are alike would be three times as many
+
+    def test_a_pattern_of_few_rows_hides_no_pair(self) -> None:
+        """Each row meets hundreds of others, in many bands each."""
+        chance = random.Random(800)
+        words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(3, 8))) for _ in range(3000)]
+        pattern = chance.choices(words, k=20)
+        rows = [{"text": " ".join(pattern[:10] + chance.choices(words, k=3) + pattern[10:])} for _ in range(800)]
+        sets = [shingles(row["text"]) for row in rows]
+        train, test = sets[:400], sets[400:]
+        best = [max(len(one & other) / len(one | other) for other in train) for one in test]
+        expected = {at: similarity for at, similarity in enumerate(best) if similarity >= 0.8}
+        assert len(expected) > 20
+        found = data.find_leaks(rows[:400], rows[400:], near=0.8)
+        assert {leak.test: leak.similarity for leak in found} == expected
 
     def test_near_out_of_range_is_an_error(self) -> None:
         with pytest.raises(librag.InvalidArgument, match=r"near is 0\.2"):

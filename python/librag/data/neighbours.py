@@ -22,8 +22,8 @@ _PERMUTATIONS = 128
 _BANDS, _ROWS = 32, 4
 # Bands of 4 rows bring pairs of similarity s together with probability 1 - (1 - s**4)**32: 0.88 at 0.5, 0.9999 at 0.7.
 LEAST_NEAR = 0.5
-# Of a text that meets more in its bands, only the first and last of each band are looked at, and so many of those compared.
-_MOST_MET = 2048
+# Of a text that meets more others in its bands, only the first and last of each band are looked at, and so many of those compared.
+_MOST_MET = 1024
 _OF_EACH_BAND = 8
 _COMPARED = 32
 _AT_ONCE = 4096
@@ -85,10 +85,13 @@ class Neighbours:
         return [(other, similarity) for other, similarity in scored if similarity > 0.0]
 
     def _candidates(self, at: int, met: list[list[int]]) -> list[int]:
-        few = sum(map(len, met)) <= _MOST_MET
-        size = _OF_EACH_BAND
-        looked_at = met if few else [found if len(found) <= 2 * size else found[:size] + found[-size:] for found in met]
-        chosen = sorted(set().union(*looked_at))
+        # Distinct ones: the same text may be met in every band. Where a single band holds too many there is no need to count.
+        others: set[int] = set().union(*met) if max(map(len, met), default=0) <= _MOST_MET else set()
+        few = 0 < len(others) <= _MOST_MET
+        if not few:
+            size = _OF_EACH_BAND
+            others = set().union(*(found if len(found) <= 2 * size else found[:size] + found[-size:] for found in met))
+        chosen = sorted(others)
         if len(chosen) <= _COMPARED:
             return chosen
         numpy: Any = need("numpy")
