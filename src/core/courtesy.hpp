@@ -37,11 +37,15 @@ class Courtesy {
     std::size_t cores_;
 };
 
+/// How many times as long as the work between them pauses take (ARCHITECTURE has the figures). A writer waits longer than what
+/// builds graphs: what it adds faster than they are built is a tail that every search has to scan.
+inline constexpr double kUpkeepPatience = 3;
+inline constexpr double kWriterPatience = 4;
+
 /// Of one piece of long work.
 class Pace {
   public:
-    /// `patience`: pauses take so many times as long as the work between them.
-    explicit Pace(Courtesy& courtesy, double patience = 1) noexcept : courtesy_(courtesy), patience_(patience) {
+    Pace(Courtesy& courtesy, double patience) noexcept : courtesy_(courtesy), patience_(patience) {
         courtesy_.workers_.fetch_add(1);
     }
     ~Pace() { courtesy_.workers_.fetch_sub(1); }

@@ -43,7 +43,7 @@ namespace {
 std::vector<std::int64_t> remove_documents(Store& store, Indexes& indexes, std::span<const std::string_view> ids,
                                            const std::optional<MetadataFilter>& filter, const Progress& progress,
                                            std::uint64_t& removed) {
-    Pace pace(indexes.courtesy());
+    Pace pace(indexes.courtesy(), kWriterPatience);
     const PacedWrites paced(pace);
     auto transaction = store.write();
     // In memory there is one connection for all: searches would wait for this transaction.

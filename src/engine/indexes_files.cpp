@@ -16,8 +16,6 @@ namespace {
 constexpr std::uint64_t kSmallChange = 32;
 // During long additions a file is written when this many chunks, and half of all, are new since the last.
 constexpr std::uint64_t kLargeChange = 50000;
-// Beside searches that keep all cores busy: how many times as long as it worked the thread pauses (ARCHITECTURE has the figures).
-constexpr double kPatience = 3;
 constexpr std::size_t kMaxProblems = 20;
 
 void compare_keys(std::string_view index, const std::vector<std::int64_t>& wanted, const std::vector<std::int64_t>& found,
@@ -170,7 +168,7 @@ void Indexes::save(bool always, const Progress& progress) {
 
 /// What the thread does: one rebuild at a time, then files where so much is new that reading it again would take long.
 bool Indexes::work(const Progress& progress) {
-    Pace pace(courtesy_, kPatience);
+    Pace pace(courtesy_, kUpkeepPatience);
     const Progress paced = [&](std::uint64_t done, std::uint64_t total) {
         pace.give_way();
         return progress(done, total);

@@ -67,7 +67,7 @@ Reembedding::Reembedding(Store& store, Indexes& indexes, const EngineOptions& pr
       metric_(metric_of_base(store)),
       preparation_(next, static_cast<std::size_t>(next.embedder->dimension()), metric_),
       stage_(folder_of(store), origin(), static_cast<std::size_t>(next.embedder->dimension())),
-      pace_(indexes.courtesy()) {
+      pace_(indexes.courtesy(), kUpkeepPatience) {
     auto view = store_.read();
     const std::string made_by = view.meta("embedder").value_or("");
     std::vector<ChunkSettings> settings = {chunk_settings_of(present)};

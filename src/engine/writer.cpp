@@ -14,10 +14,6 @@
 namespace rag::core {
 namespace {
 
-// Beside searches that keep all cores busy a writer is slowed to about the pace at which graphs are built: what it adds faster is
-// a tail that every search has to scan.
-constexpr double kPatience = 4;
-
 std::int64_t now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -66,7 +62,7 @@ Writer::Writer(Store& store, Indexes& indexes, const EngineOptions& options, con
       options_(options),
       progress_(progress),
       replace_(replace),
-      pace_(indexes.courtesy(), kPatience),
+      pace_(indexes.courtesy(), kWriterPatience),
       preparation_(options, dimension_of(store), metric_of(store)) {
     if (options.embedder) origin_ = {options.embedder->fingerprint(), options.embedder->describe()};
 }

@@ -32,7 +32,7 @@ TEST_CASE("work pauses while searches need the cores") {
     Courtesy courtesy;
     std::vector<std::unique_ptr<Courtesy::Guest>> guests;
     for (std::size_t i = 0; i < available_cpus(); ++i) guests.push_back(std::make_unique<Courtesy::Guest>(courtesy));
-    Pace pace(courtesy);
+    Pace pace(courtesy, 1);
     // Half, as long as it may run at all; on a busy machine more.
     CHECK(share_paused(pace) > 0.3);
     Pace patient(courtesy, 3);
@@ -41,7 +41,7 @@ TEST_CASE("work pauses while searches need the cores") {
 
 TEST_CASE("work that alone has the machine does not pause") {
     Courtesy courtesy;
-    Pace pace(courtesy);
+    Pace pace(courtesy, 1);
     const auto sleeps_of = [&] {
         std::size_t sleeps = 0;
         for (int i = 0; i < 1000; ++i) {

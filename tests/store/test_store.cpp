@@ -422,7 +422,7 @@ TEST_CASE("what SQLite writes gives way between pages where searches keep all co
     const auto write = [&](bool paced) {
         TemporaryFolder folder;
         auto store = Store::open({folder / "kb", false});
-        Pace pace(courtesy);
+        Pace pace(courtesy, 1);
         pace.give_way();
         const long before = switches();
         {
