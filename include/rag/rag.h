@@ -236,8 +236,10 @@ RAG_API void rag_strings_free(rag_strings* strings) RAG_NOEXCEPT;               
 /* Adds documents: chunks them, embeds the chunks, indexes them. When it returns RAG_OK they are durable and found. All are
  * checked before any is stored: an id that exists or stands twice is RAG_ALREADY_EXISTS; a bad text, metadata that is no JSON
  * object, a vector with NaN or of another dimension are RAG_INVALID_ARGUMENT; each names the document. Stored in transactions of
- * batch_documents: after RAG_STOPPED or a failure of the disk, whole batches before it stay. `ids` (may be NULL): the ids in the
- * order of the documents; also given with RAG_STOPPED, then only the stored ones. `options` may be NULL. since 0.1.0 */
+ * batch_documents: after RAG_STOPPED or a failure of the disk, whole batches before it stay, and after RAG_INVALID_STATE, when an
+ * adapter of the embedder was merged or unmerged meanwhile (what is set meanwhile is for later calls). `ids` (may be NULL): the
+ * ids in the order of the documents; also given with RAG_STOPPED, then only the stored ones. `options` may be NULL. since 0.1.0
+ */
 RAG_API rag_status rag_engine_add(rag_engine* engine, const rag_document* documents, size_t count,
                                   const rag_write_options* options, rag_strings** ids) RAG_NOEXCEPT;
 
@@ -433,7 +435,7 @@ typedef struct rag_token {
 } rag_token;
 typedef int (*rag_token_fn)(const rag_token* token, void* user_data);
 
-/* `weight` times what a loaded adapter adds to the weights. */
+/* `weight` times what a loaded adapter adds to the weights; within -10,000 and 10,000, 0 is no adapter. */
 typedef struct rag_adapter_share {
     rag_text name;
     float weight;
@@ -1051,7 +1053,7 @@ typedef struct rag_encode_options {
 #define RAG_ENCODE_OPTIONS_INIT {sizeof(rag_encode_options), 1, 0, NULL, NULL, RAG_PROMPT_DEFAULT, {NULL, 0}, NULL, 0}
 
 /* Vectors of texts: `vectors` is [count, dimension] and holds `vector_floats` floats, which must be just as many. After a failure
- * or RAG_STOPPED its content is not defined. since 0.1.0 */
+ * or RAG_STOPPED its content is not defined. RAG_INVALID_STATE: an adapter was merged or unmerged meanwhile. since 0.1.0 */
 RAG_API rag_status rag_encoder_encode(const rag_encoder* encoder, const rag_text* texts, size_t count,
                                       const rag_encode_options* options, float* vectors, size_t vector_floats) RAG_NOEXCEPT;
 
@@ -1097,8 +1099,8 @@ typedef struct rag_predict_options {
 
 /* Scores of texts, or of pairs: `pairs` is NULL, or has the second text of each. Of a pair that is too long the longer text is
  * cut first. A language model that is a reranker reads pairs alone (RAG_INVALID_ARGUMENT). `scores` is [count, label_count] and
- * holds `score_floats` floats, which must be just as many. After a failure or RAG_STOPPED its content is not defined. since 0.1.0
- */
+ * holds `score_floats` floats, which must be just as many. After a failure or RAG_STOPPED its content is not defined.
+ * RAG_INVALID_STATE: an adapter was merged or unmerged meanwhile. since 0.1.0 */
 RAG_API rag_status rag_classifier_predict(const rag_classifier* classifier, const rag_text* texts, const rag_text* pairs,
                                           size_t count, const rag_predict_options* options, float* scores,
                                           size_t score_floats) RAG_NOEXCEPT;
@@ -1135,7 +1137,8 @@ typedef struct rag_cache_options {
  * whole text as a prompt gives. Texts behind the first do not see what stands before them, so with several of them logits, and
  * answers, differ from those of the whole text. It takes rag_cached_text_bytes of memory until it is freed, keeps the generator's
  * model alive, and may be used by any number of threads at once. Using it is RAG_INVALID_STATE with other adapters than it was
- * computed with, or after one was merged or unmerged, RAG_UNSUPPORTED where dynamic rotary scaling sets in, RAG_INVALID_ARGUMENT
+ * computed with (an adapter that was unloaded and loaded again is another one), or after one was merged or unmerged, also while
+ * it is used, RAG_UNSUPPORTED where texts and prompt pass the original context of dynamic rotary scaling, RAG_INVALID_ARGUMENT
  * for another generator and where the context ends. `options` may be NULL. since 0.1.0 */
 RAG_API rag_status rag_generator_cache(const rag_generator* generator, rag_text text, const rag_cache_options* options,
                                        rag_cached_text** cached) RAG_NOEXCEPT;
@@ -1187,8 +1190,8 @@ RAG_API rag_status rag_classifier_set_adapter(rag_classifier* classifier, const 
 RAG_API rag_status rag_generator_set_adapter(rag_generator* generator, const rag_adapter_share* shares,
                                              size_t count) RAG_NOEXCEPT;
 
-/* Forgets a loaded adapter; its name is free then, and calls that use it go on. RAG_NOT_FOUND; RAG_INVALID_STATE: it is merged,
- * or the model is set to it. since 0.1.0 */
+/* Forgets a loaded adapter; its name is free then, and calls that use it go on; texts cached with it are of no use to later ones.
+ * RAG_NOT_FOUND; RAG_INVALID_STATE: it is merged, or the model is set to it. since 0.1.0 */
 RAG_API rag_status rag_encoder_unload_adapter(rag_encoder* encoder, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_classifier_unload_adapter(rag_classifier* classifier, rag_text name) RAG_NOEXCEPT;
 RAG_API rag_status rag_generator_unload_adapter(rag_generator* generator, rag_text name) RAG_NOEXCEPT;

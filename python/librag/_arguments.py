@@ -45,6 +45,8 @@ def number(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}") from None
+    except OverflowError:
+        raise InvalidArgument(f"{name} is an int that no float is as large as") from None
 
 
 def within(name: str, value: Any, good: Callable[[float], bool], range: str) -> float:

@@ -36,6 +36,7 @@ OpenDtype = Literal["float32", "bfloat16", "float16", "int8", "int4", "auto"]
 
 _DTYPES = ("float32", "bfloat16", "float16", "int8", "int4")
 _MOST_THREADS = 1024
+_MOST_WEIGHT = 10000  # of an adapter
 
 # An adapter's name, names with weights, or None for the base.
 Adapter = str | Mapping[str, float] | None
@@ -526,7 +527,7 @@ class CachedText:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of keys and values, held as long as this object lives."""
+        """Bytes of keys and values, held as long as this object lives; a short text takes some more."""
         return self._core.size_bytes
 
     def __len__(self) -> int:
@@ -538,6 +539,8 @@ class CachedText:
 
 def _cached(prefix: CachedText | Iterable[CachedText]) -> list[_librag.CachedText]:
     """The core's objects of one or several cached texts."""
+    if isinstance(prefix, str | bytes | Mapping) or not isinstance(prefix, CachedText | Iterable):
+        raise TypeError(f"prefix must be a CachedText or a list of them, not {type(prefix).__name__}")
     texts = [prefix] if isinstance(prefix, CachedText) else list(prefix)
     for i, one in enumerate(texts):
         if not isinstance(one, CachedText):
@@ -666,7 +669,14 @@ def adapter_shares(adapter: Adapter) -> dict[str, float]:
     for name in adapter:
         if not isinstance(name, str):
             raise TypeError(f"adapter holds the name {name!r}, a name must be a str, not {type(name).__name__}")
-    return {name: number(f"the weight of adapter {name!r}", weight) for name, weight in adapter.items()}
+    return {name: _weight(f"the weight of adapter {name!r}", weight) for name, weight in adapter.items()}
+
+
+def _weight(name: str, value: Any) -> float:
+    """What an adapter counts. True is no weight: who writes it means something else."""
+    if type(value).__name__ in ("bool", "bool_"):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    return within(name, value, lambda weight: abs(weight) <= _MOST_WEIGHT, f"{-_MOST_WEIGHT} to {_MOST_WEIGHT}")
 
 
 def _shares_of_call(adapter: Adapter | EllipsisType) -> dict[str, float] | None:

@@ -39,13 +39,16 @@ void check_reranker(const Classifier* reranker) {
 }
 
 void Engine::State::check_embedder(StoreView& view, const Encoder* embedder) const {
-    if (embedder == nullptr) return;
+    if (embedder != nullptr) check_embedder(view, embedder, embedder->fingerprint());
+}
+
+void Engine::State::check_embedder(StoreView& view, const Encoder* embedder, const std::string& fingerprint) const {
     constexpr const char* kNext = "open it with that one, or without an embedder, and re-embed it with this one";
     const auto stored = view.meta("embedder");
-    if (stored && *stored != embedder->fingerprint()) {
+    if (stored && *stored != fingerprint) {
         fail(Code::kInvalidArgument, "the vectors of {} were made by {} [{}], the embedder given is {} [{}]: {}",
-             quote(name, 400), view.meta("embedder_name").value_or("(unknown)"), *stored, embedder->describe(),
-             embedder->fingerprint(), kNext);
+             quote(name, 400), view.meta("embedder_name").value_or("(unknown)"), *stored, embedder->describe(), fingerprint,
+             kNext);
     }
     const std::size_t dimension = stored_dimension(view);
     if (dimension != 0 && dimension != static_cast<std::size_t>(embedder->dimension())) {

@@ -243,7 +243,11 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
         allowed = state.filters.allowed(*query.where, view);
         if (allowed.chunks && allowed.chunks->empty()) return std::nullopt;
     }
-    if (query.mode != SearchMode::kBm25) state.check_embedder(view, embedder->encoder.get());
+    std::shared_ptr<const Encoder::Moment> moment;
+    if (query.mode != SearchMode::kBm25 && embedder->encoder != nullptr) {
+        moment = std::make_shared<const Encoder::Moment>(embedder->encoder->now());
+        state.check_embedder(view, embedder->encoder.get(), moment->fingerprint());
+    }
     if (dimension == 0 && (query.mode == SearchMode::kHybrid || query.mode == SearchMode::kVector || query.text.empty())) {
         if (view.count_documents() == 0) return std::nullopt;
         fail(Code::kInvalidState, "{} holds no vectors: its documents were added without an embedder", quote(state.name, 400));
@@ -269,7 +273,8 @@ std::optional<SearchRun> Engine::begin_search(State& state, const Query& query) 
                   removals,
                   std::move(reranker),
                   std::move(embedder),
-                  view.meta_number(kVectorsFromMeta).value_or(0)};
+                  view.meta_number(kVectorsFromMeta).value_or(0),
+                  std::move(moment)};
     if (query.syntax == Bm25Syntax::kLanguage) run.words = asked_words(parse_query(query.text));
     return run;
 }
@@ -293,7 +298,8 @@ void Engine::embed_queries(std::span<std::optional<SearchRun>> runs, std::vector
     embedded.resize(texts.size() * dimension);
     // As documents were, see Preparation::embed.
     const bool unit = waiting.front()->metric == Metric::kCosine;
-    embedder.encode(texts, embedded, unit, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
+    // A run without a moment is by BM25, one that waits here has one.
+    embedder.encode_as(*waiting.front()->moment, texts, embedded, unit, 0, progress, {EncoderPrompt::Kind::kQuery, {}});
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         waiting[i]->vector = std::span(embedded).subspan(i * dimension, dimension);
         waiting[i]->fusion.vector_weight *= in_use.known_words->share(texts[i]);

@@ -56,6 +56,7 @@ struct Engine::State {
     /// kInvalidArgument if the embedder (may be null) is not (any more) the one that made the stored vectors. `view` tells which
     /// that was.
     void check_embedder(StoreView& view, const Encoder* embedder) const;
+    void check_embedder(StoreView& view, const Encoder* embedder, const std::string& fingerprint) const;
     /// Holding `writing`.
     bool embeds() const { return options.embedder != nullptr; }
     std::shared_ptr<EmbedderInUse> embedder_in_use() const {

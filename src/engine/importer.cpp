@@ -57,8 +57,7 @@ std::uint64_t Importer::run() {
 void Importer::take(const LineHeader& header) {
     fingerprint_ = header.embedder;
     made_by_ = header.embedder_name;
-    std::string own;
-    if (options_.embedder) own = options_.embedder->fingerprint();
+    std::string own = writer_.preparation().fingerprint();
     if (own.empty()) own = store_.read().meta("embedder").value_or("");
     const Metric metric = take_metric(header);
     // What an embedder makes for one metric may have other lengths than what it makes for another.

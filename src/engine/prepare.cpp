@@ -11,7 +11,6 @@
 #include "core/utf8.hpp"
 #include "engine/chunk_settings.hpp"
 #include "engine/indexes.hpp"
-#include "model/encoder.hpp"
 #include "search/metadata_filter.hpp"
 #include "text/words.hpp"
 
@@ -68,8 +67,12 @@ std::string describe(std::span<const ChunkInput> chunks) {
 }  // namespace
 
 Preparation::Preparation(const EngineOptions& options, std::size_t dimension, Metric metric)
-    : options_(options), dimension_(dimension), metric_(metric), chunk_tokens_(options.chunk_tokens) {
-    settings_ = hashed_settings(chunk_settings_of(options), options.embedder ? options.embedder->fingerprint() : std::string());
+    : options_(options),
+      moment_(options.embedder ? options.embedder->now() : Encoder::Moment()),
+      dimension_(dimension),
+      metric_(metric),
+      chunk_tokens_(options.chunk_tokens) {
+    settings_ = hashed_settings(chunk_settings_of(options), fingerprint());
     if (!options.embedder) {
         count_ = count_words;
         return;
@@ -302,7 +305,7 @@ std::vector<float> Preparation::embed(const std::vector<std::string>& texts, con
     const std::vector<std::string_view> views(texts.begin(), texts.end());
     // Lengths count but for cosine; of a folder with a Normalize module they are 1 all the same.
     const bool unit = metric_ == Metric::kCosine;
-    options_.embedder->encode(views, vectors, unit, 0, progress, {EncoderPrompt::Kind::kDocument, {}});
+    options_.embedder->encode_as(moment_, views, vectors, unit, 0, progress, {EncoderPrompt::Kind::kDocument, {}});
     for (std::size_t i = 0; i < vectors.size(); ++i) {
         if (!std::isfinite(vectors[i]))
             fail(Code::kInternal, "the embedder made {} for {}", vectors[i], quote(texts[i / dimension], 80));

@@ -11,6 +11,7 @@
 
 #include "core/cancel.hpp"
 #include "engine/engine.hpp"
+#include "model/encoder.hpp"
 #include "store/view.hpp"
 #include "text/chunk.hpp"
 
@@ -66,6 +67,9 @@ class Preparation {
     /// Whether the embedder reads all of such a text.
     bool fits(std::string_view text) const;
     ContentHash hash(const DocumentInput& input) const;
+    /// What the embedder is for all that this embeds, whatever is set meanwhile; empty: no embedder.
+    const std::string& fingerprint() const noexcept { return moment_.fingerprint(); }
+    const Encoder::Moment& moment() const noexcept { return moment_; }
 
     /// Of vectors given or made so far; 0: none.
     std::size_t dimension() const noexcept { return dimension_; }
@@ -81,6 +85,7 @@ class Preparation {
     void embed_new(std::span<PreparedDocument> documents, const Progress& progress) const;
 
     const EngineOptions& options_;
+    Encoder::Moment moment_;
     std::size_t dimension_;
     Metric metric_;
     std::size_t text_tokens_ = 0;  // that the embedder takes, without special ones; 0: no embedder

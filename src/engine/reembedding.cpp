@@ -63,9 +63,9 @@ Reembedding::Reembedding(Store& store, Indexes& indexes, const EngineOptions& pr
     : store_(store),
       indexes_(indexes),
       next_(next),
-      fingerprint_(next.embedder->fingerprint()),
       metric_(metric_of_base(store)),
       preparation_(next, static_cast<std::size_t>(next.embedder->dimension()), metric_),
+      fingerprint_(preparation_.fingerprint()),
       stage_(folder_of(store), origin(), static_cast<std::size_t>(next.embedder->dimension())),
       pace_(indexes.courtesy(), kUpkeepPatience) {
     auto view = store_.read();
@@ -160,7 +160,10 @@ Reembedding::Planned Reembedding::plan(Source&& source, const Progress& progress
 
 /// An adapter that is merged or taken back makes another model of the embedder: vectors of both would be mixed.
 void Reembedding::require_same_model() const {
-    if (next_.embedder->fingerprint() == fingerprint_) return;
+    if (next_.embedder->fingerprint() != fingerprint_) fail_changed();
+}
+
+void Reembedding::fail_changed() const {
     fail(Code::kInvalidState,
          "an adapter of {} was merged or taken back while {} was re-embedded: nothing was changed; re-embed again",
          next_.embedder->describe(), quote(store_.name(), 400));
@@ -173,7 +176,13 @@ void Reembedding::stage_batch(std::vector<Planned>& batch, const Progress& progr
         for (std::string& text : planned.texts) texts.push_back(std::move(text));
     }
     if (!texts.empty()) {
-        const std::vector<float> vectors = preparation_.embed(texts, progress);
+        std::vector<float> vectors;
+        try {
+            vectors = preparation_.embed(texts, progress);
+        } catch (const Error& error) {
+            if (error.code() == Code::kInvalidState && next_.embedder->changed_since(preparation_.moment())) fail_changed();
+            throw;
+        }
         const std::size_t dimension = vectors.size() / texts.size();
         auto from = vectors.begin();
         for (Planned& planned : batch) {

@@ -49,6 +49,7 @@ class Reembedding {
     struct Planned;
     std::string origin() const;
     void require_same_model() const;
+    [[noreturn]] void fail_changed() const;
     std::optional<Source> read(std::int64_t key) const;
     std::optional<TextKind> known_kind(const Source& source) const;
     Planned plan(Source&& source, const Progress& progress);
@@ -58,9 +59,9 @@ class Reembedding {
     Store& store_;
     Indexes& indexes_;
     const EngineOptions& next_;
-    const std::string fingerprint_;
     const Metric metric_;
     Preparation preparation_;
+    const std::string fingerprint_;            // of all that preparation_ embeds
     std::vector<std::string> known_settings_;  // by which documents of this base were cut, see hashed_settings()
     VectorStage stage_;
     Pace pace_;

@@ -15,6 +15,7 @@
 #include "engine/filter_cache.hpp"
 #include "index/bm25/bm25_index.hpp"
 #include "index/vector/vector_index.hpp"
+#include "model/encoder.hpp"
 #include "search/fusion.hpp"
 #include "search/ranked.hpp"
 #include "store/store.hpp"
@@ -36,9 +37,10 @@ struct SearchRun {
     std::uint64_t removals = 0;                            // Indexes::removals() before `allowed` was made
     std::shared_ptr<const Classifier> reranker = nullptr;  // null: no reranking
     std::shared_ptr<EmbedderInUse> embedder = nullptr;
-    std::int64_t vectors_from = 0;       // see kVectorsFromMeta
-    std::string words = {};              // of a query of the language, without its signs
-    const Progress* progress = nullptr;  // polled without counts; null: nobody asks
+    std::int64_t vectors_from = 0;                            // see kVectorsFromMeta
+    std::shared_ptr<const Encoder::Moment> moment = nullptr;  // of the embedder that was found to be that of the vectors
+    std::string words = {};                                   // of a query of the language, without its signs
+    const Progress* progress = nullptr;                       // polled without counts; null: nobody asks
 
     /// What models read of the query.
     std::string_view model_text() const { return query.syntax == Bm25Syntax::kLanguage ? std::string_view(words) : query.text; }

@@ -64,7 +64,16 @@ Writer::Writer(Store& store, Indexes& indexes, const EngineOptions& options, con
       replace_(replace),
       pace_(indexes.courtesy(), kWriterPatience),
       preparation_(options, dimension_of(store), metric_of(store)) {
-    if (options.embedder) origin_ = {options.embedder->fingerprint(), options.embedder->describe()};
+    if (!options.embedder) return;
+    origin_ = {preparation_.fingerprint(), options.embedder->describe()};
+    // The engine has compared it, but an adapter may have come or gone since: from here on the embedder is one.
+    const auto stored = store.read().meta("embedder");
+    if (stored && *stored != origin_->fingerprint)
+        fail(
+            Code::kInvalidState,
+            "an adapter of {} was set, merged or taken back while {} began to write: nothing was written; take it back and write "
+            "again",
+            origin_->name, quote(store.name(), 400));
 }
 
 void Writer::run(std::span<const DocumentInput> documents, std::size_t batch_documents, std::vector<std::string>& ids) {

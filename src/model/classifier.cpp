@@ -108,6 +108,7 @@ void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, 
                          const Progress& progress, const EncoderPrompt& prompt, const std::optional<AdapterMix>& adapters) const {
     check_fork();
     const KeptMix mix = kept_mix(adapters);
+    const std::uint64_t changes = merged_now().changes;
     const std::string& before = find_prompt(files_, prompt, source_);
     require_utf8(before, "the prompt");
     const Transform transform = transform_of(scores);
@@ -136,6 +137,7 @@ void Classifier::predict(std::span<const TextPair> texts, std::span<float> out, 
         request.texts = prompted;
     }
     runner_.run(request);
+    require_same_weights(changes, fmt::format("the scores of {} texts", texts.size()));
 }
 
 }  // namespace rag::core

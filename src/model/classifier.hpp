@@ -61,6 +61,7 @@ class Classifier : public Model {
     Classifier(const ModelOptions& options, EncoderFiles files, std::string source);
     BackendModel& backend_model() const override { return runner_.model(); }
     const Weights& weights() const override { return files_.weights; }
+    std::string layer_prefix() const override { return files_.layer_prefix(); }
     std::string saved_name(const std::string& tensor) const override;
     std::set<std::string, std::less<>> exact_layers() const override;
     std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;

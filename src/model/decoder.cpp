@@ -146,7 +146,7 @@ std::unique_ptr<DecoderSession> Decoder::session_with(const std::optional<Adapte
 
 std::shared_ptr<const CachedText> Decoder::cache(std::span<const std::int32_t> ids, const std::optional<AdapterMix>& mix,
                                                  const std::function<bool()>& stop) {
-    const std::uint64_t merged = merged_checksum();
+    const std::uint64_t changes = merged_now().changes;
     const auto session = session_with(mix);
     session->forward(ids, {}, stop);
     const std::shared_ptr<CachedText> text(new CachedText);
@@ -155,8 +155,8 @@ std::shared_ptr<const CachedText> Decoder::cache(std::span<const std::int32_t> i
     if (text->piece_ == nullptr) fail(Code::kInternal, "the backend kept no keys and values for {}", quote(source_, 400));
     text->ids_.assign(ids.begin(), ids.end());
     text->mix_ = session->mix_;
-    text->merged_ = merged;
-    if (merged_checksum() != merged)
+    text->changes_ = changes;
+    if (merged_now().changes != changes)
         fail(Code::kInvalidState, "an adapter was merged or unmerged while {} tokens were cached; cache them again", ids.size());
     return text;
 }
@@ -171,9 +171,10 @@ void Decoder::logits(std::span<const std::int32_t> ids, std::span<float> out, co
     if (out.size() != expected)
         fail(Code::kInvalidArgument, "room for {} logits, {} ids of {} logits take {}", out.size(), ids.size(), vocab_size(),
              expected);
-    if (ids.empty()) return;
+    if (ids.empty() && prefix.empty()) return;
     const auto session = new_session();
     for (const auto& text : prefix) session->append(*text);
+    if (ids.empty()) return;
     const std::int64_t begin = session->length();
     std::function<bool()> stop;
     if (progress) stop = [&] { return !progress(static_cast<std::uint64_t>(session->length() - begin), ids.size()); };
@@ -197,8 +198,41 @@ void DecoderSession::check(std::span<const std::int32_t> ids, std::span<float> l
              decoder_->context_length());
 }
 
+void DecoderSession::require_behind_texts(std::size_t ids) const {
+    if (!texts_changes_ || decoder_->merged_now().changes == *texts_changes_) return;
+    fail(Code::kInvalidState,
+         "an adapter was merged or unmerged before {} tokens behind cached ones were computed; cache the texts again", ids);
+}
+
+/// Behind cached texts the keys would have other frequencies than the prompt.
+void DecoderSession::check_frequencies(std::size_t ids) const {
+    const DecoderConfig& config = decoder_->files_.config;
+    for (const RotaryConfig* rotary : {&config.rotary, &config.local_rotary}) {
+        if (rotary->dynamic_factor > 0.0 && length() + static_cast<std::int64_t>(ids) > rotary->original_context)
+            fail(Code::kUnsupported,
+                 "{} tokens behind {} cached ones pass the {} tokens beyond which this model's rotary frequencies change with "
+                 "every "
+                 "token (dynamic scaling); give all as text",
+                 ids, length(), rotary->original_context);
+    }
+}
+
 void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
     check(ids, logits);
+    require_behind_texts(ids.size());
+    if (texts_changes_) check_frequencies(ids.size());
+    const std::int64_t begin = length();
+    compute(ids, logits, stop);
+    try {
+        require_behind_texts(ids.size());
+    } catch (const Error&) {
+        check_status(session_->truncate(begin));
+        throw;
+    }
+    texts_changes_.reset();
+}
+
+void DecoderSession::compute(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
     const auto one = static_cast<std::size_t>(decoder_->vocab_size());
     const bool every = logits.size() == ids.size() * one;
     const CallSpan whole{length(), length() + static_cast<std::int64_t>(ids.size())};
@@ -220,9 +254,14 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
 
 void DecoderSession::append(const CachedText& text) {
     decoder_->check_fork();
-    if (text.decoder_ != decoder_)
-        fail(Code::kInvalidArgument, "the cached text is of the model {}, not of {}", quote(text.decoder_->source_, 400),
-             quote(decoder_->source_, 400));
+    if (text.decoder_ != decoder_) {
+        if (text.decoder_->source_ == decoder_->source_)
+            fail(Code::kInvalidArgument,
+                 "the cached text is of the model {} as it was opened another time; cache it with this one",
+                 quote(decoder_->source_, 400));
+        fail(Code::kInvalidArgument, "the cached text is of the model {}, not of {}; cache it with this one",
+             quote(text.decoder_->source_, 400), quote(decoder_->source_, 400));
+    }
     const std::size_t count = text.ids_.size();
     if (static_cast<std::int64_t>(count) > decoder_->context_length() - length())
         fail(Code::kInvalidArgument, "{} cached tokens after {} do not fit the context of {} tokens", count, length(),
@@ -230,10 +269,12 @@ void DecoderSession::append(const CachedText& text) {
     if (!equal_shares(text.mix_.shares, mix_.shares))
         fail(Code::kInvalidState,
              "{} cached tokens were computed with other adapters than this call has; cache the text with these", count);
-    if (text.merged_ != decoder_->merged_checksum())
+    const std::uint64_t changes = texts_changes_.value_or(decoder_->merged_now().changes);
+    if (text.changes_ != changes)
         fail(Code::kInvalidState, "{} cached tokens were computed before an adapter was merged or unmerged; cache the text again",
              count);
     check_status(decoder_->model_->append_piece(*session_, *text.piece_));
+    texts_changes_ = changes;
 }
 
 void DecoderSession::truncate(std::int64_t length) {
@@ -241,6 +282,7 @@ void DecoderSession::truncate(std::int64_t length) {
     if (length < 0 || length > session_->length())
         fail(Code::kInvalidArgument, "cannot cut a sequence of {} tokens to {}", session_->length(), length);
     check_status(session_->truncate(length));
+    if (length == 0) texts_changes_.reset();
 }
 
 }  // namespace rag::core

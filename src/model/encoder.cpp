@@ -85,7 +85,20 @@ Encoder::~Encoder() {
 }
 
 std::string Encoder::fingerprint() const {
+    return now().fingerprint();
+}
+
+Encoder::Moment Encoder::now() const {
     check_fork();
+    Moment out;
+    out.mix_ = kept_mix(std::nullopt);
+    const Merged merged = merged_now();
+    out.changes_ = merged.changes;
+    out.fingerprint_ = fingerprint_of(merged.checksum, out.mix_.checksum);
+    return out;
+}
+
+std::string Encoder::fingerprint_of(std::uint64_t merged, std::uint64_t added) const {
     std::call_once(fingerprinted_, [&] {
         const EncoderConfig& c = files_.config;
         std::string shape = fmt::format("{} {} {}", describe_config(c), files_.max_tokens, files_.normalize);
@@ -99,8 +112,6 @@ std::string Encoder::fingerprint() const {
         fingerprint_ =
             fmt::format("{}-{}-{:016x}{:016x}", c.architecture, dimension(), sum, checksum_tokenizer(files_.tokenizer));
     });
-    const std::uint64_t merged = merged_checksum();
-    const std::uint64_t added = set_checksum();
     return fingerprint_ + (merged == 0 ? "" : fmt::format("+{:016x}", merged)) +
            (added == 0 ? "" : fmt::format("+set{:016x}", added));
 }
@@ -141,7 +152,15 @@ void Encoder::finish_vector(std::span<float> vector, bool normalize) const {
 void Encoder::encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
                      const Progress& progress, const EncoderPrompt& prompt, const std::optional<AdapterMix>& adapters) const {
     check_fork();
-    const KeptMix mix = kept_mix(adapters);
+    Moment moment;
+    moment.mix_ = kept_mix(adapters);
+    moment.changes_ = merged_now().changes;
+    encode_as(moment, texts, out, normalize, batch_tokens, progress, prompt);
+}
+
+void Encoder::encode_as(const Moment& moment, std::span<const std::string_view> texts, std::span<float> out, bool normalize,
+                        std::size_t batch_tokens, const Progress& progress, const EncoderPrompt& prompt) const {
+    check_fork();
     const auto width = static_cast<std::size_t>(dimension());
     if (out.size() != texts.size() * width)
         fail(Code::kInvalidArgument, "room for {} floats, {} texts of {} dimensions take {}", out.size(), texts.size(), width,
@@ -164,8 +183,11 @@ void Encoder::encode(std::span<const std::string_view> texts, std::span<float> o
     request.batch_tokens = batch_tokens;
     request.finish = [&](std::span<float> vector) { finish_vector(vector, normalize); };
     request.progress = progress;
-    request.adapters = mix.shares;
+    request.adapters = moment.mix_.shares;
+    const std::string what = fmt::format("the vectors of {} texts", texts.size());
+    require_same_weights(moment.changes_, what);
     runner_.run(request);
+    require_same_weights(moment.changes_, what);
     if (width == whole) return;
     for (std::size_t i = 0; i < texts.size(); ++i)
         std::copy_n(uncut.begin() + static_cast<std::ptrdiff_t>(i * whole), width,

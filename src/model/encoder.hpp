@@ -58,13 +58,35 @@ class Encoder : public Model {
     std::string fingerprint() const;
     std::string describe() const override;
 
+    /// What the encoder computes with at one moment: the adapters that are set, and which one is merged.
+    class Moment {
+      public:
+        /// As Encoder::fingerprint().
+        const std::string& fingerprint() const noexcept { return fingerprint_; }
+
+      private:
+        friend class Encoder;
+        std::string fingerprint_;
+        KeptMix mix_;
+        std::uint64_t changes_ = 0;
+    };
+    /// Vectors of encode_as() with it are of its fingerprint, whatever is set meanwhile. Cost: as fingerprint().
+    Moment now() const;
+    /// Whether an adapter was merged or unmerged since.
+    bool changed_since(const Moment& moment) const { return merged_now().changes != moment.changes_; }
+
     /// `out`: [texts, dimension()], float32. `normalize`: vectors of length 1 (a folder with a Normalize module always gives
     /// those, before they are cut). `batch_tokens`: tokens computed together, 0: kDefaultBatchTokens; less memory with fewer, the
     /// same vectors with any. `progress` counts texts and is asked once a layer whether to stop, possibly on another thread.
     /// `adapters`: for this call, instead of those that are set. Throws kInvalidArgument (the size of `out`, ill-formed UTF-8),
-    /// kNotFound (the prompt, an adapter), Stopped; the content of `out` is undefined then.
+    /// kNotFound (the prompt, an adapter), kInvalidState (an adapter was merged or unmerged meanwhile, so that vectors would be
+    /// of two models), Stopped; the content of `out` is undefined then.
     void encode(std::span<const std::string_view> texts, std::span<float> out, bool normalize, std::size_t batch_tokens,
                 const Progress& progress, const EncoderPrompt& prompt = {}, const std::optional<AdapterMix>& adapters = {}) const;
+
+    /// The same with the adapters that were set at `moment`. Throws kInvalidState if one was merged or unmerged since.
+    void encode_as(const Moment& moment, std::span<const std::string_view> texts, std::span<float> out, bool normalize,
+                   std::size_t batch_tokens, const Progress& progress, const EncoderPrompt& prompt = {}) const;
 
     /// What saving in int4 learns from: how the inputs of linear layers look over these texts.
     void calibrate(std::span<const std::string_view> texts, const Progress& progress);
@@ -75,9 +97,11 @@ class Encoder : public Model {
     Encoder(const ModelOptions& options, EncoderFiles files, std::string source, std::int64_t truncate_dim);
     BackendModel& backend_model() const override { return runner_.model(); }
     const Weights& weights() const override { return files_.weights; }
+    std::string layer_prefix() const override { return files_.layer_prefix(); }
     /// Dense modules are copied with their folders.
     std::string saved_name(const std::string& tensor) const override { return tensor.starts_with("dense.") ? "" : tensor; }
     std::filesystem::path describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const override;
+    std::string fingerprint_of(std::uint64_t merged, std::uint64_t added) const;
     void finish_vector(std::span<float> vector, bool normalize) const;
 
     EncoderFiles files_;

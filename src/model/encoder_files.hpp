@@ -37,7 +37,9 @@ struct EncoderFiles {
     std::optional<RerankStyle> rerank;
     std::shared_ptr<const Tokenizer> opened_tokenizer;  // where reading the folder took it; else null
     // What a folder of the whole model with its head calls things.
-    std::string prefix;                // of the body's tensors: "bert."
+    std::string prefix;  // of the body's tensors: "bert."
+    /// What files put in front of the names of `layers`: a decoder's have it already.
+    std::string layer_prefix() const { return config.decoder ? std::string() : prefix; }
     bool first_stage_in_body = false;  // the first stage's tensors carry it too
 };
 

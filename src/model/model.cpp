@@ -16,6 +16,7 @@ namespace rag::core {
 namespace {
 
 constexpr unsigned kMaxThreads = 1024;
+constexpr float kMaxWeight = 10000.0F;  // of an adapter; what is larger makes numbers that are none
 
 std::uint64_t checksum_adapter(const AdapterWeights& adapter) {
     std::uint64_t sum = 1;
@@ -79,26 +80,6 @@ std::string exceptions_text(const ModelOptions& options) {
         out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
     }
     return options.int8_cache ? out + ", keys and values int8" : out;
-}
-
-// Goes back to the last star alone, which is enough.
-bool fits_pattern(std::string_view pattern, std::string_view text) {
-    std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            resume = t;
-        } else if (p < pattern.size() && pattern[p] == text[t]) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++resume;
-        } else {
-            return false;
-        }
-    }
-    return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 std::vector<PrecisionException> with_saved_exceptions(const std::filesystem::path& folder, const ModelOptions& options) {
@@ -173,6 +154,7 @@ void Model::merge_locked(std::shared_ptr<const AdapterWeights> adapter, const st
     merged_.swap(kept);
     merged_weights_ = std::move(adapter);
     merged_checksum_ = checksum;
+    ++changes_;
 }
 
 std::shared_ptr<const AdapterWeights> Model::loaded_adapter(std::string_view name) const {
@@ -204,6 +186,7 @@ void Model::unmerge_adapter() {
     merged_.clear();
     merged_weights_.reset();
     merged_checksum_ = 0;
+    ++changes_;
 }
 
 std::string Model::merged_adapter() const {
@@ -211,32 +194,53 @@ std::string Model::merged_adapter() const {
     return merged_;
 }
 
-std::uint64_t Model::merged_checksum() const {
+Model::Merged Model::merged_now() const {
     const std::lock_guard lock(mutex_);
-    return merged_checksum_;
+    return {merged_checksum_, changes_};
 }
 
+void Model::require_same_weights(std::uint64_t changes, std::string_view what) const {
+    if (merged_now().changes == changes) return;
+    fail(Code::kInvalidState, "an adapter was merged or unmerged while {} were computed; compute them again", what);
+}
+
+Model::Kept Model::kept_locked(const std::string& name) const {
+    auto found = kept_.find(name);
+    if (found == kept_.end()) {
+        const auto loaded = loaded_adapter(name);
+        std::unique_ptr<BackendAdapter> adapter;
+        require_unchanged(*loaded);
+        check_status(backend_model().keep_adapter(*loaded, adapter));
+        if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
+        found = kept_.emplace(name, Kept{std::move(adapter), checksum_adapter(*loaded)}).first;
+    }
+    return found->second;
+}
+
+// In the order of what the adapters are, so that a mixture is the same in any order and under any names.
 Model::KeptMix Model::keep_locked(const AdapterMix& mix) const {
-    KeptMix out;
+    struct Part {
+        Kept kept;
+        float weight;
+    };
+    std::vector<Part> parts;
+    std::set<std::string_view> names;
     for (const auto& [name, weight] : mix) {
-        if (!std::isfinite(weight)) fail(Code::kInvalidArgument, "the adapter {} has the weight {}", quote(name), weight);
-        auto found = kept_.find(name);
-        if (found == kept_.end()) {
-            const auto loaded = loaded_adapter(name);
-            std::unique_ptr<BackendAdapter> adapter;
-            require_unchanged(*loaded);
-            check_status(backend_model().keep_adapter(*loaded, adapter));
-            if (adapter == nullptr) fail(Code::kInternal, "the backend kept no adapter {}", quote(name));
-            found = kept_.emplace(name, Kept{std::move(adapter), checksum_adapter(*loaded)}).first;
-        }
-        const Kept& kept = found->second;
-        for (const AdapterShare& other : out.shares) {
-            if (other.adapter == kept.adapter.get())
-                fail(Code::kInvalidArgument, "the adapter {} is asked for twice", quote(name));
-        }
-        out.shares.push_back({kept.adapter.get(), weight});
-        out.owners.push_back(kept.adapter);
-        out.checksum = checksum64(std::as_bytes(std::span(&weight, 1)), out.checksum ^ kept.checksum);
+        if (!(std::fabs(weight) <= kMaxWeight))
+            fail(Code::kInvalidArgument, "the adapter {} has the weight {}, it must be within {} and {}", quote(name), weight,
+                 -kMaxWeight, kMaxWeight);
+        if (!names.insert(name).second) fail(Code::kInvalidArgument, "the adapter {} is asked for twice", quote(name));
+        Kept kept = kept_locked(name);
+        if (weight != 0.0F) parts.push_back({std::move(kept), weight});
+    }
+    std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+        return std::pair(a.kept.checksum, a.weight) < std::pair(b.kept.checksum, b.weight);
+    });
+    KeptMix out;
+    for (const Part& part : parts) {
+        out.shares.push_back({part.kept.adapter.get(), part.weight});
+        out.owners.push_back(part.kept.adapter);
+        out.checksum = checksum64(std::as_bytes(std::span(&part.weight, 1)), out.checksum ^ part.kept.checksum);
     }
     return out;
 }
@@ -250,11 +254,6 @@ void Model::set_adapter(const AdapterMix& mix) {
     check_fork();
     const std::lock_guard lock(kept_mutex_);
     mix_ = keep_locked(mix);
-}
-
-std::uint64_t Model::set_checksum() const {
-    const std::lock_guard lock(kept_mutex_);
-    return mix_.checksum;
 }
 
 void Model::unload_adapter(std::string_view name) {
@@ -284,7 +283,7 @@ void Model::save(const std::filesystem::path& folder, const SaveOptions& options
     }
     if (adapter != nullptr) require_unchanged(*adapter);
     save_folder({weights(), layers_, exact_layers(), backend_model(), adapter.get(),
-                 [&](const std::string& tensor) { return saved_name(tensor); }, saved_norm_offset(),
+                 [&](const std::string& tensor) { return saved_name(tensor); }, layer_prefix(), saved_norm_offset(),
                  [&](const std::filesystem::path& to) {
                      return describe_into(to, saved_weights(options.precision, options.exceptions));
                  }},

@@ -46,11 +46,10 @@ std::vector<PrecisionException> read_precision_exceptions(std::string_view text)
 /// ", but lm_head bfloat16, keys and values int8" for describe(), or nothing.
 std::string exceptions_text(const ModelOptions& options);
 
-/// Adapters by name and what each counts; empty is the base alone. y = W x + sum of weight * scale * B (A x).
+/// Adapters by name and what each counts, in any order; empty is the base alone, and so is a weight of 0. y = W x + sum of weight
+/// * scale * B (A x).
 using AdapterMix = std::vector<std::pair<std::string, float>>;
 
-/// Whether `text` fits a pattern of exceptions: `*` stands for anything.
-bool fits_pattern(std::string_view pattern, std::string_view text);
 /// The exceptions that were saved with the model in `folder` for options.precision, and behind them those of `options`. Throws
 /// kCorrupt.
 std::vector<PrecisionException> with_saved_exceptions(const std::filesystem::path& folder, const ModelOptions& options);
@@ -84,7 +83,8 @@ class Model {
     std::string merged_adapter() const;
     /// What calls that name no adapters of their own add to the base, without touching the weights: beside a merged adapter, and
     /// concurrent calls may have others, also in one pass. Throws kNotFound (a name that is not loaded), kInvalidArgument (a
-    /// weight that is no number, a name twice) and what merging the adapter would throw; then the setting is as before.
+    /// weight that is no number or beyond 10,000, a name twice) and what merging the adapter would throw; then the setting is as
+    /// before.
     void set_adapter(const AdapterMix& mix);
     /// Forgets a loaded adapter; its name is free then. Sessions, cached texts and calls that use it go on. Throws kNotFound,
     /// kInvalidState (it is merged, or calls are set to it).
@@ -114,15 +114,19 @@ class Model {
     std::shared_ptr<const AdapterWeights> loaded_adapter(std::string_view name) const;
     /// Linear layers watch their inputs while `run` computes a text sample; saving in int4 then compensates rounding errors.
     void calibrate(const std::function<void()>& run);
-    /// checksum64 of the merged adapter's pairs; 0 when nothing is merged.
-    std::uint64_t merged_checksum() const;
-    /// The same of the adapters that are set, with their weights; 0 where it is the base.
-    std::uint64_t set_checksum() const;
+    struct Merged {
+        std::uint64_t checksum = 0;  // checksum64 of the merged adapter's pairs; 0 when nothing is merged
+        std::uint64_t changes = 0;   // merges and unmerges so far: it tells what was merged and taken back, too
+    };
+    Merged merged_now() const;
+    /// To be called when all is computed that must be of one model. Throws kInvalidState if an adapter was merged or unmerged
+    /// since merged_now() gave `changes`.
+    void require_same_weights(std::uint64_t changes, std::string_view what) const;
     /// A mix as the backend takes it, and what keeps its adapters alive.
     struct KeptMix {
         std::vector<AdapterShare> shares;
         std::vector<std::shared_ptr<const BackendAdapter>> owners;
-        std::uint64_t checksum = 0;
+        std::uint64_t checksum = 0;  // of the adapters with their weights; 0 where it is the base
     };
     /// `mix`, or what is set. Throws as set_adapter.
     KeptMix kept_mix(const std::optional<AdapterMix>& mix) const;
@@ -139,24 +143,28 @@ class Model {
     virtual std::string saved_name(const std::string& tensor) const { return tensor; }
     /// Linear layers that are not rounded: modules by name.
     virtual std::set<std::string, std::less<>> exact_layers() const { return {}; }
+    /// What files may put in front of the names of linear_layers() ("bert.").
+    virtual std::string layer_prefix() const { return {}; }
     virtual float saved_norm_offset() const { return 0.0F; }
     void merge_locked(std::shared_ptr<const AdapterWeights> adapter, const std::string& name);
-    KeptMix keep_locked(const AdapterMix& mix) const;
 
     struct Kept {
         std::shared_ptr<const BackendAdapter> adapter;
         std::uint64_t checksum = 0;
     };
+    Kept kept_locked(const std::string& name) const;
+    KeptMix keep_locked(const AdapterMix& mix) const;
 
     Backend* backend_;
     LinearShapes layers_;
     std::vector<PrecisionException> exceptions_;
     ForkGuard fork_;
-    mutable std::mutex mutex_;  // over the four below
+    mutable std::mutex mutex_;  // over the five below
     std::map<std::string, std::shared_ptr<const AdapterWeights>, std::less<>> adapters_;
     std::string merged_;
     std::shared_ptr<const AdapterWeights> merged_weights_;
     std::uint64_t merged_checksum_ = 0;
+    std::uint64_t changes_ = 0;
     mutable std::mutex kept_mutex_;                          // over the two below; taken before mutex_
     mutable std::map<std::string, Kept, std::less<>> kept_;  // given to the backend when they are used first
     KeptMix mix_;

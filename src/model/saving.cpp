@@ -10,6 +10,7 @@
 #include "core/mapped_file.hpp"
 #include "formats/packed_matrix.hpp"
 #include "formats/safetensors_writer.hpp"
+#include "model/layer_name.hpp"
 #include "model/model.hpp"
 
 namespace rag::core {
@@ -40,7 +41,7 @@ bool is_table(const TensorView& tensor) {
 std::optional<Precision> find_exception(std::string_view module, const SaveSource& source, const SaveOptions& options) {
     std::optional<Precision> found;
     for (const PrecisionException& exception : options.exceptions) {
-        if (fits_pattern(exception.pattern, module)) found = exception.precision;
+        if (means_layer(exception.pattern, module, source.layer_prefix)) found = exception.precision;
     }
     if (module != "model.embed_tokens" || source.layers.contains("lm_head")) return found;
     const auto head = find_exception("lm_head", source, options);

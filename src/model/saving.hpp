@@ -36,6 +36,7 @@ struct SaveSource {
     const AdapterWeights* adapter;  // merged, or null
     /// What a tensor is called in the folder; empty: it is not written, because it was made of others.
     std::function<std::string(const std::string& tensor)> name;
+    std::string layer_prefix;  // of patterns of exceptions, see means_layer()
     /// Added to the weights of norms, which Hugging Face's Gemma stores less one.
     float norm_offset;
     /// Writes everything but the weights into the folder; where in it those lie.

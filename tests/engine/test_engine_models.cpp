@@ -247,6 +247,59 @@ TEST_CASE("a knowledge base keeps to the embedder that made its vectors") {
     CHECK_THAT(failure.text, Contains("24") && Contains("32"));
 }
 
+TEST_CASE("adapters that are set or merged while documents are added or searched for never mix vectors of two models") {
+    const auto folder = fixture("tiny_bert"), adapter = fixture("tiny_bert_lora");
+    RAG_NEEDS(folder);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    TemporaryFolder base;
+    const auto encoder = open_encoder(folder, backend);
+    encoder->load_adapter(adapter.path, "a");
+    const auto once = [&](std::function<void()> change) {
+        backend.record->on_encode = [&backend, change = std::move(change)] {
+            const auto now = change;
+            backend.record->on_encode = nullptr;
+            now();
+        };
+    };
+    const auto merge_and_back = [&] {
+        encoder->merge_adapter("a");
+        encoder->unmerge_adapter();
+    };
+    auto engine = open_with(encoder, base / "kb");
+    WriteOptions one_by_one;
+    one_by_one.batch_documents = 1;
+    const std::vector<Document> documents = {plain("a", "the old mill"), plain("b", "a boat"), plain("c", "the river")};
+
+    // The first vectors of a base, and a merge within: of no batch that saw it anything is stored.
+    once(merge_and_back);
+    auto failure = failure_of([&] { add(*engine, documents, one_by_one); });
+    CHECK(failure.code == Code::kInvalidState);
+    CHECK_THAT(failure.text, Contains("merged"));
+    CHECK(engine->count() == 0);
+    // What is set meanwhile is for later calls.
+    once([&] { encoder->set_adapter({{"a", 1.0F}}); });
+    backend.record->text_weights.clear();
+    add(*engine, documents, one_by_one);
+    CHECK(backend.record->text_weights == std::vector<std::vector<float>>(3));
+    CHECK(engine->count() == 3);
+    // Set, it is another embedder, and the base keeps to the one of its vectors.
+    failure = failure_of([&] { add(*engine, {plain("d", "a stone")}); });
+    CHECK(failure.code == Code::kInvalidArgument);
+    encoder->set_adapter({});
+    CHECK(search_by(*engine, SearchMode::kVector, "a boat")[0].document_id == "b");
+
+    once(merge_and_back);
+    CHECK(failure_of([&] { search_by(*engine, SearchMode::kVector, "a boat"); }).code == Code::kInvalidState);
+    once([&] { encoder->set_adapter({{"a", 1.0F}}); });
+    backend.record->text_weights.clear();
+    CHECK(search_by(*engine, SearchMode::kVector, "a boat")[0].document_id == "b");
+    CHECK(backend.record->text_weights == std::vector<std::vector<float>>(1));
+    encoder->set_adapter({});
+    engine.reset();
+    CHECK(open_with(encoder, base / "kb")->verify().ok);
+}
+
 TEST_CASE("chunks longer than the embedder takes are refused at once") {
     const auto folder = fixture("tiny_bert");
     RAG_NEEDS(folder);

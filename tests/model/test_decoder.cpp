@@ -244,15 +244,21 @@ TEST_CASE("adapters are set by name and weight, for all sessions or one", "[mode
     const auto first = decoder->new_session();
     CHECK(weights(*first) == std::vector<float>{0.5F});
     decoder->set_adapter({{"b", 2.0F}, {"a", -1.0F}});
-    CHECK(weights(*decoder->new_session()) == std::vector<float>{2.0F, -1.0F});
-    CHECK(weights(*first) == std::vector<float>{0.5F});  // a session keeps what it began with
+    CHECK(weights(*decoder->new_session()) == std::vector<float>{-1.0F, 2.0F});  // the order of a mixture means nothing
+    CHECK(weights(*first) == std::vector<float>{0.5F});                          // a session keeps what it began with
+    CHECK(weights(*decoder->new_session({{"a", -1.0F}, {"b", 2.0F}})) == weights(*decoder->new_session()));
+    CHECK(weights(*decoder->new_session({{"a", 0.0F}, {"b", 2.0F}})) == std::vector<float>{2.0F});
     CHECK(weights(*decoder->new_session({{"a", 3.0F}})) == std::vector<float>{3.0F});
     CHECK(weights(*decoder->new_session({})).empty());
     CHECK(backend.record->kept.size() == 2);
     require_error(Code::kNotFound, {"\"c\""}, [&] { decoder->set_adapter({{"a", 1.0F}, {"c", 1.0F}}); });
     require_error(Code::kInvalidArgument, {"\"a\"", "twice"}, [&] { decoder->set_adapter({{"a", 1.0F}, {"a", 1.0F}}); });
     require_error(Code::kInvalidArgument, {"\"a\"", "inf"}, [&] { decoder->set_adapter({{"a", INFINITY}}); });
-    CHECK(weights(*decoder->new_session()) == std::vector<float>{2.0F, -1.0F});
+    require_error(Code::kInvalidArgument, {"\"a\"", "nan"}, [&] { decoder->set_adapter({{"a", NAN}}); });
+    require_error(Code::kInvalidArgument, {"\"a\"", "1e+30", "10000"}, [&] { decoder->set_adapter({{"a", 1e30F}}); });
+    require_error(Code::kNotFound, {"\"c\""}, [&] { decoder->set_adapter({{"c", 0.0F}}); });
+    require_error(Code::kInvalidArgument, {"\"a\"", "twice"}, [&] { decoder->set_adapter({{"a", 0.0F}, {"a", 1.0F}}); });
+    CHECK(weights(*decoder->new_session()) == std::vector<float>{-1.0F, 2.0F});
     decoder->set_adapter({});
     CHECK(weights(*decoder->new_session()).empty());
 }
@@ -282,7 +288,11 @@ TEST_CASE("a cached text stands before what comes, and belongs to its model and 
     const auto full = decoder->cache(std::vector<std::int32_t>(static_cast<std::size_t>(decoder->context_length()) - 1, 1));
     require_error(Code::kInvalidArgument, {"63 cached tokens after 2", "64"}, [&] { session->append(*full); });
     const auto other = open(gguf, backend);
-    require_error(Code::kInvalidArgument, {"cached text is of the model"}, [&] { other->new_session()->append(*first); });
+    require_error(Code::kInvalidArgument, {"cached text is of the model", "another time"},
+                  [&] { other->new_session()->append(*first); });
+    std::vector<float> none;
+    require_error(Code::kInvalidArgument, {"cached text is of the model"},
+                  [&] { other->logits({}, none, {}, std::vector{first}); });
     require_error(Code::kInvalidArgument, {"no ids"}, [&] { decoder->cache({}); });
 
     decoder->load_adapter(adapter, "a");
@@ -298,5 +308,41 @@ TEST_CASE("a cached text stands before what comes, and belongs to its model and 
     require_error(Code::kInvalidState, {"2 cached tokens", "merged"}, [&] { decoder->new_session()->append(*first); });
     require_error(Code::kInvalidState, {"\"a\" is merged"}, [&] { decoder->unload_adapter("a"); });
     decoder->unmerge_adapter();
-    decoder->new_session()->append(*first);
+    require_error(Code::kInvalidState, {"2 cached tokens", "unmerged"}, [&] { decoder->new_session()->append(*first); });
+    decoder->new_session()->append(*decoder->cache(ids));
+}
+
+TEST_CASE("adapters that are merged while texts are cached or used are seen, also when they are taken back at once", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf"), adapter = fixture("tiny_llama_lora");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend);
+    decoder->load_adapter(adapter, "a");
+    const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9};
+    const auto merge_once = [&] {
+        backend.record->on_encode = nullptr;
+        decoder->merge_adapter("a");
+        decoder->unmerge_adapter();
+    };
+    backend.record->on_encode = merge_once;
+    require_error(Code::kInvalidState, {"merged", "6 tokens"}, [&] { decoder->cache(ids); });
+    const auto text = decoder->cache(ids);
+    const auto session = decoder->new_session();
+    session->append(*text);
+    backend.record->on_encode = merge_once;
+    require_error(Code::kInvalidState, {"merged", "2 tokens", "again"}, [&] { session->forward(std::vector{7, 8}, {}); });
+    CHECK(session->length() == 6);
+    // Before it is computed, and a second text of other weights behind it.
+    require_error(Code::kInvalidState, {"2 tokens"}, [&] { session->forward(std::vector{7, 8}, {}); });
+    const auto later = decoder->cache(ids);
+    require_error(Code::kInvalidState, {"6 cached tokens"}, [&] { session->append(*later); });
+    CHECK(session->length() == 6);
+    session->truncate(0);
+    session->append(*later);
+    session->forward(std::vector{7, 8}, {});
+    // What is computed behind it belongs to a session that goes on, as one without texts does.
+    merge_once();
+    session->forward(std::vector{9}, {});
+    CHECK(session->length() == 9);
 }

@@ -365,12 +365,57 @@ TEST_CASE("adapters of a call or of all calls reach every text, and make another
     CHECK(encode(AdapterMix{}) == Weights(3));
     const std::string mixed = encoder->fingerprint();
     CHECK(mixed != base);
+    encoder->set_adapter({{"a", 1.0F}, {"b", 0.5F}});
+    CHECK(encoder->fingerprint() == mixed);
     encoder->set_adapter({{"b", 0.25F}, {"a", 1.0F}});
     CHECK(encoder->fingerprint() != mixed);
+    encoder->set_adapter({{"b", 0.0F}});
+    CHECK(encoder->fingerprint() == base);
+    encoder->set_adapter({{"a", 1.0F}});
     require_error(Code::kInvalidState, {"set to the adapter \"a\""}, [&] { encoder->unload_adapter("a"); });
     require_error(Code::kNotFound, {"\"c\""}, [&] { encode(AdapterMix{{"c", 1.0F}}); });
     encoder->set_adapter({});
     CHECK(encoder->fingerprint() == base);
     encoder->unload_adapter("a");
     require_error(Code::kNotFound, {"\"a\""}, [&] { encode(AdapterMix{{"a", 1.0F}}); });
+}
+
+TEST_CASE("vectors of one call are of one model, whatever is set or merged meanwhile", "[model]") {
+    const auto folder = fixture("tiny_bert"), adapter = fixture("tiny_bert_lora");
+    RAG_NEEDS(folder);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto encoder = open(folder, backend);
+    encoder->load_adapter(adapter, "a");
+    const std::vector<std::string_view> texts = {"river", "a small boat", "mill"};
+    std::vector<float> out(texts.size() * static_cast<std::size_t>(encoder->dimension()));
+    const auto merge = [&] { encoder->merge_adapter("a"); };
+    const auto merge_and_back = [&] {
+        encoder->merge_adapter("a");
+        encoder->unmerge_adapter();
+    };
+    const auto encode = [&] { encoder->encode(texts, out, true, 1, {}); };
+    for (const auto& change : {std::function<void()>(merge), std::function<void()>(merge_and_back)}) {
+        backend.record->on_encode = [&] {
+            backend.record->on_encode = nullptr;
+            change();
+        };
+        require_error(Code::kInvalidState, {"merged", "3 texts", "again"}, encode);
+        if (!encoder->merged_adapter().empty()) encoder->unmerge_adapter();
+        encode();
+    }
+    // A moment is that of its fingerprint, and ends with a merge.
+    const auto base = encoder->now();
+    encoder->set_adapter({{"a", 2.0F}});
+    const auto adapted = encoder->now();
+    CHECK(base.fingerprint() != adapted.fingerprint());
+    CHECK(adapted.fingerprint() == encoder->fingerprint());
+    backend.record->text_weights.clear();
+    encoder->encode_as(base, texts, out, true, 1, {});
+    encoder->encode_as(adapted, texts, out, true, 1, {});
+    CHECK(backend.record->text_weights == std::vector<std::vector<float>>{{}, {}, {}, {2.0F}, {2.0F}, {2.0F}});
+    CHECK_FALSE(encoder->changed_since(base));
+    merge_and_back();
+    CHECK(encoder->changed_since(base));
+    require_error(Code::kInvalidState, {"merged"}, [&] { encoder->encode_as(base, texts, out, true, 1, {}); });
 }

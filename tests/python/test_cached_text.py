@@ -101,6 +101,24 @@ def test_dynamic_scaling_is_refused_where_it_sets_in(tmp_path: Path) -> None:
     ours.logits([1], prefix=[short, short])
     with pytest.raises(librag.Unsupported, match=r"10 cached tokens behind 20.*24.*dynamic"):
         ours.logits([1], prefix=[short, short, short])
+    # The prompt counts as well, and up to there all is as in one text.
+    ids = list(range(30))
+    assert distance(ours.logits(ids[10:24], prefix=ours.cache(ids[:10])), ours.logits(ids[:24])[10:]) <= FLOAT32_BAR
+    with pytest.raises(librag.Unsupported, match=r"15 tokens behind 10 cached.*24.*dynamic"):
+        ours.logits(ids[10:25], prefix=ours.cache(ids[:10]))
+    with pytest.raises(librag.Unsupported, match=r"25 cached tokens behind 0.*24.*dynamic"):
+        ours.logits(ids[25:], prefix=ours.cache(ids[:25]))
+
+
+def test_a_window_of_one_token(tmp_path: Path) -> None:
+    """Layers that see nothing but their own token keep nothing of a text, and turn nothing."""
+    case = next(case for case in CASES if case.name == "mistral")
+    case = Case("mistral_one", case.model_type, {**case.settings, "sliding_window": 1})
+    model = make(case, SHAPES[0], tmp_path / "one")
+    ours = librag.Generator(tmp_path / "one", threads=1)
+    ids = ids_for(case)
+    texts = [ours.cache(part) for part in np.split(np.array(ids), CUTS)[:-1]]
+    assert distance(ours.logits(ids[CUTS[-1] :], prefix=texts), oracle(model, ids, CUTS)) <= FLOAT32_BAR
 
 
 def test_what_does_not_belong_is_refused(case_folder: Path) -> None:
@@ -116,6 +134,11 @@ def test_what_does_not_belong_is_refused(case_folder: Path) -> None:
         ours.cache([])
     with pytest.raises(librag.InvalidArgument, match="97"):
         ours.cache([97])
+    with pytest.raises(librag.InvalidArgument, match="is of the model"):
+        other.logits([], prefix=[text])
+    for wrong in ("abc", b"abc", None, 3, {}):
+        with pytest.raises(TypeError, match=f"prefix must be a CachedText or a list of them, not {type(wrong).__name__}"):
+            ours.logits([1], prefix=wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"prefix\[1\]"):
         ours.logits([1], prefix=[text, "text"])  # type: ignore[list-item]
     with pytest.raises(librag.InvalidState, match="no tokenizer"):

@@ -73,6 +73,25 @@ def opened(**options: Any) -> Call:
         (generated(adapter=["a"]), TypeError, "adapter must be a name, a mapping of names to weights, or None, not list"),
         (generated(adapter={5: 1}), TypeError, "adapter holds the name 5, a name must be a str, not int"),
         (generated(adapter={"a": "x"}), TypeError, "the weight of adapter 'a' must be a number, not str"),
+        (generated(adapter=b"a"), TypeError, "adapter must be a name, a mapping of names to weights, or None, not bytes"),
+        (generated(adapter=("a", 1.0)), TypeError, "adapter must be a name, a mapping of names to weights, or None, not tuple"),
+        (generated(adapter={"a": True}), TypeError, "the weight of adapter 'a' must be a number, not bool"),
+        (generated(adapter={"a": 10**400}), librag.InvalidArgument, "the weight of adapter 'a' is an int that no float"),
+        (
+            generated(adapter={"a": 1e30}),
+            librag.InvalidArgument,
+            "the weight of adapter 'a' is 1e+30, it must be -10000 to 10000",
+        ),
+        (generated(adapter={"a": NAN}), librag.InvalidArgument, "the weight of adapter 'a' is nan, it must be"),
+        (generated(adapter={"a": -INF}), librag.InvalidArgument, "the weight of adapter 'a' is -inf, it must be"),
+        (generated(prefix="abc"), TypeError, "prefix must be a CachedText or a list of them, not str"),
+        (generated(prefix=None), TypeError, "prefix must be a CachedText or a list of them, not NoneType"),
+        (
+            lambda m: m.encoder.encode("a", adapter={"a": 20000}),
+            librag.InvalidArgument,
+            "'a' is 20000, it must be -10000 to 10000",
+        ),
+        (lambda m: librag.Encoder(m.bert, dtype={"default": 3}), TypeError, "dtype holds 'default': 3"),  # type: ignore[dict-item]
         (lambda m: m.generator.set_adapter({5: 1}), TypeError, "adapter holds the name 5"),  # type: ignore[dict-item]
         (lambda m: m.generator.set_adapter(5), TypeError, "adapter must be a name"),  # type: ignore[arg-type]
         (lambda m: m.generator.generate(5), TypeError, "prompt must be a str or a list of messages, not int"),  # type: ignore[call-overload]

@@ -106,7 +106,22 @@ def test_exceptions_of_layers_are_saved(
 
 
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_cross_encoder"])
-def test_exceptions_of_encoders_are_saved(fixtures_dir: pathlib.Path, tmp_path: pathlib.Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        {"default": "int8", "*layer.0.*": "float32"},
+        {"default": "int8", "encoder.layer.0.*": "float32"},  # a layer's name as the architecture has it, or the file
+        {"default": "int8", "bert.encoder.layer.0.*": "float32"},
+        {"default": "int4", "encoder.layer.0.*": "int8"},
+        {"default": "int4", "bert.encoder.layer.0.*": "int8", "encoder.layer.0.output.dense": "bfloat16"},
+        {"default": "bfloat16", "encoder.layer.1.*": "int4"},
+        {"default": "float32", "encoder.layer.*": "int8", "bert.encoder.layer.1.intermediate.*": "int4"},
+    ],
+    ids=lambda value: ",".join(f"{key}={name}" for key, name in value.items()),
+)
+def test_exceptions_of_encoders_are_saved(
+    fixtures_dir: pathlib.Path, tmp_path: pathlib.Path, kind: str, dtype: dict[str, str]
+) -> None:
     def compute(path: pathlib.Path, dtype: str | dict[str, str]) -> tuple[np.ndarray, librag.Encoder | librag.CrossEncoder]:
         if kind == "tiny_bert":
             encoder = librag.Encoder(path, dtype=dtype)
@@ -114,10 +129,10 @@ def test_exceptions_of_encoders_are_saved(fixtures_dir: pathlib.Path, tmp_path: 
         cross = librag.CrossEncoder(path, dtype=dtype)
         return cross.predict([(TEXTS[0], "the old mill"), ("boats", TEXTS[1])]), cross
 
-    expected, model = compute(fixtures_dir / kind, {"default": "int8", "*layer.0.*": "float32"})
-    assert not np.array_equal(compute(fixtures_dir / kind, "int8")[0], expected)
+    expected, model = compute(fixtures_dir / kind, dtype)
+    assert not np.array_equal(compute(fixtures_dir / kind, dtype["default"])[0], expected)
     model.save(tmp_path / "saved")
-    found, again = compute(tmp_path / "saved", "int8")
+    found, again = compute(tmp_path / "saved", dtype["default"])
     assert np.array_equal(found, expected)
     assert again.weight_bytes == model.weight_bytes
 

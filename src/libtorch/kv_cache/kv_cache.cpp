@@ -241,6 +241,9 @@ void KvCache::make_room(Group& group, std::int64_t dropped, std::int64_t count, 
 
 void KvCache::append_group(const Group& from, Group& to, std::int64_t count, std::int64_t length, const RotaryRows* turns) const {
     const std::int64_t rows = count - from.base;
+    if (rows == 0) {
+        return;  // a window of one token keeps none, and there need be no tensors yet
+    }
     const std::int64_t offset = length + from.base - to.base;
     const auto copy_rows = [&](const at::Tensor& source, const at::Tensor& target) {
         target.narrow(1, offset, rows).copy_(source.narrow(1, 0, rows));
