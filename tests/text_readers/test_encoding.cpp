@@ -57,6 +57,18 @@ TEST_CASE("Chinese in GBK is detected, and only where it is clear") {
     CHECK_THROWS_WITH(read_bytes("caf\xe9 au lait", "x.txt"),
                       Catch::Contains("\"x.txt\" is not UTF-8: byte 0xe9 at offset 3, in line 1; name its encoding"));
     CHECK_THROWS_WITH(read_bytes(encoded("\ud55c\uad6d\uc5b4", "EUC-KR"), "x.txt"), Catch::Contains("name its encoding"));
+    // Only those of one byte for a character are mistaken for one another.
+    const std::string russian =
+        "\u0441\u044a\u0435\u0448\u044c \u0435\u0449\u0451 \u044d\u0442\u0438\u0445 \u043c\u044f\u0433\u043a\u0438\u0445 "
+        "\u0431\u0443\u043b\u043e\u043a, \u0434\u0430 \u0432\u044b\u043f\u0435\u0439 \u0447\u0430\u044e";
+    CHECK_THROWS_WITH(read_bytes(encoded(russian, "windows-1251"), "x.txt"),
+                      Catch::Contains("is a guess by its bytes, often wrong for single-byte encodings"));
+    const std::string japanese = "\u79c1\u306f\u5b66\u751f\u3067\u3059\u3002\u3053\u308c\u306f\u672c\u3067\u3059\u3002";
+    CHECK_THROWS_WITH(read_bytes(encoded(japanese + japanese, "Shift_JIS"), "x.txt"),
+                      Catch::Contains("; Shift_JIS is a guess by its bytes") && !Catch::Contains("single-byte"));
+    for (const char* name : {"UTF-16LE", "Big5", "Shift_JIS", "EUC-KR", "GB18030", "ISO-2022-JP", "no such"})
+        CHECK_FALSE(is_single_byte(name));
+    for (const char* name : {"KOI8-R", "windows-1251", "ISO-8859-2"}) CHECK(is_single_byte(name));
 }
 
 TEST_CASE("what cannot be decoded is an error that names the byte") {

@@ -179,6 +179,12 @@ std::string known_encoding(std::string_view label) {
     return standard != nullptr ? standard : canonical;
 }
 
+bool is_single_byte(const std::string& encoding) {
+    UErrorCode code = U_ZERO_ERROR;
+    const std::unique_ptr<UConverter, CloseConverter> converter(ucnv_open(encoding.c_str(), &code));
+    return U_SUCCESS(code) && ucnv_getMaxCharSize(converter.get()) == 1;
+}
+
 DetectedEncoding detect_encoding(std::string_view head, bool whole, std::string_view declared) {
     for (const Mark& mark : kMarks) {
         if (head.starts_with(mark.bytes)) return {mark.encoding, mark.bytes.size(), {}};

@@ -28,6 +28,9 @@ DetectedEncoding detect_encoding(std::string_view head, bool whole, std::string_
 /// gives windows-1252, as on the web. Empty if it is unknown.
 std::string known_encoding(std::string_view label);
 
+/// Whether every byte is a character of its own in this encoding; false for names that ICU does not know.
+bool is_single_byte(const std::string& encoding);
+
 class Decoder {
   public:
     virtual ~Decoder() = default;

@@ -32,10 +32,12 @@ TextSource::TextSource(std::unique_ptr<ByteSource> bytes, std::string_view encod
             Decoder::open("UTF-8", name(), 0)->decode(block_, whole, scratch);
         } catch (const Error& error) {
             const bool guessed = !detected.guess.empty() && detected.guess != "UTF-8";
-            fail(
-                error.code(), "{}; name its encoding (encoding=\"...\"){}{}{}", error.what(), guessed ? "; " : "",
-                guessed ? detected.guess : "",
-                guessed ? " is a guess by its bytes, often wrong for single-byte encodings such as KOI8-R and windows-1251" : "");
+            std::string guess;
+            if (guessed) guess = fmt::format("; {} is a guess by its bytes", detected.guess);
+            // They all take the same bytes, and only how often each comes tells them apart.
+            if (guessed && is_single_byte(detected.guess))
+                guess += ", often wrong for single-byte encodings such as KOI8-R and windows-1251";
+            fail(error.code(), "{}; name its encoding (encoding=\"...\"){}", error.what(), guess);
         }
     }
     // A mark of another encoding than the caller's is text to his, and will be refused where it is none.
