@@ -90,6 +90,23 @@ std::size_t decide_chunk_tokens(const EngineOptions& options) {
     return longest;
 }
 
+bool asks_too_long(const EngineOptions& options) {
+    return options.embedder && options.chunk_tokens > longest_chunk_of(*options.embedder);
+}
+
+ChunkSettings fit_chosen_settings(StoreView& view, const EngineOptions& options) {
+    ChunkSettings settings = chunk_settings_of(options);
+    const auto stored = stored_chunk_settings(view);
+    const bool chosen_before = stored && stored->embedder_tokens && stored->chosen_tokens == options.chunk_tokens;
+    if (!chosen_before || options.chunk_overlap >= options.chunk_tokens)
+        settings.tokens = decide_chunk_tokens(options);  // says why
+    settings.chosen_tokens = options.chunk_tokens;
+    settings.chosen_overlap = options.chunk_overlap;
+    settings.tokens = std::min(settings.tokens, longest_chunk_of(*options.embedder));
+    settings.overlap = std::min(settings.overlap, settings.tokens - 1);
+    return settings;
+}
+
 ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const EngineOptions& current) {
     ChunkSettings settings = chunk_settings_of(current);
     if (!settings.embedder_tokens) {

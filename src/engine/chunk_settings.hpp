@@ -39,6 +39,11 @@ void store_chunk_settings(WriteTransaction& transaction, const ChunkSettings& se
 std::size_t longest_chunk_of(const Encoder& embedder);
 /// The chunk length of an engine with these options, after all checks.
 std::size_t decide_chunk_tokens(const EngineOptions& options);
+/// Whether they name a chunk length beyond what their embedder takes.
+bool asks_too_long(const EngineOptions& options);
+/// Of such options, for a base whose caller chose just this length before it went over to an embedder that takes less: as long as
+/// that one takes, as re-embedding cut it. Any other base: throws as decide_chunk_tokens.
+ChunkSettings fit_chosen_settings(StoreView& view, const EngineOptions& options);
 /// Those of a knowledge base that goes over to `embedder`: what a caller chose (by `current` of an engine with an embedder, else
 /// as it is stored), no longer than the embedder takes; where nobody chose, what a new one with this embedder would have.
 ChunkSettings chunk_settings_for(const Encoder& embedder, StoreView& view, const EngineOptions& current);

@@ -1,5 +1,7 @@
 // Opening and closing, and the check that begins every call.
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "core/error.hpp"
@@ -13,6 +15,11 @@
 
 namespace rag::core {
 namespace {
+
+bool is_there(const std::optional<std::filesystem::path>& folder) {
+    std::error_code ignored;
+    return folder && std::filesystem::exists(*folder / "knowledge.sqlite3", ignored);
+}
 
 /// A re-embedding that was interrupted has left its work, and one that was killed at its very end what nobody needs.
 void tell_of_stage(Store& store, StoreView& view) {
@@ -58,7 +65,9 @@ void Engine::State::check_embedder(StoreView& view, const Encoder* embedder, con
 }
 
 std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
-    const std::size_t chunk_tokens = decide_chunk_tokens(options);
+    // Refused before anything is made. Only a base that is there knows whether the length was chosen for a longer embedder.
+    const bool ask_base = is_there(options.path) && asks_too_long(options);
+    const std::size_t chunk_tokens = ask_base ? options.chunk_tokens : decide_chunk_tokens(options);
     check_reranker(options.reranker.get());
     auto state = std::make_unique<State>();
     state->options = options;
@@ -75,6 +84,7 @@ std::unique_ptr<Engine> Engine::open(const EngineOptions& options) {
     {
         auto view = state->store->read();
         state->check_embedder(view, options.embedder.get());
+        if (ask_base) set_chunk_settings(state->options, fit_chosen_settings(view, options));
         state->vectors_from = view.meta_number(kVectorsFromMeta).value_or(0);
         tell_of_stage(*state->store, view);
     }

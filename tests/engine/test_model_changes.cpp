@@ -96,6 +96,39 @@ TEST_CASE("chunks that follow the embedder grow with it, those that were chosen 
     CHECK(engine->verify().ok);
 }
 
+TEST_CASE("a chosen length opens a base that went over to an embedder that takes less") {
+    RAG_NEEDS(fixture("tiny_bert"));
+    const Embedders embedders;
+    const std::size_t overlap = GENERATE(0, 20);
+    auto engine = embedders.open(embedders.longer, 21, overlap);
+    add(*engine, reembed_prose(0, 5));
+    engine->reembed(embedders.shorter);
+    const auto cut = cut_by(*engine);
+    CHECK(cut == std::pair(18, overlap == 0 ? 0 : 17));
+    const auto chunks = chunks_of(*engine);
+    engine.reset();
+    engine = embedders.open(embedders.shorter, 21, overlap);
+    CHECK(cut_by(*engine) == cut);
+    const auto before = get(*engine, reembed_prose(0, 1)[0].id);
+    upsert(*engine, reembed_prose(0, 5));  // cut as they are, so nothing is written
+    CHECK(get(*engine, before->id)->updated_ms == before->updated_ms);
+    CHECK(chunks_of(*engine) == chunks);
+    engine->reembed(embedders.longer);  // and 21 is still what was chosen
+    CHECK(cut_by(*engine) == std::pair(21, static_cast<int>(overlap)));
+    engine->reembed(embedders.shorter);
+    engine.reset();
+    // Any other length that is too long, and this one in a base of its own, are errors.
+    CHECK_THAT(failure_of([&] { embedders.open(embedders.shorter, 20); }).text, Contains("20") && Contains("18"));
+    CHECK_THAT(failure_of([&] { embedders.open(embedders.shorter, 21, 21); }).text, Contains("21") && Contains("18"));
+    EngineOptions fresh;
+    fresh.path = embedders.folder / "fresh";
+    fresh.embedder = embedders.shorter;
+    fresh.chunk_tokens = 21;
+    CHECK_THAT(failure_of([&] { Engine::open(fresh); }).text, Contains("21") && Contains("18"));
+    CHECK_FALSE(std::filesystem::exists(*fresh.path));
+    CHECK(cut_by(*embedders.open(embedders.shorter)) == cut);
+}
+
 TEST_CASE("a length that was chosen is forgotten when its caller chooses another") {
     RAG_NEEDS(fixture("tiny_bert"));
     const Embedders embedders;
