@@ -8,8 +8,8 @@
 
 #include "core/error.hpp"
 #include "core/sha256.hpp"
-#include "formats/file_sums.hpp"
 #include "model/loader.hpp"
+#include "train/model_parts.hpp"
 
 namespace rag::core {
 namespace {
@@ -102,34 +102,6 @@ bool is_run_manifest(const fs::path& path) {
     return said.is_object() && said.contains("librag") && said.contains("task") && said.contains("config");
 }
 
-std::map<std::string, std::string> model_sums(const fs::path& model, const fs::path& output) {
-    std::map<std::string, std::string> sums;
-    if (!fs::is_directory(model)) {
-        sums[model.filename().string()] = file_sha256(model);
-        return sums;
-    }
-    std::error_code ignored;
-    for (auto at = fs::recursive_directory_iterator(model); at != fs::recursive_directory_iterator(); ++at) {
-        const fs::directory_entry& entry = *at;
-        if (entry.is_directory() &&
-            (fs::equivalent(entry.path(), output, ignored) || is_run_manifest(entry.path() / "manifest.json"))) {
-            at.disable_recursion_pending();
-            continue;
-        }
-        const std::string suffix = entry.path().extension().string();
-        if (!entry.is_regular_file() || (suffix != ".json" && suffix != ".safetensors" && suffix != ".txt" && suffix != ".jinja"))
-            continue;
-        sums[entry.path().lexically_relative(model).generic_string()] = file_sha256(entry.path());
-    }
-    return sums;
-}
-
-std::string model_sha256(const std::map<std::string, std::string>& sums) {
-    Sha256 sum;
-    for (const auto& [name, value] : sums) add_text(sum, fmt::format("{}  {}\n", value, name));
-    return sum.finish();
-}
-
 std::string manifest_json(const TrainRequest& request, const RunIdentity& identity,
                           const std::map<std::string, std::string>& sums) {
     const fs::path output = identity.config.output;
@@ -143,7 +115,7 @@ std::string manifest_json(const TrainRequest& request, const RunIdentity& identi
                    {"train", describe_rows(*request.train, identity.train_sha256, output)}};
     object["eval"] = request.eval == nullptr ? json() : describe_rows(*request.eval, identity.eval_sha256, output);
     const fs::path teacher = identity.config.teacher;
-    object["teacher"] = teacher.empty() ? json() : describe_model(teacher, model_sums(teacher, output), output);
+    object["teacher"] = teacher.empty() ? json() : describe_model(teacher, model_sums(teacher), output);
     object["config"] = json::parse(trainer_config_json(identity.config));
     return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -14,12 +14,6 @@ namespace rag::core {
 /// SHA-256 over all rows as row_json writes them, one a line: the same for the same rows, whatever file they came from.
 std::string rows_sha256(const TrainingRows& rows);
 
-/// Sums of the files that a model consists of, by name; of a GGUF file its own. What runs left in its folder, `output` among
-/// them, is no part of it.
-std::map<std::string, std::string> model_sums(const std::filesystem::path& model, const std::filesystem::path& output);
-/// One sum over them.
-std::string model_sha256(const std::map<std::string, std::string>& sums);
-
 /// A manifest.json is a common name: whether it is one that a run wrote.
 bool is_run_manifest(const std::filesystem::path& path);
 

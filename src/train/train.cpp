@@ -12,6 +12,7 @@
 #include "train/checkpoints/checkpoint.hpp"
 #include "train/loop.hpp"
 #include "train/manifest.hpp"
+#include "train/model_parts.hpp"
 #include "train/outputs/outputs.hpp"
 #include "train/unused_settings.hpp"
 
@@ -43,6 +44,16 @@ std::vector<std::string> head_labels(const TrainRequest& request, const TrainerC
     return {seen.begin(), seen.end()};
 }
 
+/// Whether `path` is the folder or lies below it.
+bool is_within(const fs::path& path, const fs::path& folder) {
+    std::error_code ignored;
+    if (!fs::exists(folder, ignored)) return false;
+    for (fs::path at = fs::weakly_canonical(fs::absolute(path, ignored), ignored);; at = at.parent_path()) {
+        if (fs::equivalent(at, folder, ignored)) return true;
+        if (at == at.parent_path()) return false;
+    }
+}
+
 void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
     file.write(std::as_bytes(std::span(text)));
@@ -70,7 +81,8 @@ class Run {
         const auto stop = [this] { return !observer_.poll(); };
         const std::unique_ptr<Task> task =
             make_task({model_, identity_.config, *request_.train, request_.eval, stop}, request_.backend);
-        const auto sums = model_sums(request_.model, output_);
+        const auto sums = model_sums(request_.model);
+        identity_.model_files = sums;
         identity_.model_sha256 = model_sha256(sums);
         identity_.train_sha256 = rows_sha256(*request_.train);
         if (request_.eval != nullptr) identity_.eval_sha256 = rows_sha256(*request_.eval);
@@ -155,6 +167,12 @@ class Run {
         }
         if (fs::equivalent(output_, request_.model, ignored))
             fail(Code::kAlreadyExists, "{} is the model's own folder: take another one (output)", quote(output_.string(), 400));
+        const std::vector<fs::path> folders = model_folders(request_.model);
+        for (std::size_t i = 1; i < folders.size(); ++i) {
+            if (is_within(output_, folders[i]))
+                fail(Code::kAlreadyExists, "{} is in {}, which is a part of the model: take another folder (output)",
+                     quote(output_.string(), 400), quote(folders[i].string(), 400));
+        }
     }
 
     /// Puts the best checkpoint that is whole into the model, which holds the last step, and gives its step: a damaged one is no

@@ -165,10 +165,24 @@ TEST_CASE("a run in a folder inside its model's goes on, and is no part of the m
     const TrainOutcome second = run_training(request, {});
     CHECK(second.step == whole.step);
     CHECK(bytes_of(second.path) == bytes_of(whole.path));
-    // What is no run's is the model's.
+    // What the loader does not read is no part of the model, wherever it lies.
+    std::filesystem::create_directories(model / "notes");
     std::ofstream(model / "notes.json") << "{}";
+    std::ofstream(model / "notes" / "notes.txt") << "seen";
+    std::ofstream(model / "notes" / "config.json") << "{}";
     request.config.resume = true;
-    require_error(Code::kInvalidState, {"the model"}, [&] { run_training(request, {}); });
+    CHECK(run_training(request, {}).resumed_step == second.step);
+    // What it reads is, and is named.
+    std::ofstream(model / "tokenizer_config.json", std::ios::app) << "\n";
+    require_error(Code::kInvalidState, {"the model (\"tokenizer_config.json\") differs; take it as it was"},
+                  [&] { run_training(request, {}); });
+    std::ofstream(model / "generation_config.json") << "{}";
+    std::ofstream(model / "1_Pooling" / "config.json", std::ios::app) << "\n";
+    request.config.learning_rate = 0.03;
+    require_error(Code::kInvalidState,
+                  {"the model (\"1_Pooling/config.json\", \"generation_config.json\" (added), \"tokenizer_config.json\"), the "
+                   "setting learning_rate differ; take them as they were"},
+                  [&] { run_training(request, {}); });
 }
 
 TEST_CASE("a flipped bit in a checkpoint is noticed and named, and the newest whole one is used") {

@@ -285,6 +285,11 @@ TEST_CASE("a run replaces nothing that no run made") {
     };
     refused(folder / "mine", "\"model\" that no run made");
     refused(folder / "mine" / "model", "the model's own folder");
+    refused(folder / "mine" / "model" / "1_Pooling", "a part of the model");
+    refused(folder / "mine" / "model" / "1_Pooling" / "runs" / "first", "a part of the model");
+    refused(folder / "mine" / "model" / "runs" / ".." / "1_Pooling" / "first", "a part of the model");
+    CHECK(!std::filesystem::exists(folder / "mine" / "model" / "1_Pooling" / "manifest.json"));
+    CHECK(!std::filesystem::exists(folder / "mine" / "model" / "1_Pooling" / "runs"));
     for (const auto& file : std::filesystem::recursive_directory_iterator(model))
         CHECK(std::filesystem::exists(folder / "mine" / "model" / std::filesystem::relative(file.path(), model)));
     CHECK(!std::filesystem::exists(folder / "mine" / "manifest.json"));

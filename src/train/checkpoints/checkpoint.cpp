@@ -17,6 +17,7 @@
 #include "formats/json_text.hpp"
 #include "formats/safetensors.hpp"
 #include "formats/safetensors_writer.hpp"
+#include "train/model_parts.hpp"
 
 namespace rag::core {
 namespace {
@@ -92,10 +93,22 @@ TrainerConfig written_config(const json& settings, const std::string& file) {
     }
 }
 
+/// With the files, where the checkpoint tells them.
+std::string differing_model(const json& object, const RunIdentity& identity) {
+    const auto files = object.find("model_files");
+    if (files == object.end() || !files->is_object()) return "the model";
+    std::map<std::string, std::string> before;
+    for (const auto& [name, sum] : files->items()) {
+        if (sum.is_string()) before[name] = sum.get<std::string>();
+    }
+    const std::string differences = describe_differences(before, identity.model_files);
+    return differences.empty() ? "the model" : fmt::format("the model ({})", differences);
+}
+
 void check_identity(const json& object, const std::string& file, const RunIdentity& identity) {
     std::vector<std::string> differing;
     if (text(object, "task", file) != train_task_name(identity.task)) differing.emplace_back("the task");
-    if (text(object, "model_sha256", file) != identity.model_sha256) differing.emplace_back("the model");
+    if (text(object, "model_sha256", file) != identity.model_sha256) differing.push_back(differing_model(object, identity));
     if (text(object, "train_sha256", file) != identity.train_sha256) differing.emplace_back("the training data");
     if (text(object, "eval_sha256", file) != identity.eval_sha256) differing.emplace_back("the evaluation data");
     const json* settings = JsonFields(object, file).find("config");
@@ -105,8 +118,9 @@ void check_identity(const json& object, const std::string& file, const RunIdenti
     if (differing.empty()) return;
     std::string names;
     for (const std::string& name : differing) names += (names.empty() ? "" : ", ") + name;
-    fail(Code::kInvalidState, "{} belongs to another run: {} differ; take them as they were, or another output folder",
-         quote(file, 400), names);
+    const bool one = differing.size() == 1;
+    fail(Code::kInvalidState, "{} belongs to another run: {} {}; take {} as {}, or another output folder", quote(file, 400),
+         names, one ? "differs" : "differ", one ? "it" : "them", one ? "it was" : "they were");
 }
 
 void read_part(const SafetensorsFile& file, TrainedModel& model, std::size_t index, TrainedPart part, const char* suffix) {
@@ -205,6 +219,7 @@ void write_checkpoint(const fs::path& folder, TrainedModel& model, const RunStat
     object["format"] = kFormat;
     object["task"] = train_task_name(identity.task);
     object["model_sha256"] = identity.model_sha256;
+    object["model_files"] = identity.model_files;
     object["train_sha256"] = identity.train_sha256;
     object["eval_sha256"] = identity.eval_sha256;
     object["config"] = json::parse(trainer_config_json(identity.config));

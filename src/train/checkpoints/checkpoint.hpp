@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,7 @@ struct RunIdentity {
     TrainTask task = TrainTask::kCausalLm;
     TrainerConfig config;
     std::string model_sha256, train_sha256, eval_sha256;  // the last is empty without evaluation
+    std::map<std::string, std::string> model_files;       // their SHA-256 by name, to tell which of them differ
 };
 
 /// Writes `folder`/step-N. Throws kIo.
