@@ -38,7 +38,7 @@ class Pass {
     /// Words that are joined to a code, behind the last of them.
     void code(std::size_t start, std::size_t end) {
         fold_code(text_.substr(start, end - start), plain_);
-        sink_.term(cut_term(plain_), {start, end, position_ - 1, false});
+        sink_.term(cut_term(plain_), {start, end, position_ - 1, false, true});
     }
 
     /// A word of the dictionary beside the bigrams of its run, among which those of two characters are already.
@@ -307,7 +307,7 @@ void Analyzer::analyze(std::string_view utf8, std::vector<Term>& out) const {
       public:
         explicit Collect(std::vector<Term>& terms) : terms_(terms) {}
         void term(std::string_view text, const TermPlace& place) override {
-            terms_.push_back({std::string(text), place.start, place.end, place.position, place.part});
+            terms_.push_back({std::string(text), place.start, place.end, place.position, place.part, place.joined});
         }
 
       private:

@@ -29,6 +29,9 @@ struct TermPlace {
     /// True of a term that another one at the same position holds too: a character of a run of Han, the first of joined emoji.
     /// Queries go without it.
     bool part = false;
+    /// True of a code that its parts spell too, which are the terms within its bytes: "ab123" beside ab and 123 of AB-123. Where
+    /// it is written without a sign it has no parts, and there is only the code.
+    bool joined = false;
 };
 
 /// Takes the terms in order. `text` is valid during the call only.
@@ -61,6 +64,7 @@ class Analyzer {
         std::size_t end = 0;
         std::uint32_t position = 0;
         bool part = false;
+        bool joined = false;
     };
 
     /// kInvalidArgument: a language that is not known; lists them.

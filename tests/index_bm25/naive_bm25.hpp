@@ -125,7 +125,8 @@ class NaiveBm25 {
         if (leaf.kind != core::QueryNode::kPrefix) return terms;
         std::map<std::string, bool> all;
         if (terms.size() == 1) all[terms[0].text] = true;
-        const std::string prefix = analyzer_.fold(leaf.text);
+        const bool code = is_code(terms, leaf.text);
+        const std::string prefix = code ? terms.back().text : analyzer_.fold(leaf.text);
         for (const auto& [id, document] : documents) {
             for (const auto* field : {&document.title, &document.text}) {
                 for (const Term& term : *field) {
@@ -144,6 +145,16 @@ class NaiveBm25 {
         for (const auto& child : node.must) collect(child, out);
         for (const auto& child : node.should) collect(child, out);
     }
+    /// A leaf that is nothing but a code with a sign: its term comes last.
+    static bool is_code(const std::vector<Term>& terms, std::string_view text) {
+        return !terms.empty() && terms.back().joined && terms.back().start == 0 && terms.back().end == text.size();
+    }
+    /// Of a code whose parts are all terms: the joined one, or the parts in a row where an index can tell.
+    bool has_code(const std::vector<Term>& terms, const Document& document) const {
+        if (frequency(document, terms.back().text) > 0) return true;
+        const std::vector<Term> parts(terms.begin(), terms.end() - 1);
+        return options_.positions && (has_phrase(document.title, parts) || has_phrase(document.text, parts));
+    }
     static bool has_phrase(const std::vector<Term>& field, const std::vector<Term>& phrase) {
         return std::any_of(field.begin(), field.end(), [&](const Term& first) {
             return std::all_of(phrase.begin(), phrase.end(), [&](const Term& wanted) {
@@ -161,6 +172,7 @@ class NaiveBm25 {
                                                                                                                            : kNo;
         }
         if (terms.empty()) return kNothingAsked;
+        if (is_code(terms, node.text)) return has_code(terms, document) ? kYes : kNo;
         if (node.kind == core::QueryNode::kPhrase) {
             return has_phrase(document.title, terms) || has_phrase(document.text, terms) ? kYes : kNo;
         }

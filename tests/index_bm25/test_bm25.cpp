@@ -1,5 +1,6 @@
 // BM25Index against a naive model of BM25, through random sequences of everything that can be done to it.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -32,8 +33,13 @@ void add(Bm25Index& index, const std::vector<std::pair<std::int64_t, std::string
     index.add(ids, texts);
 }
 
+std::string random_code(std::mt19937& random) {
+    constexpr std::array<const char*, 5> kSigns{"-", "_", "/", "", " "};
+    return fmt::format("c{}{}", kSigns.at(random() % kSigns.size()), random() % 25);
+}
+
 std::string random_text(std::mt19937& random, std::size_t longest) {
-    // Words with Zipf-like frequencies, English and Chinese.
+    // Words with Zipf-like frequencies, English and Chinese, and codes in every spelling.
     std::string text;
     const std::size_t size = random() % (longest + 1);
     for (std::size_t i = 0; i < size; ++i) {
@@ -44,6 +50,8 @@ std::string random_text(std::mt19937& random, std::size_t longest) {
             text += static_cast<char>(0xB8);
             text += static_cast<char>(0x80 + rank % 64);
             text += "\uff0c";
+        } else if (random() % 8 == 0) {
+            text += random_code(random) + " ";
         } else {
             text += fmt::format("t{} ", rank);
         }
@@ -59,7 +67,7 @@ std::string random_language_query(std::mt19937& random, bool phrases, int depth 
         std::string word = random_text(random, 1);
         while (!word.empty() && word.back() == ' ') word.pop_back();
         if (word.empty()) word = "the";
-        switch (random() % 8) {
+        switch (random() % 11) {
             case 0:
                 word += depth < 2 ? " AND (" + random_language_query(random, phrases, depth + 1) + ")" : " OR t2";
                 break;
@@ -77,6 +85,15 @@ std::string random_language_query(std::mt19937& random, bool phrases, int depth 
                 break;
             case 5:
                 word += fmt::format(" AND NOT t{}", random() % 20);
+                break;
+            case 6:
+                word += " -" + random_code(random);
+                break;
+            case 7:
+                word = fmt::format("c-{}* OR {}", random() % 3, word);
+                break;
+            case 8:
+                word = "\"c-" + std::to_string(random() % 9) + "\"";
                 break;
             default:
                 break;

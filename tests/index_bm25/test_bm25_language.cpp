@@ -72,6 +72,63 @@ TEST_CASE("operators, phrases and prefixes find what they say") {
     CHECK(found(*index, "\u9ad8*") == Ids{6});
 }
 
+TEST_CASE("operators find a code in each of its spellings, and leave each out") {
+    for (const bool positions : {false, true}) {
+        INFO(positions);
+        Bm25Options options;
+        options.positions = positions;
+        Bm25Index index(options);
+        const Ids ids{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+        const std::vector<std::string_view> texts{
+            "The relay AB-123",  "relay AB123",         "relay AB_12S",          "relay 123, not AB", "relay AB 123",
+            "relay AB\u2013124", "row A-7 of 7 relays", "the 7 relays of row B", "now on .NET-4",     "now on NET4"};
+        index.add(ids, std::vector<std::string_view>(texts.size()), texts);
+        const auto with = [&](Ids known, std::int64_t where_positions) {
+            if (positions) known.push_back(where_positions);
+            std::sort(known.begin(), known.end());
+            return known;
+        };
+        // Two words in a row say the same as the code, where the index can tell that they are.
+        for (const char* code : {"AB-123", "ab_123", "AB/123", "AB\u2212123", "+AB-123", "\"AB-123\"", "(AB-123)"}) {
+            INFO(code);
+            CHECK(found(index, code) == with({1, 2}, 5));
+        }
+        CHECK(found(index, "AB123") == Ids{1, 2});
+        CHECK(found(index, "relay -AB-123") == (positions ? Ids{3, 4, 6, 7, 8} : Ids{3, 4, 5, 6, 7, 8}));
+        CHECK(found(index, "relay AND NOT AB/123") == (positions ? Ids{3, 4, 6, 7, 8} : Ids{3, 4, 5, 6, 7, 8}));
+        CHECK(found(index, "relay -AB123") == Ids{3, 4, 5, 6, 7, 8});
+        CHECK(found(index, "AB-12*") == Ids{1, 2, 3, 6});
+        CHECK(found(index, "AB_12*") == Ids{1, 2, 3, 6});
+        CHECK(found(index, "AB12*") == Ids{1, 2, 3, 6});
+        CHECK(found(index, "relay -AB-12*") == Ids{4, 5, 7, 8});
+        CHECK(found(index, "relay,AB-123") == with({1, 2}, 5));  // one word of the language: relay and the code
+        CHECK(found(index, "row,AB-123").empty());
+        CHECK(found(index, "A-7") == Ids{7});  // "a" is a stop word: 7 alone is not the code
+        CHECK(found(index, "A7") == Ids{7});
+        CHECK(found(index, "NET-4") == Ids{9, 10});
+        CHECK(found(index, ".NET-4") == Ids{9});  // the name beside the code is asked for too
+        CHECK(found(index, "relay,ab/123,AB_12S").empty());
+        CHECK(found(index, "relay OR A-7,relays") == (Ids{1, 2, 3, 4, 5, 6, 7, 8}));
+        if (positions) {
+            CHECK(found(index, "\"relay AB-123\"") == Ids{1});  // a longer phrase reads a code as it is written
+            CHECK(found(index, "\"relay AB123\"") == Ids{2});
+        }
+        for (const char* query : {"AB-123 relay", "relay -AB-123", "AB-12*", "\"AB-123\" OR row"}) {
+            INFO(query);
+            const auto hits = index.search(query, 10, nullptr, Bm25Syntax::kLanguage);
+            CHECK(hits == index.search_exhaustive(query, 10, nullptr, Bm25Syntax::kLanguage));
+            REQUIRE_FALSE(hits.empty());
+            for (const Bm25Hit& hit : hits) {
+                const auto out = index.explain(query, hit.id, Bm25Syntax::kLanguage);
+                float sum = 0;
+                for (const auto& term : out.terms) sum += term.score;
+                CHECK(out.matches);
+                CHECK(sum == hit.score);
+            }
+        }
+    }
+}
+
 TEST_CASE("words that mean nothing to the index are passed over") {
     const auto index = library(false);
     CHECK(found(*index, "").empty());
@@ -210,6 +267,15 @@ TEST_CASE("highlights are the bytes of what was looked for") {
     CHECK(marked("\"\u9ad8\u8840\u538b\"", Bm25Syntax::kLanguage) == List{"\u9ad8\u8840\u538b"});
     CHECK(marked("\"\u8840\u9ad8\"", Bm25Syntax::kLanguage).empty());
     CHECK(marked("\"\u9ad8\u538b\"", Bm25Syntax::kLanguage).empty());
+    const std::string codes = "AB-123, ab123, AB 123 and 123 AB-12S";
+    const auto marked_codes = [&](std::string_view query) {
+        std::vector<std::string> out;
+        for (const Range& range : index->highlight(query, codes, Bm25Syntax::kLanguage))
+            out.push_back(codes.substr(range.start, range.end - range.start));
+        return out;
+    };
+    CHECK(marked_codes("AB-12*") == List{"AB-123", "ab123", "AB-12S"});
+    CHECK(marked_codes("\"AB-123\"") == List{"AB-123", "ab123", "AB 123"});
     const Progress stop = [](std::uint64_t, std::uint64_t) { return false; };
     std::string long_text;
     for (int i = 0; i < 10000; ++i) long_text += "fox and cafe ";

@@ -39,10 +39,43 @@ std::set<std::string, std::less<>> terms_with_prefix(const Snapshot& snapshot, s
     return found;
 }
 
+/// Where the terms begin that lie within the code `terms[at]`, which comes behind them.
+std::size_t first_of_code(const std::vector<Analyzer::Term>& terms, std::size_t at) {
+    std::size_t first = at;
+    while (first > 0 && terms[first - 1].start >= terms[at].start) --first;
+    return first;
+}
+
+/// The parts of the code `terms[at]`, if they stand for all of it: the terms within its bytes, one a word. None where a part is a
+/// stop word, without which they would be another text's words too.
+std::vector<Analyzer::Term> parts_of(const std::vector<Analyzer::Term>& terms, std::size_t at) {
+    const Analyzer::Term& code = terms[at];
+    std::vector<Analyzer::Term> parts;
+    for (std::size_t i = first_of_code(terms, at); i < at; ++i) {
+        if (terms[i].end <= code.end) parts.push_back(terms[i]);
+    }
+    bool whole = parts.size() > 1 && parts.front().start == code.start && parts.back().end == code.end;
+    for (std::size_t i = 1; i < parts.size(); ++i) whole = whole && parts[i].position == parts[i - 1].position + 1;
+    if (!whole) parts.clear();
+    return parts;
+}
+
+/// The code that is all of the leaf's text, if it is one that is written with a sign.
+const Analyzer::Term* whole_code(const std::vector<Analyzer::Term>& terms, std::string_view text) {
+    const auto code = std::find_if(terms.begin(), terms.end(), [](const Analyzer::Term& term) { return term.joined; });
+    return code != terms.end() && code->start == 0 && code->end == text.size() ? &*code : nullptr;
+}
+
+/// What a prefix begins with in the index: folded, and of a code its joined form, which each of its spellings has.
+std::string prefix_of(const Analyzer& analyzer, const std::vector<Analyzer::Term>& terms, std::string_view text) {
+    const Analyzer::Term* code = whole_code(terms, text);
+    return code != nullptr ? code->text : analyzer.fold(text);
+}
+
 class Resolver {
   public:
     Resolver(const Analyzer& analyzer, const Snapshot& snapshot, TermSink& looked_for)
-        : analyzer_(analyzer), snapshot_(snapshot), looked_for_(looked_for) {}
+        : analyzer_(analyzer), snapshot_(snapshot), looked_for_(looked_for), positions_(have_positions(snapshot)) {}
 
     /// Nothing if the node says nothing: stop words, signs.
     std::optional<Resolved> resolve(const QueryNode& node, bool positive) {
@@ -59,10 +92,39 @@ class Resolver {
         if (positive) {
             for (const Analyzer::Term& term : out.terms) looked_for_.term(term.text, {});
         }
+        const bool code = out.kind == QueryNode::kWord
+                              ? std::any_of(out.terms.begin(), out.terms.end(), [](const auto& term) { return term.joined; })
+                              : out.kind == QueryNode::kPhrase && whole_code(out.terms, node.text) != nullptr;
+        if (code) return with_codes(out.terms);
         return out;
     }
 
   private:
+    static bool have_positions(const Snapshot& snapshot) {
+        return std::all_of(snapshot.segments.begin(), snapshot.segments.end(),
+                           [](const SegmentState& state) { return state.segment->positions().exist(); });
+    }
+
+    /// All terms, but each code as it may be written: as one, or, where positions are kept, as its parts in a row. Those who
+    /// wrote it with a sign have the joined form too; its parts alone would be words that stand anywhere.
+    Resolved with_codes(const std::vector<Analyzer::Term>& terms) const {
+        Resolved all;
+        std::vector<bool> of_code(terms.size());
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            if (!terms[i].joined) continue;
+            Resolved code;
+            code.should.push_back({QueryNode::kWord, {terms[i]}, {}, {}, {}});
+            auto parts = parts_of(terms, i);
+            if (positions_ && !parts.empty()) code.should.push_back({QueryNode::kPhrase, std::move(parts), {}, {}, {}});
+            all.must.push_back(std::move(code));
+            for (std::size_t k = first_of_code(terms, i); k <= i; ++k) of_code[k] = terms[k].end <= terms[i].end;
+        }
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            if (!of_code[i]) all.must.push_back({QueryNode::kWord, {terms[i]}, {}, {}, {}});
+        }
+        return all;
+    }
+
     std::optional<Resolved> group(const QueryNode& node, bool positive, Resolved out) {
         const auto all = [&](const std::vector<QueryNode>& nodes, std::vector<Resolved>& to, bool sign) {
             for (const QueryNode& child : nodes) {
@@ -78,7 +140,7 @@ class Resolver {
 
     /// The stems that the prefix is the whole word of, and every term that begins with it.
     void expand(std::string_view prefix, std::vector<Analyzer::Term>& terms) {
-        const std::string folded = analyzer_.fold(prefix);
+        const std::string folded = prefix_of(analyzer_, terms, prefix);
         auto found = terms_with_prefix(snapshot_, folded);
         for (const Analyzer::Term& term : terms) {
             if (terms.size() == 1) found.insert(term.text);
@@ -90,6 +152,7 @@ class Resolver {
     const Analyzer& analyzer_;
     const Snapshot& snapshot_;
     TermSink& looked_for_;
+    bool positions_;
 };
 
 /// Evaluates the condition on one segment.
@@ -189,13 +252,17 @@ void look_for(const QueryNode& node, const Analyzer& analyzer, LookedFor& out) {
     std::vector<Analyzer::Term> terms;
     analyzer.analyze(node.text, terms);
     if (node.kind == QueryNode::kPrefix) {
-        out.prefixes.push_back(analyzer.fold(node.text));
+        out.prefixes.push_back(prefix_of(analyzer, terms, node.text));
         if (terms.size() != 1) return;
     }
     if (node.kind == QueryNode::kPhrase) {
         std::erase_if(terms, [](const Analyzer::Term& term) { return term.part; });
         if (terms.size() > 1) {
-            out.phrases.push_back(std::move(terms));
+            if (const Analyzer::Term* code = whole_code(terms, node.text)) {
+                out.terms.push_back(*code);
+                terms = parts_of(terms, static_cast<std::size_t>(code - terms.data()));
+            }
+            if (!terms.empty()) out.phrases.push_back(std::move(terms));
             return;
         }
     }
