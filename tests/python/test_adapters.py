@@ -14,6 +14,7 @@ import librag
 import numpy as np
 import numpy.typing as npt
 import pytest
+from peft_adapters import with_adapters
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -53,18 +54,7 @@ def adapted(fixtures_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patch.setenv("HF_HUB_OFFLINE", "1")
         transformers.utils.logging.disable_progress_bar()
         base = transformers.AutoModelForCausalLM.from_pretrained(fixtures_dir / "tiny_llama", dtype=torch.float32).eval()
-        model: Any = None
-        for name, settings in CONFIGS.items():
-            config = peft.LoraConfig(**settings)
-            if model is None:
-                model = peft.get_peft_model(base, config, adapter_name=name).eval()
-            else:
-                model.add_adapter(name, config)
-        noise = torch.Generator().manual_seed(9)
-        with torch.no_grad():
-            for key, parameter in model.named_parameters():
-                if "lora_" in key:
-                    parameter.copy_(0.3 * torch.randn(parameter.shape, generator=noise))
+        model = with_adapters(base, CONFIGS)
         folder = tmp_path_factory.mktemp("adapters")
         model.save_pretrained(folder)
         yield model, {name: folder / name for name in CONFIGS}

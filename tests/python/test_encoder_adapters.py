@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from encoder_models import FAMILIES, SHAPES, TEXTS, make_config, randomize, spread, write_encoder, write_modules, write_tokenizer
+from peft_adapters import with_adapters
 from rerankers import write_embedder
 
 torch = pytest.importorskip("torch")
@@ -39,18 +40,7 @@ def write_adapters(model: Any, folder: Path, family: str) -> Any:
     """Two adapters, of all linear layers and of attention's; peft's model."""
     targets = ATTENTION.get(family, ["query", "value"])
     settings = {"all": {"r": 3, "lora_alpha": 6, "target_modules": "all-linear"}, "some": {"r": 2, "target_modules": targets}}
-    adapted: Any = None
-    for name, values in settings.items():
-        config = peft.LoraConfig(**values)
-        if adapted is None:
-            adapted = peft.get_peft_model(model, config, adapter_name=name).eval()
-        else:
-            adapted.add_adapter(name, config)
-    noise = torch.Generator().manual_seed(9)
-    with torch.no_grad():
-        for key, parameter in adapted.named_parameters():
-            if "lora_" in key:
-                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=noise))
+    adapted = with_adapters(model, settings)
     adapted.save_pretrained(folder)
     return adapted
 
@@ -128,13 +118,8 @@ def test_first_tokens_and_decoders(tmp_path: Path) -> None:
     write_modules(tmp_path / "bert", SHAPES[1][0], {"pooling_mode": "cls"})
     write_embedder(tmp_path / "qwen", 1)
     qwen = transformers.AutoModel.from_pretrained(tmp_path / "qwen", dtype=torch.float32)
-    adapted = peft.get_peft_model(qwen, peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"]), adapter_name="all").eval()
-    adapted.add_adapter("some", peft.LoraConfig(r=2, target_modules=["v_proj"]))
-    noise = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for key, parameter in adapted.named_parameters():
-            if "lora_" in key:
-                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=noise))
+    shapes = {"all": {"r": 2, "target_modules": ["q_proj", "down_proj"]}, "some": {"r": 2, "target_modules": ["v_proj"]}}
+    adapted = with_adapters(qwen, shapes)
     adapted.save_pretrained(tmp_path / "qwen_adapters")
     for name in ("bert", "qwen"):
         ours = load(librag.Encoder(tmp_path / name), tmp_path / f"{name}_adapters")
