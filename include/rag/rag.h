@@ -475,7 +475,8 @@ typedef struct rag_ask_options {
 typedef struct rag_answer rag_answer;
 
 /* Searches, puts the best passages into a prompt, generates, and checks each sentence of the answer against the passages that
- * were in the prompt. RAG_INVALID_STATE without a generator. With RAG_STOPPED the answer so far is given. since 0.1.0 */
+ * were in the prompt. RAG_INVALID_STATE without a generator, and as rag_generator_chat. With RAG_STOPPED the answer so far is
+ * given. since 0.1.0 */
 RAG_API rag_status rag_engine_ask(rag_engine* engine, rag_text question, const rag_ask_options* options,
                                   rag_answer** answer) RAG_NOEXCEPT;
 RAG_API rag_text rag_answer_text(const rag_answer* answer) RAG_NOEXCEPT; /* {NULL, 0} for NULL. since 0.1.0 */
@@ -1117,7 +1118,8 @@ RAG_API rag_status rag_generator_tokenizer(const rag_generator* generator,
                                            rag_tokenizer** tokenizer) RAG_NOEXCEPT; /* since 0.1.0 */
 
 /* Logits of every position: `logits` is [count, vocab_size] and holds `logit_floats` floats, just as many. `progress` (may be
- * NULL) counts ids. After a failure or RAG_STOPPED the content of `logits` is not defined. since 0.1.0 */
+ * NULL) counts ids. After a failure or RAG_STOPPED the content of `logits` is not defined. RAG_INVALID_STATE: an adapter was
+ * merged or unmerged meanwhile. since 0.1.0 */
 RAG_API rag_status rag_generator_logits(const rag_generator* generator, const int32_t* ids, size_t count,
                                         rag_progress_fn progress, void* user_data, float* logits,
                                         size_t logit_floats) RAG_NOEXCEPT;
@@ -1154,7 +1156,8 @@ RAG_API rag_status rag_generator_logits_after(const rag_generator* generator, co
                                               void* user_data, float* logits, size_t logit_floats) RAG_NOEXCEPT;
 
 typedef struct rag_generation rag_generation;
-/* Continues raw text. `options` may be NULL. With RAG_STOPPED the text so far is given. since 0.1.0 */
+/* Continues raw text. `options` may be NULL. With RAG_STOPPED the text so far is given. RAG_INVALID_STATE: an adapter was merged
+ * or unmerged meanwhile; what options.token got was of the weights before. since 0.1.0 */
 RAG_API rag_status rag_generator_generate(const rag_generator* generator, rag_text prompt, const rag_generate_options* options,
                                           rag_generation** generation) RAG_NOEXCEPT;
 /* Answers a conversation (JSON, as rag_tokenizer_apply_chat_template). since 0.1.0 */

@@ -109,7 +109,10 @@ class _Model:
         self._core.load_adapter(place("path", path), name)
 
     def merge_adapter(self, name: str) -> None:
-        """Adds a loaded adapter to the weights, one at a time. Engines that use this model see it."""
+        """Adds a loaded adapter to the weights, one at a time. Engines that use this model see it.
+
+        Calls of other threads that it comes into end with ``InvalidState``: they would be of two models.
+        """
         self._core.merge_adapter(name)
 
     def unmerge_adapter(self) -> None:
@@ -596,7 +599,7 @@ class Generator(_CalibratedModel):
         show_progress: bool | None = False,
     ) -> npt.NDArray[np.float32]:
         """Logits of every position, float32 of shape (n, vocab_size); ``prefix``: cached texts that stand before the ids. Ctrl-C
-        stops within a layer."""
+        stops within a layer. ``InvalidState``: an adapter was merged or unmerged meanwhile."""
         with Bar(show_progress, "computing", "token", None) as bar:
             return self._core.logits(ids, _cached(prefix), bar.callback)
 
@@ -630,6 +633,8 @@ class Generator(_CalibratedModel):
         None for the base; without it as set_adapter says), prefix (texts of ``cache`` that stand before a prompt that is a
         str, in this order; special tokens stand with the first of them then). ``stream=True`` gives an iterator of Token whose
         ``.result`` is the Generation.
+
+        ``InvalidState``: an adapter was merged or unmerged meanwhile; a stream raises it behind the tokens of the weights before.
         """
         options = generation_options(generation)
         if isinstance(prompt, bytes | Mapping) or not isinstance(prompt, Iterable):

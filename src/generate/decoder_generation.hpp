@@ -19,7 +19,7 @@ namespace rag::core {
 using TokenCallback = std::function<bool(std::int32_t id, std::string_view text)>;
 
 /// Continues `prompt` as it stands. Errors as generate(), of DecoderSession::append for the prefix, and kInvalidState when the
-/// model has no tokenizer.
+/// model has no tokenizer or an adapter is merged or unmerged meanwhile; tokens that were given stay given then.
 Generation continue_text(const std::shared_ptr<Decoder>& decoder, std::string_view prompt, GenerateOptions options,
                          const TokenCallback& on_token);
 

@@ -146,7 +146,6 @@ std::unique_ptr<DecoderSession> Decoder::session_with(const std::optional<Adapte
 
 std::shared_ptr<const CachedText> Decoder::cache(std::span<const std::int32_t> ids, const std::optional<AdapterMix>& mix,
                                                  const std::function<bool()>& stop) {
-    const std::uint64_t changes = merged_now().changes;
     const auto session = session_with(mix);
     session->forward(ids, {}, stop);
     const std::shared_ptr<CachedText> text(new CachedText);
@@ -155,9 +154,7 @@ std::shared_ptr<const CachedText> Decoder::cache(std::span<const std::int32_t> i
     if (text->piece_ == nullptr) fail(Code::kInternal, "the backend kept no keys and values for {}", quote(source_, 400));
     text->ids_.assign(ids.begin(), ids.end());
     text->mix_ = session->mix_;
-    text->changes_ = changes;
-    if (merged_now().changes != changes)
-        fail(Code::kInvalidState, "an adapter was merged or unmerged while {} tokens were cached; cache them again", ids.size());
+    text->changes_ = session->changes_;
     return text;
 }
 
@@ -198,8 +195,15 @@ void DecoderSession::check(std::span<const std::int32_t> ids, std::span<float> l
              decoder_->context_length());
 }
 
-void DecoderSession::require_behind_texts(std::size_t ids) const {
-    if (!texts_changes_ || decoder_->merged_now().changes == *texts_changes_) return;
+/// What a merge comes into would be of two models. An empty sequence is of none yet.
+void DecoderSession::begin_or_require_same(std::size_t ids) {
+    if (length() == 0) changes_ = decoder_->merged_now().changes;
+    require_same(ids);
+}
+
+void DecoderSession::require_same(std::size_t ids) const {
+    if (!texts_only_) return decoder_->require_same_weights(changes_, fmt::format("a sequence and {} tokens behind it", ids));
+    if (decoder_->merged_now().changes == changes_) return;
     fail(Code::kInvalidState,
          "an adapter was merged or unmerged before {} tokens behind cached ones were computed; cache the texts again", ids);
 }
@@ -219,17 +223,17 @@ void DecoderSession::check_frequencies(std::size_t ids) const {
 
 void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
     check(ids, logits);
-    require_behind_texts(ids.size());
-    if (texts_changes_) check_frequencies(ids.size());
+    begin_or_require_same(ids.size());
+    if (texts_only_) check_frequencies(ids.size());
     const std::int64_t begin = length();
     compute(ids, logits, stop);
     try {
-        require_behind_texts(ids.size());
+        require_same(ids.size());
     } catch (const Error&) {
         check_status(session_->truncate(begin));
         throw;
     }
-    texts_changes_.reset();
+    texts_only_ = false;
 }
 
 void DecoderSession::compute(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
@@ -269,12 +273,12 @@ void DecoderSession::append(const CachedText& text) {
     if (!equal_shares(text.mix_.shares, mix_.shares))
         fail(Code::kInvalidState,
              "{} cached tokens were computed with other adapters than this call has; cache the text with these", count);
-    const std::uint64_t changes = texts_changes_.value_or(decoder_->merged_now().changes);
-    if (text.changes_ != changes)
+    begin_or_require_same(count);
+    if (text.changes_ != changes_)
         fail(Code::kInvalidState, "{} cached tokens were computed before an adapter was merged or unmerged; cache the text again",
              count);
     check_status(decoder_->model_->append_piece(*session_, *text.piece_));
-    texts_changes_ = changes;
+    texts_only_ = true;
 }
 
 void DecoderSession::truncate(std::int64_t length) {
@@ -282,7 +286,7 @@ void DecoderSession::truncate(std::int64_t length) {
     if (length < 0 || length > session_->length())
         fail(Code::kInvalidArgument, "cannot cut a sequence of {} tokens to {}", session_->length(), length);
     check_status(session_->truncate(length));
-    if (length == 0) texts_changes_.reset();
+    if (length == 0) texts_only_ = false;
 }
 
 }  // namespace rag::core

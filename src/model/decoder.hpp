@@ -49,7 +49,7 @@ class Decoder : public Model, public std::enable_shared_from_this<Decoder> {
     std::unique_ptr<DecoderSession> new_session() { return session_with(std::nullopt); }
     std::unique_ptr<DecoderSession> new_session(const AdapterMix& mix) { return session_with(mix); }
     /// Logits of every position of `ids` in a sequence of its own, behind `prefix`: `out` is [ids, vocab_size()].
-    /// `progress` counts ids, possibly on another thread.
+    /// `progress` counts ids, possibly on another thread. Errors as DecoderSession::append() and forward().
     void logits(std::span<const std::int32_t> ids, std::span<float> out, const Progress& progress = {},
                 std::span<const std::shared_ptr<const CachedText>> prefix = {});
     /// Computes the keys and values of `ids` in a sequence of their own, to be put into others. Throws kInvalidArgument (no ids,
@@ -113,14 +113,15 @@ class DecoderSession {
     /// Appends `ids` and computes them, long ones in parts, between which steps of other sessions are computed. `logits`: empty
     /// (none wanted), [vocab] (of the last id) or [ids, vocab] (of every id). `stop` is asked once a layer, possibly on another
     /// thread; true ends the call. Throws kInvalidArgument (an id outside the vocabulary by position, more than context_length(),
-    /// another size of `logits`), kInvalidState (it is the first call behind a cached text, and an adapter was merged or unmerged
-    /// since that was computed), kUnsupported (it is that call, and passes the original context of dynamic rotary scaling),
-    /// Stopped. The sequence is as before the call then.
+    /// another size of `logits`), kInvalidState (an adapter was merged or unmerged since the first of the sequence was computed,
+    /// or meanwhile), kUnsupported (it is the first call behind a cached text, and passes the original context of dynamic rotary
+    /// scaling), Stopped. The sequence is as before the call then.
     void forward(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop = {});
     /// Appends a cached text of the same decoder: its keys are turned to their place here, nothing is computed. At position 0 the
     /// sequence is then as if forward() had been called with its ids. Throws kInvalidArgument (another model's, more than
     /// context_length()), kInvalidState (computed with other adapters than this session has, or before one was merged or
-    /// unmerged), kUnsupported (dynamic rotary scaling beyond the original context). The sequence is as before the call then.
+    /// unmerged; or one was since the first of the sequence was computed), kUnsupported (dynamic rotary scaling beyond the
+    /// original context). The sequence is as before the call then.
     void append(const CachedText& text);
     /// Forgets all tokens from `length` on. Throws kInvalidArgument for a length above length() or below 0.
     void truncate(std::int64_t length);
@@ -130,13 +131,15 @@ class DecoderSession {
     DecoderSession(std::shared_ptr<Decoder> decoder, std::unique_ptr<BackendSession> session, Decoder::KeptMix mix);
     void check(std::span<const std::int32_t> ids, std::span<float> logits) const;
     void compute(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop);
-    void require_behind_texts(std::size_t ids) const;
+    void begin_or_require_same(std::size_t ids);
+    void require_same(std::size_t ids) const;
     void check_frequencies(std::size_t ids) const;
 
     std::shared_ptr<Decoder> decoder_;  // declared first: it must outlive the session
     std::unique_ptr<BackendSession> session_;
     Decoder::KeptMix mix_;
-    std::optional<std::uint64_t> texts_changes_;  // CachedText::changes_ of texts behind which nothing is computed yet
+    std::uint64_t changes_ = 0;  // Merged::changes when the first of the sequence was computed
+    bool texts_only_ = false;    // there are cached texts behind which nothing is computed yet
 };
 
 }  // namespace rag::core

@@ -73,7 +73,7 @@ class Model {
     /// kAlreadyExists, kInvalidArgument (an empty name).
     void load_adapter(const std::filesystem::path& folder, const std::string& name);
     /// Adds a loaded adapter to the weights. Throws kNotFound (no such name), kInvalidState (one is merged already).
-    /// Sessions begun before keep keys and values of the weights they were computed with.
+    /// Calls and sequences that it comes into end with kInvalidState, because they would be of two models.
     void merge_adapter(std::string_view name);
     /// Reads and merges in one go without keeping a name: merged_adapter() is the folder's path then.
     void merge_adapter_folder(const std::filesystem::path& folder);

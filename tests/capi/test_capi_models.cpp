@@ -234,6 +234,42 @@ TEST_CASE("adapters beside the weights, over C++ and C") {
     CHECK(generator.logits(ids) == base);
 }
 
+TEST_CASE("a merge ends the generation that it comes into, over C++ and C") {
+    const auto model = rag::test::fixture("tiny_llama");
+    const auto adapter = rag::test::fixture("tiny_llama_lora");
+    RAG_NEEDS(model);
+    RAG_NEEDS(adapter);
+    rag::Generator generator(model.path.string());
+    generator.load_adapter(adapter.path.string(), "lora");
+    rag::GenerateOptions options;
+    options.max_tokens = 12;
+    const auto base = generator.generate("The river carries", options);
+    std::vector<std::int32_t> given;
+    options.on_token = [&](const rag::Token& token) {
+        if (token.id >= 0) given.push_back(token.id);
+        if (given.size() == 4 && token.id >= 0) generator.merge_adapter("lora");
+        return true;
+    };
+    rag::Generation none;
+    CHECK_THROWS_WITH(none = generator.generate("The river carries", options),
+                      Catch::Matchers::Contains("an adapter was merged or unmerged") && Catch::Matchers::Contains("again"));
+    CHECK(given == std::vector<std::int32_t>(base.ids.begin(), base.ids.begin() + 4));
+    options.on_token = nullptr;
+    CHECK(generator.generate("The river carries", options).ids != base.ids);
+
+    auto* handle = const_cast<rag_generator*>(generator.handle());
+    rag_generate_options c_options = RAG_GENERATE_OPTIONS_INIT;
+    c_options.max_tokens = 12;
+    c_options.user_data = handle;
+    c_options.token = [](const rag_token*, void* to) {
+        return static_cast<int>(rag_generator_unmerge_adapter(static_cast<rag_generator*>(to)) > 0);
+    };
+    rag_generation* generation = nullptr;
+    CHECK(rag_generator_generate(handle, {"The river carries", 17}, &c_options, &generation) == RAG_INVALID_STATE);
+    CHECK(generation == nullptr);
+    CHECK(generator.generate("The river carries", options).ids == base.ids);
+}
+
 TEST_CASE("cached texts, over C++ and C") {
     const auto model = rag::test::fixture("tiny_llama");
     RAG_NEEDS(model);

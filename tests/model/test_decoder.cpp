@@ -331,18 +331,65 @@ TEST_CASE("adapters that are merged while texts are cached or used are seen, als
     const auto session = decoder->new_session();
     session->append(*text);
     backend.record->on_encode = merge_once;
-    require_error(Code::kInvalidState, {"merged", "2 tokens", "again"}, [&] { session->forward(std::vector{7, 8}, {}); });
+    require_error(Code::kInvalidState, {"merged", "2 tokens", "cache the texts again"},
+                  [&] { session->forward(std::vector{7, 8}, {}); });
     CHECK(session->length() == 6);
     // Before it is computed, and a second text of other weights behind it.
     require_error(Code::kInvalidState, {"2 tokens"}, [&] { session->forward(std::vector{7, 8}, {}); });
     const auto later = decoder->cache(ids);
-    require_error(Code::kInvalidState, {"6 cached tokens"}, [&] { session->append(*later); });
+    require_error(Code::kInvalidState, {"6 tokens", "cache the texts again"}, [&] { session->append(*later); });
     CHECK(session->length() == 6);
     session->truncate(0);
+    require_error(Code::kInvalidState, {"6 cached tokens"}, [&] { session->append(*text); });
     session->append(*later);
     session->forward(std::vector{7, 8}, {});
-    // What is computed behind it belongs to a session that goes on, as one without texts does.
+    // What is computed behind it is of the same weights too.
     merge_once();
-    session->forward(std::vector{9}, {});
-    CHECK(session->length() == 9);
+    require_error(Code::kInvalidState, {"merged", "1 tokens", "again"}, [&] { session->forward(std::vector{9}, {}); });
+    CHECK(session->length() == 8);
+}
+
+TEST_CASE("a sequence is of one model, whatever is merged meanwhile", "[model]") {
+    const auto gguf = fixture("tiny_llama.F32.gguf"), adapter = fixture("tiny_llama_lora");
+    RAG_NEEDS(gguf);
+    RAG_NEEDS(adapter);
+    FakeBackend backend;
+    const auto decoder = open(gguf, backend, 3);
+    decoder->load_adapter(adapter, "a");
+    const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6};
+    std::vector<float> out(ids.size() * static_cast<std::size_t>(decoder->vocab_size()));
+    const auto merge = [&] { decoder->merge_adapter("a"); };
+    const auto merge_and_back = [&] {
+        decoder->merge_adapter("a");
+        decoder->unmerge_adapter();
+    };
+    const auto session = decoder->new_session();
+    for (const auto& change : {std::function<void()>(merge), std::function<void()>(merge_and_back)}) {
+        // Between the second and the third of three parts, and while the only one is computed.
+        for (const int at : {3, 1}) {
+            int part = 0;
+            backend.record->on_encode = [&] {
+                if (++part == at) change();
+            };
+            require_error(Code::kInvalidState, {"merged", "8 tokens", "again"}, [&] { decoder->logits(ids, out); });
+            CHECK(part == 3);
+            if (!decoder->merged_adapter().empty()) decoder->unmerge_adapter();
+            decoder->logits(ids, out);  // what begins afterwards is right
+        }
+        backend.record->on_encode = nullptr;
+        session->forward(std::span(ids).first(2), {});
+        change();
+        require_error(Code::kInvalidState, {"merged", "1 tokens", "again"}, [&] { session->forward(std::vector{9}, {}); });
+        CHECK(session->length() == 2);
+        if (!decoder->merged_adapter().empty()) decoder->unmerge_adapter();
+        require_error(Code::kInvalidState, {"merged"}, [&] { session->forward(std::vector{9}, {}); });
+        session->truncate(0);
+        session->forward(std::vector{9}, {});
+        session->truncate(0);
+    }
+    // Nothing was computed before the merge.
+    const auto early = decoder->new_session();
+    merge();
+    early->forward(ids, {});
+    CHECK(early->length() == 8);
 }

@@ -4,10 +4,15 @@ GGUF, against peft."""
 from __future__ import annotations
 
 import json
+import queue
 import shutil
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import librag
@@ -143,6 +148,95 @@ def test_calls_with_different_adapters_share_a_batch(generator: librag.Generator
     with ThreadPoolExecutor(len(wanted)) as pool:
         for _ in range(5):
             assert list(pool.map(run, range(len(wanted)))) == alone
+
+
+class ChangeAtThird:
+    """A stream's queue whose reader is as quick as can be: the change comes between two tokens for certain."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        self._tokens: queue.SimpleQueue[librag.Token | None] = queue.SimpleQueue()
+        self._change = change
+        self._count = 0
+
+    def put(self, token: librag.Token | None) -> None:
+        self._tokens.put(token)
+        self._count += 1
+        if self._count == 3:
+            self._change()
+
+    def get(self) -> librag.Token | None:
+        return self._tokens.get()
+
+
+def test_a_merge_ends_the_streams_that_it_comes_into(generator: librag.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given stays given; what begins afterwards is of one model."""
+    whole = generator.generate("The river", max_tokens=24).ids
+    assert len(whole) > 4
+
+    def merge() -> None:
+        generator.merge_adapter("all")
+
+    def there_and_back() -> None:
+        generator.unmerge_adapter()
+        generator.merge_adapter("all")
+
+    for change in (merge, there_and_back, generator.unmerge_adapter):
+        before = generator.generate("The river", max_tokens=24).ids
+        with monkeypatch.context() as patch:
+            patch.setattr(librag._stream, "queue", SimpleNamespace(SimpleQueue=partial(ChangeAtThird, change)))
+            stream = generator.generate("The river", max_tokens=24, stream=True)
+            assert [next(stream).id for _ in range(3)] == before[:3]
+            with pytest.raises(librag.InvalidState, match=r"an adapter was merged or unmerged .* again"):
+                next(stream)
+            with pytest.raises(librag.InvalidState, match="merged or unmerged"):
+                _ = stream.result
+    assert generator.generate("The river", max_tokens=24).ids == whole
+
+
+def test_what_is_computed_beside_merges_is_of_one_model(fixtures_dir: Path, adapted: tuple[Any, dict[str, Path]]) -> None:
+    """Callers and a thread that merges and takes back: an answer is the base's or the adapter's, or none."""
+    # Logits of 60 ids are computed in eight parts.
+    generator = librag.Generator(fixtures_dir / "tiny_llama", threads=1, batching=librag.Batching(tokens=8))
+    generator.load_adapter(adapted[1]["all"], "all")
+    ids = [int(one) for one in np.random.default_rng(3).integers(0, 300, 60)]
+
+    def answers() -> tuple[Floats, list[int]]:
+        return generator.logits(ids), generator.generate("The river", max_tokens=24).ids
+
+    base = answers()
+    generator.merge_adapter("all")
+    merged = answers()
+    generator.unmerge_adapter()
+    rows, texts = zip(base, merged, strict=True)
+    assert texts[0] != texts[1]
+    assert np.abs(rows[0] - rows[1]).max() > 0.1
+    done = threading.Event()
+
+    def call(index: int) -> int:
+        refused = 0
+        while not done.is_set():
+            try:
+                if index % 2:
+                    found = generator.logits(ids)
+                    assert min(np.abs(found - expected).max() for expected in rows) < BAR
+                else:
+                    assert generator.generate("The river", max_tokens=24).ids in texts
+            except librag.InvalidState:
+                refused += 1
+        return refused
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call, index) for index in range(4)]
+        try:
+            for _ in range(40):
+                generator.merge_adapter("all")
+                time.sleep(0.005)
+                generator.unmerge_adapter()
+                time.sleep(0.005)
+        finally:
+            done.set()
+        assert sum(one.result() for one in calls) > 0
+    assert np.array_equal(generator.logits(ids), base[0])
 
 
 def write_gguf_lora(model: Any, name: str, path: Path) -> None:
