@@ -64,7 +64,10 @@ rag_status rag_train(rag_text model, rag_text task, const rag_training_rows* tra
         require(result, "result") = nullptr;
         const auto known =
             rag::capi::read_struct(options, rag_train_options RAG_TRAIN_OPTIONS_INIT, "rag_train_options", kFirstTrainOptions);
+        if (known.drop_unused > 1)
+            rag::capi::fail(rag::capi::Code::kInvalidArgument, "options.drop_unused is {}, it must be 0 or 1", known.drop_unused);
         core::TrainRequest request;
+        request.drop_unused = known.drop_unused != 0;
         request.caller_json = text_of(known.caller_json, "options.caller_json");
         request.model = rag::capi::path_of(model, "model");
         request.task = task_of(task);
@@ -80,7 +83,7 @@ rag_status rag_train_config(rag_text task, rag_text config_json, rag_string** co
     return guard([&] {
         require(config, "config") = nullptr;
         const core::TrainerConfig given = core::parse_trainer_config(text_of(config_json, "config_json"));
-        core::refuse_unused_settings(given, task_of(task));
+        core::refuse_unused(core::unused_settings(given, task_of(task)));
         *config = new rag_string{core::trainer_config_json(core::complete_config(given, task_of(task)))};
     });
 }

@@ -121,19 +121,19 @@ void bind_train(py::module_& module) {
     module.def(
         "train",
         [](const py::object& model, const py::object& task, const TrainingData& train_data, const TrainingData* eval,
-           const py::object& config, const py::object& on_step, const py::object& caller) {
+           const py::object& config, const py::object& on_step, const py::object& caller, bool drop_unused) {
             const std::string_view model_view = text_of(model, "model"), task_view = text_of(task, "task");
             const std::string_view config_view = text_of(config, "config"), caller_view = text_of(caller, "caller");
             const TrainCallbacks callbacks = callbacks_of(on_step);
             std::string result;
             {
                 const GilRelease release;
-                result = train(model_view, task_view, train_data, eval, config_view, callbacks, caller_view);
+                result = train(model_view, task_view, train_data, eval, config_view, callbacks, caller_view, drop_unused);
             }
             return to_str(result);
         },
         py::arg("model"), py::arg("task"), py::arg("train"), py::arg("eval"), py::arg("config"), py::arg("on_step"),
-        py::arg("caller"));
+        py::arg("caller"), py::arg("drop_unused"));
     module.def(
         "train_config",
         [](const py::object& task, const py::object& config) {

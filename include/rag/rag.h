@@ -1526,7 +1526,8 @@ typedef int (*rag_training_step_fn)(const rag_training_step* step, void* user_da
 
 typedef struct rag_train_options {
     uint32_t struct_size;
-    uint32_t reserved;            /* 0 */
+    uint32_t drop_unused;         /* 1: settings that the task, method or output does not use get their defaults and a warning, as
+                                     where an older manifest is repeated; 0: the first is RAG_INVALID_ARGUMENT */
     rag_text config_json;         /* settings: an object with members as rag_train_config lists them; "output" is needed */
     rag_training_step_fn on_step; /* may be NULL */
     rag_progress_fn poll; /* asked at least every 50 ms, on the thread that called, with (0, 0); not 0 stops. May be NULL */
@@ -1543,7 +1544,7 @@ typedef struct rag_train_options {
  * step), checkpoints/step-N and manifest.json. `result`: a JSON object with "path" (what to open), "best_path", "manifest",
  * "step", "best_step", "ended" ("done", "max_minutes", "patience"), "before" and "metrics" (evaluations), "history" (the lines of
  * metrics.jsonl), "seconds", "tokens", "skipped_count", "skipped" (line and reason), "cut_count", "resumed_step", "warnings"
- * (texts, such as a checkpoint that is damaged and was passed over).
+ * (texts, such as a checkpoint that is damaged and was passed over, or a setting that is left out).
  *
  * RAG_INVALID_ARGUMENT: a setting by name, a row by file and line, all before the first step; RAG_ALREADY_EXISTS: "output" holds
  * a run and "resume" is not set; RAG_INVALID_STATE: a run to resume had other settings or data (named), a loss is no number, runs

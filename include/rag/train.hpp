@@ -230,11 +230,14 @@ class TrainBridge {
 
 /// Trains `model` (a folder or GGUF file) for a task ("causal_lm", "classification", "contrastive", "rerank", "distill",
 /// "masked_lm") on `data`; `eval` may be null. `config_json`: settings as rag_train_config lists them, "output" is needed. The
-/// result is JSON, as rag_train says. `caller_json`: an object that manifest.json keeps. Throws Error, Stopped.
+/// result is JSON, as rag_train says. `caller_json`: an object that manifest.json keeps. `drop_unused`: settings that are not
+/// used get their defaults and a warning instead of an error. Throws Error, Stopped.
 inline std::string train(std::string_view model, std::string_view task, const TrainingData& data, const TrainingData* eval,
-                         std::string_view config_json, const TrainCallbacks& callbacks = {}, std::string_view caller_json = {}) {
+                         std::string_view config_json, const TrainCallbacks& callbacks = {}, std::string_view caller_json = {},
+                         bool drop_unused = false) {
     rag_train_options raw = RAG_TRAIN_OPTIONS_INIT;
     raw.config_json = detail::text(config_json);
+    raw.drop_unused = drop_unused ? 1 : 0;
     if (!caller_json.empty()) raw.caller_json = detail::text(caller_json);
     detail::TrainBridge bridge(callbacks);
     bridge.fill(raw);

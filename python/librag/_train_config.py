@@ -110,6 +110,7 @@ class TrainConfig:
     save: Literal["", "adapter", "merged", "both"] = ""
     """Empty: an adapter where pairs are trained; of classification and rerank the whole model too."""
     save_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of a whole model; refused where an adapter alone is written."""
     """Of a whole model."""
     resume: bool = False
     """Goes on from the newest checkpoint in ``output``, if there is one, bit for bit (with one thread)."""

@@ -97,7 +97,7 @@ class TrainResult:
     resumed_step: int
     """0: the run began anew."""
     warnings: list[str] = field(default_factory=list)
-    """Such as a checkpoint that is damaged, so that the run went on from an older one."""
+    """Such as a checkpoint that is damaged, so that the run went on from an older one, or a setting of a manifest that its task does not use."""
 
     def __str__(self) -> str:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
@@ -162,6 +162,7 @@ class Trainer:
         callbacks: Iterable[Callback | Callable[[TrainStep], bool | None]],
         show_progress: bool | None,
         given: Mapping[str, Data | None],
+        drop_unused: bool = False,
     ) -> TrainResult:
         config = self.config
         if config.resume and not config.output:
@@ -181,7 +182,7 @@ class Trainer:
                 return all(answer is None or bool(answer) for answer in answers)
 
             caller = {**_versions(), "unpacked": _unpacked_places(given, config.output)}
-            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step, json.dumps(caller))
+            text = _librag.train(self.model, self.task, data, held_out, _json(config), on_step, json.dumps(caller), drop_unused)
         return _result_of(json.loads(text))
 
     def _read(self, path: str, said: Mapping[str, Any], part: str) -> _librag.TrainingData:
@@ -205,14 +206,16 @@ def repeat(
     """The run of a manifest.json once more, in a new folder.
 
     Model and data must be where they were, and the same by their SHA-256: what is missing or changed is an InvalidArgument that names it.
-    Rows are read as they were, with the same columns. Rows that came from memory cannot be repeated.
+    Rows are read as they were, with the same columns. Rows that came from memory cannot be repeated. Settings that the run did not use,
+    which older versions took in silence, are left out: ``warnings`` of the result name them.
     """
     said = _manifest(Path(manifest))
     model = _unchanged(manifest, said["model"])
     config = {**said["config"], "output": os.fspath(output), "resume": False}
     if said.get("teacher"):
         config["teacher"] = str(_unchanged(manifest, said["teacher"]))
-    trainer = Trainer(model, said["task"], config)
+    trainer = Trainer.__new__(Trainer)  # the run itself looks for settings that are not used
+    trainer.model, trainer.task, trainer.config = _path_of(model), said["task"], config_of(config)
     data: dict[str, _librag.TrainingData] = {}
     given: dict[str, Data | None] = {}
     for part in ("train", "eval"):
@@ -234,7 +237,7 @@ def repeat(
             raise InvalidArgument(f"{str(manifest)!r}: the rows of {str(place)!r} have changed since")
         data[part] = read
         given[part] = place
-    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress, given)
+    return trainer._run(data["train"], data.get("eval"), callbacks, show_progress, given, drop_unused=True)
 
 
 def _is_packed(data: Data | None) -> bool:

@@ -216,6 +216,14 @@ std::string trainer_config_json(const TrainerConfig& config) {
     return object.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
+bool writes_model(const TrainerConfig& config, TrainTask task) {
+    const bool head = task == TrainTask::kClassification || task == TrainTask::kRerank;
+    // The head of masked_lm is no layer of PEFT's folders, and an adapter of a student would name layers that the base has under
+    // other numbers.
+    return config.method == "full" || task == TrainTask::kMaskedLm || !config.keep_layers.empty() || config.save == "merged" ||
+           config.save == "both" || (config.save.empty() && head);
+}
+
 std::vector<std::string> config_differences(const TrainerConfig& one, const TrainerConfig& other) {
     static const std::set<std::string> kFree = {"output", "resume", "keep", "save", "save_dtype", "max_minutes", "threads"};
     const json a = json::parse(trainer_config_json(one));

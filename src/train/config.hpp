@@ -90,6 +90,9 @@ TrainerConfig parse_trainer_config(std::string_view json);
 /// All members, in the order above.
 std::string trainer_config_json(const TrainerConfig& config);
 
+/// Whether a run writes a whole model, not an adapter alone.
+bool writes_model(const TrainerConfig& config, TrainTask task);
+
 /// Names of members in which two runs differ whose weights depend on them: all but output, resume, keep, save, save_dtype,
 /// max_minutes and threads.
 std::vector<std::string> config_differences(const TrainerConfig& one, const TrainerConfig& other);

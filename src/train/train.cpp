@@ -54,6 +54,15 @@ bool is_within(const fs::path& path, const fs::path& folder) {
     }
 }
 
+/// Refuses what is not used, or takes it out of `config`: the warnings then.
+std::vector<std::string> settle_unused(const TrainRequest& request, TrainerConfig& config,
+                                       const std::vector<UnusedSetting>& unused) {
+    if (!request.drop_unused) refuse_unused(unused);
+    std::vector<std::string> warnings = drop_unused(config, unused);
+    for (const std::string& warning : warnings) log(LogLevel::kWarning, "{}", warning);
+    return warnings;
+}
+
 void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
     file.write(std::as_bytes(std::span(text)));
@@ -63,7 +72,7 @@ void write_text(const fs::path& path, const std::string& text) {
 /// The run in a folder: what it holds already decides whether it begins or goes on.
 class Run {
   public:
-    Run(const TrainRequest& request, const TrainObserver& observer)
+    Run(const TrainRequest& request, const TrainObserver& observer, std::vector<std::string> warnings)
         : request_(request),
           observer_(observer),
           output_(request.config.output),
@@ -72,10 +81,15 @@ class Run {
                  request.backend) {
         identity_.task = request.task;
         identity_.config = complete_config(request.config, request.task);
+        warnings_ = std::move(warnings);
     }
 
     TrainOutcome run() {
-        if (request_.task == TrainTask::kDistill) refuse_unused_of_distillation(identity_.config, model_.is_encoder());
+        if (request_.task == TrainTask::kDistill) {
+            const auto unused = unused_of_distillation(identity_.config, model_.is_encoder());
+            for (std::string& warning : settle_unused(request_, identity_.config, unused))
+                warnings_.push_back(std::move(warning));
+        }
         plan_outputs(model_, identity_.config);
         check_evaluation();
         const auto stop = [this] { return !observer_.poll(); };
@@ -250,9 +264,10 @@ TrainOutcome run_training(const TrainRequest& request, const TrainObserver& obse
     if (request.config.output.empty()) fail(Code::kInvalidArgument, "output is empty: a run needs a folder");
     if (!request.caller_json.empty() && !(json::accept(request.caller_json) && json::parse(request.caller_json).is_object()))
         fail(Code::kInvalidArgument, "what the caller adds to the manifest is no JSON object");
-    refuse_unused_settings(request.config, request.task);
+    TrainRequest used = request;
+    const std::vector<std::string> warnings = settle_unused(used, used.config, unused_settings(used.config, used.task));
     TrainOutcome outcome;
-    run_observed(observer, [&](const TrainObserver& inner) { outcome = Run(request, inner).run(); });
+    run_observed(observer, [&](const TrainObserver& inner) { outcome = Run(used, inner, warnings).run(); });
     return outcome;
 }
 

@@ -22,6 +22,7 @@ struct TrainRequest {
     const TrainingRows* eval = nullptr;  // null: nothing is held out
     Backend* backend = nullptr;          // null: librag_torch.so
     std::string caller_json;             // an object that the manifest keeps, such as versions; may be empty
+    bool drop_unused = false;            // settings that are not used are left out with a warning instead of refused
 };
 
 struct TrainOutcome {

@@ -1,8 +1,6 @@
 #include "train/unused_settings.hpp"
 
-#include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -33,15 +31,14 @@ constexpr std::array kFullSettings = {"freeze_embeddings", "freeze_layers"};
 class Given {
   public:
     explicit Given(const TrainerConfig& config)
-        : config_(json::parse(trainer_config_json(config))), changed_(config_differences(config, TrainerConfig())) {}
-    bool has(const char* name) const { return std::find(changed_.begin(), changed_.end(), name) != changed_.end(); }
+        : config_(json::parse(trainer_config_json(config))), defaults_(json::parse(trainer_config_json(TrainerConfig()))) {}
+    bool has(const char* name) const { return config_[name] != defaults_[name]; }
     std::string text(const char* name) const {
         return fmt::format("{} is {}", name, config_[name].dump(-1, ' ', false, json::error_handler_t::replace));
     }
 
   private:
-    json config_;
-    std::vector<std::string> changed_;
+    json config_, defaults_;
 };
 
 std::string settings_of(TrainTask task) {
@@ -52,40 +49,67 @@ std::string settings_of(TrainTask task) {
     return names.empty() ? "it has no settings of its own" : "its own settings are " + names;
 }
 
-void refuse(const Given& given, std::span<const char* const> names, std::string_view method, std::string_view rest) {
+void add_of_method(const Given& given, std::span<const char* const> names, std::string_view method, std::string_view instead,
+                   std::vector<UnusedSetting>& out) {
     for (const char* name : names) {
-        if (given.has(name))
-            fail(Code::kInvalidArgument, "{}, and the method {} does not use it: {}", given.text(name), quote(method), rest);
+        if (!given.has(name)) continue;
+        out.push_back(
+            {name, fmt::format("{}, and the method {} does not use it", given.text(name), quote(method)), std::string(instead)});
     }
 }
 
 }  // namespace
 
-void refuse_unused_settings(const TrainerConfig& config, TrainTask task) {
+std::vector<UnusedSetting> unused_settings(const TrainerConfig& config, TrainTask task) {
     const Given given(config);
+    std::vector<UnusedSetting> out;
     for (const TaskSetting& setting : kTaskSettings) {
         if (setting.task == task || !given.has(setting.name)) continue;
-        fail(Code::kInvalidArgument, "{}, and the task {} does not use it ({} does): {}", given.text(setting.name),
-             train_task_name(task), train_task_name(setting.task), settings_of(task));
+        out.push_back({setting.name,
+                       fmt::format("{}, and the task {} does not use it ({} does)", given.text(setting.name),
+                                   train_task_name(task), train_task_name(setting.task)),
+                       settings_of(task)});
     }
     const std::string of_full = fmt::format("its own settings are {}", fmt::join(kFullSettings, ", "));
     const std::string of_pairs = fmt::format("its own settings are {}", fmt::join(kPairSettings, ", "));
-    if (config.method == "full") refuse(given, kPairSettings, config.method, of_full);
+    if (config.method == "full") add_of_method(given, kPairSettings, config.method, of_full, out);
     constexpr std::array kBase = {"base_dtype"};
-    if (config.method != "qlora") refuse(given, kBase, config.method, config.method == "full" ? of_full : of_pairs);
+    if (config.method != "qlora") add_of_method(given, kBase, config.method, config.method == "full" ? of_full : of_pairs, out);
+    if (given.has("save_dtype") && !writes_model(config, task))
+        out.push_back({"save_dtype", given.text("save_dtype") + ", and no whole model is written, but an adapter alone",
+                       "say save \"merged\" or \"both\", or leave save_dtype out"});
+    return out;
 }
 
-void refuse_unused_of_distillation(const TrainerConfig& config, bool is_encoder) {
-    if (!is_encoder) return;
+std::vector<UnusedSetting> unused_of_distillation(const TrainerConfig& config, bool is_encoder) {
+    std::vector<UnusedSetting> out;
+    if (!is_encoder) return out;
     const Given given(config);
     for (const char* name : {"temperature", "hard_weight"}) {
-        if (given.has(name))
-            fail(Code::kInvalidArgument,
-                 "{}, and the distillation of an encoder, which learns its teacher's vectors, does not use it: it uses teacher "
-                 "and "
-                 "keep_layers",
-                 given.text(name));
+        if (!given.has(name)) continue;
+        out.push_back({name,
+                       given.text(name) +
+                           ", and the distillation of an encoder, which learns its teacher's vectors, does not use "
+                           "it",
+                       "it uses teacher and keep_layers"});
     }
+    return out;
+}
+
+void refuse_unused(const std::vector<UnusedSetting>& unused) {
+    if (!unused.empty()) fail(Code::kInvalidArgument, "{}: {}", unused.front().what, unused.front().instead);
+}
+
+std::vector<std::string> drop_unused(TrainerConfig& config, const std::vector<UnusedSetting>& unused) {
+    json used = json::parse(trainer_config_json(config));
+    const json defaults = json::parse(trainer_config_json(TrainerConfig()));
+    std::vector<std::string> warnings;
+    for (const UnusedSetting& setting : unused) {
+        used[setting.name] = defaults[setting.name];
+        warnings.push_back(setting.what + ": it is left out");
+    }
+    config = parse_trainer_config(used.dump(-1, ' ', false, json::error_handler_t::replace));
+    return warnings;
 }
 
 }  // namespace rag::core

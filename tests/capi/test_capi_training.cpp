@@ -53,6 +53,10 @@ TEST_CASE("a training without what it needs is refused before anything is writte
     CHECK(rag_train(text("m"), text("classification"), data.handle(), nullptr, nullptr, &result) == RAG_INVALID_ARGUMENT);
     CHECK(last_error().find("output") != std::string::npos);
     CHECK(rag_train(text("m"), text("classification"), data.handle(), nullptr, &options, nullptr) == RAG_INVALID_ARGUMENT);
+    options.drop_unused = 2;
+    CHECK(rag_train(text("m"), text("classification"), data.handle(), nullptr, &options, &result) == RAG_INVALID_ARGUMENT);
+    CHECK(last_error().find("drop_unused is 2") != std::string::npos);
+    options.drop_unused = 0;
     options.struct_size = 4;
     CHECK(rag_train(text("m"), text("classification"), data.handle(), nullptr, &options, &result) == RAG_INVALID_ARGUMENT);
     CHECK(result == nullptr);

@@ -570,6 +570,30 @@ class TestRuns:
         with pytest.raises(librag.InvalidArgument, match="have changed"):
             repeat(first.manifest, output=tmp_path / "third")
 
+    def test_a_manifest_with_settings_that_are_refused_now_is_repeated(self, bert: pathlib.Path, tmp_path: pathlib.Path) -> None:
+        from librag.training import repeat
+
+        file = tmp_path / "rows.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in LABELLED))
+        settings = {**QUICK, "save": "adapter", "epochs": 1}
+        first = librag.Trainer(bert, "classification", settings, output=tmp_path / "first").fit(file)
+        manifest = pathlib.Path(first.manifest)
+        said = json.loads(manifest.read_text("utf-8"))
+        said["config"].update(save_dtype="float16", hard_weight=0.2)
+        manifest.write_text(json.dumps(said), "utf-8")
+        with pytest.raises(librag.InvalidArgument, match=r"hard_weight is 0\.2"):
+            librag.Trainer(bert, "classification", {**said["config"], "output": ""})
+        with pytest.raises(librag.InvalidArgument, match=r'save_dtype is "float16".*an adapter alone'):
+            librag.Trainer(bert, "classification", {**settings, "save_dtype": "float16"})
+        second = repeat(manifest, output=tmp_path / "second")
+        assert second.steps == first.steps
+        assert [warning.split(",")[0] for warning in second.warnings] == ["hard_weight is 0.2", 'save_dtype is "float16"']
+        again = json.loads(pathlib.Path(second.manifest).read_text("utf-8"))["config"]
+        assert (again["save_dtype"], again["hard_weight"]) == ("float32", 0.5)
+        assert repeat(second.manifest, output=tmp_path / "third").warnings == []
+        one, other = (tmp_path / name / "adapter/adapter_model.safetensors" for name in ("first", "second"))
+        assert one.read_bytes() == other.read_bytes()
+
 
 SCRIPT = """
     import json, sys

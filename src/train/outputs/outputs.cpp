@@ -34,7 +34,6 @@ OutputPlan plan_outputs(const TrainedModel& model, const TrainerConfig& config) 
     const std::string source = quote(model.source().string(), 400);
     const bool pairs = config.method != "full";
     const bool whole_head = model.task() == TrainTask::kMaskedLm;  // a bias without a module
-    const bool head = model.task() == TrainTask::kClassification || model.task() == TrainTask::kRerank;
     if (whole_head && config.save == "adapter")
         fail(Code::kInvalidArgument,
              "save is \"adapter\", and PEFT's folders cannot hold the head of masked_lm: save \"merged\"");
@@ -43,8 +42,7 @@ OutputPlan plan_outputs(const TrainedModel& model, const TrainerConfig& config) 
         fail(Code::kInvalidArgument, "save is \"adapter\", and a student of keep_layers is written whole: save \"merged\"");
     OutputPlan plan;
     plan.adapter = pairs && !whole_head && !shortened && config.save != "merged";
-    plan.merged =
-        !pairs || whole_head || shortened || config.save == "merged" || config.save == "both" || (config.save.empty() && head);
+    plan.merged = writes_model(config, model.task());
     const bool folder = fs::is_directory(model.source()) && readable_tensors(model.weights());
     if (plan.merged && !folder)
         fail(Code::kInvalidArgument, "a whole model can be written from a folder of float32, bfloat16 or float16; {} is none: {}",
