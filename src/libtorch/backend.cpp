@@ -4,43 +4,12 @@
 #include "libtorch/arch/arch.hpp"
 #include "libtorch/arch/decoder_encoder.hpp"
 #include "libtorch/arch/decoder_model.hpp"
+#include "libtorch/device/device.hpp"
 #include "libtorch/process_end.hpp"
 #include "libtorch/train/model_trainer.hpp"
 
 namespace rag::core::libtorch {
 namespace {
-
-// What is there besides the processor, as its name: "" where nothing is.
-std::string accelerator() {
-    const std::optional<c10::DeviceType> found = at::getAccelerator();
-    return found && at::globalContext().getAcceleratorHooksInterface(*found).isAvailable() ? c10::DeviceTypeName(*found, true)
-                                                                                           : "";
-}
-
-// The kernels of every precision, attention among them, are the processor's. A name that LibTorch does not know, a device that is
-// not there and one that is there are told apart.
-void check_device(const std::string& name) {
-    if (name == "cpu") {
-        return;
-    }
-    std::optional<c10::Device> device;
-    try {
-        device.emplace(name);
-    } catch (const c10::Error&) {
-        fail(Code::kInvalidArgument, "device ", quote(name), " is unknown to LibTorch ", TORCH_VERSION, "; use \"cpu\"");
-    }
-    const std::string there = accelerator();
-    if (device->is_cpu() || (!there.empty() && c10::DeviceTypeName(device->type(), true) == there)) {
-        fail(Code::kUnsupported, "device ", quote(name),
-             " is there, but librag computes by the processor's own kernels; use \"cpu\"");
-    }
-    if (device->is_meta()) {
-        fail(Code::kUnsupported, "device \"meta\" computes nothing; use \"cpu\"");
-    }
-    fail(Code::kUnsupported, "device ", quote(name), " is not there: ",
-         there.empty() ? "this LibTorch was built without it, or finds no such device" : "this machine has " + there,
-         "; use \"cpu\"");
-}
 
 void check_precision(Precision precision) {
     if (precision > Precision::kInt4) {
@@ -59,7 +28,7 @@ void check_exceptions(const BackendOptions& options, bool keeps_keys) {
 
 template <typename Options>
 void check_options(const Options& options) {
-    check_device(options.device);
+    find_device(options.device);
     check_precision(options.precision);
     if (options.threads > 1024) {
         fail(Code::kInvalidArgument, options.threads, " threads asked for (allowed: 0..1024)");
@@ -72,6 +41,14 @@ Options resolved(Options options) {
     check_options(options);
     if (options.threads == 0) {
         options.threads = std::max(1U, std::thread::hardware_concurrency());
+    }
+    return options;
+}
+
+// Gradients are computed by the processor's own kernels alone.
+TrainerOptions on_processor(TrainerOptions options) {
+    if (!find_device(options.device).is_cpu()) {
+        fail(Code::kUnsupported, "training runs on the processor, not on device ", quote(options.device), "; use \"cpu\"");
     }
     return options;
 }
@@ -91,6 +68,7 @@ class TorchBackend : public Backend {
         out.reset();
         return flattened([&] {
             check_exceptions(options, false);
+            check_device_options(find_device(options.device), options);
             if (config.decoder) {
                 return load_decoder_encoder(config, decoder_parts(*config.decoder, weights), weights, resolved(options), out);
             }
@@ -117,18 +95,19 @@ class TorchBackend : public Backend {
         out.reset();
         return flattened([&] {
             check_exceptions(options, true);
+            check_device_options(find_device(options.device), options);
             return load_decoder_model(config, decoder_parts(config, weights), weights, resolved(options), out);
         });
     }
 
     BackendStatus train_encoder(const EncoderConfig& config, const Weights& weights, const TrainerOptions& options,
                                 std::unique_ptr<BackendTrainer>& out) noexcept override {
-        return flattened([&] { return load_encoder_trainer(config, weights, resolved(options), out); });
+        return flattened([&] { return load_encoder_trainer(config, weights, on_processor(resolved(options)), out); });
     }
 
     BackendStatus train_decoder(const DecoderConfig& config, const Weights& weights, const TrainerOptions& options,
                                 std::unique_ptr<BackendTrainer>& out) noexcept override {
-        return flattened([&] { return load_decoder_trainer(config, weights, resolved(options), out); });
+        return flattened([&] { return load_decoder_trainer(config, weights, on_processor(resolved(options)), out); });
     }
 
   private:

@@ -130,10 +130,12 @@ bool mostly(const Weights& weights, std::initializer_list<ElementType> types) {
 
 template <typename Config>
 Choice choose(Backend& backend, const Config& config, const Weights& weights, const ModelOptions& options) {
-    if (mostly(weights, {ElementType::kInt8})) return {"", Precision::kInt8, " (auto: the weights are packed so)"};
-    if (mostly(weights, {ElementType::kInt4})) return {"", Precision::kInt4, " (auto: the weights are packed so)"};
-    std::vector<Precision> candidates = {Precision::kFloat32, Precision::kBFloat16, Precision::kInt8};
-    if (mostly(weights, {ElementType::kQ4_0, ElementType::kQ4_1})) candidates.push_back(Precision::kInt4);
+    const bool on_device = options.device != "cpu" && !options.device.starts_with("cpu:");  // computes neither int8 nor int4
+    if (!on_device && mostly(weights, {ElementType::kInt8})) return {"", Precision::kInt8, " (auto: the weights are packed so)"};
+    if (!on_device && mostly(weights, {ElementType::kInt4})) return {"", Precision::kInt4, " (auto: the weights are packed so)"};
+    std::vector<Precision> candidates = {Precision::kFloat32, Precision::kBFloat16};
+    if (!on_device) candidates.push_back(Precision::kInt8);
+    if (!on_device && mostly(weights, {ElementType::kQ4_0, ElementType::kQ4_1})) candidates.push_back(Precision::kInt4);
     Choice choice;
     double least = 0;
     for (const Precision candidate : candidates) {

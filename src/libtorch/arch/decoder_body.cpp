@@ -82,6 +82,7 @@ RmsNorm DecoderBody::load_norm(const WeightSource& source, const std::string& mo
 
 void DecoderBody::load(const std::shared_ptr<const WeightSource>& source, const PrecisionPlan& plan) {
     const std::int64_t hidden = config_.hidden_size;
+    device_ = source->device();
     narrow_attention_ = rounds_activations(plan.base());
     const std::string table = "model.embed_tokens.weight";
     Precision kept = plan.of("model.embed_tokens", table_precision(plan.base()));
@@ -156,7 +157,7 @@ void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, co
 }
 
 KvCache DecoderBody::new_cache(at::ScalarType type) const {
-    return {config_.kv_heads, config_.head_dim, config_.context_length, type, config_.layers, config_.window, config_.windowed};
+    return {config_.kv_heads, config_.head_dim, config_.context_length, type, config_.layers, config_.window, config_.windowed, device_};
 }
 
 // What the layers of one pass share.
@@ -192,7 +193,11 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
             pass.local_rotary->add(sequence.past, count, sequence.length);
         }
     }
-    at::Tensor x = at::empty({rows, config_.hidden_size}, at::kFloat);
+    pass.rotary.place_on(device_);
+    if (pass.local_rotary) {
+        pass.local_rotary->place_on(device_);
+    }
+    at::Tensor x = at::empty({rows, config_.hidden_size}, float_on(device_));
     embedding_.lookup(ids, x);
     if (parts_.embedding_scale != 1.0F) {
         x.mul_(parts_.embedding_scale);
@@ -327,6 +332,18 @@ void DecoderBody::turn_row(const Layer& layer, const RotaryRows& rotary, std::in
 }
 
 void DecoderBody::turn_heads(const Layer& layer, const RotaryRows& rotary, at::Tensor& qkv) const {
+    if (!qkv.is_cpu()) {
+        const std::int64_t query_columns = config_.heads * config_.head_dim;
+        const std::int64_t key_columns = config_.kv_heads * config_.head_dim;
+        if (layer.query_norm) {
+            for (const auto& [norm, column, columns] :
+                 {std::tuple{&*layer.query_norm, std::int64_t{0}, query_columns}, {&*layer.key_norm, query_columns, key_columns}}) {
+                const at::Tensor part = qkv.narrow(1, column, columns);
+                part.copy_(norm->run(part.reshape({-1, config_.head_dim})).view(part.sizes()));
+            }
+        }
+        return rotary.rotate_on_device(qkv, config_.heads + config_.kv_heads);
+    }
     float* data = qkv.mutable_data_ptr<float>();
     const std::int64_t stride = qkv.size(1);
     at::parallel_for(0, qkv.size(0), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -345,6 +362,11 @@ at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Te
         const auto rows = static_cast<std::int64_t>(sequence.ids.size());
         if (sequence.cache == nullptr) {
             views.push_back({rows, 0, keys_in_rows(qkv, row, rows, shape)});
+        } else if (!qkv.is_cpu()) {
+            const KeyView own = keys_in_rows(qkv, row, rows, shape);
+            sequence.cache->write_on_device(index, sequence.past, own.device_keys.transpose(0, 1),
+                                            own.device_values.transpose(0, 1));
+            views.push_back(sequence.cache->view(index, sequence.past, rows));
         } else {
             const float* keys = qkv.const_data_ptr<float>() + row * stride + config_.heads * config_.head_dim;
             sequence.cache->write(index, sequence.past, rows, keys, keys + config_.kv_heads * config_.head_dim, stride);

@@ -110,6 +110,7 @@ class DecoderBody {
 
     const DecoderConfig config_;
     const DecoderParts parts_;
+    c10::Device device_{at::kCPU};
     std::shared_ptr<const Int8Panels> shared_table_;
     Precision table_kept_ = Precision::kFloat32;
     Embedding embedding_;

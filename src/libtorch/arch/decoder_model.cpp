@@ -107,7 +107,7 @@ class DecoderModel : public ModelCore {
                 source->identity().empty() ? "" : c10::str(source->identity(), "\ntied ", static_cast<std::uint32_t>(kept));
             tied_head_ = SharedWeights::get<PackedLinear>(key, [&] {
                 const at::Tensor table = source->float_tensor("model.embed_tokens.weight", {config.vocab_size, hidden});
-                return pack_linear(kept, {{table, at::Tensor()}}, {.wide_inputs = true});
+                return pack_linear(kept, {{table, at::Tensor()}}, {.wide_inputs = true, .device = source->device()});
             });
         } else {
             const Precision kept = plan_.of("lm_head", table_precision(precision));
@@ -219,9 +219,11 @@ void DecoderModel::append(DecoderModelSession& session, const BackendPiece& piec
     }
     RotaryRows turns(config.rotary, known->tokens);
     turns.add_turns(session.tokens, known->tokens);
+    turns.place_on(source->device());
     std::optional<RotaryRows> local;
     if (!config.local_rotary.frequencies.empty()) {
         local.emplace(config.local_rotary, known->tokens).add_turns(session.tokens, known->tokens);
+        local->place_on(source->device());
     }
     session.cache.append(known->cache, known->tokens, session.tokens, &turns, local ? &*local : &turns);
     session.tokens = end;
@@ -345,7 +347,7 @@ void DecoderModel::write_logits(std::span<const Slice> slices, const at::Tensor&
     }
     const auto wanted = static_cast<std::int64_t>(last.size());
     RowAdapters adapters;
-    at::Tensor hidden = at::empty({wanted, x.size(1)}, at::kFloat);
+    at::Tensor hidden = at::empty({wanted, x.size(1)}, x.options());
     for (std::int64_t i = 0; i < wanted; ++i) {
         const Target& target = last[static_cast<std::size_t>(i)];
         adapters.append(1, target.shares);

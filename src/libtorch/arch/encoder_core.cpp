@@ -154,8 +154,11 @@ void EncoderCore::encode(const TokenBatch& batch, std::span<float> out, const Ho
     const auto run = [&](std::size_t group, const HostCall& own_call) {
         run_group(batch, group == 0 ? 0 : ends[group - 1], ends[group], out, own_call);
     };
-    if (ends.size() == 1) {
-        return run(0, call);  // its layers spread their rows over the threads
+    if (ends.size() == 1 || !source->device().is_cpu()) {
+        for (std::size_t group = 0; group < ends.size(); ++group) {
+            run(group, call);  // its layers spread their rows over the threads, or a device computes
+        }
+        return;
     }
     // Groups know nothing of each other: a thread takes one after another through all layers, and none waits for another in
     // between.
@@ -208,7 +211,8 @@ void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out
     const std::int64_t columns = config_.hidden_size;
     const std::int64_t width = columns * static_cast<std::int64_t>(config_.pooling.size());
     at::Tensor pooled = at::empty({texts, width}, at::kFloat);
-    const float* rows = x.const_data_ptr<float>();
+    const at::Tensor host = x.cpu();
+    const float* rows = host.const_data_ptr<float>();
     float* to = pooled.mutable_data_ptr<float>();
     const bool only_first = x.size(0) == texts && group.tokens() != texts;
     at::parallel_for(0, texts, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -222,6 +226,7 @@ void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out
             pool_rows(config_.pooling, rows + at * columns, tokens, columns, group.unpooled, to + text * width);
         }
     });
+    pooled = pooled.to(source->device());
     for (const Stage& stage : stages_) {
         pooled = group.text_adapters.apply(stage.linear, pooled);
         apply_activation(stage.activation, pooled);
@@ -229,6 +234,7 @@ void EncoderCore::finish(const at::Tensor& x, const TextGroup& group, float* out
             pooled = stage.norm->run(pooled);
         }
     }
+    pooled = pooled.cpu();
     std::copy_n(pooled.const_data_ptr<float>(), pooled.numel(), out);
 }
 

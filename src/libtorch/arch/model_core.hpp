@@ -94,6 +94,7 @@ class ModelCore {
         : source(from), precision(options.precision), worker(options.threads), loading_(from.get()) {
         loading_->ask_while_loading(options.loading);
         loading_->set_copying(options.precision != Precision::kFloat32);
+        loading_->place_on(find_device(options.device));
     }
 
     WeightSource* loading_;     // null once the layers are there

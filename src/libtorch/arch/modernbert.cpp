@@ -78,11 +78,15 @@ class ModernBert : public EncoderCore {
             const std::int64_t tokens = group.offsets[text + 1] - group.offsets[text];
             rows.add(0, tokens, tokens);
         }
+        rows.place_on(source->device());
         return rows;
     }
 
     // Turns queries and keys in place.
     void rotate(at::Tensor& qkv, const RotaryRows& positions) const {
+        if (!qkv.is_cpu()) {
+            return positions.rotate_on_device(qkv, 2 * config_.heads);
+        }
         const std::int64_t stride = qkv.size(1);
         const std::int64_t head_dim = config_.hidden_size / config_.heads;
         float* rows = qkv.mutable_data_ptr<float>();
@@ -96,7 +100,7 @@ class ModernBert : public EncoderCore {
     }
 
     at::Tensor run_layers(const TextGroup& group, const HostCall& call) override {
-        at::Tensor x = at::empty({group.tokens(), config_.hidden_size}, at::kFloat);
+        at::Tensor x = at::empty({group.tokens(), config_.hidden_size}, float_on(source->device()));
         words_.lookup(group.ids, x);
         x = embedding_norm_.run(x);
         const RotaryRows global = positions(global_rotary_, group);

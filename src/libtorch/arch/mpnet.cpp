@@ -23,7 +23,7 @@ class MpNet : public PostNormEncoder {
   private:
     void load_layers() override {
         PostNormEncoder::load_layers();
-        bias_ = source->kept_tensor(kMpnetBias, {config_.relative_buckets, config_.heads});
+        bias_ = source->kept_tensor(kMpnetBias, {config_.relative_buckets, config_.heads}).cpu();  // read here
     }
 
     std::vector<std::int32_t> positions(const TextGroup& group) const override {

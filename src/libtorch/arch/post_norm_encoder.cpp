@@ -38,7 +38,7 @@ at::Tensor PostNormEncoder::attend(const at::Tensor& qkv, const TextGroup& group
 }
 
 at::Tensor PostNormEncoder::run_layers(const TextGroup& group, const HostCall& call) {
-    at::Tensor x = at::empty({group.tokens(), config_.hidden_size}, at::kFloat);
+    at::Tensor x = at::empty({group.tokens(), config_.hidden_size}, float_on(source->device()));
     words_.lookup(group.ids, x);
     if (types_) {
         types_->lookup(token_types(group), x, true);

@@ -88,8 +88,8 @@ void turn_rows(const at::Tensor& keys, float* scales, std::int64_t offset, std::
 }  // namespace
 
 KvCache::KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type,
-                 std::int64_t layers, std::int64_t window, std::span<const std::uint8_t> windowed)
-    : kv_heads_(kv_heads), head_dim_(head_dim), context_length_(context_length), type_(type), groups_(2) {
+                 std::int64_t layers, std::int64_t window, std::span<const std::uint8_t> windowed, c10::Device device)
+    : kv_heads_(kv_heads), head_dim_(head_dim), context_length_(context_length), type_(type), device_(device), groups_(2) {
     groups_[1].window = window;
     for (std::int64_t layer = 0; layer < layers; ++layer) {
         Group& group = groups_[!windowed.empty() && windowed[static_cast<std::size_t>(layer)] != 0 ? 1 : 0];
@@ -130,7 +130,7 @@ std::vector<at::Tensor> KvCache::grown(const Group& group, const std::vector<at:
                                        std::int64_t kept, std::int64_t length, std::int64_t capacity) const {
     std::vector<at::Tensor> out;
     for (const at::Tensor& piece : old) {
-        out.push_back(at::empty({kv_heads_, capacity, &old == &group.scales ? 1 : head_dim_}, type));
+        out.push_back(at::empty({kv_heads_, capacity, &old == &group.scales ? 1 : head_dim_}, float_on(device_).dtype(type)));
         if (length > kept) {
             out.back().narrow(1, 0, length - kept).copy_(piece.narrow(1, kept - group.base, length - kept));
         }
@@ -151,6 +151,10 @@ void KvCache::shift(Group& group, std::int64_t kept, std::int64_t length) const 
     std::vector<at::Tensor> all = group.pieces;
     all.insert(all.end(), group.scales.begin(), group.scales.end());
     for (const at::Tensor& piece : all) {
+        if (!device_.is_cpu()) {
+            piece.narrow(1, 0, length - kept).copy_(piece.narrow(1, kept - group.base, length - kept).clone());
+            continue;
+        }
         const auto row = static_cast<std::size_t>(piece.size(2)) * piece.element_size();
         auto* bytes = static_cast<std::byte*>(piece.mutable_data_ptr());
         for (std::int64_t head = 0; head < kv_heads_; ++head) {
@@ -182,12 +186,26 @@ void KvCache::write(std::size_t layer, std::int64_t first, std::int64_t rows, co
     }
 }
 
+void KvCache::write_on_device(std::size_t layer, std::int64_t first, const at::Tensor& keys, const at::Tensor& values) {
+    const Place place = places_[layer];
+    const Group& group = groups_[place.group];
+    for (const auto& [from, index] : {std::pair{&keys, 2 * place.index}, std::pair{&values, 2 * place.index + 1}}) {
+        group.pieces[index].narrow(1, first - group.base, from->size(0)).copy_(from->transpose(0, 1));
+    }
+}
+
 AttentionRows KvCache::view(std::size_t layer, std::int64_t first, std::int64_t rows) const {
     const Place place = places_[layer];
     const Group& group = groups_[place.group];
     AttentionRows out;
     out.rows = rows;
     out.past = first - group.base;
+    if (!device_.is_cpu()) {
+        out.keys.count = first + rows - group.base;
+        out.keys.device_keys = group.pieces[2 * place.index].narrow(1, 0, out.keys.count);
+        out.keys.device_values = group.pieces[2 * place.index + 1].narrow(1, 0, out.keys.count);
+        return out;
+    }
     out.keys = {type_,
                 group.pieces[2 * place.index].const_data_ptr(),
                 group.pieces[2 * place.index + 1].const_data_ptr(),
@@ -257,6 +275,13 @@ void KvCache::append_group(const Group& from, Group& to, std::int64_t count, std
         }
         if (turns == nullptr || i % 2 != 0) {
             continue;  // values have no place
+        }
+        if (!device_.is_cpu()) {
+            const at::Tensor keys = to.pieces[i].narrow(1, offset, rows);  // [kv_heads, rows, head_dim]
+            const at::Tensor wide = keys.transpose(0, 1).to(at::kFloat, false, true);
+            turns->rotate_heads_on_device(wide, from.base);
+            keys.copy_(wide.transpose(0, 1));
+            continue;
         }
         const auto turn = type_ == at::kChar    ? &turn_rows<std::int8_t>
                           : type_ == at::kFloat ? &turn_rows<float>

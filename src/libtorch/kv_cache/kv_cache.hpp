@@ -15,7 +15,7 @@ class KvCache {
   public:
     /// `window`: positions that layers see for which `windowed` says so (empty: none does).
     KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t context_length, at::ScalarType type, std::int64_t layers,
-            std::int64_t window, std::span<const std::uint8_t> windowed);
+            std::int64_t window, std::span<const std::uint8_t> windowed, c10::Device device);
 
     /// Room for positions `length` .. `end` - 1 behind the `length` there are. What positions from `oldest` on see stays;
     /// `oldest` is where a call began that may still fail. Nothing is changed if memory runs out.
@@ -24,6 +24,8 @@ class KvCache {
     /// whose first kv_heads * head_dim columns are the heads; values likewise.
     void write(std::size_t layer, std::int64_t first, std::int64_t rows, const float* keys, const float* values,
                std::int64_t stride);
+    /// The same on a device: keys and values [rows, kv_heads, head_dim].
+    void write_on_device(std::size_t layer, std::int64_t first, const at::Tensor& keys, const at::Tensor& values);
     /// The keys and values of a layer for `rows` queries at positions `first` and on, the last ones included.
     AttentionRows view(std::size_t layer, std::int64_t first, std::int64_t rows) const;
 
@@ -66,6 +68,7 @@ class KvCache {
     std::int64_t head_dim_;
     std::int64_t context_length_;
     at::ScalarType type_;
+    c10::Device device_;
     std::vector<Group> groups_;
     std::vector<Place> places_;  // of every layer
 };

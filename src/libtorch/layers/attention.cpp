@@ -1,5 +1,6 @@
 #include "libtorch/layers/attention.hpp"
 
+#include "libtorch/device/device_rows.hpp"
 #include "libtorch/kernels/tile_attention.hpp"
 #include "libtorch/layers/number_type.hpp"
 
@@ -121,9 +122,35 @@ void attend_heads(std::vector<kernels::AttentionHead>& heads, bool narrow) {
     }
 }
 
+// One sequence after another.
+at::Tensor attend_on_device(const at::Tensor& queries, std::span<const AttentionRows> sequences, const AttentionShape& shape) {
+    DeviceAttention attention;
+    attention.scale = shape.scale;
+    attention.before = shape.before;
+    attention.after = shape.after;
+    attention.softcap = shape.softcap;
+    if (!shape.distance_bias.empty()) {
+        attention.distance_bias = floats_on(queries.device(), shape.distance_bias, {shape.heads, 2 * shape.longest - 1});
+    }
+    const at::Tensor heads =
+        queries.narrow(1, 0, shape.heads * shape.head_dim).view({queries.size(0), shape.heads, shape.head_dim});
+    std::vector<at::Tensor> out;
+    std::int64_t row = 0;
+    for (const AttentionRows& sequence : sequences) {
+        attention.past = sequence.past;
+        const at::Tensor rows = heads.narrow(0, row, sequence.rows);
+        out.push_back(device_attend(rows, sequence.keys.device_keys, sequence.keys.device_values, attention));
+        row += sequence.rows;
+    }
+    return at::cat(out);
+}
+
 }  // namespace
 
 at::Tensor attend_sequences(const at::Tensor& queries, std::span<const AttentionRows> sequences, const AttentionShape& shape) {
+    if (!queries.is_cpu()) {
+        return attend_on_device(queries, sequences, shape);
+    }
     const std::int64_t group = shape.heads / shape.kv_heads;
     at::Tensor out = at::empty({queries.size(0), shape.heads * shape.head_dim}, at::kFloat);
     std::vector<kernels::AttentionHead> tasks;
@@ -167,6 +194,19 @@ at::Tensor attend_sequences(const at::Tensor& queries, std::span<const Attention
 }
 
 KeyView keys_in_rows(const at::Tensor& qkv, std::int64_t first_row, std::int64_t rows, const AttentionShape& shape) {
+    if (!qkv.is_cpu()) {
+        const auto part = [&](std::int64_t column) {
+            return qkv.narrow(0, first_row, rows)
+                .narrow(1, column, shape.kv_heads * shape.head_dim)
+                .view({rows, shape.kv_heads, shape.head_dim})
+                .transpose(0, 1);
+        };
+        KeyView out;
+        out.count = rows;
+        out.device_keys = part(shape.heads * shape.head_dim);
+        out.device_values = part((shape.heads + shape.kv_heads) * shape.head_dim);
+        return out;
+    }
     const float* keys = qkv.const_data_ptr<float>() + first_row * qkv.stride(0) + shape.heads * shape.head_dim;
     return {at::kFloat, keys, keys + shape.kv_heads * shape.head_dim, qkv.stride(0), shape.head_dim, rows};
 }

@@ -4,7 +4,7 @@
 // Thread rule: pure functions; on the model's worker.
 #pragma once
 
-#include "libtorch/guard.hpp"
+#include "libtorch/device/device.hpp"
 #include "libtorch/kernels/attention.hpp"
 
 namespace rag::core::libtorch {
@@ -43,6 +43,9 @@ struct KeyView {
     const float* key_scales = nullptr;
     const float* value_scales = nullptr;
     std::int64_t scale_stride = 0;
+    /// On a device these are read instead of the pointers: [kv_heads, count, head_dim].
+    at::Tensor device_keys = {};
+    at::Tensor device_values = {};
 };
 
 /// One sequence: its rows follow those of the sequence before; row i stands at key past + i.

@@ -39,16 +39,16 @@ void lookup_panels(const Int8Panels& panels, std::span<const std::int32_t> ids, 
 
 }  // namespace
 
-Embedding::Table::Table(const at::Tensor& values_in, Precision precision) {
+Embedding::Table::Table(const at::Tensor& values_in, Precision precision, c10::Device device) {
     switch (precision) {
         case Precision::kFloat32:
-            values = values_in;
+            values = values_in.to(device);
             return;
         case Precision::kBFloat16:
-            values = values_in.to(at::kBFloat16);
+            values = values_in.to(device, at::kBFloat16);
             return;
         case Precision::kFloat16:
-            values = values_in.to(at::kHalf);
+            values = values_in.to(device, at::kHalf);
             return;
         case Precision::kInt8:
         case Precision::kInt4:
@@ -65,10 +65,15 @@ Embedding::Embedding(const WeightSource& source, const std::string& name, std::i
         key = c10::str(source.identity(), "\ntable ", static_cast<std::uint32_t>(precision), " ", rows, " ", columns, " ", name);
     }
     table_ = SharedWeights::get<Table>(
-        key, [&] { return std::make_shared<const Table>(source.float_tensor(name, {rows, columns}), precision); });
+        key, [&] { return std::make_shared<const Table>(source.float_tensor(name, {rows, columns}), precision, source.device()); });
 }
 
 void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add) const {
+    if (!out.is_cpu()) {
+        const at::Tensor rows = at::index_select(table_->values, 0, indices_on(out.device(), ids)).to(at::kFloat);
+        add ? out.add_(rows) : out.copy_(rows);
+        return;
+    }
     const std::int64_t columns = out.size(1);
     float* to = out.mutable_data_ptr<float>();
     if (panels_ != nullptr) {

@@ -17,14 +17,15 @@ class Embedding {
     /// A table that is kept elsewhere too, as the weights of an output layer.
     explicit Embedding(std::shared_ptr<const Int8Panels> panels) : panels_(std::move(panels)) {}
 
-    /// out[i, :] = row of ids[i], or added to out where `add`. out: [ids, columns] float32 contiguous. Ids were checked before.
+    /// out[i, :] = row of ids[i], or added to out where `add`. out: [ids, columns] float32 contiguous, where the table is. Ids were
+    /// checked before.
     void lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add = false) const;
 
     std::uint64_t size_bytes() const;
 
   private:
     struct Table {
-        Table(const at::Tensor& values, Precision precision);
+        Table(const at::Tensor& values, Precision precision, c10::Device device = at::kCPU);
         at::Tensor values;
         at::Tensor scale;  // [rows] float32, int8 and int4 only
     };

@@ -30,7 +30,7 @@ Experts::Experts(const std::shared_ptr<const WeightSource>& source, const std::s
 }
 
 std::vector<Experts::Share> Experts::route(const at::Tensor& x) const {
-    const at::Tensor scores = router_.run(x);  // [rows, experts]
+    const at::Tensor scores = router_.run(x).cpu();  // [rows, experts]
     float* of_row = scores.mutable_data_ptr<float>();
     const auto experts = static_cast<std::size_t>(spec_.experts);
     std::vector<Share> shares(experts);
@@ -57,6 +57,9 @@ std::vector<Experts::Share> Experts::route(const at::Tensor& x) const {
 }
 
 at::Tensor Experts::gather(const at::Tensor& x, std::span<const std::int64_t> rows) {
+    if (!x.is_cpu()) {
+        return at::index_select(x, 0, indices_on(x.device(), rows));
+    }
     const std::int64_t columns = x.size(1);
     at::Tensor out = at::empty({static_cast<std::int64_t>(rows.size()), columns}, at::kFloat);
     const float* from = x.const_data_ptr<float>();
@@ -68,6 +71,11 @@ at::Tensor Experts::gather(const at::Tensor& x, std::span<const std::int64_t> ro
 }
 
 void Experts::add_weighted(const Share& share, const at::Tensor& results, at::Tensor& out) {
+    if (!out.is_cpu()) {
+        const at::Tensor weights = floats_on(out.device(), share.weights, {results.size(0), 1});
+        out.index_add_(0, indices_on(out.device(), share.rows), results.mul(weights));
+        return;
+    }
     const std::int64_t columns = out.size(1);
     const float* from = results.const_data_ptr<float>();
     for (std::size_t i = 0; i < share.rows.size(); ++i, from += columns) {

@@ -27,7 +27,7 @@ class Experts {
     /// apply(linear, x, rows): the product for the rows of the pass that `rows` numbers, which x holds in that order.
     template <typename Apply>
     at::Tensor run(const at::Tensor& x, Apply&& apply) const {
-        at::Tensor out = at::zeros(x.sizes(), at::kFloat);
+        at::Tensor out = at::zeros(x.sizes(), x.options());
         const std::vector<Share> shares = route(x);
         for (std::size_t expert = 0; expert < shares.size(); ++expert) {
             const Share& share = shares[expert];

@@ -1,6 +1,7 @@
 #include "libtorch/layers/gated_mlp.hpp"
 
 #include "libtorch/kernels/rows.hpp"
+#include "libtorch/layers/activation.hpp"
 
 namespace rag::core::libtorch {
 namespace {
@@ -29,6 +30,9 @@ void GatedMlp::multiply_gate_row(const float* gate, const float* up, std::int64_
 }
 
 at::Tensor GatedMlp::multiply_gate(const at::Tensor& gate_up) const {
+    if (!gate_up.is_cpu()) {
+        return gated_activation(activation_, gate_up);
+    }
     const std::int64_t size = gate_up.size(1) / 2;
     at::Tensor out = at::empty({gate_up.size(0), size}, at::kFloat);
     const float* from = gate_up.const_data_ptr<float>();

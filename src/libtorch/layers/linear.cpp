@@ -31,7 +31,7 @@ std::string Linear::shared_key() const {
 }
 
 at::Tensor Linear::run(const at::Tensor& x) const {
-    at::Tensor out = at::empty({x.size(0), outputs_}, at::kFloat);
+    at::Tensor out = at::empty({x.size(0), outputs_}, float_on(source_->device()));
     packed_->run(x, out);
     if (observed_ != nullptr) {
         observed_->add(x);
@@ -75,7 +75,7 @@ std::shared_ptr<const PackedLinear> Linear::with_changes(const std::vector<PartC
         }
         if (change.weight.defined()) {
             out.weight = change.weight;
-        } else if (precision_ == Precision::kFloat32 && part.interleaved_heads == 0) {
+        } else if (precision_ == Precision::kFloat32 && part.interleaved_heads == 0 && source_->device().is_cpu()) {
             out.weight = source_->kept_tensor(part.module + ".weight", {part.rows, spec_.inputs});
         } else {
             out.weight = part_weight(i);
@@ -84,7 +84,7 @@ std::shared_ptr<const PackedLinear> Linear::with_changes(const std::vector<PartC
             out.weight = out.weight.add(change.delta);
         }
     }
-    return pack_linear(precision_, tensors, {spec_.wide_inputs, spec_.tiles});
+    return pack_linear(precision_, tensors, {spec_.wide_inputs, spec_.tiles, source_->device()});
 }
 
 std::shared_ptr<const PackedLinear> Linear::install(std::shared_ptr<const PackedLinear> packed) {

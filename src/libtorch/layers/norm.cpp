@@ -1,5 +1,6 @@
 #include "libtorch/layers/norm.hpp"
 
+#include "libtorch/device/device_rows.hpp"
 #include "libtorch/kernels/rows.hpp"
 
 namespace rag::core::libtorch {
@@ -27,6 +28,9 @@ RmsNorm::RmsNorm(const WeightSource& source, const std::string& module, std::int
 }
 
 at::Tensor RmsNorm::run(const at::Tensor& x) const {
+    if (!x.is_cpu()) {
+        return device_rms_norm(x, weight_, epsilon_);
+    }
     const std::int64_t columns = x.size(1);
     at::Tensor out = at::empty(x.sizes(), at::kFloat);
     const float* from = x.const_data_ptr<float>();

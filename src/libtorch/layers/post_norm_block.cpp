@@ -65,7 +65,7 @@ bool PostNormBlock::runs_in_tiles() const {
 
 at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
                               const std::optional<at::Tensor>& rows) const {
-    const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, *rows) : all; };
+    const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, rows->to(all.device())) : all; };
     if (adapters.empty() && runs_in_tiles()) {
         const at::Tensor attended = wanted(attend(qkv_.run(x)));
         at::Tensor out = rows ? wanted(x) : x.clone();

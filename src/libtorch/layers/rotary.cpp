@@ -1,5 +1,7 @@
 #include "libtorch/layers/rotary.hpp"
 
+#include "libtorch/device/device_rows.hpp"
+
 namespace rag::core::libtorch {
 namespace {
 
@@ -47,6 +49,22 @@ void RotaryRows::add_turns(std::int64_t first, std::int64_t rows) {
             sines_.push_back(static_cast<float>(std::sin(to - from)));
         }
     }
+}
+
+void RotaryRows::place_on(c10::Device device) {
+    if (!device.is_cpu()) {
+        const auto rows = static_cast<std::int64_t>(cosines_.size()) / half_;
+        device_cosines_ = floats_on(device, cosines_, {rows, half_});
+        device_sines_ = floats_on(device, sines_, {rows, half_});
+    }
+}
+
+void RotaryRows::rotate_on_device(const at::Tensor& x, std::int64_t heads) const {
+    rotate_heads_on_device(x.narrow(1, 0, heads * 2 * half_).view({x.size(0), heads, 2 * half_}), 0);
+}
+
+void RotaryRows::rotate_heads_on_device(const at::Tensor& heads, std::int64_t first) const {
+    device_rotate(heads, device_cosines_.narrow(0, first, heads.size(0)), device_sines_.narrow(0, first, heads.size(0)));
 }
 
 void RotaryRows::rotate(std::int64_t row, float* x) const {

@@ -4,7 +4,7 @@
 // In: positions, [rows, stride] float32; out: the same rows, turned. Thread rule: on the model's worker.
 #pragma once
 
-#include "libtorch/guard.hpp"
+#include "libtorch/device/device.hpp"
 
 namespace rag::core::libtorch {
 
@@ -20,6 +20,12 @@ class RotaryRows {
     void add_turns(std::int64_t first, std::int64_t rows);
     /// Turns one head of row `row` in place; x: [2 * half].
     void rotate(std::int64_t row, float* x) const;
+    /// For models on a device, after the last row was added: turns the first `heads` heads of every row of x [rows, stride] there,
+    /// in place.
+    void place_on(c10::Device device);
+    void rotate_on_device(const at::Tensor& x, std::int64_t heads) const;
+    /// Heads [rows, heads, 2 * half] by the turns of rows `first` and on, in place.
+    void rotate_heads_on_device(const at::Tensor& heads, std::int64_t first) const;
     /// [rows, half], row-major.
     std::span<const float> cosines() const noexcept { return cosines_; }
     std::span<const float> sines() const noexcept { return sines_; }
@@ -29,6 +35,8 @@ class RotaryRows {
     std::int64_t half_;
     std::vector<float> cosines_;  // [rows, half]
     std::vector<float> sines_;
+    at::Tensor device_cosines_;  // the same on a device, or undefined
+    at::Tensor device_sines_;
 };
 
 }  // namespace rag::core::libtorch

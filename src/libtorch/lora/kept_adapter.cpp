@@ -52,8 +52,10 @@ KeptAdapter::KeptAdapter(const AdapterWeights& adapter, const WeightSource& sour
         for (std::size_t part = 0; part < target.part; ++part) {
             factors.column += spec.parts[part].rows;
         }
-        factors.a = to_float_tensor(target.pair->a, adapter.owner, adapter.source).clone();  // computes without the file
-        factors.b = to_float_tensor(target.pair->b, adapter.owner, adapter.source).t().mul(target.pair->scale).contiguous();
+        const at::Tensor a = to_float_tensor(target.pair->a, adapter.owner, adapter.source);
+        const at::Tensor b = to_float_tensor(target.pair->b, adapter.owner, adapter.source).t().mul(target.pair->scale);
+        factors.a = a.to(source.device(), a.scalar_type(), false, true);  // a copy: computes without the file
+        factors.b = b.contiguous().to(source.device());
         factors_[target.layer].push_back(std::move(factors));
     }
 }
@@ -66,6 +68,17 @@ void KeptAdapter::add(const Linear& linear, const float* x, std::int64_t rows, f
     for (const Factors& factors : found->second) {
         const auto add_part = rows <= kernels::kMatvecRows ? add_few : add_many;
         add_part(factors.a, factors.b, x, rows, weight, out + factors.column, linear.outputs());
+    }
+}
+
+void KeptAdapter::add_on_device(const Linear& linear, const at::Tensor& x, float weight, const at::Tensor& out) const {
+    const auto found = factors_.find(&linear);
+    if (found == factors_.end()) {
+        return;
+    }
+    for (const Factors& factors : found->second) {
+        const at::Tensor part = at::mm(at::mm(x, factors.a.t()).mul_(weight), factors.b);
+        out.narrow(1, factors.column, factors.b.size(1)).add_(part.to(out.device()));
     }
 }
 
@@ -94,30 +107,32 @@ at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x) const {
 
 at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows) const {
     at::Tensor out = linear.run(x);
-    add(linear, x, rows, out);
+    for (const Segment& segment : segments_) {
+        const auto begin = std::lower_bound(rows.begin(), rows.end(), segment.begin) - rows.begin();
+        const auto end = std::lower_bound(rows.begin(), rows.end(), segment.end) - rows.begin();
+        add_rows(linear, segment.shares, x, begin, end, out);
+    }
     return out;
 }
 
 void RowAdapters::add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const {
     for (const Segment& segment : segments_) {
-        for (const AdapterShare& share : segment.shares) {
-            static_cast<const KeptAdapter*>(share.adapter)
-                ->add(linear, x.const_data_ptr<float>() + segment.begin * x.size(1), segment.end - segment.begin, share.weight,
-                      out.mutable_data_ptr<float>() + segment.begin * out.size(1));
-        }
+        add_rows(linear, segment.shares, x, segment.begin, segment.end, out);
     }
 }
 
-void RowAdapters::add(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows, at::Tensor& out) const {
-    for (const Segment& segment : segments_) {
-        const auto begin = std::lower_bound(rows.begin(), rows.end(), segment.begin) - rows.begin();
-        const auto end = std::lower_bound(rows.begin(), rows.end(), segment.end) - rows.begin();
-        for (const AdapterShare& share : segment.shares) {
-            if (begin < end) {
-                static_cast<const KeptAdapter*>(share.adapter)
-                    ->add(linear, x.const_data_ptr<float>() + begin * x.size(1), end - begin, share.weight,
-                          out.mutable_data_ptr<float>() + begin * out.size(1));
-            }
+void RowAdapters::add_rows(const Linear& linear, std::span<const AdapterShare> shares, const at::Tensor& x, std::int64_t begin,
+                           std::int64_t end, at::Tensor& out) {
+    if (begin == end) {
+        return;
+    }
+    for (const AdapterShare& share : shares) {
+        const auto& adapter = static_cast<const KeptAdapter&>(*share.adapter);
+        if (x.is_cpu()) {
+            adapter.add(linear, x.const_data_ptr<float>() + begin * x.size(1), end - begin, share.weight,
+                        out.mutable_data_ptr<float>() + begin * out.size(1));
+        } else {
+            adapter.add_on_device(linear, x.narrow(0, begin, end - begin), share.weight, out.narrow(0, begin, end - begin));
         }
     }
 }

@@ -18,6 +18,8 @@ class KeptAdapter : public BackendAdapter {
     bool belongs_to(const void* model) const { return model_ == model; }
     /// out[row, :] += weight * the adapter's part for x[row, :]. Rows of both are contiguous floats; `rows` of them.
     void add(const Linear& linear, const float* x, std::int64_t rows, float weight, float* out) const;
+    /// The same for rows on a device, [rows, in]; out: [rows, outputs of the layer], there or in the host's memory.
+    void add_on_device(const Linear& linear, const at::Tensor& x, float weight, const at::Tensor& out) const;
     std::uint64_t size_bytes() const;
 
   private:
@@ -43,8 +45,6 @@ class RowAdapters {
     at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows) const;
     /// Adds the adapters' parts to the product of the whole pass.
     void add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const;
-    /// The same where x and out hold only the rows of the pass that `rows` numbers, in ascending order.
-    void add(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows, at::Tensor& out) const;
 
   private:
     struct Segment {
@@ -52,6 +52,10 @@ class RowAdapters {
         std::int64_t end;
         std::span<const AdapterShare> shares;
     };
+    // Rows begin .. end - 1 of x and out have these.
+    static void add_rows(const Linear& linear, std::span<const AdapterShare> shares, const at::Tensor& x, std::int64_t begin,
+                         std::int64_t end, at::Tensor& out);
+
     std::vector<Segment> segments_;  // only rows that have adapters
     std::int64_t rows_ = 0;
 };

@@ -153,7 +153,7 @@ void AdapterSlot::merge(const AdapterWeights& adapter, const WeightSource& sourc
     }
     std::vector<ReplacedTensor> tensors;
     for (auto& [tensor, value] : changes.tensors) {
-        tensors.push_back({tensor, value.contiguous()});
+        tensors.push_back({tensor, value.contiguous().to(source.device())});
     }
     std::string merged = adapter.source.empty() ? "without a name" : adapter.source;
     for (Replaced& entry : replaced) {

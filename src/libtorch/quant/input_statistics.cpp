@@ -11,7 +11,8 @@ constexpr double kDamping = 0.01;  // of the mean second moment, as GPTQ has it
 
 }  // namespace
 
-void InputStatistics::add(const at::Tensor& x) {
+void InputStatistics::add(const at::Tensor& inputs) {
+    const at::Tensor x = inputs.cpu();
     if (!sum_.defined()) {
         sum_ = at::zeros({x.size(1), x.size(1)}, at::kFloat);
     }

@@ -1,6 +1,7 @@
 #include "libtorch/quant/packed_linear.hpp"
 
 #include "libtorch/kernels/matvec.hpp"
+#include "libtorch/quant/device_linear.hpp"
 #include "libtorch/quant/int8_panels.hpp"
 #include "libtorch/quant/packed_int4.hpp"
 #include "libtorch/quant/packed_int8.hpp"
@@ -159,6 +160,9 @@ class BFloat16Linear : public PackedLinear {
 
 std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
                                                 const PackOptions& options) {
+    if (!options.device.is_cpu()) {
+        return std::make_shared<DeviceLinear>(precision, parts, options.device);
+    }
     if (options.tiles && TileLinear::serves(precision, options.wide_inputs, parts.front().weight)) {
         return std::make_shared<TileLinear>(precision, concatenate(parts, &LinearPartTensors::weight),
                                             concatenate(parts, &LinearPartTensors::bias));

@@ -45,11 +45,13 @@ constexpr Precision table_precision(Precision precision) {
 struct PackOptions {
     bool wide_inputs = false;  // int8: inputs in sixteen bits
     bool tiles = false;        // the layer reads many rows at once: tiles of our own where the processor has them
+    c10::Device device{at::kCPU};
 };
 
 /// float32: keeps the given tensors (views of the mapped file stay views). bfloat16: oneDNN's layout where the processor has it,
 /// else plain. float16: kept in 16 bits, computed in float32. int8: packed_int8.hpp, or with `wide_inputs` int8_panels.hpp.
-/// int4: packed_int4.hpp, rounded to nearest. bfloat16 and int8 where tiles are wanted: tile_linear.hpp.
+/// int4: packed_int4.hpp, rounded to nearest. bfloat16 and int8 where tiles are wanted: tile_linear.hpp. On a device:
+/// device_linear.hpp.
 std::shared_ptr<const PackedLinear> pack_linear(Precision precision, const std::vector<LinearPartTensors>& parts,
                                                 const PackOptions& options);
 

@@ -19,6 +19,13 @@ WeightSource::WeightSource(Weights weights, std::string_view prefix) : weights_(
     }
 }
 
+void WeightSource::place_on(c10::Device device) {
+    device_ = device;
+    if (!device.is_cpu() && !weights_.identity.empty()) {
+        weights_.identity += "\non " + device.str();
+    }
+}
+
 std::string WeightSource::canonical(const std::string& name) const {
     return !prefix_.empty() && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
 }
@@ -31,6 +38,9 @@ at::Tensor WeightSource::kept_tensor(const std::string& name, std::initializer_l
     const at::Tensor tensor = float_tensor(name, shape);
     const TensorView* view = find(name);
     const bool mapped = tensor.const_data_ptr() == view->bytes.data();
+    if (!device_.is_cpu()) {
+        return tensor.to(device_);
+    }
     return mapped && (copying_ || tensor.numel() <= kSmallElements) ? tensor.clone() : tensor;
 }
 

@@ -4,7 +4,7 @@
 // Thread rule: immutable; any thread.
 #pragma once
 
-#include "libtorch/guard.hpp"
+#include "libtorch/device/device.hpp"
 
 namespace rag::core::libtorch {
 
@@ -16,7 +16,7 @@ class WeightSource {
     WeightSource& operator=(const WeightSource&) = delete;
 
     const std::string& source() const noexcept { return weights_.source; }
-    /// As Weights::identity.
+    /// As Weights::identity; of a model on a device another one.
     const std::string& identity() const noexcept { return weights_.identity; }
     /// From now on reading a tensor asks this first; none: no longer. While the model is loaded, on its worker.
     void ask_while_loading(const HostCall& call) { loading_ = call; }
@@ -26,12 +26,15 @@ class WeightSource {
     /// An absent name or another shape is an error that names the file, the tensor and the shapes.
     at::Tensor float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
 
-    /// The same for what a model keeps and reads in every call: small tensors (norms, biases) are always copied, others where
-    /// set_copying() says so.
+    /// The same, on the model's device, for what a model keeps and reads in every call: small tensors (norms, biases) are always
+    /// copied, others where set_copying() says so.
     at::Tensor kept_tensor(const std::string& name, std::initializer_list<std::int64_t> shape) const;
     /// Models that pack their matrices read nothing of the file any more when they are loaded. Before anything is read.
     void set_copying(bool copying) { copying_ = copying; }
     bool copying() const noexcept { return copying_; }
+    /// Where the model computes; the processor at first. Before anything is read.
+    void place_on(c10::Device device);
+    c10::Device device() const noexcept { return device_; }
 
     /// The tensor as it lies in the file, of exactly `shape` and with the bytes that this takes; errors as float_tensor.
     const TensorView& view(const std::string& name, std::span<const std::int64_t> shape) const;
@@ -48,6 +51,7 @@ class WeightSource {
     std::string prefix_;
     HostCall loading_;
     bool copying_ = false;
+    c10::Device device_{at::kCPU};
     std::unordered_map<std::string, std::size_t> by_name_;
 };
 
