@@ -29,13 +29,13 @@ enum class Dtype : std::uint32_t {
 
 struct ModelOptions {
     Dtype dtype = Dtype::kFloat32;
-    std::uint32_t threads = 0;  ///< 0: as many as the process may use
-    std::string device = "cpu";
-    std::uint32_t truncate_dim = 0;                ///< encoders: vectors are cut to so many first dimensions; 0: not
-    std::string exceptions;                        ///< "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
-    bool int8_cache = false;                       ///< generators: keys and values in bytes
-    std::uint32_t batch_requests = 0;              ///< calls of concurrent threads that are computed together, at most; 0: 32
-    std::uint32_t batch_tokens = 0;                ///< and their tokens; 0: 2048
+    std::uint32_t threads = 0;         ///< 0: as many as the process may use
+    std::string device = "cpu";        ///< another device of LibTorch's ("cuda:0") is experimental; see rag_model_options
+    std::uint32_t truncate_dim = 0;    ///< encoders: vectors are cut to so many first dimensions; 0: not
+    std::string exceptions;            ///< "lm_head=bfloat16,model.layers.0.*=float32"; see rag_model_options
+    bool int8_cache = false;           ///< generators: keys and values in bytes
+    std::uint32_t batch_requests = 0;  ///< calls of concurrent threads that are computed together, at most; 0: 32
+    std::uint32_t batch_tokens = 0;    ///< and their tokens; 0: 2048
     std::uint32_t batch_wait_microseconds = 3000;  ///< how long for those that are under way
     bool verify = false;                           ///< every file is compared with the folder's SHA256SUMS first
     Progress progress = nullptr;                   ///< asked while the model is opened whether to go on; its numbers mean nothing

@@ -982,7 +982,10 @@ typedef struct rag_model_options {
     uint32_t struct_size;
     uint32_t dtype;   /* rag_dtype: what the weights are kept in and computed with */
     uint32_t threads; /* at most 1024; 0: as many as the process may use */
-    rag_text device;  /* not given: "cpu". Any other is RAG_UNSUPPORTED (RAG_INVALID_ARGUMENT where LibTorch has no such name) */
+    /* Not given: "cpu". Another device of LibTorch's, "cuda:0", is experimental: float32, bfloat16 and float16 alone.
+     * RAG_UNSUPPORTED where it is not there or does not compute what is asked for, RAG_INVALID_ARGUMENT where LibTorch has no
+     * such name. */
+    rag_text device;
     /* Encoders alone: vectors are cut to so many first dimensions (Matryoshka); 0: not. RAG_INVALID_ARGUMENT above the model's.
      */
     uint32_t truncate_dim;

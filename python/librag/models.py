@@ -196,6 +196,7 @@ class Encoder(_CalibratedModel):
     ``Generator``'s. ``verify=True`` compares every file with the folder's SHA256SUMS first (``Corrupt`` names one that
     differs, ``NotFound``: there is none). Ctrl-C ends the opening of a large model.
 
+    ``device``: "cpu", or another of LibTorch's ("cuda"; experimental, in float32, bfloat16 and float16: docs/encoders.md).
     ``truncate_dim``: vectors are cut to so many first dimensions (Matryoshka)."""
 
     def __init__(

@@ -1,6 +1,6 @@
 // The interface between librag.so and librag_torch.so: what a model is to the rest. librag.so maps files, checks configurations
 // and tokenizes; the backend computes. It passes spans, plain structs and host services; no third-party type, and no exception,
-// crosses. librag_torch.so includes this header and no other of ours.
+// crosses. librag_torch.so includes this header, backend_training.hpp and layer_name.hpp, and no other of ours.
 //
 // Thread rule: a model may be called from any number of threads, calls are served one after another; a Session belongs to one
 // thread at a time. After a call that failed or was stopped the model and the session are as before the call.
@@ -90,6 +90,8 @@ struct BackendOptions {
     /// A later one goes before an earlier one. One that fits nothing is an error.
     std::vector<PrecisionException> exceptions;
     bool int8_cache = false;  // decoders: keys and values as bytes with a scale for every head and position
+    /// Of LibTorch's. Others than the processor compute float32, bfloat16 and float16, and no int8_cache. kInvalidArgument for a
+    /// name that LibTorch does not know, kUnsupported for a device that is not there.
     std::string device = "cpu";
     std::uint32_t threads = 0;  // 0: as many as the process may use (the host fills it in)
     HostCall loading;           // asked before each tensor while the model is loaded; true ends that with code 1

@@ -79,7 +79,9 @@ std::string exceptions_text(const ModelOptions& options) {
     for (const PrecisionException& exception : options.exceptions) {
         out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
     }
-    return options.int8_cache ? out + ", keys and values int8" : out;
+    if (options.int8_cache) out += ", keys and values int8";
+    if (options.device != "cpu") out += fmt::format(", on {}", options.device);
+    return out;
 }
 
 std::vector<PrecisionException> with_saved_exceptions(const std::filesystem::path& folder, const ModelOptions& options) {

@@ -43,7 +43,7 @@ Precision read_precision(std::string_view name);
 /// "lm_head=bfloat16,model.layers.0.*=float32". Throws kInvalidArgument for what cannot be read, at most 1,000 of them.
 std::vector<PrecisionException> read_precision_exceptions(std::string_view text);
 
-/// ", but lm_head bfloat16, keys and values int8" for describe(), or nothing.
+/// ", but lm_head bfloat16, keys and values int8, on cuda:0" for describe(), or nothing.
 std::string exceptions_text(const ModelOptions& options);
 
 /// Adapters by name and what each counts, in any order; empty is the base alone, and so is a weight of 0. y = W x + sum of weight

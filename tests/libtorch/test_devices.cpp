@@ -71,8 +71,8 @@ TEST_CASE("an encoder on a device equals the processor's, text by text") {
     const EncoderConfig config = tiny_bert_config();
     const TinyBatch batch({3, 40, 1, 160, 17, 160, 160, 160, 90});
     const std::vector<float> exact = encode(*load(config, tiny_bert(), Precision::kFloat32), batch.view(), 48);
-    for (const auto& [precision, most] : {std::pair{Precision::kFloat32, 1e-5F}, {Precision::kFloat16, 5e-3F},
-                                          {Precision::kBFloat16, 5e-2F}}) {
+    for (const auto& [precision, most] :
+         {std::pair{Precision::kFloat32, 1e-5F}, {Precision::kFloat16, 5e-3F}, {Precision::kBFloat16, 5e-2F}}) {
         CHECK(max_difference(encode(*load_encoder(config, tiny_bert(), precision), batch.view(), 48), exact) < most);
     }
     EncoderConfig first = config;

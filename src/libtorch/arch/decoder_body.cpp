@@ -157,7 +157,8 @@ void DecoderBody::load_mlp(const std::shared_ptr<const WeightSource>& source, co
 }
 
 KvCache DecoderBody::new_cache(at::ScalarType type) const {
-    return {config_.kv_heads, config_.head_dim, config_.context_length, type, config_.layers, config_.window, config_.windowed, device_};
+    return {config_.kv_heads, config_.head_dim, config_.context_length, type,
+            config_.layers,   config_.window,   config_.windowed,       device_};
 }
 
 // What the layers of one pass share.
@@ -166,12 +167,6 @@ struct DecoderBody::Pass {
     RotaryRows rotary;
     std::optional<RotaryRows> local_rotary;
     RowAdapters adapters;
-
-    at::Tensor apply(const Linear& linear, const at::Tensor& x) const { return adapters.apply(linear, x); }
-    // x holds only the rows that `chosen` numbers.
-    at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> chosen) const {
-        return adapters.apply(linear, x, chosen);
-    }
 };
 
 at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostCall& call) const {
@@ -215,9 +210,9 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
 
 void DecoderBody::run_layer(std::size_t index, const Pass& pass, at::Tensor& x) const {
     const Layer& layer = layers_[index];
-    at::Tensor qkv = pass.apply(layer.qkv, layer.attention_norm.run(x));  // [rows, (heads + 2 * kv_heads) * head_dim]
+    at::Tensor qkv = pass.adapters.apply(layer.qkv, layer.attention_norm.run(x));  // [rows, (heads + 2 * kv_heads) * head_dim]
     turn_heads(layer, rotary_of(layer, pass), qkv);
-    const at::Tensor attended = pass.apply(layer.attention_output, attend(index, pass, qkv));
+    const at::Tensor attended = pass.adapters.apply(layer.attention_output, attend(index, pass, qkv));
     x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
     const at::Tensor fed = feed_forward(layer, pass, layer.mlp_norm.run(x));
     x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
@@ -336,8 +331,8 @@ void DecoderBody::turn_heads(const Layer& layer, const RotaryRows& rotary, at::T
         const std::int64_t query_columns = config_.heads * config_.head_dim;
         const std::int64_t key_columns = config_.kv_heads * config_.head_dim;
         if (layer.query_norm) {
-            for (const auto& [norm, column, columns] :
-                 {std::tuple{&*layer.query_norm, std::int64_t{0}, query_columns}, {&*layer.key_norm, query_columns, key_columns}}) {
+            for (const auto& [norm, column, columns] : {std::tuple{&*layer.query_norm, std::int64_t{0}, query_columns},
+                                                        {&*layer.key_norm, query_columns, key_columns}}) {
                 const at::Tensor part = qkv.narrow(1, column, columns);
                 part.copy_(norm->run(part.reshape({-1, config_.head_dim})).view(part.sizes()));
             }
@@ -379,10 +374,10 @@ at::Tensor DecoderBody::attend(std::size_t index, const Pass& pass, const at::Te
 
 at::Tensor DecoderBody::feed_forward(const Layer& layer, const Pass& pass, const at::Tensor& x) const {
     if (layer.mlp) {
-        return layer.mlp->run(x, [&pass](const Linear& linear, const at::Tensor& in) { return pass.apply(linear, in); });
+        return layer.mlp->run(x, [&pass](const Linear& linear, const at::Tensor& in) { return pass.adapters.apply(linear, in); });
     }
     return layer.experts->run(x, [&pass](const Linear& linear, const at::Tensor& in, std::span<const std::int64_t> rows) {
-        return pass.apply(linear, in, rows);
+        return pass.adapters.apply(linear, in, rows);
     });
 }
 

@@ -7,8 +7,8 @@
 
 namespace rag::core::libtorch {
 
-/// "cpu" (with any index), "cuda", "cuda:1", "mps", "xpu", ...: checked to be there. kInvalidArgument for a name that LibTorch does
-/// not know, kUnsupported for a device that is not there or computes nothing. Each names the device.
+/// "cpu" (with any index), "cuda", "cuda:1", "mps", "xpu", ...: checked to be there. kInvalidArgument for a name that LibTorch
+/// does not know, kUnsupported for a device that is not there or computes nothing. Each names the device.
 c10::Device find_device(const std::string& name);
 
 /// What only the processor's kernels compute, asked for on a device, is kUnsupported.

@@ -16,11 +16,11 @@ void device_rotate(at::Tensor heads, const at::Tensor& cosines, const at::Tensor
 /// One sequence's queries over its keys.
 struct DeviceAttention {
     float scale = 0.0F;
-    std::int64_t past = 0;           // row i stands at key past + i
-    std::int64_t before = 0;         // how many keys before its own and behind it a row sees
+    std::int64_t past = 0;    // row i stands at key past + i
+    std::int64_t before = 0;  // how many keys before its own and behind it a row sees
     std::int64_t after = 0;
-    float softcap = 0.0F;            // above 0: a score s becomes softcap * tanh(s / softcap)
-    at::Tensor distance_bias;        // or undefined: [heads, 2 * longest - 1], key j of row i takes place longest - 1 + j - i
+    float softcap = 0.0F;      // above 0: a score s becomes softcap * tanh(s / softcap)
+    at::Tensor distance_bias;  // or undefined: [heads, 2 * longest - 1], key j of row i takes place longest - 1 + j - i
 };
 /// queries: [rows, heads, head_dim] float32; keys, values: [kv_heads, count, head_dim] of any type, heads a multiple of kv_heads.
 /// Returns [rows, heads * head_dim].

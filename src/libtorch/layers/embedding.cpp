@@ -64,8 +64,9 @@ Embedding::Embedding(const WeightSource& source, const std::string& name, std::i
     if (!source.identity().empty()) {
         key = c10::str(source.identity(), "\ntable ", static_cast<std::uint32_t>(precision), " ", rows, " ", columns, " ", name);
     }
-    table_ = SharedWeights::get<Table>(
-        key, [&] { return std::make_shared<const Table>(source.float_tensor(name, {rows, columns}), precision, source.device()); });
+    table_ = SharedWeights::get<Table>(key, [&] {
+        return std::make_shared<const Table>(source.float_tensor(name, {rows, columns}), precision, source.device());
+    });
 }
 
 void Embedding::lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add) const {

@@ -17,8 +17,8 @@ class Embedding {
     /// A table that is kept elsewhere too, as the weights of an output layer.
     explicit Embedding(std::shared_ptr<const Int8Panels> panels) : panels_(std::move(panels)) {}
 
-    /// out[i, :] = row of ids[i], or added to out where `add`. out: [ids, columns] float32 contiguous, where the table is. Ids were
-    /// checked before.
+    /// out[i, :] = row of ids[i], or added to out where `add`. out: [ids, columns] float32 contiguous, where the table is. Ids
+    /// were checked before.
     void lookup(std::span<const std::int32_t> ids, at::Tensor& out, bool add = false) const;
 
     std::uint64_t size_bytes() const;

@@ -20,8 +20,8 @@ class RotaryRows {
     void add_turns(std::int64_t first, std::int64_t rows);
     /// Turns one head of row `row` in place; x: [2 * half].
     void rotate(std::int64_t row, float* x) const;
-    /// For models on a device, after the last row was added: turns the first `heads` heads of every row of x [rows, stride] there,
-    /// in place.
+    /// For models on a device, after the last row was added: turns the first `heads` heads of every row of x [rows, stride]
+    /// there, in place.
     void place_on(c10::Device device);
     void rotate_on_device(const at::Tensor& x, std::int64_t heads) const;
     /// Heads [rows, heads, 2 * half] by the turns of rows `first` and on, in place.

@@ -1,6 +1,6 @@
-// A linear layer on a device of LibTorch's: its weights lie there, LibTorch's product computes it. float32 and float16 multiply in
-// float32 (float16 would overflow where float32 models do not), bfloat16 in bfloat16 with the device's float32 sums.
-// Thread rule: as PackedLinear.
+// A linear layer on a device of LibTorch's: its weights lie there, LibTorch's product computes it. float32 and float16 multiply
+// in float32 (float16 would overflow where float32 models do not), bfloat16 in bfloat16 with the device's float32 sums. Thread
+// rule: as PackedLinear.
 #pragma once
 
 #include "libtorch/device/device.hpp"
