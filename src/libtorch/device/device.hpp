@@ -1,6 +1,6 @@
 // Devices of LibTorch's besides the processor (experimental): which there are, and how host values get there. A model on a device
 // runs the same architectures, layers and caches; where a layer's own kernel reads the processor's memory, device_rows.hpp says
-// the same in operators. On the processor nothing here is called but on_cpu(). Thread rule: any thread.
+// the same in operators. Thread rule: any thread.
 #pragma once
 
 #include "libtorch/guard.hpp"
