@@ -8,7 +8,7 @@
 //     Burmese: dictionary words.
 //   Numbers: as written, without the commas of thousands.
 //   Signs (sign_terms.hpp): emoji; beside the word, "c++", "c#", ".net", "c++17"; beside their parts, codes as one ("ab123" of
-//     AB-123).
+//     AB-123, also in full width).
 // Thread-safe: each thread keeps its stemmers and a memo of recent words: half a megabyte, and up to eight
 // where a thread analyzes many texts.
 #pragma once
@@ -51,8 +51,9 @@ struct AnalyzerOptions {
     /// Snowball, which then holds for every word of its script.
     std::string language = "auto";
     /// 1: as in the first files of the index, without characters of Han and with the stop words of English alone. 2: without
-    /// the terms of sign_terms.hpp. 3: words with digits are stemmed, and codes are not joined by dashes. 4: now.
-    int rules = 4;
+    /// the terms of sign_terms.hpp. 3: words with digits are stemmed, and codes are not joined by dashes. 4: codes in full width
+    /// are words and numbers alone. 5: now.
+    int rules = 5;
     HanTerms han = HanTerms::kBigramsAndCharacters;  // rules 1: kBigrams, whatever this says
 };
 
@@ -79,7 +80,7 @@ class Analyzer {
 
     const std::string& language() const noexcept { return options_.language; }
     const AnalyzerOptions& options() const noexcept { return options_; }
-    /// What has to be equal for two indexes to hold the same terms: "rules 4, icu 72.1, language auto".
+    /// What has to be equal for two indexes to hold the same terms: "rules 5, icu 72.1, language auto".
     std::string version() const;
 
   private:

@@ -32,15 +32,17 @@ std::size_t numbered_name(std::string_view text, std::size_t number) noexcept;
 /// Whether the dot before a word is part of its name, as in ".NET"; not that of a sentence, a number or a host's name.
 bool has_dot(std::string_view text, std::size_t start) noexcept;
 
-/// Words that one hyphen or slash each joins; by rules 4 also a dash of the width of a number, an en dash or a minus.
+/// Words that one hyphen or slash each joins; by rules 4 also a dash of the width of a number, an en dash or a minus; by rules 5
+/// also a full-width slash.
 struct JoinedWords {
     std::size_t count = 1;
-    bool is_code = false;  // they hold letters and digits, ASCII alone, at most 64 bytes
+    /// They hold letters and digits, of ASCII alone, at most 64 bytes; by rules 5 full-width ones too, at most 64 characters.
+    bool is_code = false;
 };
 /// Those that begin with the first of `words`, of which there must be one. A code may be a single word: "AB_123".
 JoinedWords find_joined(std::string_view text, std::span<const Word> words, int rules) noexcept;
-/// The code without the signs between its parts, but with points, in small letters: "AB-123/4.5" is "ab1234.5". Replaces the
-/// content of `out`.
+/// The code without the signs between its parts, but with points, in small letters: "AB-123/4.5" is "ab1234.5", and so it is in
+/// full width. Replaces the content of `out`.
 void fold_code(std::string_view code, std::string& out);
 
 }  // namespace rag::core

@@ -19,7 +19,7 @@
 namespace rag::core {
 
 /// Raised with every change of terms that is not ICU's; the analyzer keeps speaking the older ones.
-inline constexpr int kAnalyzerRules = 4;
+inline constexpr int kAnalyzerRules = 5;
 inline constexpr std::size_t kMaxTermBytes = 128;
 
 /// One remembered word: what it folds and stems to (nothing: a stop word). One line of the cache.

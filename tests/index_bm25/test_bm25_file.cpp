@@ -232,6 +232,43 @@ TEST_CASE("an index of the analyzer's rules 3 goes on as it was; a new one finds
     CHECK(marked[0].end == 8);
 }
 
+TEST_CASE("an index of the analyzer's rules 4 goes on as it was; a new one finds codes in full width") {
+    const auto path = std::filesystem::path(std::getenv("RAG_SOURCE_DIR") ? std::getenv("RAG_SOURCE_DIR") : ".") /
+                      "tests/fuzz/corpus/bm25_file/rules4.bm25";
+    const std::string wide = "\uff21\uff22\uff0d\uff11\uff12";
+    const std::string english = "part " + wide + " of the mill", chinese = "\u578b\u53f7" + wide + "\u7684\u8bf4\u660e";
+    const std::vector<std::int64_t> ids{40, 41, 42};
+    const std::vector<std::string_view> texts{english, chinese, "part AB-12"};
+    std::string text;
+    if (code_of(path, text) == Code::kVersion) {
+        WARN("skipped: " << text);
+    } else {
+        const auto index = Bm25Index::load(path);
+        CHECK(index->analyzer().options().rules == 4);
+        index->add(std::vector<std::int64_t>{40}, std::vector<std::string_view>{english});
+        CHECK(index->search("AB12", 9).empty());
+        REQUIRE(index->search("AB123", 9).size() == 1);
+        const rag::test::TemporaryFolder folder;
+        index->save(folder / "again");
+        CHECK(Bm25Index::load(folder / "again")->analyzer().options().rules == 4);
+    }
+    Bm25Index index;
+    index.add(ids, texts);
+    const std::string joined = "\uff21\uff22\uff11\uff12", small = "\uff41\uff42\uff0d\uff11\uff12", phrase = '"' + wide + '"';
+    for (const std::string_view query : {std::string_view("AB12"), std::string_view("ab-12"), std::string_view(wide),
+                                         std::string_view(joined), std::string_view(small)}) {
+        CAPTURE(query);
+        CHECK(index.search(query, 9).size() == 3);
+        CHECK(index.search(query, 9, nullptr, Bm25Syntax::kLanguage).size() == 3);
+    }
+    CHECK(index.search(phrase, 9, nullptr, Bm25Syntax::kLanguage).size() == 3);
+    CHECK(index.search("mill -AB12", 9, nullptr, Bm25Syntax::kLanguage).empty());
+    CHECK(index.search("\uff21\uff22\uff0d\uff11*", 9, nullptr, Bm25Syntax::kLanguage).size() == 3);
+    const auto marked = index.highlight("AB12", english);
+    REQUIRE(marked.size() == 1);
+    CHECK(english.substr(marked[0].start, marked[0].end - marked[0].start) == wide);
+}
+
 TEST_CASE("damage is found and named") {
     const rag::test::TemporaryFolder folder;
     const auto path = folder.path() / "bm25.index";

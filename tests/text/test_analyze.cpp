@@ -111,7 +111,7 @@ TEST_CASE("stop words of the languages that have a list") {
     CHECK(terms_by({"german", 1}, "die H\u00e4user").size() == 2);         // as in files of format 1
     CHECK(stop_words_of("english")->contains("the"));
     CHECK(stop_words_of("basque") == nullptr);
-    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 5}), Catch::Contains("rules 5"));
+    CHECK_THROWS_WITH(Analyzer(AnalyzerOptions{"auto", 6}), Catch::Contains("rules 6"));
 }
 
 TEST_CASE("emoji are terms: alone, in a row, with shades and selectors left out, joined ones also by their first") {
@@ -220,6 +220,48 @@ TEST_CASE("dashes join the parts of a code as hyphens do") {
     }
     CHECK(terms_of("AB\u201412") == List{"ab", "12"});  // an em dash parts sentences
     CHECK(terms_by({"auto", 3}, "AB\u201312") == List{"ab", "12"});
+}
+
+TEST_CASE("a code in full width is the code, in English and in Chinese") {
+    const std::string wide_ab = "\uff21\uff22", wide_12 = "\uff11\uff12", wide_dash = "\uff0d";
+    for (const std::string& letters : {std::string("AB"), wide_ab, std::string("A\uff42")}) {
+        for (const std::string& digits : {std::string("12"), wide_12, std::string("\uff112")}) {
+            for (const std::string& sign : {std::string("-"), wide_dash, std::string("/"), std::string("\uff0f"),
+                                            std::string("_"), std::string("\uff3f"), std::string("\u2013")}) {
+                const std::string code = letters + sign + digits;
+                CAPTURE(code);
+                CHECK(terms_of(code) == List{"ab", "12", "ab12"});
+                CHECK(terms_of("the " + code + " mill") == List{"ab", "12", "ab12", "mill"});
+                CHECK(terms_of("\u6cb3" + code + "\u6cb3") == List{"\u6cb3", "ab", "12", "ab12", "\u6cb3"});
+            }
+            CHECK(terms_of(letters + digits) == List{"ab12"});
+        }
+    }
+    std::vector<Analyzer::Term> terms;
+    const std::string text = "\u578b\u53f7" + wide_ab + wide_dash + wide_12 + "\u7684";
+    Analyzer().analyze(text, terms);
+    const auto code = std::find_if(terms.begin(), terms.end(), [](const Analyzer::Term& term) { return term.joined; });
+    REQUIRE(code != terms.end());
+    CHECK(text.substr(code->start, code->end - code->start) == wide_ab + wide_dash + wide_12);
+    CHECK(code->position == (code - 1)->position);
+    // With a point, in capitals or not, and as long as a narrow one may be.
+    CHECK(terms_of("\uff21\uff0d\uff11\uff0e\uff15") == List{"1.5", "a1.5"});
+    CHECK(terms_of("\uff5a\uff0d\uff19").back() == "z9");
+    for (const std::size_t count : {62U, 63U}) {
+        std::string wide, narrow;
+        for (std::size_t i = 0; i < count; ++i) wide += "\uff38", narrow += "x";
+        CHECK(terms_of(wide + wide_dash + "\uff11") == terms_of(narrow + "-1"));
+        CHECK(terms_of(narrow + "-1").size() == (count == 62 ? 3U : 2U));
+    }
+    // No codes: words, numbers, half-width Kana, letters that are not ASCII's, and signs of other kinds.
+    for (const char* none : {"\uff21\uff22\uff0d\uff23", "\uff11\uff0d\uff12", "\uff76\uff0d\uff11", "\u00c9\uff22\uff0d\uff11",
+                             "\uff21\u3001\uff11", "\uff21\u3000\uff11", "\uff21\u2014\uff11"}) {
+        CAPTURE(none);
+        Analyzer().analyze(none, terms);
+        CHECK(std::none_of(terms.begin(), terms.end(), [](const Analyzer::Term& term) { return term.joined; }));
+    }
+    CHECK(terms_by({"auto", 4}, wide_ab + wide_dash + wide_12) == List{"ab", "12"});  // as in files of rules 4
+    CHECK(terms_by({"auto", 4}, "AB\uff0d12") == List{"ab", "12", "ab12"});
 }
 
 TEST_CASE("a name with signs keeps them before a number") {
