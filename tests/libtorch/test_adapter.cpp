@@ -239,6 +239,41 @@ TEST_CASE("kept adapters equal merged ones, each for its own item of a pass") {
     }
 }
 
+TEST_CASE("an encoder's blocks carry adapters as its layers one by one do, each text its own") {
+    const auto on = [](const char* module, std::int64_t out, std::int64_t in) {
+        return make_pair(std::string("encoder.layer.0.") + module, out, in, 3);
+    };
+    const std::vector<Pair> attention = {on("attention.self.query", 48, 48), on("attention.self.value", 48, 48)};
+    const std::vector<Pair> all = {attention[0], on("attention.output.dense", 48, 48), on("intermediate.dense", 100, 48),
+                                   on("output.dense", 48, 100)};
+    const TinyBatch batch({40, 3, 160, 17, 90});
+    for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16, Precision::kInt8}) {
+        const auto encoder = load(tiny_bert_config(), tiny_bert(), precision);
+        std::unique_ptr<BackendAdapter> first, second;
+        REQUIRE(encoder->keep_adapter(adapter_of(attention), first).ok());
+        REQUIRE(encoder->keep_adapter(adapter_of(all), second).ok());
+        const std::vector<AdapterShare> none, one = {{first.get(), 1.0F}}, both = {{first.get(), 0.5F}, {second.get(), 1.0F}};
+        const std::vector<std::span<const AdapterShare>> shares = {both, none, one, both, none};
+        TokenBatch mixed = batch.view();
+        mixed.adapters = shares;
+        const std::vector<float> base = encode(*encoder, batch.view(), kHidden);
+        const std::vector<float> found = encode(*encoder, mixed, kHidden);
+        // Layers that are watched are computed one by one.
+        REQUIRE(encoder->observe_inputs(true).ok());
+        const std::vector<float> apart = encode(*encoder, mixed, kHidden);
+        REQUIRE(encoder->observe_inputs(false).ok());
+        for (std::size_t text = 0; text < shares.size(); ++text) {
+            const float* own = &found[text * kHidden];
+            CHECK(cosine(own, &apart[text * kHidden], kHidden) > 0.9999);
+            if (shares[text].empty()) {
+                CHECK(cosine(own, &base[text * kHidden], kHidden) > 0.9999);
+            } else {
+                CHECK(cosine(own, &base[text * kHidden], kHidden) < 0.995);
+            }
+        }
+    }
+}
+
 TEST_CASE("adapters of other models and bad ones are not kept") {
     const auto decoder = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);
     const auto other = load(tiny_llama_config(), tiny_llama(), Precision::kFloat32);

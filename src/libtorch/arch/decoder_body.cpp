@@ -199,34 +199,40 @@ at::Tensor DecoderBody::run(std::span<const SequenceRows> sequences, const HostC
     }
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         poll(call);
-        if (runs_in_blocks(layers_[i], pass, rows)) {
-            run_layer_in_blocks(i, pass, x);
-        } else {
-            run_layer(i, pass, x);
-        }
+        run_layer(i, pass, x);
     }
     return x;
 }
 
 void DecoderBody::run_layer(std::size_t index, const Pass& pass, at::Tensor& x) const {
+    // What treats every row alone goes by blocks where no adapter adds to its products.
     const Layer& layer = layers_[index];
-    at::Tensor qkv = pass.adapters.apply(layer.qkv, layer.attention_norm.run(x));  // [rows, (heads + 2 * kv_heads) * head_dim]
-    turn_heads(layer, rotary_of(layer, pass), qkv);
-    const at::Tensor attended = pass.adapters.apply(layer.attention_output, attend(index, pass, qkv));
-    x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(attended) : attended);
+    const at::Tensor attended = attend(index, pass, queries(layer, pass, x));
+    if (finishes_in_blocks(layer, pass, x.size(0))) {
+        return finish_in_blocks(layer, attended, x);
+    }
+    const at::Tensor projected = pass.adapters.apply(layer.attention_output, attended);
+    x.add_(layer.attention_output_norm ? layer.attention_output_norm->run(projected) : projected);
     const at::Tensor fed = feed_forward(layer, pass, layer.mlp_norm.run(x));
     x.add_(layer.mlp_output_norm ? layer.mlp_output_norm->run(fed) : fed);
 }
 
-bool DecoderBody::runs_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const {
-    return worth_blocks(rows) && pass.adapters.empty() && layer.mlp && layer.mlp->in_blocks() && in_blocks(layer.qkv) &&
-           in_blocks(layer.attention_output);
+at::Tensor DecoderBody::queries(const Layer& layer, const Pass& pass, const at::Tensor& x) const {
+    if (worth_blocks(x.size(0)) && in_blocks(layer.qkv) && !pass.adapters.change(layer.qkv)) {
+        return queries_in_blocks(layer, rotary_of(layer, pass), x);
+    }
+    at::Tensor qkv = pass.adapters.apply(layer.qkv, layer.attention_norm.run(x));
+    turn_heads(layer, rotary_of(layer, pass), qkv);
+    return qkv;
 }
 
-// run_layer() with what treats every row alone by blocks.
-void DecoderBody::run_layer_in_blocks(std::size_t index, const Pass& pass, at::Tensor& x) const {
-    const Layer& layer = layers_[index];
-    finish_in_blocks(layer, attend(index, pass, queries_in_blocks(layer, rotary_of(layer, pass), x)), x);
+bool DecoderBody::finishes_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const {
+    if (!worth_blocks(rows) || !layer.mlp || !layer.mlp->in_blocks() || !in_blocks(layer.attention_output)) {
+        return false;
+    }
+    const auto of_mlp = layer.mlp->linears();
+    return !pass.adapters.change(layer.attention_output) &&
+           std::none_of(of_mlp.begin(), of_mlp.end(), [&](const Linear* linear) { return pass.adapters.change(*linear); });
 }
 
 at::Tensor DecoderBody::queries_in_blocks(const Layer& layer, const RotaryRows& rotary, const at::Tensor& x) const {

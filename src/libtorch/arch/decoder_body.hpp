@@ -98,8 +98,9 @@ class DecoderBody {
                   bool sparse, Layer& layer) const;
     AttentionShape attention_shape(const Layer& layer) const;
     void run_layer(std::size_t index, const Pass& pass, at::Tensor& x) const;
-    bool runs_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const;
-    void run_layer_in_blocks(std::size_t index, const Pass& pass, at::Tensor& x) const;
+    // Turned already: [rows, (heads + 2 * kv_heads) * head_dim]
+    at::Tensor queries(const Layer& layer, const Pass& pass, const at::Tensor& x) const;
+    bool finishes_in_blocks(const Layer& layer, const Pass& pass, std::int64_t rows) const;
     at::Tensor queries_in_blocks(const Layer& layer, const RotaryRows& rotary, const at::Tensor& x) const;
     void finish_in_blocks(const Layer& layer, const at::Tensor& attended, at::Tensor& x) const;
     const RotaryRows& rotary_of(const Layer& layer, const Pass& pass) const;

@@ -47,6 +47,7 @@ class GatedMlp {
     bool in_blocks() const { return libtorch::in_blocks(gate_up_) && libtorch::in_blocks(down_); }
 
     std::array<Linear*, 2> linears() { return {&gate_up_, &down_}; }
+    std::array<const Linear*, 2> linears() const { return {&gate_up_, &down_}; }
     std::uint64_t size_bytes() const { return gate_up_.packed().size_bytes() + down_.packed().size_bytes(); }
 
   private:

@@ -66,10 +66,11 @@ bool PostNormBlock::runs_in_tiles() const {
 at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
                               const std::optional<at::Tensor>& rows) const {
     const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, rows->to(all.device())) : all; };
-    if (adapters.empty() && runs_in_tiles()) {
-        const at::Tensor attended = wanted(attend(qkv_.run(x)));
+    // Adapters count the rows of the whole pass.
+    if (runs_in_tiles() && (!rows || adapters.empty())) {
+        const at::Tensor attended = wanted(attend(adapters.apply(qkv_, x)));
         at::Tensor out = rows ? wanted(x) : x.clone();
-        run_tiles(attended, out);
+        run_tiles(attended, adapters, out);
         return out;
     }
     const auto apply = [&](const Linear& linear, const at::Tensor& in) {
@@ -85,14 +86,16 @@ at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const R
     return output_norm_.run(apply(output_, inner).add_(attended));
 }
 
-void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
+void PostNormBlock::run_tiles(const at::Tensor& attended, const RowAdapters& adapters, at::Tensor& x) const {
     const std::int64_t hidden = x.size(1);
     const std::int64_t inner = intermediate_.outputs();
     const kernels::TileMatrix& attention_output = *attention_output_.tiles();
     const kernels::TileMatrix& intermediate = *intermediate_.tiles();
     const kernels::TileMatrix& output = *output_.tiles();
     const RowBlocks blocks(x.size(0), most_rows(inner));
-    const kernels::TileActivation activation = *fused_activation(activation_);
+    // What adapters add comes before the activation.
+    const bool activated = !adapters.change(intermediate_);
+    const kernels::TileActivation activation = activated ? *fused_activation(activation_) : kernels::TileActivation::kNone;
     const float* from = attended.const_data_ptr<float>();
     float* residual = x.mutable_data_ptr<float>();
     blocks.spread([&](const auto& each) {
@@ -107,13 +110,20 @@ void PostNormBlock::run_tiles(const at::Tensor& attended, at::Tensor& x) const {
             float* at = residual + first * hidden;
             narrow.load(from + first * hidden, hidden, rows);
             kernels::multiply_tiles(attention_output, narrow.view(), rows, kernels::TileActivation::kNone, sum, hidden);
+            adapters.add(attention_output_, from + first * hidden, first, rows, sum);
             for (std::int64_t row = 0; row < rows; ++row) {
                 attention_norm_.add_and_run(at + row * hidden, sum + row * hidden);
                 narrow.load_row(at + row * hidden, row);
             }
             kernels::multiply_tiles(intermediate, narrow.view(), rows, activation, values, inner);
+            if (!activated) {
+                adapters.add(intermediate_, at, first, rows, values);
+                at::Tensor block = inner_values.narrow(0, 0, rows);
+                apply_activation(activation_, block);
+            }
             wide.load(values, inner, rows);
             kernels::multiply_tiles(output, wide.view(), rows, kernels::TileActivation::kNone, sum, hidden);
+            adapters.add(output_, values, first, rows, sum);
             for (std::int64_t row = 0; row < rows; ++row) {
                 output_norm_.add_and_run(at + row * hidden, sum + row * hidden);
             }

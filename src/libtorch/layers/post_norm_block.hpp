@@ -43,7 +43,7 @@ class PostNormBlock {
     bool runs_in_tiles() const;
     /// What follows attention, block of rows by block of rows, so that nothing between the layers leaves the caches. x: the sum's
     /// other side, and the result.
-    void run_tiles(const at::Tensor& attended, at::Tensor& x) const;
+    void run_tiles(const at::Tensor& attended, const RowAdapters& adapters, at::Tensor& x) const;
 
     Linear qkv_;
     Linear attention_output_;

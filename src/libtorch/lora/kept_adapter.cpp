@@ -99,6 +99,14 @@ void RowAdapters::append(std::int64_t rows, std::span<const AdapterShare> shares
     rows_ += rows;
 }
 
+bool RowAdapters::change(const Linear& linear) const {
+    return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {
+        return std::any_of(segment.shares.begin(), segment.shares.end(), [&](const AdapterShare& share) {
+            return static_cast<const KeptAdapter*>(share.adapter)->changes(linear);
+        });
+    });
+}
+
 at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x) const {
     at::Tensor out = linear.run(x);
     add(linear, x, out);
@@ -113,6 +121,20 @@ at::Tensor RowAdapters::apply(const Linear& linear, const at::Tensor& x, std::sp
         add_rows(linear, segment.shares, x, begin, end, out);
     }
     return out;
+}
+
+void RowAdapters::add(const Linear& linear, const float* x, std::int64_t first, std::int64_t rows, float* out) const {
+    for (const Segment& segment : segments_) {
+        const std::int64_t begin = std::max(segment.begin, first);
+        const std::int64_t end = std::min(segment.end, first + rows);
+        for (const AdapterShare& share : segment.shares) {
+            if (begin < end) {
+                static_cast<const KeptAdapter*>(share.adapter)
+                    ->add(linear, x + (begin - first) * linear.spec().inputs, end - begin, share.weight,
+                          out + (begin - first) * linear.outputs());
+            }
+        }
+    }
 }
 
 void RowAdapters::add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const {

@@ -16,6 +16,7 @@ class KeptAdapter : public BackendAdapter {
                 std::span<const std::string_view> unused = {});
 
     bool belongs_to(const void* model) const { return model_ == model; }
+    bool changes(const Linear& linear) const { return factors_.find(&linear) != factors_.end(); }
     /// out[row, :] += weight * the adapter's part for x[row, :]. Rows of both are contiguous floats; `rows` of them.
     void add(const Linear& linear, const float* x, std::int64_t rows, float weight, float* out) const;
     /// The same for rows on a device, [rows, in]; out: [rows, outputs of the layer], there or in the host's memory.
@@ -39,10 +40,15 @@ class RowAdapters {
     /// The next `rows` rows of the pass have these.
     void append(std::int64_t rows, std::span<const AdapterShare> shares);
     bool empty() const { return segments_.empty(); }
+    /// Whether the product of `linear` is another one for some row.
+    bool change(const Linear& linear) const;
     /// The product of the whole pass, the adapters' parts included.
     at::Tensor apply(const Linear& linear, const at::Tensor& x) const;
     /// The same where x holds only the rows of the pass that `rows` numbers, in ascending order.
     at::Tensor apply(const Linear& linear, const at::Tensor& x, std::span<const std::int64_t> rows) const;
+    /// Adds the adapters' parts to the products of rows first .. first + rows - 1 of the pass; x and out are the first row's, one
+    /// row behind the other. Any thread of the worker's.
+    void add(const Linear& linear, const float* x, std::int64_t first, std::int64_t rows, float* out) const;
     /// Adds the adapters' parts to the product of the whole pass.
     void add(const Linear& linear, const at::Tensor& x, at::Tensor& out) const;
 
