@@ -1,4 +1,6 @@
 // rag_generator_* and rag_generation_*: language models over C.
+#include <chrono>
+
 #include "arguments.hpp"
 #include "core/polled.hpp"
 #include "generation.hpp"
@@ -13,6 +15,9 @@ using rag::capi::require;
 namespace {
 
 constexpr const char* kWhat = "generator";
+
+/// Behind thousands of tokens the model looks some 50 ms apart whether to go on; both together shall stay below 100 ms.
+constexpr std::chrono::milliseconds kLogitsPoll{20};
 
 using Generate = core::Generation (*)(const std::shared_ptr<core::Decoder>&, std::string_view, core::GenerateOptions,
                                       const core::TokenCallback&);
@@ -105,8 +110,9 @@ rag_status rag_generator_logits(const rag_generator* generator, const int32_t* i
         core::Decoder& model = rag::capi::use_model(generator, kWhat);
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(logits, logit_floats, "logits");
-        core::run_polled(rag::capi::progress_of(progress, user_data),
-                         [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner); });
+        core::run_polled(
+            rag::capi::progress_of(progress, user_data),
+            [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner); }, kLogitsPoll);
     });
 }
 
@@ -156,8 +162,9 @@ rag_status rag_generator_logits_after(const rag_generator* generator, const rag_
         rag::capi::require_array(ids, count, "ids");
         rag::capi::require_array(logits, logit_floats, "logits");
         const auto before = rag::capi::prefix_of(prefix, prefix_count);
-        core::run_polled(rag::capi::progress_of(progress, user_data),
-                         [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner, before); });
+        core::run_polled(
+            rag::capi::progress_of(progress, user_data),
+            [&](const core::Progress& inner) { model.logits({ids, count}, {logits, logit_floats}, inner, before); }, kLogitsPoll);
     });
 }
 

@@ -16,6 +16,8 @@ namespace {
 
 /// The backend takes no more through its layers at once, so longer parts would only make others wait.
 constexpr std::size_t kPartTokens = 512;
+/// Of logits of every row in float32, whose output layer alone would take a caller who stops longer than he is promised to wait.
+constexpr std::size_t kFloatLogitsTokens = 256;
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const DecoderFiles& files) {
     if (files.tokenizer.empty()) return nullptr;
@@ -239,10 +241,13 @@ void DecoderSession::forward(std::span<const std::int32_t> ids, std::span<float>
 void DecoderSession::compute(std::span<const std::int32_t> ids, std::span<float> logits, const std::function<bool()>& stop) {
     const auto one = static_cast<std::size_t>(decoder_->vocab_size());
     const bool every = logits.size() == ids.size() * one;
+    const std::size_t part = every && decoder_->precision_ == Precision::kFloat32
+                                 ? std::min(decoder_->part_tokens_, kFloatLogitsTokens)
+                                 : decoder_->part_tokens_;
     const CallSpan whole{length(), length() + static_cast<std::int64_t>(ids.size())};
     StopCheck asked(stop);
     for (std::size_t done = 0; done < ids.size();) {
-        const std::size_t count = std::min(decoder_->part_tokens_, ids.size() - done);
+        const std::size_t count = std::min(part, ids.size() - done);
         const bool last = done + count == ids.size();
         const std::span<float> out = every ? logits.subspan(done * one, count * one) : last ? logits : std::span<float>();
         DecoderItem item{session_.get(), ids.subspan(done, count), out, asked.call(), mix_.shares, {}, whole};
