@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -60,8 +61,7 @@ struct Problem {
                           tile_row_bytes(matrix.numbers, sizes.inputs));
         scale.resize(static_cast<std::size_t>(sizes.rows));
         zero.resize(scale.size());
-        AlignedBytes flat(tile_row_bytes(matrix.numbers, sizes.inputs));
-        const TileRowsIn in{rows.data(), flat.data(), scale.data(), zero.data()};
+        const TileRowsIn in{rows.data(), scale.data(), zero.data()};
         for (std::int64_t row = 0; row < sizes.rows; ++row)
             load_tile_row(matrix.numbers, x.data() + row * sizes.inputs, sizes.inputs, row, in);
         const std::int64_t stride = sizes.outputs + 3;
@@ -180,5 +180,58 @@ TEST_CASE("GELU behind a product follows the error function far out too") {
         INFO(x);
         const double exact = static_cast<double>(to_nearest_bfloat16(x));
         REQUIRE(std::fabs(static_cast<double>(got) - activate(TileActivation::kGelu, exact)) <= 5e-5 + 4e-6 * std::fabs(exact));
+    }
+}
+
+TEST_CASE("rows of bytes lie in tiles as quantize_row makes them, zeros behind them") {
+    if (without_tiles()) return;
+    for (const std::int64_t columns : {1, 16, 48, 63, 64, 65, 100, 384, 1535, 1536}) {
+        for (const float shift : {0.0F, 4.0F, -4.0F}) {
+            const auto count = static_cast<std::size_t>(columns);
+            std::vector<float> x = random_values(count, 9, 3.0F);
+            for (float& value : x) value += shift;
+            AlignedBytes tiles(static_cast<std::size_t>(kPairedRows) * tile_row_bytes(TileNumbers::kInt8, columns));
+            std::vector<float> scale(kPairedRows);
+            std::vector<float> zero(kPairedRows);
+            constexpr std::int64_t kRow = 21;
+            load_tile_row(TileNumbers::kInt8, x.data(), columns, kRow, {tiles.data(), scale.data(), zero.data()});
+            std::vector<std::uint8_t> bytes(count);
+            float row_scale = 0.0F;
+            float row_zero = 0.0F;
+            quantize_row(x.data(), columns, bytes.data(), &row_scale, &row_zero);
+            INFO(columns << " columns, around " << shift);
+            REQUIRE(scale[kRow] == row_scale);
+            REQUIRE(zero[kRow] == row_zero);
+            const std::size_t row_bytes = tile_row_bytes(TileNumbers::kInt8, columns);
+            const std::byte* block = tiles.data() + kTileRows * row_bytes + (kRow - kTileRows) * kTileRowBytes;
+            for (std::size_t c = 0; c < row_bytes; ++c) {
+                const auto got = std::to_integer<int>(block[c / kTileRowBytes * kTileBytes + c % kTileRowBytes]);
+                const int expected = c < count ? bytes[c] : 0;
+                INFO("column " << c);
+                REQUIRE(got == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("what is not a number passes GELU as such, infinities as far as they go") {
+    if (without_tiles()) return;
+    for (const float x : {std::numeric_limits<float>::quiet_NaN(), INFINITY, -INFINITY}) {
+        Problem problem({1, 1, 1});
+        problem.x = {0.0F};
+        problem.bias.assign(problem.bias.size(), x);
+        AlignedBytes tiles(tile_matrix_bytes(TileNumbers::kBFloat16, 1, 1));
+        const float weight = 1.0F;
+        pack_tiles(&weight, 1, 1, tiles.data());
+        TileMatrix matrix;
+        matrix.numbers = TileNumbers::kBFloat16;
+        const float got = problem.run(matrix, tiles, TileActivation::kGelu)[0];
+        if (std::isnan(x)) {
+            CHECK(std::isnan(got));
+        } else if (x > 0.0F) {
+            CHECK(got == x);
+        } else {
+            CHECK(std::fabs(got) <= 5e-5F);
+        }
     }
 }

@@ -26,7 +26,19 @@ Range row_range(const float* x, std::int64_t columns) {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     auto low = hn::Zero(d);
     auto high = hn::Zero(d);
+    auto low_odd = low;
+    auto high_odd = high;
     std::int64_t c = 0;
+    for (; c + 2 * lanes <= columns; c += 2 * lanes) {
+        const auto even = hn::LoadU(d, x + c);
+        const auto odd = hn::LoadU(d, x + c + lanes);
+        low = hn::Min(low, even);
+        high = hn::Max(high, even);
+        low_odd = hn::Min(low_odd, odd);
+        high_odd = hn::Max(high_odd, odd);
+    }
+    low = hn::Min(low, low_odd);
+    high = hn::Max(high, high_odd);
     for (; c + lanes <= columns; c += lanes) {
         const auto v = hn::LoadU(d, x + c);
         low = hn::Min(low, v);
@@ -100,37 +112,60 @@ void RmsNormRow(const float* x, const float* weight, std::int64_t columns, float
     }
 }
 
+// Four sums, since an addition waits for the one before it.
+constexpr std::int64_t kSums = 4;
+
 void AddLayerNormRow(float* x, const float* add, const float* weight, const float* bias, std::int64_t columns, float epsilon) {
     const hn::ScalableTag<float> d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    auto sums = hn::Zero(d);
-    float sum = 0.0F;
-    std::int64_t c = 0;
-    for (; c + lanes <= columns; c += lanes) {
+    const std::int64_t together = columns / (kSums * lanes) * kSums * lanes;
+    const auto total = [&](const auto(&sums)[kSums]) {
+        return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))));
+    };
+    const auto zero = hn::Zero(d);
+    hn::Vec<decltype(d)> sums[kSums] = {zero, zero, zero, zero};
+    const auto add_at = [&](std::int64_t c) {
         const auto v = hn::Add(hn::LoadU(d, x + c), hn::LoadU(d, add + c));
         hn::StoreU(v, d, x + c);
-        sums = hn::Add(sums, v);
+        return v;
+    };
+    float sum = 0.0F;
+    std::int64_t c = 0;
+    for (; c < together; c += kSums * lanes) {
+        for (std::int64_t i = 0; i < kSums; ++i) {
+            sums[i] = hn::Add(sums[i], add_at(c + i * lanes));
+        }
+    }
+    for (; c + lanes <= columns; c += lanes) {
+        sums[0] = hn::Add(sums[0], add_at(c));
     }
     for (; c < columns; ++c) {
         x[c] += add[c];
         sum += x[c];
     }
-    const float mean = (hn::GetLane(hn::SumOfLanes(d, sums)) + sum) / static_cast<float>(columns);
+    const float mean = (total(sums) + sum) / static_cast<float>(columns);
     const auto middle = hn::Set(d, mean);
-    auto squares = hn::Zero(d);
+    const auto from_middle = [&](std::int64_t at) { return hn::Sub(hn::LoadU(d, x + at), middle); };
+    hn::Vec<decltype(d)> squares[kSums] = {zero, zero, zero, zero};
     sum = 0.0F;
-    for (c = 0; c + lanes <= columns; c += lanes) {
-        const auto v = hn::Sub(hn::LoadU(d, x + c), middle);
-        squares = hn::MulAdd(v, v, squares);
+    for (c = 0; c < together; c += kSums * lanes) {
+        for (std::int64_t i = 0; i < kSums; ++i) {
+            const auto v = from_middle(c + i * lanes);
+            squares[i] = hn::MulAdd(v, v, squares[i]);
+        }
+    }
+    for (; c + lanes <= columns; c += lanes) {
+        const auto v = from_middle(c);
+        squares[0] = hn::MulAdd(v, v, squares[0]);
     }
     for (; c < columns; ++c) {
         sum += (x[c] - mean) * (x[c] - mean);
     }
-    const float variance = (hn::GetLane(hn::SumOfLanes(d, squares)) + sum) / static_cast<float>(columns);
+    const float variance = (total(squares) + sum) / static_cast<float>(columns);
     const float inverse = 1.0F / std::sqrt(variance + epsilon);
     const auto factor = hn::Set(d, inverse);
     for (c = 0; c + lanes <= columns; c += lanes) {
-        const auto v = hn::Mul(hn::Mul(hn::Sub(hn::LoadU(d, x + c), middle), factor), hn::LoadU(d, weight + c));
+        const auto v = hn::Mul(hn::Mul(from_middle(c), factor), hn::LoadU(d, weight + c));
         hn::StoreU(bias == nullptr ? v : hn::Add(v, hn::LoadU(d, bias + c)), d, x + c);
     }
     for (; c < columns; ++c) {

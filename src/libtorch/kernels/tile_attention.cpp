@@ -9,6 +9,10 @@ namespace rag::core::libtorch::kernels {
 namespace {
 
 constexpr std::int64_t kBlockKeys = 512;  // keys between two corrections of the softmax: their scores stay near the core
+// Rows that vectors take through all their keys before the next: as many as a product's sums have registers for, so that scores
+// and weights lie in the nearest cache beside the keys.
+constexpr std::int64_t kVectorRows = 8;
+constexpr float kUnseen = -1e30F;  // the score of what a row does not see
 
 // Where the parts lie in the scratch memory.
 struct Parts {
@@ -86,13 +90,12 @@ struct KeyRange {
     std::int64_t end;
 };
 
+// Some rows of a head; parts hold what is computed of them.
 struct Block {
     const AttentionHead& head;
     Parts parts;
     std::int64_t first;  // row
     std::int64_t count;  // rows, at most kTileBlockRows
-    float most[kTileBlockRows];
-    float total[kTileBlockRows];
 
     // The keys that row i of the block sees; both ends grow with the row.
     KeyRange visible(std::int64_t i) const {
@@ -102,6 +105,12 @@ struct Block {
     std::int64_t row_at(std::int64_t i, std::int64_t stride) const {
         return (first + i) / head.group * stride + (first + i) % head.group * head.head_dim;
     }
+};
+
+// The softmax of each row so far.
+struct Softmax {
+    float most[kTileBlockRows];  // the largest score
+    float total[kTileBlockRows];
 };
 
 RAG_TILES void pack_queries(const Block& block) {
@@ -150,34 +159,32 @@ RAG_TILES void cap_row(float* scores, std::int64_t width, float cap) {
     }
 }
 
-// One row of scores [width] of which `visible` count, to weights [width] in bfloat16, zeros elsewhere; brings the row's largest
-// score, total and sums to what they are with these keys.
-RAG_TILES void softmax_row(const Block& block, std::int64_t i, KeyRange visible, std::int64_t width, float& most, float& total) {
-    float* scores = block.parts.scores + i * kBlockKeys;
-    std::byte* weights = block.parts.weights + i * kBlockKeys * 2;
-    if (visible.begin >= visible.end) {
-        std::fill_n(weights, static_cast<std::size_t>(width) * 2, std::byte{0});
-        return;
+// What a row [width] does not see gets a score that weighs nothing.
+RAG_TILES inline void hide(float* scores, KeyRange visible, std::int64_t width) {
+    const __m512 unseen = _mm512_set1_ps(kUnseen);
+    const auto first = [](std::int64_t lanes) { return static_cast<__mmask16>((1U << std::min<std::int64_t>(lanes, 16)) - 1U); };
+    // Whole vectors, since they are read as such.
+    for (std::int64_t k = 0; k < visible.begin; k += 16) {
+        _mm512_store_ps(scores + k, _mm512_mask_mov_ps(_mm512_load_ps(scores + k), first(visible.begin - k), unseen));
     }
-    if (block.head.softcap > 0.0F) {
-        cap_row(scores, width, block.head.softcap);
+    for (std::int64_t k = visible.end / 16 * 16; k < width; k += 16) {
+        const __mmask16 seen = first(std::max<std::int64_t>(visible.end - k, 0));
+        _mm512_store_ps(scores + k, _mm512_mask_mov_ps(unseen, seen, _mm512_load_ps(scores + k)));
     }
-    std::fill(scores, scores + visible.begin, -1e30F);
-    std::fill(scores + visible.end, scores + width, -1e30F);
-    __m512 largest = _mm512_set1_ps(most);
-    for (std::int64_t k = 0; k < width; k += 16) {
-        largest = _mm512_max_ps(largest, _mm512_load_ps(scores + k));
+}
+
+RAG_TILES inline float largest_of(const float* scores, std::int64_t width, float most) {
+    __m512 even = _mm512_set1_ps(most);
+    __m512 odd = even;
+    for (std::int64_t k = 0; k < width; k += kPairs) {
+        even = _mm512_max_ps(even, _mm512_load_ps(scores + k));
+        odd = _mm512_max_ps(odd, _mm512_load_ps(scores + k + 16));
     }
-    const float after = _mm512_reduce_max_ps(largest);
-    if (after > most) {
-        const __m512 correction = power_of_two(_mm512_set1_ps(most - after));
-        total *= _mm512_cvtss_f32(correction);
-        most = after;
-        float* sums = block.parts.sums + i * block.head.head_dim;
-        for (std::int64_t c = 0; c < block.head.head_dim; c += 16) {
-            _mm512_store_ps(sums + c, _mm512_mul_ps(_mm512_load_ps(sums + c), correction));
-        }
-    }
+    return _mm512_reduce_max_ps(_mm512_max_ps(even, odd));
+}
+
+// weights[width] = 2^(scores - most) in bfloat16; their sum, before they are rounded.
+RAG_TILES inline float weigh(const float* scores, std::int64_t width, float most, std::byte* weights) {
     const __m512 shift = _mm512_set1_ps(most);
     __m512 sum = _mm512_setzero_ps();
     for (std::int64_t k = 0; k < width; k += kPairs) {
@@ -186,11 +193,50 @@ RAG_TILES void softmax_row(const Block& block, std::int64_t i, KeyRange visible,
         sum = _mm512_add_ps(sum, _mm512_add_ps(low, high));
         _mm512_store_si512(weights + 2 * k, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
     }
-    total += _mm512_reduce_add_ps(sum);
+    return _mm512_reduce_add_ps(sum);
 }
 
-// sums[32, head_dim] += weights * values
-RAG_TILES void multiply_values(TileWay way, const Block& block, const std::byte* packed, std::int64_t width) {
+// Brings a row's total and sums to a larger score.
+RAG_TILES inline void correct(const Block& block, std::int64_t i, float from, float to, float& total) {
+    const __m512 correction = power_of_two(_mm512_set1_ps(from - to));
+    total *= _mm512_cvtss_f32(correction);
+    float* sums = block.parts.sums + i * block.head.head_dim;
+    for (std::int64_t c = 0; c < block.head.head_dim; c += 16) {
+        _mm512_store_ps(sums + c, _mm512_mul_ps(_mm512_load_ps(sums + c), correction));
+    }
+}
+
+// Scores of keys first .. first + width to weights in bfloat16, zeros for what a row does not see. Step by step for all rows: the
+// steps of one row wait for each other, those of several do not.
+RAG_TILES void weigh_rows(const Block& block, std::int64_t first, std::int64_t width, bool begun, Softmax& softmax) {
+    float most[kTileBlockRows];
+    for (std::int64_t i = 0; i < block.count; ++i) {
+        const KeyRange all = block.visible(i);
+        const KeyRange visible = {std::clamp<std::int64_t>(all.begin - first, 0, width),
+                                  std::clamp<std::int64_t>(all.end - first, 0, width)};
+        float* scores = block.parts.scores + i * kBlockKeys;
+        if (block.head.softcap > 0.0F) {
+            cap_row(scores, width, block.head.softcap);
+        }
+        hide(scores, visible, width);
+        most[i] = largest_of(scores, width, softmax.most[i]);
+    }
+    for (std::int64_t i = 0; i < block.count; ++i) {
+        if (begun && most[i] > softmax.most[i]) {
+            correct(block, i, softmax.most[i], most[i], softmax.total[i]);
+        }
+        softmax.most[i] = most[i];
+        std::byte* weights = block.parts.weights + i * kBlockKeys * 2;
+        if (most[i] <= kUnseen) {
+            std::fill_n(weights, static_cast<std::size_t>(width) * 2, std::byte{0});
+            continue;
+        }
+        softmax.total[i] += weigh(block.parts.scores + i * kBlockKeys, width, most[i], weights);
+    }
+}
+
+// sums[32, head_dim] = weights * values, or with `add` +=
+RAG_TILES void multiply_values(TileWay way, const Block& block, const std::byte* packed, std::int64_t width, bool add) {
     const Parts& parts = block.parts;
     const std::int64_t head_dim = block.head.head_dim;
     constexpr std::size_t kRowBytes = kBlockKeys * 2;
@@ -203,26 +249,14 @@ RAG_TILES void multiply_values(TileWay way, const Block& block, const std::byte*
                                                 {values, values + kTileBytes},
                                                 group_bytes(head_dim),
                                                 width / kTileKeys},
-                                               BlockRows::first(block.count), true, sums_at(parts.sums + column, head_dim));
+                                               BlockRows::first(block.count), add, sums_at(parts.sums + column, head_dim));
     }
 }
 
-RAG_TILES void attend_keys(TileWay way, Block& block, const std::byte* packed, std::int64_t first, std::int64_t width) {
-    const std::byte* group = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(block.head.head_dim);
-    multiply_scores(way, block, group, width);
-    for (std::int64_t i = 0; i < block.count; ++i) {
-        const KeyRange all = block.visible(i);
-        const KeyRange visible = {std::clamp<std::int64_t>(all.begin - first, 0, width),
-                                  std::clamp<std::int64_t>(all.end - first, 0, width)};
-        softmax_row(block, i, visible, width, block.most[i], block.total[i]);
-    }
-    multiply_values(way, block, group, width);
-}
-
-RAG_TILES void store_rows(const Block& block) {
+RAG_TILES void store_rows(const Block& block, const Softmax& softmax) {
     const AttentionHead& head = block.head;
     for (std::int64_t i = 0; i < block.count; ++i) {
-        const __m512 inverse = _mm512_set1_ps(1.0F / block.total[i]);
+        const __m512 inverse = _mm512_set1_ps(1.0F / softmax.total[i]);
         float* to = head.out + block.row_at(i, head.out_stride);
         const float* sums = block.parts.sums + i * head.head_dim;
         for (std::int64_t c = 0; c < head.head_dim; c += 16) {
@@ -231,15 +265,38 @@ RAG_TILES void store_rows(const Block& block) {
     }
 }
 
-RAG_TILES void attend(Block& block, const std::byte* packed) {
+// Rows whose queries are packed.
+RAG_TILES void attend(TileWay way, const Block& block, const std::byte* packed) {
+    Softmax softmax;
+    std::fill_n(softmax.most, block.count, kUnseen);
+    std::fill_n(softmax.total, block.count, 0.0F);
+    const std::int64_t begin = block.visible(0).begin / kTileKeys * kTileKeys;
+    const std::int64_t end = round_up(block.visible(block.count - 1).end, kTileKeys);
+    for (std::int64_t first = begin; first < end; first += kBlockKeys) {
+        const std::int64_t width = std::min(kBlockKeys, end - first);
+        const std::byte* group = packed + static_cast<std::size_t>(first / kTileKeys) * group_bytes(block.head.head_dim);
+        multiply_scores(way, block, group, width);
+        weigh_rows(block, first, width, first > begin, softmax);
+        multiply_values(way, block, group, width, first > begin);
+    }
+    store_rows(block, softmax);
+}
+
+RAG_TILES void attend_block(const Block& block, const std::byte* packed) {
     const TileUse use;
     pack_queries(block);
-    std::fill_n(block.parts.sums, kTileBlockRows * block.head.head_dim, 0.0F);
-    const std::int64_t end = round_up(block.visible(block.count - 1).end, kTileKeys);
-    for (std::int64_t first = block.visible(0).begin / kTileKeys * kTileKeys; first < end; first += kBlockKeys) {
-        attend_keys(use.way(), block, packed, first, std::min(kBlockKeys, end - first));
+    if (use.way() == TileWay::kMatrix) {
+        return attend(use.way(), block, packed);
     }
-    store_rows(block);
+    const std::size_t half = static_cast<std::size_t>(kTileRows * block.head.head_dim) * 2;
+    for (std::int64_t row = 0; row < block.count; row += kVectorRows) {
+        Block some = block;
+        some.first += row;
+        some.count = std::min(kVectorRows, block.count - row);
+        some.parts.queries +=
+            static_cast<std::size_t>(row / kTileRows) * half + static_cast<std::size_t>(row % kTileRows) * kTileRowBytes;
+        attend(use.way(), some, packed);
+    }
 }
 
 }  // namespace
@@ -260,9 +317,8 @@ void pack_keys(const AttentionHead& head, std::int64_t first, std::int64_t count
 
 void attend_tiles(const AttentionHead& head, const std::byte* packed, std::int64_t block, std::byte* scratch) {
     const std::int64_t first = block * kTileBlockRows;
-    Block rows{head, split(scratch, head.head_dim), first, std::min(kTileBlockRows, head.positions * head.group - first), {}, {}};
-    std::fill_n(rows.most, kTileBlockRows, -1e30F);
-    attend(rows, packed);
+    attend_block({head, split(scratch, head.head_dim), first, std::min(kTileBlockRows, head.positions * head.group - first)},
+                 packed);
 }
 
 #else

@@ -43,18 +43,43 @@ struct Rows {
     }
 };
 
+// Rows and columns of 16 x 16 numbers of 32 bits change places.
+RAG_TILES inline void turn(__m512i (&rows)[16]) {
+    __m512i pairs[16];
+    for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    __m512i fours[16];  // fours[4 q + c]: in each quarter, column c of that quarter of rows 4 q .. 4 q + 3
+    for (int i = 0; i < 16; i += 4) {
+        fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    }
+    for (int c = 0; c < 4; ++c) {
+        const __m512i upper_even = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0x88);
+        const __m512i upper_odd = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0xDD);
+        const __m512i lower_even = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0x88);
+        const __m512i lower_odd = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0xDD);
+        rows[c] = _mm512_shuffle_i32x4(upper_even, lower_even, 0x88);
+        rows[4 + c] = _mm512_shuffle_i32x4(upper_odd, lower_odd, 0x88);
+        rows[8 + c] = _mm512_shuffle_i32x4(upper_even, lower_even, 0xDD);
+        rows[12 + c] = _mm512_shuffle_i32x4(upper_odd, lower_odd, 0xDD);
+    }
+}
+
 // A tile of the transpose: 16 keys, dimensions column .. column + 32.
 template <typename T>
 RAG_TILES void pack_key_tile(const Rows<T>& keys, std::int64_t key, std::int64_t column, std::byte* to) {
-    alignas(64) std::int32_t rows[16][16];
-    const __m512i steps =
-        _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
+    __m512i rows[16];
     for (std::int64_t i = 0; i < kTileRows; ++i) {
-        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i]), keys.at(key + i, column));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(rows[i] + 8), keys.at(key + i, column + 16));
+        const __m512i low = _mm512_castsi256_si512(keys.at(key + i, column));
+        rows[i] = _mm512_inserti64x4(low, keys.at(key + i, column + kTileRows), 1);
     }
+    turn(rows);
     for (int r = 0; r < 16; ++r) {
-        _mm512_store_si512(to + r * 64, _mm512_i32gather_epi32(steps, &rows[0][r], 4));
+        _mm512_store_si512(to + r * 64, rows[r]);
     }
 }
 

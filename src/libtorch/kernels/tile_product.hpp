@@ -31,7 +31,6 @@ void pack_tiles(const float* weights, std::int64_t outputs, std::int64_t inputs,
 /// rows rounded up to 32 times tile_row_bytes(), aligned to 64. scale and zero as in quantize_row, [rows], of int8 only.
 struct TileRowsIn {
     std::byte* bytes = nullptr;
-    std::byte* flat = nullptr;  // scratch, tile_row_bytes()
     float* scale = nullptr;
     float* zero = nullptr;
 };

@@ -103,12 +103,15 @@ RAG_TILES void pack_rows(const Narrows& from, std::int64_t first, std::int64_t d
 // The same rows as a left factor of which the rows are dimensions: a right factor's tile, its pairs turned.
 RAG_TILES void pack_turned(const Narrows& from, std::int64_t first, std::int64_t dim, std::byte* to) {
     alignas(64) std::byte tile[kTileBytes];
-    const __m512i steps =
-        _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
     for (std::int64_t column = 0; column < dim; column += kTileRows, to += kTileBytes) {
         pack_value_tile(from, first, column, tile);
+        __m512i rows[kTileRows];
         for (std::int64_t r = 0; r < kTileRows; ++r) {
-            _mm512_store_si512(to + r * kTileRowBytes, _mm512_i32gather_epi32(steps, tile + r * 4, 4));
+            rows[r] = _mm512_load_si512(tile + r * kTileRowBytes);
+        }
+        turn(rows);
+        for (std::int64_t r = 0; r < kTileRows; ++r) {
+            _mm512_store_si512(to + r * kTileRowBytes, rows[r]);
         }
     }
 }

@@ -63,13 +63,13 @@ bool PostNormBlock::runs_in_tiles() const {
            attention_output->numbers == intermediate->numbers && fused_activation(activation_);
 }
 
-at::Tensor PostNormBlock::run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
+at::Tensor PostNormBlock::run(at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
                               const std::optional<at::Tensor>& rows) const {
     const auto wanted = [&](const at::Tensor& all) { return rows ? at::index_select(all, 0, rows->to(all.device())) : all; };
     // Adapters count the rows of the whole pass.
     if (runs_in_tiles() && (!rows || adapters.empty())) {
         const at::Tensor attended = wanted(attend(adapters.apply(qkv_, x)));
-        at::Tensor out = rows ? wanted(x) : x.clone();
+        at::Tensor out = wanted(x);
         run_tiles(attended, adapters, out);
         return out;
     }

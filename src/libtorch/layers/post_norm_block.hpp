@@ -31,8 +31,9 @@ class PostNormBlock {
 
     /// qkv [tokens, 3 * hidden] -> [tokens, hidden]
     using Attend = std::function<at::Tensor(const at::Tensor& qkv)>;
-    /// x: [tokens, hidden] float32 -> the same shape; with `rows` (indices, [wanted] int64) only those, [wanted, hidden].
-    at::Tensor run(const at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
+    /// x: [tokens, hidden] float32 -> the same shape; with `rows` (indices, [wanted] int64) only those, [wanted, hidden]. The
+    /// result may lie in x's memory: what x was is then gone.
+    at::Tensor run(at::Tensor& x, const Attend& attend, const RowAdapters& adapters,
                    const std::optional<at::Tensor>& rows = {}) const;
 
     void list_linears(std::vector<Linear*>& out);

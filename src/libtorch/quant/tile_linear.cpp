@@ -25,10 +25,9 @@ at::Tensor padded(const at::Tensor& values, std::int64_t outputs) {
 TileRows::TileRows(TileNumbers numbers, std::int64_t rows, std::int64_t inputs) : numbers_(numbers), inputs_(inputs) {
     const std::int64_t room = kernels::round_up(rows, kernels::kPairedRows);
     const auto row_bytes = static_cast<std::int64_t>(kernels::tile_row_bytes(numbers, inputs));
-    bytes_ = at::empty({(room + 1) * row_bytes}, at::kByte);
+    bytes_ = at::empty({room * row_bytes}, at::kByte);
     scales_ = at::empty({2, room}, at::kFloat);
     view_.bytes = reinterpret_cast<std::byte*>(bytes_.mutable_data_ptr<std::uint8_t>());
-    view_.flat = view_.bytes + room * row_bytes;
     view_.scale = scales_.mutable_data_ptr<float>();
     view_.zero = view_.scale + room;
 }
