@@ -1,5 +1,5 @@
-"""Concurrent callers of one SmolLM2: 16 at once, each decoding 64 tokens after 100 to 400, beside the same calls one after another;
-8 callers with 8 adapters in one batch beside 8 without; switching adapters."""
+"""Concurrent callers of one SmolLM2: 16 at once, each decoding 64 tokens after 100 to 400, beside the same calls one after another, and
+the bound: prompts are computed at full speed either way, so at once cannot beat the prompts alone; 8 callers with 8 adapters in one batch beside 8 without; switching adapters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,12 @@ def run(models: Path, rounds: int) -> list[Result]:
             f"librag {dtype}, one after another": lambda g=generator, p=prompts: _callers(g, p, 1, None),
             f"librag {dtype}, 16 at once": lambda g=generator, p=prompts: _callers(g, p, CALLERS, None),
         }
-        results += take_turns("16 callers", "tokens/s", contenders, rounds, warm_up=False)
+        contenders[f"librag {dtype}, the prompts alone"] = lambda g=generator, p=prompts: _prompts_alone(g, p)
+        found = take_turns("16 callers", "tokens/s", contenders, rounds, warm_up=False)
+        serial, together, alone = (result.median for result in found)
+        found[1].quality = {"times one after another": together / serial}
+        found[2].quality = {"times one after another": alone / serial}
+        results += found
         with tempfile.TemporaryDirectory() as scratch:
             names = [_random_adapter(Path(scratch), i) for i in range(ADAPTERS)]
             for name in names:
@@ -58,6 +63,14 @@ def _callers(generator: librag.Generator, prompts: list[str], threads: int, adap
     with ThreadPoolExecutor(threads) as pool:
         new = sum(pool.map(one, range(len(prompts))))
     return new / (time.perf_counter() - started)
+
+
+def _prompts_alone(generator: librag.Generator, prompts: list[str]) -> float:
+    """The tokens a second that there would be if decoding took no time: one token a caller is made, as many as in _callers counted."""
+    started = time.perf_counter()
+    for text in prompts:
+        generator.generate(text, max_tokens=1)
+    return DECODED * len(prompts) / (time.perf_counter() - started)
 
 
 def _switch(generator: librag.Generator, names: list[str]) -> float:
