@@ -33,6 +33,14 @@ std::string edit_config(std::string_view text, const std::string& name, const Sa
     return finish(parse_json(text, name), saved);
 }
 
+std::string with_truncate_dim(const std::filesystem::path& path, std::int64_t truncate_dim) {
+    std::error_code ignored;
+    json object = json::object();
+    if (std::filesystem::exists(path, ignored)) object = read_json_object(path.string(), kMaxConfigBytes);
+    object["truncate_dim"] = truncate_dim;
+    return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 std::string saved_exceptions(const std::filesystem::path& folder, std::string_view dtype) {
     const std::filesystem::path path = folder / "config.json";
     std::error_code ignored;

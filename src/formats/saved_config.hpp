@@ -1,6 +1,7 @@
 // The config.json of a saved model: what says how its weights lie there. Stateless, any thread.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ struct SavedWeights {
 std::string edit_config(const std::filesystem::path& config, const SavedWeights& saved);
 /// The same of one JSON object in memory; `name` is for messages.
 std::string edit_config(std::string_view json, const std::string& name, const SavedWeights& saved);
+
+/// The text of `path` (config_sentence_transformers.json, which need not be there) with this truncate_dim.
+std::string with_truncate_dim(const std::filesystem::path& path, std::int64_t truncate_dim);
 
 /// The exceptions that `folder`/config.json has for a model that is opened in `dtype`; empty where there are none, or no such
 /// file. Throws kCorrupt naming file and key.

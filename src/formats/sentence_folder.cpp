@@ -176,7 +176,7 @@ void read_max_seq_length(SentenceFolder& out) {
     }
 }
 
-void read_prompts(const std::filesystem::path& folder, SentenceFolder& out) {
+void read_calls(const std::filesystem::path& folder, SentenceFolder& out) {
     const auto path = folder / "config_sentence_transformers.json";
     const auto object = read_optional_config(path);
     if (!object) return;
@@ -190,6 +190,7 @@ void read_prompts(const std::filesystem::path& folder, SentenceFolder& out) {
         }
     }
     if (const auto activation = fields.text("activation_fn")) out.score_activation = class_name(*activation);
+    out.truncate_dim = fields.integer("truncate_dim", 1, kMaxDimension);
     out.default_prompt_name = fields.text("default_prompt_name").value_or("");
     if (!out.default_prompt_name.empty() && !out.prompts.contains(out.default_prompt_name))
         fail(Code::kCorrupt, "{}: default_prompt_name is {}, which is none of the prompts", quote(path.string(), 400),
@@ -209,7 +210,7 @@ SentenceFolder read_sentence_folder(const std::filesystem::path& folder) {
         result.pooling = {"mean"};
     }
     read_max_seq_length(result);
-    read_prompts(folder, result);
+    read_calls(folder, result);
     return result;
 }
 

@@ -45,6 +45,7 @@ struct SentenceFolder {
     std::vector<std::string> other_modules;      // class names of modules that are not read, or not at the place where they stand
     std::map<std::string, std::string> prompts;  // by name; put before a text
     std::string default_prompt_name;             // empty: none
+    std::optional<std::int64_t> truncate_dim;    // vectors are cut to so many first dimensions
     std::optional<LogitScoreConfig> logit_score;
     std::string score_activation;  // class in torch.nn that a CrossEncoder's scores go through; empty: the file does not say
     /// processing_kwargs of sentence_bert_config.json: chat_template's add_generation_prompt, and a key that is not read here.

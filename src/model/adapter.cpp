@@ -94,6 +94,15 @@ bool is_whole(const LoraFolderConfig& config, std::string_view name) {
     return false;
 }
 
+/// A base weight that PEFT wrote beside the pair of its layer, as it does for output layers (save_embedding_layers). It was not
+/// trained, so the model's own stays.
+bool is_base_weight(const SafetensorsFile& file, std::string_view key) {
+    constexpr std::string_view kBase = ".base_layer.weight";
+    if (!key.ends_with(kBase)) return false;
+    const std::string pair = std::string(key.substr(0, key.size() - kBase.size())) + std::string(kSuffixA);
+    return std::any_of(file.tensors().begin(), file.tensors().end(), [&](const TensorInfo& one) { return one.name == pair; });
+}
+
 AdapterContent read_content(const SafetensorsFile& file, const LoraFolderConfig& config) {
     constexpr std::string_view kWrapper = ".modules_to_save.", kOriginal = ".original_module.";
     AdapterContent content;
@@ -108,6 +117,7 @@ AdapterContent read_content(const SafetensorsFile& file, const LoraFolderConfig&
         }
         // With trained biases PEFT writes the head's twice more: as its wrapper calls them.
         if (rooted && config.trained_biases && (key.find(kOriginal) != key.npos || key.find(kWrapper) != key.npos)) continue;
+        if (rooted && is_base_weight(file, key)) continue;
         const std::string name = rooted ? without(key.substr(kRoot.size()), ".base_layer") : std::string();
         if (!rooted || !is_whole(config, name) || !content.whole.emplace(name, &tensor).second)
             fail(Code::kUnsupported,
@@ -165,8 +175,20 @@ void add_whole(const AdapterContent& content, const SafetensorsFile& file, const
         const std::string layer = layer_name(std::string_view(name).substr(0, name.rfind('.')), layers);
         if (!layer.empty() && layers.find(layer)->second.empty()) continue;  // nothing depends on it
         const std::string ours = model_name(name, [&](std::string_view one) { return known.contains(one); });
+        if (ours.empty() && name.ends_with("lm_head.weight"))
+            fail(Code::kUnsupported,
+                 "{}: tensor {} is an output layer of its own, the model's is its embedding table; merge the adapter with peft "
+                 "and "
+                 "open the whole model",
+                 quote(file.name(), 400), quote(tensor->name));
         if (ours.empty()) fail(Code::kCorrupt, "{}: the model has no tensor {}", quote(file.name(), 400), quote(name));
         const TensorView& base = *known.find(ours)->second;
+        if (layer.empty() && base.shape.size() == 2)
+            fail(Code::kUnsupported,
+                 "{}: tensor {} would take the place of a table of the model's, which no adapter does here; merge the adapter "
+                 "with "
+                 "peft and open the whole model",
+                 quote(file.name(), 400), quote(tensor->name));
         if (tensor->shape != base.shape)
             fail(Code::kCorrupt, "{}: tensor {} has shape {}, the model's has {}", quote(file.name(), 400), quote(tensor->name),
                  describe_shape(tensor->shape), describe_shape(base.shape));

@@ -68,6 +68,10 @@ std::shared_ptr<Encoder> Encoder::open(const std::filesystem::path& path, const 
                                        std::int64_t truncate_dim) {
     if (options.verify) require_verified(path, options.opening);
     EncoderFiles files = read_encoder_folder(path);
+    if (files.truncate_dim > files.config.outputs())
+        fail(Code::kCorrupt, "{}: truncate_dim is {}, the vectors have {} dimensions",
+             quote((path / "config_sentence_transformers.json").string(), 400), files.truncate_dim, files.config.outputs());
+    if (truncate_dim == 0) truncate_dim = files.truncate_dim;
     if (truncate_dim < 0 || truncate_dim > files.config.outputs())
         fail(Code::kInvalidArgument, "truncate_dim is {}, the vectors of {} have {} dimensions", truncate_dim,
              quote(path.string(), 400), files.config.outputs());
@@ -132,7 +136,9 @@ void Encoder::calibrate(std::span<const std::string_view> texts, const Progress&
 }
 
 std::filesystem::path Encoder::describe_into(const std::filesystem::path& folder, const SavedWeights& saved) const {
-    return copy_sentence_folder(source_, files_.tokenizer, folder, saved);
+    const std::filesystem::path below = copy_sentence_folder(source_, files_.tokenizer, folder, saved);
+    if (truncate_dim_ != files_.truncate_dim) write_truncate_dim(folder, truncate_dim_);
+    return below;
 }
 
 std::int64_t Encoder::prompt_tokens() const {

@@ -154,6 +154,7 @@ void set_limits(EncoderFiles& files, const SentenceFolder& sentence) {
     files.do_lower_case = sentence.do_lower_case;
     files.prompts = sentence.prompts;
     files.default_prompt_name = sentence.default_prompt_name;
+    files.truncate_dim = sentence.truncate_dim.value_or(0);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct EncoderFiles {
     bool include_prompt = true;                  // false: the prompt's tokens have no part in the pooling
     std::map<std::string, std::string> prompts;  // by name
     std::string default_prompt_name;             // empty: none
+    std::int64_t truncate_dim = 0;               // vectors are cut to so many first dimensions; 0: not
     // Of a classifier.
     std::vector<std::string> labels;
     std::string problem_type;      // "multi_label_classification", ..., or empty

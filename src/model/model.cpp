@@ -80,7 +80,7 @@ std::string exceptions_text(const ModelOptions& options) {
         out += fmt::format("{} {} {}", out.empty() ? ", but" : ",", exception.pattern, precision_name(exception.precision));
     }
     if (options.int8_cache) out += ", keys and values int8";
-    if (options.device != "cpu") out += fmt::format(", on {}", options.device);
+    if (!options.device.starts_with("cpu")) out += fmt::format(", on {}", options.device);
     return out;
 }
 

@@ -181,6 +181,14 @@ std::filesystem::path copy_sentence_folder(const std::filesystem::path& source, 
     return folder / below;
 }
 
+void write_truncate_dim(const std::filesystem::path& folder, std::int64_t truncate_dim) {
+    const std::filesystem::path path = folder / "config_sentence_transformers.json";
+    const std::string text = with_truncate_dim(path, truncate_dim);
+    AtomicFile file(path);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
+}
+
 void copy_description(const std::filesystem::path& from, const std::filesystem::path& to, const SavedWeights& saved) {
     std::filesystem::create_directories(to);
     for (const char* name : kCopied) {

@@ -52,6 +52,9 @@ void save_folder(const SaveSource& source, const std::filesystem::path& folder, 
 std::filesystem::path copy_sentence_folder(const std::filesystem::path& source, const std::filesystem::path& transformer,
                                            const std::filesystem::path& folder, const SavedWeights& saved);
 
+/// Into the config_sentence_transformers.json of a folder that is written.
+void write_truncate_dim(const std::filesystem::path& folder, std::int64_t truncate_dim);
+
 /// Copies the files that belong to a model beside its weights: tokenizer, templates, generation settings, and those of
 /// modules.json with its folders. config.json is written anew for `saved`.
 void copy_description(const std::filesystem::path& from, const std::filesystem::path& to, const SavedWeights& saved);

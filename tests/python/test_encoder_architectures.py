@@ -270,6 +270,23 @@ def test_truncated_dimensions_equal_sentence_transformers(sentence_copy: Path) -
         librag.Encoder(sentence_copy, truncate_dim=33)
 
 
+def test_truncated_dimensions_of_the_folder(sentence_copy: Path, tmp_path: Path) -> None:
+    write_modules(sentence_copy, 32, POOLINGS[0])
+    sentence_transformers.SentenceTransformer(str(sentence_copy), device="cpu", truncate_dim=12).save(str(tmp_path / "theirs"))
+    encoder = librag.Encoder(tmp_path / "theirs")
+    assert encoder.dimension == 12
+    assert worst(encoder.encode(TEXTS, normalize=False), sentence_oracle(tmp_path / "theirs")) <= FP32
+    assert librag.Encoder(tmp_path / "theirs", truncate_dim=32).dimension == 32
+    encoder.save(tmp_path / "same")
+    librag.Encoder(sentence_copy, truncate_dim=5).save(tmp_path / "ours")
+    for name, dimension in (("same", 12), ("ours", 5)):
+        assert librag.Encoder(tmp_path / name).dimension == dimension
+        assert worst(ours(tmp_path / name), sentence_oracle(tmp_path / name)) <= FP32
+    edit_json(tmp_path / "ours" / "config_sentence_transformers.json", truncate_dim=33)
+    with pytest.raises(librag.Corrupt, match="truncate_dim is 33, the vectors have 32 dimensions"):
+        librag.Encoder(tmp_path / "ours")
+
+
 def test_max_seq_length_of_the_folder(sentence_copy: Path) -> None:
     write_modules(sentence_copy, 32, POOLINGS[0])
     write_json(sentence_copy / "sentence_bert_config.json", {"max_seq_length": 9, "do_lower_case": False})

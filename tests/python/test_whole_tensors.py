@@ -143,6 +143,41 @@ def test_what_the_model_does_not_have_is_refused_by_name(tmp_path: Path) -> None
     words = torch.zeros(base.config.vocab_size, 32)
     tensors = {key: value for key, value in tensors.items() if "lora" in key}
     refused(
-        "replaces .*word_embeddings.weight.*, which is no linear layer's and no norm's",
+        "word_embeddings.weight.* would take the place of a table of the model's",
         **{"bert.embeddings.word_embeddings.weight": words},
     )
+
+
+def test_an_output_layer_with_the_base_that_peft_writes_beside_it(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    case = next(case for case in CASES if case.name == "qwen2")
+    base = make(case, SHAPES[1], tmp_path / "base")
+    assert not base.config.tie_word_embeddings
+    ids = ids_for(case)
+    before = oracle_logits(base, ids)
+    adapted = peft.get_peft_model(base, peft.LoraConfig(r=3, target_modules=["q_proj", "lm_head"], task_type="CAUSAL_LM")).eval()
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.3 * torch.randn(parameter.shape))
+    adapted.save_pretrained(tmp_path / "adapter")
+    assert "base_model.model.lm_head.base_layer.weight" in safetensors.load_file(
+        tmp_path / "adapter" / "adapter_model.safetensors"
+    )
+    expected = oracle_logits(adapted, ids)
+    model = librag.Generator(tmp_path / "base")
+    model.load_adapter(tmp_path / "adapter", "own")
+    model.set_adapter("own")
+    assert distance(model.logits(ids), expected) <= 1e-4 < distance(before, expected)
+    model.set_adapter(None)
+    model.merge_adapter("own")
+    assert distance(model.logits(ids), expected) <= 1e-4
+
+
+@pytest.mark.parametrize("module", ["embed_tokens", "lm_head"])
+def test_tables_of_a_tied_model_are_refused_by_name(module: str, fixtures_dir: Path, tmp_path: Path) -> None:
+    base = transformers.AutoModelForCausalLM.from_pretrained(fixtures_dir / "tiny_llama")
+    settings = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=[module], task_type="CAUSAL_LM")
+    peft.get_peft_model(base, settings).save_pretrained(tmp_path / "adapter")
+    with pytest.raises(librag.Unsupported, match=rf"{module}\.weight.*merge the adapter with peft"):
+        librag.Generator(fixtures_dir / "tiny_llama").load_adapter(tmp_path / "adapter", "own")
