@@ -99,8 +99,7 @@ bool is_whole(const LoraFolderConfig& config, std::string_view name) {
 bool is_base_weight(const SafetensorsFile& file, std::string_view key) {
     constexpr std::string_view kBase = ".base_layer.weight";
     if (!key.ends_with(kBase)) return false;
-    const std::string pair = std::string(key.substr(0, key.size() - kBase.size())) + std::string(kSuffixA);
-    return std::any_of(file.tensors().begin(), file.tensors().end(), [&](const TensorInfo& one) { return one.name == pair; });
+    return file.find(std::string(key.substr(0, key.size() - kBase.size())) + std::string(kSuffixA)) != nullptr;
 }
 
 AdapterContent read_content(const SafetensorsFile& file, const LoraFolderConfig& config) {
@@ -177,17 +176,15 @@ void add_whole(const AdapterContent& content, const SafetensorsFile& file, const
         const std::string ours = model_name(name, [&](std::string_view one) { return known.contains(one); });
         if (ours.empty() && name.ends_with("lm_head.weight"))
             fail(Code::kUnsupported,
-                 "{}: tensor {} is an output layer of its own, the model's is its embedding table; merge the adapter with peft "
-                 "and "
-                 "open the whole model",
+                 "{}: tensor {} is an output layer of its own, the model's is its embedding table; "
+                 "merge the adapter with peft and open the whole model",
                  quote(file.name(), 400), quote(tensor->name));
         if (ours.empty()) fail(Code::kCorrupt, "{}: the model has no tensor {}", quote(file.name(), 400), quote(name));
         const TensorView& base = *known.find(ours)->second;
         if (layer.empty() && base.shape.size() == 2)
             fail(Code::kUnsupported,
-                 "{}: tensor {} would take the place of a table of the model's, which no adapter does here; merge the adapter "
-                 "with "
-                 "peft and open the whole model",
+                 "{}: tensor {} would take the place of a table of the model's, which no adapter does here; "
+                 "merge the adapter with peft and open the whole model",
                  quote(file.name(), 400), quote(tensor->name));
         if (tensor->shape != base.shape)
             fail(Code::kCorrupt, "{}: tensor {} has shape {}, the model's has {}", quote(file.name(), 400), quote(tensor->name),
