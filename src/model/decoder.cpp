@@ -113,12 +113,14 @@ void Decoder::calibrate(std::span<const std::string_view> texts, const Progress&
     for (const std::string_view text : texts) tokenizer().encode_ids(text, true, ids);
     if (ids.empty()) fail(Code::kInvalidArgument, "{} texts to calibrate with hold no token", texts.size());
     const std::size_t window = std::min(kWindowTokens, static_cast<std::size_t>(context_length()));
+    const std::uint64_t changes = merged_now().changes;
     Model::calibrate([&] {
         for (std::size_t begin = 0; begin < ids.size(); begin += window) {
             report(progress, begin, ids.size());
             const std::size_t count = std::min(window, ids.size() - begin);
             new_session()->forward(std::span(ids).subspan(begin, count), {},
                                    [&] { return progress && !progress(begin, ids.size()); });
+            require_same_weights(changes, fmt::format("{} tokens to calibrate with", ids.size()));
         }
         report(progress, ids.size(), ids.size());
     });

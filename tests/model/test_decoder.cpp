@@ -347,6 +347,17 @@ TEST_CASE("adapters that are merged while texts are cached or used are seen, als
     merge_once();
     require_error(Code::kInvalidState, {"merged", "1 tokens", "again"}, [&] { session->forward(std::vector{9}, {}); });
     CHECK(session->length() == 8);
+    // Between two windows of a calibration.
+    std::string many;
+    for (int i = 0; i < 2000; ++i) many += " boats";
+    const std::array<std::string_view, 1> texts = {many};
+    bool merged = false;
+    const auto merge_between = [&](std::uint64_t done, std::uint64_t) {
+        if (done > 0 && !std::exchange(merged, true)) merge_once();
+        return true;
+    };
+    require_error(Code::kInvalidState, {"merged", "tokens to calibrate with"}, [&] { decoder->calibrate(texts, merge_between); });
+    decoder->calibrate(texts, {});
 }
 
 TEST_CASE("a sequence is of one model, whatever is merged meanwhile", "[model]") {
