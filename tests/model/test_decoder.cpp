@@ -1,5 +1,6 @@
 // Decoder and its sessions over a fake backend: arguments, state after failure, life times.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <stdexcept>
